@@ -1,0 +1,31 @@
+import { LRUCache } from "lru-cache";
+
+/** A cached value, and how long it is good for; instants as the cache's clock counts. */
+export interface Entry {
+  /** Undefined: there is no such row. */
+  readonly value: object | undefined;
+  /** From then on a reader has it loaded anew, though it need not wait for that. */
+  readonly renewFrom: number;
+  readonly freshUntil: number;
+  /** When it was loaded: see `Coherence`. */
+  readonly epoch: number | undefined;
+  /** Until then it may answer in place of a database that does not. */
+  readonly staleUntil: number;
+}
+
+/** Where a process keeps cached rows. */
+export interface Store {
+  get(key: string): Entry | undefined;
+  set(key: string, entry: Entry): void;
+  delete(key: string): void;
+}
+
+/** Keeps the most recently used entries in this process. Another process has its own. */
+export function memoryStore(maxEntries = 10_000): Store {
+  const entries = new LRUCache<string, Entry>({ max: maxEntries });
+  return {
+    get: (key) => entries.get(key),
+    set: (key, entry) => void entries.set(key, entry),
+    delete: (key) => void entries.delete(key),
+  };
+}

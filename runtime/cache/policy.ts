@@ -1,0 +1,9 @@
+/** How rows of one entity are cached in the service that owns them, as the contract says. */
+export interface CachePolicy {
+  /** The entity's full name, the first part of every key. */
+  readonly entity: string;
+  /** How long a row is fresh, in milliseconds. */
+  readonly ttlMs: number;
+  /** How long after that it may answer while the database does not, in milliseconds. 0: never. */
+  readonly staleIfErrorMs: number;
+}

@@ -1,0 +1,237 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { copy } from "./copy.js";
+import type { Entry, Store } from "./memory.js";
+import type { CachePolicy } from "./policy.js";
+
+/** How a read was answered: fresh from the cache, from the database, or stale because the database did not answer. */
+export type Outcome = "hit" | "miss" | "stale";
+
+/** Whether what others write is heard. */
+export interface Coherence {
+  /** Changes whenever something may have been missed, and what was loaded before is no longer fresh. Undefined: deaf. */
+  epoch(): number | undefined;
+  /** Ends when the first attempt to hear has succeeded or failed. */
+  listen(): Promise<void>;
+}
+
+/** What came of a load. */
+export interface Loaded<T> {
+  /** Undefined: there is no such row. */
+  readonly value: T | undefined;
+  /** How long it is fresh, in milliseconds. */
+  readonly freshMs: number;
+}
+
+/** What a load is to come up with. */
+export interface Need<T> {
+  /** A row with less time left than this is not worth having, in milliseconds. */
+  readonly atLeastMs: number;
+  /** How long a row that comes from the database now is fresh, in milliseconds. */
+  freshMs(value: T | undefined): number;
+}
+
+/** A tier behind this one, before the database: may answer a load, and fill itself from it. */
+export interface Behind<T> {
+  read(key: string, load: () => Promise<T | undefined>, need: Need<T>): Promise<Loaded<T>>;
+}
+
+export interface ReadThroughOptions<T> {
+  readonly store: Store;
+  /** Default: the database itself. */
+  readonly behind?: Behind<T>;
+  /** Default: nobody else writes. */
+  readonly coherence?: Coherence;
+  /** Whether an error says that the database did not answer. A row that does not exist is an answer. */
+  readonly isOutage: (error: unknown) => boolean;
+  /** How long a reader with a stale row at hand waits for a new one, in milliseconds. Default 500. */
+  readonly patienceMs?: number;
+  /** Milliseconds on a clock that never goes back. */
+  readonly now?: () => number;
+  /** From 0 to 1, without 1. */
+  readonly random?: () => number;
+}
+
+/** A load under way. */
+interface Load<T> {
+  promise: Promise<T | undefined>;
+  /** Someone has waited for it in vain already. */
+  late: boolean;
+}
+
+const TOO_LATE = Symbol();
+const ALONE: Coherence = { epoch: () => 0, listen: async () => undefined };
+
+/** The most that chance takes from a TTL, so that rows which came together do not leave together. */
+const JITTER = 0.1;
+/** The last part of a TTL, in which a row that is still read is renewed beside its readers. */
+const RENEWAL = 0.1;
+/** The longest that "there is no such row" is remembered, in milliseconds. */
+const MISSING_MS = 5000;
+
+/**
+ * Rows of one entity, read through a cache.
+ *
+ * - Simultaneous readers of one key share one load.
+ * - Within its TTL, less up to a tenth by chance, a row answers from the store; after it, the row is loaded anew. A row
+ *   that is read in the last tenth is renewed while it answers, so that nobody waits for one that is in demand.
+ * - While the database does not answer, the old row answers in its place, up to `staleIfErrorMs` past its TTL.
+ * - That there is no such row is remembered too, for 5 s at most, and never in place of a database that does not answer.
+ * - A load that began before an invalidation neither fills the cache nor answers those who ask after it.
+ */
+export class ReadThrough<T extends object> {
+  readonly #policy: CachePolicy;
+  readonly #store: Store;
+  readonly #behind: Behind<T>;
+  readonly #coherence: Coherence;
+  readonly #isOutage: (error: unknown) => boolean;
+  readonly #patienceMs: number;
+  readonly #now: () => number;
+  readonly #random: () => number;
+  /** Loads under way that may still fill the cache. An invalidation takes a load out. */
+  readonly #loads = new Map<string, Load<T>>();
+
+  constructor(
+    policy: CachePolicy,
+    {
+      store,
+      behind = { read: async (_key, load, need) => withTime(await load(), need) },
+      coherence = ALONE,
+      isOutage,
+      patienceMs = 500,
+      now = () => performance.now(),
+      random = Math.random,
+    }: ReadThroughOptions<T>,
+  ) {
+    this.#policy = policy;
+    this.#store = store;
+    this.#behind = behind;
+    this.#coherence = coherence;
+    this.#isOutage = isOutage;
+    this.#patienceMs = patienceMs;
+    this.#now = now;
+    this.#random = random;
+  }
+
+  /**
+   * The row with this key; undefined if `load` says that there is none.
+   *
+   * @param outcome is told how, before the row is there
+   */
+  async read(
+    key: string,
+    load: () => Promise<T | undefined>,
+    outcome: (outcome: Outcome) => void = () => undefined,
+  ): Promise<T | undefined> {
+    const id = this.#id(key);
+    const entry = this.#store.get(id);
+    const now = this.#now();
+    if (entry !== undefined && now < entry.freshUntil && this.#isCoherent(entry)) {
+      outcome("hit");
+      if (now >= entry.renewFrom) this.#renew(key, id, entry, load);
+      return copy(entry.value as T | undefined);
+    }
+    outcome("miss");
+    try {
+      const value = await this.#inTime(this.#loads.get(id) ?? this.#load(key, id, load), entry);
+      if (value !== TOO_LATE) return copy(value);
+    } catch (error) {
+      if (!this.#isOutage(error) || !this.#isUsable(this.#store.get(id))) throw error;
+    }
+    // Looked up again: it may have been invalidated meanwhile, and then only the database can say.
+    const stale = this.#store.get(id);
+    if (!this.#isUsable(stale)) return copy(await (this.#loads.get(id) ?? this.#load(key, id, load)).promise);
+    outcome("stale");
+    return copy(stale.value as T | undefined);
+  }
+
+  /** Forgets a row that was written. */
+  invalidate(key: string): void {
+    const id = this.#id(key);
+    this.#loads.delete(id);
+    this.#store.delete(id);
+  }
+
+  /** Takes a row as possibly written: it must be read anew, but may still stand in for a database that is away. */
+  suspect(key: string): void {
+    const id = this.#id(key);
+    this.#loads.delete(id);
+    const entry = this.#store.get(id);
+    if (entry?.value === undefined) this.#store.delete(id);
+    else this.#store.set(id, { ...entry, freshUntil: this.#now() });
+  }
+
+  #id(key: string): string {
+    return `${this.#policy.entity}/${key}`;
+  }
+
+  #load(key: string, id: string, run: () => Promise<T | undefined>, atLeastMs = 0): Load<T> {
+    const load = { late: false } as Load<T>;
+    this.#loads.set(id, load);
+    load.promise = (async () => {
+      try {
+        if (this.#coherence.epoch() === undefined) await this.#coherence.listen();
+        // From before the row is read: a write that is not heard after this may not be in it.
+        const epoch = this.#coherence.epoch();
+        const loaded = await this.#behind.read(key, run, { atLeastMs, freshMs: (value) => this.#freshMs(value) });
+        if (this.#loads.get(id) === load) this.#fill(id, loaded, epoch);
+        return loaded.value;
+      } finally {
+        if (this.#loads.get(id) === load) this.#loads.delete(id);
+      }
+    })();
+    return load;
+  }
+
+  /** Once for each entry: if that fails, readers wait at the end of its time, and not before. */
+  #renew(key: string, id: string, entry: Entry, run: () => Promise<T | undefined>): void {
+    if (this.#loads.has(id)) return;
+    this.#store.set(id, { ...entry, renewFrom: entry.freshUntil });
+    this.#load(key, id, run, this.#policy.ttlMs * RENEWAL).promise.catch(() => undefined);
+  }
+
+  #freshMs(value: T | undefined): number {
+    const { ttlMs } = this.#policy;
+    return (value === undefined ? Math.min(ttlMs, MISSING_MS) : ttlMs) * (1 - JITTER * this.#random());
+  }
+
+  #fill(id: string, { value, freshMs }: Loaded<T>, epoch: number | undefined): void {
+    const { ttlMs, staleIfErrorMs } = this.#policy;
+    const missing = value === undefined;
+    const freshUntil = this.#now() + freshMs;
+    this.#store.set(id, {
+      value,
+      // To know soon that a row has come matters more than to know fast that it has not.
+      renewFrom: missing ? freshUntil : freshUntil - ttlMs * RENEWAL,
+      freshUntil,
+      epoch,
+      staleUntil: missing ? 0 : freshUntil + staleIfErrorMs,
+    });
+  }
+
+  /**
+   * The loaded value. With a usable row at hand, nobody waits longer than patience lasts, for a database may also fail
+   * by silence; nor does anybody wait after the first who did so in vain.
+   */
+  async #inTime(load: Load<T>, entry: Entry | undefined): Promise<T | undefined | typeof TOO_LATE> {
+    if (!this.#isUsable(entry)) return load.promise;
+    if (load.late) return TOO_LATE;
+    const done = new AbortController();
+    const patience = sleep(this.#patienceMs, TOO_LATE, { signal: done.signal }).catch(() => TOO_LATE);
+    const first = (await Promise.race([load.promise, patience])) as T | undefined | typeof TOO_LATE;
+    done.abort();
+    load.late ||= first === TOO_LATE;
+    return first;
+  }
+
+  #isCoherent({ epoch }: Entry): boolean {
+    return epoch !== undefined && epoch === this.#coherence.epoch();
+  }
+
+  #isUsable(entry: Entry | undefined): entry is Entry {
+    return entry !== undefined && this.#now() < entry.staleUntil;
+  }
+}
+
+function withTime<T>(value: T | undefined, need: Need<T>): Loaded<T> {
+  return { value, freshMs: need.freshMs(value) };
+}

@@ -1,0 +1,89 @@
+import { randomUUID } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Redis } from "ioredis";
+import { Breaker } from "./breaker.js";
+import { fillScript, readScript } from "./scripts.js";
+import type { Answer, Found, SharedTier } from "./shared.js";
+
+export interface RedisOptions {
+  /** `redis://user:password@host:port/0`, or `rediss://` for TLS. */
+  readonly url: string;
+}
+
+/** A command that is not answered by then has failed: the database would have answered. */
+const COMMAND_TIMEOUT_MS = 100;
+/** How long one process may load a row while others wait for it; longer, and another tries. */
+const LEASE_MS = 2000;
+/** How long those others wait, from look to look; then they load it themselves. */
+const LOOKS_MS = [5, 10, 20, 40, 80];
+
+type Scripts = Redis & {
+  scaffoldReadBuffer(key: string, ...args: (string | number)[]): Promise<[Buffer, (Buffer | number)?]>;
+  scaffoldFill(key: string, ...args: (string | number | Buffer)[]): Promise<number>;
+};
+
+/**
+ * Rows shared through Redis. Connects in the background, and again whenever the connection breaks.
+ *
+ * @throws Error if the package ioredis, an optional peer of this one, is not installed
+ */
+export async function openRedis({ url }: RedisOptions): Promise<SharedTier> {
+  const redis = (await connect(url)) as Scripts;
+  const breaker = new Breaker();
+  // "OOM command not allowed", and the like, are answers: they cost little, and what is there can still be read.
+  const ask = <T>(command: () => Promise<T>) =>
+    breaker.try(async () => {
+      try {
+        return await command();
+      } catch (error) {
+        if ((error as Error).name === "ReplyError") return undefined;
+        throw error;
+      }
+    });
+
+  async function read(id: string, shape: string, atLeastMs: number): Promise<Answer> {
+    const lease = randomUUID();
+    for (let look = 0; ; look++) {
+      const reply = await ask(() => redis.scaffoldReadBuffer(id, shape, lease, LEASE_MS, Math.ceil(atLeastMs)));
+      if (reply === undefined) return undefined;
+      const [bytes, freshMs] = reply;
+      if (freshMs !== undefined) return { found: { bytes, freshMs: Number(freshMs) } };
+      if (bytes.toString() === "lease") return { lease };
+      if (look === LOOKS_MS.length) return undefined;
+      await sleep(LOOKS_MS[look]);
+    }
+  }
+
+  async function fill(id: string, shape: string, lease: string, { bytes, freshMs }: Found): Promise<void> {
+    await ask(() => redis.scaffoldFill(id, shape, lease, Buffer.from(bytes), Math.ceil(freshMs)));
+  }
+
+  return {
+    read,
+    fill,
+    invalidate: async (ids) => ids.length === 0 || (await ask(() => redis.del(...ids))) !== undefined,
+    close: async () => redis.disconnect(),
+  };
+}
+
+async function connect(url: string): Promise<Redis> {
+  const { Redis } = await import("ioredis").catch((error: unknown) => {
+    throw new Error("CACHE_URL needs the package ioredis: npm install ioredis", { cause: error });
+  });
+  const redis = new Redis(url, {
+    commandTimeout: COMMAND_TIMEOUT_MS,
+    connectTimeout: 2000,
+    // While it is away, nothing waits for it, and nothing is sent twice.
+    enableOfflineQueue: false,
+    autoResendUnfulfilledCommands: false,
+    maxRetriesPerRequest: 0,
+    retryStrategy: (attempt) => Math.min(2000, 50 * 2 ** Math.min(attempt, 10)),
+  });
+  // Commands say themselves when it is away; an `error` that nobody listens to would end the process.
+  redis.on("error", () => undefined);
+  redis.defineCommand("scaffoldRead", { numberOfKeys: 1, lua: readScript });
+  redis.defineCommand("scaffoldFill", { numberOfKeys: 1, lua: fillScript });
+  // A moment to connect, so that the first reads need not go without.
+  await Promise.race([new Promise((resolve) => redis.once("ready", resolve).once("error", resolve)), sleep(500)]);
+  return redis;
+}

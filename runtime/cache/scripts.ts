@@ -1,0 +1,32 @@
+/**
+ * What a row's hash holds, for each shape: `v` its bytes, `u` until when they are fresh, `l` who may fill it, `m` until
+ * when; instants as Redis' own clock counts. Forgetting a row is a DEL of the hash, leases included.
+ */
+const now = `
+local t = redis.call('TIME')
+local now = t[1] * 1000 + math.floor(t[2] / 1000)
+local shape = ARGV[1]
+local function keep(ms)
+  if redis.call('PTTL', KEYS[1]) < ms then redis.call('PEXPIRE', KEYS[1], ms) end
+end`;
+
+/** shape, lease, its time, least time left -> {bytes, time left} | {"lease"} | {"wait"} */
+export const readScript = `${now}
+local row = redis.call('HMGET', KEYS[1], 'v' .. shape, 'u' .. shape, 'm' .. shape)
+local left = tonumber(row[2] or 0) - now
+if left > tonumber(ARGV[4]) then return {row[1], left} end
+if tonumber(row[3] or 0) > now then
+  if left > 0 then return {row[1], left} end
+  return {'wait'}
+end
+redis.call('HSET', KEYS[1], 'l' .. shape, ARGV[2], 'm' .. shape, now + ARGV[3])
+keep(tonumber(ARGV[3]))
+return {'lease'}`;
+
+/** shape, lease, bytes, time left */
+export const fillScript = `${now}
+if redis.call('HGET', KEYS[1], 'l' .. shape) ~= ARGV[2] then return 0 end
+redis.call('HDEL', KEYS[1], 'l' .. shape, 'm' .. shape)
+redis.call('HSET', KEYS[1], 'v' .. shape, ARGV[3], 'u' .. shape, now + ARGV[4])
+keep(tonumber(ARGV[4]))
+return 1`;

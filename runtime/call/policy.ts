@@ -1,0 +1,17 @@
+import type { DescService } from "@bufbuild/protobuf";
+
+/** How calls of one method behave, as its contract says. */
+export interface MethodPolicy {
+  /**
+   * The longest that one call may take, in milliseconds, on the caller's side and on the server's. A shorter deadline
+   * that came with the call wins. Absent: no bound but the caller's.
+   */
+  readonly timeoutMs?: number;
+  /** The request field (its name in TypeScript) that holds the idempotency key. */
+  readonly idempotencyKey?: string;
+}
+
+/** One policy for each method of a service. */
+export type ServicePolicy<S extends DescService = DescService> = {
+  readonly [M in keyof S["method"]]: MethodPolicy;
+};

@@ -1,0 +1,104 @@
+import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
+import { getTableName, type SQL } from "drizzle-orm";
+import { memoryStore } from "../cache/memory.js";
+import type { CachePolicy } from "../cache/policy.js";
+import { ReadThrough } from "../cache/read-through.js";
+import type { SharedTier } from "../cache/shared.js";
+import type { Driver } from "./driver.js";
+import type { Entity } from "./entity.js";
+import { isOutage } from "./errors.js";
+import { Listener } from "./listener.js";
+import { announce, CHANNEL, instanceName, isCacheable, parseNotice, record } from "./notices.js";
+import { SharedCache } from "./shared-cache.js";
+import { SharedRows } from "./shared-rows.js";
+
+/** The cache of one entity, and how it learns of writes. */
+export interface EntityCache {
+  readonly rows: ReadThrough<MessageShape<DescMessage>>;
+  /** What a statement that writes this row says to other instances. */
+  readonly announce: (key: string) => SQL | undefined;
+  /** Forgets a row that was written; `announced` is what its announcement answered. */
+  readonly forget: (key: string, announced?: unknown) => void;
+  /** Takes a row as possibly written, or still to be: a statement that was cut off may yet take effect. */
+  readonly doubt: (key: string) => void;
+}
+
+/** The caches of a service's entities in this process, kept in agreement with those of its other instances. */
+export interface Caches {
+  open(entity: Entity, policy: CachePolicy): EntityCache;
+  close(): Promise<void>;
+}
+
+export interface CachesOptions {
+  readonly url: string;
+  readonly service: string;
+  readonly driver: Driver;
+  /** A tier that all instances share, behind the one in this process. */
+  readonly shared?: SharedTier;
+}
+
+/** More keys in doubt than this, and everything is. */
+const MOST_DOUBTS = 1000;
+
+export function openCaches({ url, service, driver, shared: tier }: CachesOptions): Caches {
+  const store = memoryStore();
+  const instance = instanceName();
+  const byTable = new Map<string, EntityCache>();
+  const doubts = new Set<string>();
+  let longestMs = 0;
+  const shared = tier && new SharedCache({ tier, driver, service, longestMs: () => longestMs });
+  const listener = new Listener({ url, service, channel: CHANNEL, heard, began });
+
+  /** What was written before is not heard, and the shared tier may not have been told either. */
+  function began(): void {
+    doubts.clear();
+    shared?.begin();
+  }
+
+  function heard(payload: string): void {
+    const notice = parseNotice(payload);
+    if (notice === undefined) return;
+    const { table, key } = notice;
+    // What this instance wrote it has forgotten already, and perhaps read anew; unless it did not know.
+    if (notice.instance === instance && !doubts.has(`${table}/${key}`)) return;
+    byTable.get(table)?.forget(key);
+  }
+
+  function open(entity: Entity, policy: CachePolicy): EntityCache {
+    const table = getTableName(entity.table);
+    const rows = new ReadThrough<MessageShape<DescMessage>>(policy, {
+      store,
+      isOutage,
+      coherence: listener,
+      behind: shared && new SharedRows(entity, table, shared),
+    });
+    longestMs = Math.max(longestMs, policy.ttlMs);
+    const cache: EntityCache = {
+      rows,
+      announce: (key) => (isCacheable(key) ? (shared ? record : announce)({ instance, table, key }) : undefined),
+      forget(key, announced) {
+        rows.invalidate(key);
+        shared?.invalidate(table, key, typeof announced === "string" ? announced : undefined);
+      },
+      doubt(key) {
+        if (doubts.size >= MOST_DOUBTS) {
+          doubts.clear();
+          listener.renew();
+        }
+        doubts.add(`${table}/${key}`);
+        rows.suspect(key);
+        shared?.invalidate(table, key);
+      },
+    };
+    byTable.set(table, cache);
+    return cache;
+  }
+
+  return {
+    open,
+    async close() {
+      await listener.close();
+      await shared?.close();
+    },
+  };
+}

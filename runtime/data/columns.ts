@@ -1,0 +1,111 @@
+import {
+  create,
+  type DescMessage,
+  fromJson,
+  type JsonObject,
+  type JsonValue,
+  type MessageInitShape,
+  type MessageShape,
+  toJson,
+} from "@bufbuild/protobuf";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import { customType } from "drizzle-orm/pg-core";
+import { formatTimestamp, parseTimestamp } from "./timestamp.js";
+
+/**
+ * Drizzle columns for what Protobuf has and Drizzle's own columns do not keep exactly. What is written comes back
+ * equal.
+ */
+
+/** An instant. Microseconds are kept, as PostgreSQL keeps them; what is finer is cut off. */
+export const timestamptz = customType<{ data: Timestamp; driverData: string }>({
+  // The name that the database itself answers with, for tools that compare.
+  dataType: () => "timestamp with time zone",
+  toDriver: formatTimestamp,
+  fromDriver: parseTimestamp,
+});
+
+/** `bytes`. */
+export const bytes = customType<{ data: Uint8Array; driverData: Buffer }>({
+  dataType: () => "bytea",
+  toDriver: (value) => Buffer.from(value.buffer, value.byteOffset, value.byteLength),
+  fromDriver: (value) => new Uint8Array(value),
+});
+
+/** `float`. PostgreSQL answers the shortest decimals that name a float32; Protobuf holds the float32 itself. */
+export const float = customType<{ data: number; driverData: number | string }>({
+  dataType: () => "real",
+  toDriver: signedZero,
+  fromDriver: (value) => Math.fround(Number(value)),
+});
+
+/** `double`. */
+export const double = customType<{ data: number; driverData: number | string }>({
+  dataType: () => "double precision",
+  toDriver: signedZero,
+  fromDriver: Number,
+});
+
+/** `uint64` and `fixed64`, which no integer of PostgreSQL holds. */
+export const uint64 = customType<{ data: bigint; driverData: string }>({
+  dataType: () => "numeric",
+  toDriver: String,
+  fromDriver: BigInt,
+});
+
+/** One message, as JSON. */
+export function messageColumn<D extends DescMessage>(name: string, schema: D) {
+  return jsonb<MessageShape<D>>(
+    name,
+    (message) => toJson(schema, message, written),
+    (json) => fromJson(schema, json, read),
+  );
+}
+
+/** A list of messages, as a JSON array. */
+export function messagesColumn<D extends DescMessage>(name: string, schema: D) {
+  return jsonb<MessageShape<D>[]>(
+    name,
+    (messages) => messages.map((message) => toJson(schema, message, written)),
+    (json) => (json as JsonValue[]).map((element) => fromJson(schema, element, read)),
+  );
+}
+
+/** What a field holds, a list or a map for example, as the JSON that it has in its message. */
+export function jsonColumn<D extends DescMessage, F extends keyof MessageShape<D> & string>(
+  name: string,
+  schema: D,
+  localName: F,
+) {
+  const field = schema.field[localName];
+  if (field === undefined) throw new Error(`${schema.typeName} has no field ${localName}`);
+  return jsonb<NonNullable<MessageShape<D>[F]>>(
+    name,
+    (value) => {
+      const message = create(schema, { [localName]: value } as MessageInitShape<D>);
+      const json = toJson(schema, message, written) as JsonObject;
+      // ProtoJSON leaves out what is empty.
+      return json[field.jsonName] ?? (field.fieldKind === "map" ? {} : []);
+    },
+    (json) => (fromJson(schema, { [field.jsonName]: json }, read) as MessageShape<D>)[localName] as never,
+  );
+}
+
+// Enum values as numbers, so that they can be renamed.
+const written = { enumAsInteger: true };
+// A newer process may have written fields that this one does not know.
+const read = { ignoreUnknownFields: true };
+
+function jsonb<T>(name: string, encode: (value: T) => JsonValue, decode: (json: JsonValue) => T) {
+  return customType<{ data: T; driverData: JsonValue }>({
+    dataType: () => "jsonb",
+    // As text: the driver would send an array as PostgreSQL's own array.
+    toDriver: (value) => JSON.stringify(encode(value)),
+    fromDriver: decode,
+  })(name);
+}
+
+/** JavaScript prints -0 as "0", which an implicit field takes as not set. */
+function signedZero(value: number): number | string {
+  return Object.is(value, -0) ? "-0" : value;
+}

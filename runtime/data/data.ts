@@ -1,0 +1,111 @@
+import type { DescMessage, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
+import type { CachePolicy } from "../cache/policy.js";
+import type { SharedTier } from "../cache/shared.js";
+import type { KeyedContext } from "../rpc/context.js";
+import { CachedRows } from "./cached.js";
+import { openCaches } from "./caches.js";
+import { openDriver } from "./driver.js";
+import type { Entity } from "./entity.js";
+import { answerOnce } from "./once.js";
+import type { Repository } from "./repository.js";
+import { Rows } from "./rows.js";
+import { runTransaction, type Transaction } from "./transaction.js";
+
+/** A service's database: its entities, and transactions over them. */
+export interface Data<Entities = Readonly<Record<string, Repository<DescMessage>>>> {
+  readonly repositories: Entities;
+  /** What the repositories hold, by the same names. */
+  readonly entities: Readonly<Record<string, Entity>>;
+  /**
+   * Runs `body` in one transaction: all of its writes happen, or none. Reads inside bypass the cache, and what was
+   * written leaves it after the commit, here and in other instances. It runs again when the database asks for that (serialization failure,
+   * deadlock), so effects outside the database belong outside.
+   */
+  transaction<T>(body: (tx: Transaction<Entities>) => Promise<T>): Promise<T>;
+  /**
+   * Runs `body` in one transaction, once for each idempotency key of the context's method: its writes and its answer
+   * are kept together, and a repeat, even a simultaneous one, gets that answer instead. Without a key it is a plain
+   * transaction. The same key with another request is INVALID_ARGUMENT. Answers are kept for good.
+   */
+  once<O extends DescMessage>(
+    context: KeyedContext<O>,
+    body: (tx: Transaction<Entities>) => Promise<MessageInitShape<O>>,
+  ): Promise<MessageShape<O>>;
+  /** Ends when the database answers; UNAVAILABLE if it does not. */
+  ready(): Promise<void>;
+  /** Lets running statements end, then closes all connections. */
+  close(): Promise<void>;
+}
+
+export interface DataOptions {
+  /** `postgres://user:password@host:port/database`. */
+  readonly url: string;
+  /** The service's short name, "orders": names its connections, and its part of timings. */
+  readonly service: string;
+  /** What it owns, by the names that its handlers use. Rows without a cache policy are always read from the database. */
+  readonly entities: Readonly<Record<string, { readonly entity: Entity; readonly cache?: CachePolicy }>>;
+  /**
+   * Where instances share cached rows, behind the cache that each has in its own process: `openRedis`. Closed with the
+   * rest. Default: nowhere.
+   */
+  readonly shared?: SharedTier;
+  /** The most connections to the database at once; further work waits for one. Default 10. */
+  readonly maxConnections?: number;
+}
+
+/**
+ * Opens a service's database. Connections are made when they are needed, so this never fails: see `ready`.
+ *
+ * @typeParam Entities the repositories by name, as the generated `…Entities` interface has them
+ */
+export function openData<Entities = Readonly<Record<string, Repository<DescMessage>>>>(
+  options: DataOptions,
+): Data<Entities> {
+  const { service } = options;
+  const driver = openDriver(options);
+  const caches = openCaches({ ...options, driver });
+  const owned = Object.entries(options.entities).map(([name, { entity, cache: policy }]) => {
+    const cached = policy && caches.open(entity, policy);
+    const rows = new Rows(entity, driver.db, cached && { announce: cached.announce, wrote: cached.forget });
+    const repository = cached ? new CachedRows(entity, rows, cached.rows, cached.doubt, `${service}.cache`) : rows;
+    return { name, entity, cached, repository };
+  });
+
+  const transaction = <T>(body: (tx: Transaction<Entities>) => Promise<T>): Promise<T> => {
+    let written: (() => void)[] = [];
+    let suspected: (() => void)[] = [];
+    return runTransaction(
+      driver,
+      (db) => {
+        written = [];
+        suspected = [];
+        const repositories = owned.map(({ name, entity, cached }) => {
+          const observer = cached && {
+            announce: cached.announce,
+            wrote: (key: string, announced: unknown) => {
+              written.push(() => cached.forget(key, announced));
+              suspected.push(() => cached.doubt(key));
+            },
+          };
+          return [name, new Rows(entity, db, observer)] as const;
+        });
+        return body({ ...Object.fromEntries(repositories), db } as Transaction<Entities>);
+      },
+      (outcome) => {
+        for (const apply of outcome === "committed" ? written : suspected) apply();
+      },
+    );
+  };
+
+  return {
+    repositories: Object.fromEntries(owned.map(({ name, repository }) => [name, repository])) as Entities,
+    entities: Object.fromEntries(owned.map(({ name, entity }) => [name, entity])),
+    transaction,
+    once: (context, body) => transaction((tx) => answerOnce(tx.db, context, () => body(tx))),
+    ready: () => driver.ready(),
+    async close() {
+      await caches.close();
+      await driver.close();
+    },
+  };
+}

@@ -1,0 +1,99 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import pg from "pg";
+
+/**
+ * What an error from the database means to a caller. Errors that are not the database's come back as they are, so this
+ * may be applied to whatever was thrown.
+ *
+ * SQL and values stay in `cause`, for the log; the message is fit for a client.
+ */
+export function fromDatabase(error: unknown): unknown {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    if (cause instanceof ConnectError) return cause;
+    if (cause instanceof pg.DatabaseError) return answered(cause);
+    if (isConnectionTrouble(cause)) {
+      return failure("the database does not answer", Code.Unavailable, cause);
+    }
+  }
+  return error;
+}
+
+/** Runs `body`; what the database throws in it becomes a ConnectError. */
+export async function translated<T>(body: () => Promise<T>): Promise<T> {
+  try {
+    return await body();
+  } catch (error) {
+    throw fromDatabase(error);
+  }
+}
+
+/** Whether an error says that the database did not answer, rather than that it answered no. */
+export function isOutage(error: unknown): boolean {
+  return error instanceof ConnectError && (error.code === Code.Unavailable || error.code === Code.DeadlineExceeded);
+}
+
+/** Whether a transaction that failed with this may succeed if it is run again: serialization failure or deadlock. */
+export function isRetryable(error: unknown): boolean {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    if (cause instanceof pg.DatabaseError) return cause.code === "40001" || cause.code === "40P01";
+  }
+  return false;
+}
+
+/** By SQLSTATE, the exact ones before their class (PostgreSQL, appendix A). */
+const meanings: Readonly<Record<string, readonly [code: Code, message: string]>> = {
+  "08": [Code.Unavailable, "the database does not answer"],
+  "22": [Code.InvalidArgument, "a value does not fit"],
+  "22003": [Code.InvalidArgument, "a number is out of range"],
+  "22021": [Code.InvalidArgument, "a text holds the character U+0000, which the database cannot keep: leave it out"],
+  "22P05": [Code.InvalidArgument, "a text holds the character U+0000, which the database cannot keep: leave it out"],
+  "23": [Code.InvalidArgument, "a rule of the database does not allow this"],
+  "23503": [Code.FailedPrecondition, "another row refers to this one, or the row it refers to does not exist"],
+  "25006": [Code.Unavailable, "the database takes no writes at the moment"],
+  "25P02": [Code.Internal, "an earlier statement of this transaction failed, so it can only be rolled back"],
+  "28": [Code.Unavailable, "the database refuses this service's user: check DATABASE_URL"],
+  "3D000": [Code.Unavailable, "the database does not exist: check DATABASE_URL"],
+  "40": [Code.Aborted, "other transactions were in the way: try again"],
+  "42P01": [Code.Internal, "a table is missing: apply the service's migrations"],
+  "42703": [Code.Internal, "a column is missing: apply the service's migrations"],
+  "53": [Code.Unavailable, "the database has run out of resources"],
+  "53400": [Code.Internal, "a limit of the database's configuration is exceeded"],
+  "54": [Code.InvalidArgument, "a value is too large for the database"],
+  "55P03": [Code.DeadlineExceeded, "another transaction held the row for too long"],
+  "57": [Code.Unavailable, "the database is shutting down or starting"],
+  "57014": [Code.DeadlineExceeded, "the database took too long"],
+};
+
+function answered(error: pg.DatabaseError): ConnectError {
+  const state = error.code ?? "";
+  if (state === "23505") return failure(taken(error), Code.AlreadyExists, error);
+  if (state === "23502") return failure(`${error.column} is missing`, Code.InvalidArgument, error);
+  if (state === "23514") {
+    return failure(`the rule "${error.constraint}" of ${error.table} does not allow this`, Code.InvalidArgument, error);
+  }
+  const [code, message] = meanings[state] ?? meanings[state.slice(0, 2)] ?? [Code.Internal, "the database failed"];
+  return failure(`${message} (SQLSTATE ${state})`, code, error);
+}
+
+/** Names the unique fields, never the values: `Key (customer_id, slot)=(17, 3) already exists.` in any language. */
+function taken({ detail, table, constraint }: pg.DatabaseError): string {
+  const fields = /\(([^=]+)\)=\(/.exec(detail ?? "")?.[1];
+  return `${table} has a row with ${fields === undefined ? `the same ${constraint}` : `this ${fields}`} already`;
+}
+
+/** The driver's own words for a connection that is not there; they come without a code. */
+const driverSays =
+  /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Client was closed|Query read timeout|Cannot use a pool after calling end)/;
+const systemCodes = new Set(
+  "ECONNREFUSED ECONNRESET EPIPE ETIMEDOUT EHOSTUNREACH ENETUNREACH ENOTFOUND EAI_AGAIN".split(" "),
+);
+
+function isConnectionTrouble(error: Error & { code?: unknown; syscall?: unknown }): boolean {
+  // A missing file is ENOENT too; only a missing Unix socket is the database's.
+  if (error.code === "ENOENT") return error.syscall === "connect";
+  return systemCodes.has(String(error.code)) || driverSays.test(error.message);
+}
+
+function failure(message: string, code: Code, cause: Error): ConnectError {
+  return new ConnectError(message, code, undefined, undefined, cause);
+}

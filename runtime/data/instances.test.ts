@@ -1,0 +1,116 @@
+import type { ProductRepository } from "@shop/generated/shop/inventory/v1/inventory_repository.js";
+import { productEntity } from "@shop/generated/shop/inventory/v1/inventory_repository.js";
+import { beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { testDatabase } from "../../generator/testing/database.js";
+import { createTables, execute } from "../../generator/testing/tables.js";
+import { type Data, openData } from "./data.js";
+import { expectAgreement } from "./testing/writers.js";
+
+type Instance = Data<{ products: ProductRepository }>;
+
+let url: string;
+let one: Instance;
+let other: Instance;
+
+beforeAll(async () => {
+  url = await testDatabase();
+  await createTables(url, [productEntity.table]);
+});
+beforeEach(async () => {
+  await execute(url, `TRUNCATE "products"`);
+  one = open();
+  other = open();
+  return async () => {
+    await one.close();
+    await other.close();
+  };
+});
+
+function open(): Instance {
+  const cache = { entity: "shop.inventory.v1.Product", ttlMs: 3_600_000, staleIfErrorMs: 3_600_000 };
+  return openData({ url, service: "shop", entities: { products: { entity: productEntity, cache } } });
+}
+
+const name = async (instance: Instance, id: string) => (await instance.repositories.products.find(id))?.name;
+const behind = (id: string, name: string) =>
+  execute(url, `UPDATE "products" SET "name" = '${name}' WHERE "id" = '${id}'`);
+/** Breaks the connections on which instances hear each other. */
+const deafen = () => sever("shop (cache)");
+
+/** Breaks the connections of this name. */
+async function sever(name: string): Promise<void> {
+  await execute(url, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE '${name}'`);
+}
+
+describe("what one instance writes", () => {
+  test("leaves the caches of the others: created, changed, deleted", async () => {
+    expect(await name(other, "1")).toBeUndefined();
+    await one.repositories.products.create({ id: "1", name: "first" });
+    await expect.poll(() => name(other, "1")).toBe("first");
+    await one.repositories.products.update("1", { name: "second" });
+    await expect.poll(() => name(other, "1")).toBe("second");
+    await one.repositories.products.delete("1");
+    await expect.poll(() => name(other, "1")).toBeUndefined();
+  });
+
+  test("leaves them when its transaction commits, and only then", async () => {
+    for (const id of ["1", "2", "3"]) await one.repositories.products.create({ id, name: "old" });
+    for (const id of ["1", "2", "3"]) await name(other, id);
+    const failing = one.transaction(async (tx) => {
+      await tx.products.update("3", { name: "never" });
+      throw new Error("no");
+    });
+    await expect(failing).rejects.toThrow("no");
+    await behind("3", "unseen");
+    await one.transaction(async (tx) => {
+      await tx.products.update("1", { name: "new" });
+      await tx.products.update("2", { name: "new" });
+      expect(await name(other, "1")).toBe("old");
+    });
+    await expect.poll(() => name(other, "1")).toBe("new");
+    expect([await name(other, "2"), await name(other, "3")]).toEqual(["new", "old"]);
+  });
+
+  test("does not cost the writer what it read since", async () => {
+    await one.repositories.products.create({ id: "1", name: "old" });
+    await name(other, "1");
+    await one.repositories.products.update("1", { name: "new" });
+    await name(one, "1");
+    await behind("1", "unseen");
+    // The other one has heard; the writer's own notice came by the same way.
+    await expect.poll(() => name(other, "1")).toBe("unseen");
+    expect(await name(one, "1")).toBe("new");
+  });
+});
+
+test("whoever could not hear takes nothing from before for true", async () => {
+  await one.repositories.products.create({ id: "1", name: "old" });
+  await name(other, "1");
+  await deafen();
+  await behind("1", "new");
+  await expect.poll(() => name(other, "1")).toBe("new");
+  // Hearing again, it caches again.
+  await expect
+    .poll(async () => {
+      const known = await name(other, "1");
+      await behind("1", `${known}+`);
+      return (await name(other, "1")) === known;
+    })
+    .toBe(true);
+});
+
+test("a key that is too long to be announced is read from the database every time", async () => {
+  const id = "x".repeat(1001);
+  await one.repositories.products.create({ id, name: "old" });
+  expect(await name(one, id)).toBe("old");
+  await behind(id, "new");
+  expect(await name(one, id)).toBe("new");
+  expect((await one.repositories.products.batchGet([id]))[0]?.name).toBe("new");
+  const odd = `"\u0001\ud83d\ude00`.repeat(200);
+  await one.repositories.products.create({ id: odd });
+  expect(await name(one, odd)).toBe("");
+});
+
+test("random readers and writers in several processes end in agreement, though their connections break", async () => {
+  await expectAgreement({ url, processes: 3, operations: 400, meanwhile: () => sever("random%") });
+});

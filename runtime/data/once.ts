@@ -1,0 +1,74 @@
+import { createHash } from "node:crypto";
+import {
+  create,
+  type DescMessage,
+  fromBinary,
+  type MessageInitShape,
+  type MessageShape,
+  toBinary,
+} from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { and, eq, sql } from "drizzle-orm";
+import type { KeyedContext } from "../rpc/context.js";
+import type { DatabaseTransaction } from "./driver.js";
+import { requests } from "./tables.js";
+
+/**
+ * Runs `body` unless this request was answered before, and then answers the same again. Without a key it just runs.
+ *
+ * The claim on the key, what the body writes and the answer are one transaction: whoever comes second, even while the
+ * first is at work, waits for its end; if it fails, nothing of it is left, and the second one runs.
+ *
+ * @throws ConnectError INVALID_ARGUMENT if the key came with another request before
+ */
+export async function answerOnce<O extends DescMessage>(
+  tx: DatabaseTransaction,
+  context: KeyedContext<O>,
+  body: () => Promise<MessageInitShape<O>>,
+): Promise<MessageShape<O>> {
+  // A KeyedContext<O> is made for a method that answers an O.
+  const output = context.method.output as O;
+  const key = context.idempotencyKey;
+  if (key === undefined) return create(output, await body());
+  await waitNoLongerThan(context.timeoutMs(), tx);
+  const method = `${context.method.parent.typeName}/${context.method.name}`;
+  const fingerprint = new Uint8Array(createHash("sha256").update(context.fingerprint).digest());
+  const claimed = await tx.insert(requests).values({ method, key, fingerprint }).onConflictDoNothing();
+  const mine = and(eq(requests.method, method), eq(requests.key, key));
+  if (claimed.rowCount === 0) {
+    const [row] = await tx.select().from(requests).where(mine);
+    return fromBinary(output, recordedAnswer(row, key, fingerprint));
+  }
+  const answer = create(output, await body());
+  await tx
+    .update(requests)
+    .set({ answer: toBinary(output, answer) })
+    .where(mine);
+  return answer;
+}
+
+/** Bounds each wait for a lock, and so for whoever handles the same request: nobody waits on when the caller is gone. */
+async function waitNoLongerThan(timeoutMs: number | undefined, tx: DatabaseTransaction): Promise<void> {
+  if (timeoutMs === undefined) return;
+  // 0 would mean forever.
+  const bound = String(Math.max(1, Math.ceil(timeoutMs)));
+  await tx.execute(sql`select set_config('lock_timeout', ${bound}, true)`);
+}
+
+function recordedAnswer(
+  row: typeof requests.$inferSelect | undefined,
+  key: string,
+  fingerprint: Uint8Array,
+): Uint8Array {
+  if (row === undefined) throw new ConnectError("the same request was in the way: try again", Code.Aborted);
+  if (Buffer.compare(row.fingerprint, fingerprint) !== 0) {
+    throw new ConnectError(
+      `the key ${JSON.stringify(key)} came with another request before: send the same request again, or a new key`,
+      Code.InvalidArgument,
+    );
+  }
+  if (row.answer === null) {
+    throw new ConnectError(`the key ${JSON.stringify(key)} is used again inside its own request`, Code.Internal);
+  }
+  return row.answer;
+}

@@ -1,0 +1,44 @@
+import { type DescMessage, fromBinary, type MessageShape, toBinary } from "@bufbuild/protobuf";
+import type { Behind, Loaded, Need } from "../cache/read-through.js";
+import type { Entity } from "./entity.js";
+import { shapeOf } from "./shape.js";
+import type { SharedCache } from "./shared-cache.js";
+
+const NOTHING = new Uint8Array();
+
+/** The rows of one entity in the cache that a service's instances share; as bytes, so that nobody changes another's. */
+export class SharedRows<D extends DescMessage> implements Behind<MessageShape<D>> {
+  readonly #schema: D;
+  readonly #table: string;
+  readonly #shape: string;
+  readonly #shared: SharedCache;
+
+  constructor(entity: Entity<D>, table: string, shared: SharedCache) {
+    this.#schema = entity.schema;
+    this.#table = table;
+    this.#shape = shapeOf(entity.schema);
+    this.#shared = shared;
+  }
+
+  async read(
+    key: string,
+    load: () => Promise<MessageShape<D> | undefined>,
+    need: Need<MessageShape<D>>,
+  ): Promise<Loaded<MessageShape<D>>> {
+    const { tier } = this.#shared;
+    const id = await this.#shared.readable(this.#table, key);
+    const answer = id === undefined ? undefined : await tier.read(id, this.#shape, need.atLeastMs);
+    if (answer !== undefined && "found" in answer) {
+      const { bytes, freshMs } = answer.found;
+      return { value: bytes.length === 0 ? undefined : fromBinary(this.#schema, bytes), freshMs };
+    }
+    const value = await load();
+    const freshMs = need.freshMs(value);
+    if (id !== undefined && answer !== undefined) {
+      const bytes = value === undefined ? NOTHING : toBinary(this.#schema, value);
+      // Nobody waits for that; it never fails.
+      void tier.fill(id, this.#shape, answer.lease, { bytes, freshMs });
+    }
+    return { value, freshMs };
+  }
+}

@@ -1,0 +1,94 @@
+import { clearField, clone, type DescMessage, type Message, type MessageInitShape } from "@bufbuild/protobuf";
+import type { FieldMask } from "@bufbuild/protobuf/wkt";
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { KeyedContext } from "../rpc/context.js";
+import type { Data } from "./data.js";
+import type { Entity } from "./entity.js";
+import type { Repository } from "./repository.js";
+import type { Rows } from "./rows.js";
+import { updateRow } from "./update.js";
+
+/**
+ * A standard method (AIP-131 to 135, 231): which, over which entity (by the name that handlers use), and in which fields
+ * of its request and response (by their names in TypeScript).
+ */
+export type StandardMethod =
+  | { readonly kind: "get"; readonly entity: string; readonly key: string }
+  | { readonly kind: "delete"; readonly entity: string; readonly key: string }
+  | { readonly kind: "list"; readonly entity: string; readonly items: string }
+  | { readonly kind: "batchGet"; readonly entity: string; readonly keys: string; readonly items: string }
+  | { readonly kind: "create"; readonly entity: string; readonly resource: string }
+  | { readonly kind: "update"; readonly entity: string; readonly resource: string; readonly mask: string };
+
+type Request = Record<string, unknown>;
+type Handler = (request: Request, context: KeyedContext<DescMessage>) => Promise<unknown>;
+
+/** The handlers of standard methods, by the methods' names in TypeScript. */
+export function standardHandlers(
+  methods: Readonly<Record<string, StandardMethod>>,
+  data: Data,
+): Record<string, Handler> {
+  return Object.fromEntries(Object.entries(methods).map(([name, method]) => [name, standardHandler(method, data)]));
+}
+
+function standardHandler(method: StandardMethod, data: Data): Handler {
+  const rows = data.repositories[method.entity];
+  const entity = data.entities[method.entity];
+  if (rows === undefined || entity === undefined) throw new Error(`there is no entity ${method.entity}`);
+  switch (method.kind) {
+    case "get":
+      return (request) => rows.get(request[method.key] as string);
+    case "list":
+      return async ({ pageSize, pageToken }) => {
+        const page = await rows.list({ pageSize: pageSize as number, pageToken: pageToken as string });
+        return { [method.items]: page.items, nextPageToken: page.nextPageToken };
+      };
+    case "batchGet":
+      return async (request) => ({ [method.items]: await rows.batchGet(request[method.keys] as string[]) });
+    case "create":
+      return createHandler(method.resource, method.entity, entity, rows, data);
+    case "delete":
+      return (request, context) => {
+        const key = request[method.key] as string;
+        const remove = async (from: Repository<DescMessage>) => {
+          await from.delete(key);
+          return {};
+        };
+        // One statement needs no transaction around it.
+        return isKeyed(context) ? data.once(context, (tx) => remove(tx[method.entity]!)) : remove(rows);
+      };
+    case "update":
+      return (request, context) =>
+        data.once(context, (tx) => {
+          const change = required(request[method.resource], method.resource);
+          const mask = request[method.mask] as FieldMask | undefined;
+          return updateRow(entity, tx[method.entity] as unknown as Rows<DescMessage>, change, mask?.paths ?? []);
+        });
+  }
+}
+
+/** Adds a row. What a request cannot set is cleared, as AIP-203 wants it, rather than refused. */
+function createHandler(
+  field: string,
+  name: string,
+  entity: Entity,
+  rows: Repository<DescMessage>,
+  data: Data,
+): Handler {
+  const { schema } = entity;
+  return (request, context) => {
+    const resource = clone(schema, required(request[field], field));
+    for (const output of entity.outputOnly) clearField(resource, schema.field[output] as never);
+    const init = resource as MessageInitShape<DescMessage>;
+    return isKeyed(context) ? data.once(context, (tx) => tx[name]!.create(init)) : rows.create(init);
+  };
+}
+
+function isKeyed(context: KeyedContext<DescMessage>): boolean {
+  return context.idempotencyKey !== undefined;
+}
+
+function required(resource: unknown, field: string): Message {
+  if (resource === undefined) throw new ConnectError(`${field} is missing`, Code.InvalidArgument);
+  return resource as Message;
+}

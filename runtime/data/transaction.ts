@@ -1,0 +1,46 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { DatabaseTransaction, Driver } from "./driver.js";
+import { fromDatabase, isRetryable } from "./errors.js";
+import type { Repository, TransactionRepository } from "./repository.js";
+
+const ATTEMPTS = 5;
+
+/** Entities as a transaction sees them, and the transaction itself for what repositories cannot say. */
+export type Transaction<Entities> = {
+  readonly [Name in keyof Entities]: Entities[Name] extends Repository<infer D, infer K>
+    ? TransactionRepository<D, K>
+    : never;
+} & {
+  /** The Drizzle transaction. What is written through it must not be cached, for the cache does not see it. */
+  readonly db: DatabaseTransaction;
+};
+
+/**
+ * Runs `body` in a transaction, and again if the database asks for that (serialization failure, deadlock).
+ *
+ * @param settled is told each attempt's end: `committed`, or `unknown` if the connection broke while it was committing.
+ *   A rolled back attempt is not told.
+ */
+export async function runTransaction<T>(
+  driver: Driver,
+  body: (tx: DatabaseTransaction) => Promise<T>,
+  settled: (outcome: "committed" | "unknown") => void,
+): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    let committing = false;
+    try {
+      const result = await driver.transaction(async (tx) => {
+        const value = await body(tx);
+        committing = true;
+        return value;
+      });
+      settled("committed");
+      return result;
+    } catch (error) {
+      if (committing) settled("unknown");
+      if (attempt === ATTEMPTS || !isRetryable(error)) throw fromDatabase(error);
+      // Apart, so that those who met do not meet again.
+      await sleep(Math.random() * 5 * 2 ** attempt);
+    }
+  }
+}

@@ -1,0 +1,87 @@
+import { cors as connectCors } from "@connectrpc/connect";
+import { fastifyConnectPlugin } from "@connectrpc/connect-fastify";
+import cors from "@fastify/cors";
+import { type FastifyInstance, fastify, LogController } from "fastify";
+import type { Logger } from "../observe/log.js";
+import { Health as HealthService } from "../options/grpc/health/v1/health_pb.js";
+import { createServiceClient } from "../rpc/client.js";
+import { type Health, healthRoutes } from "../rpc/health.js";
+import { reflectionRoutes } from "../rpc/reflection.js";
+import type { System } from "../system.js";
+import { passthrough } from "./passthrough/plugin.js";
+import { type RestRoute, rest } from "./rest.js";
+import { bodyLimit, sendError } from "./rest-error.js";
+import type { StaticFiles } from "./static.js";
+import { typesOf } from "./types.js";
+import type { Upstream } from "./upstream.js";
+
+/** What a gateway is made of. */
+export interface AppOptions {
+  readonly system: System;
+  /** The services, by their short names. */
+  readonly upstreams: ReadonlyMap<string, Upstream>;
+  /** The gateway's own health, not that of the services behind it. */
+  readonly health: Health;
+  /** Files served at `/`. */
+  readonly files: StaticFiles | undefined;
+  readonly log: Logger;
+  /** Aborted when the process begins to drain. */
+  readonly draining: AbortSignal;
+}
+
+/** The gateway as a Fastify application, for HTTP/1.1 (`app.server`) and HTTP/2 (`app.routing`) alike. */
+export async function createApp(options: AppOptions): Promise<FastifyInstance> {
+  const { system, upstreams, health, files, log, draining } = options;
+  const types = typesOf(system);
+  const app = fastify({
+    bodyLimit,
+    loggerInstance: log,
+    logController: new LogController({ disableRequestLogging: true }),
+    // Longer than the keep-alive of common load balancers (60 s): the side that sends requests must be the one to hang up.
+    keepAliveTimeout: 65_000,
+    frameworkErrors: (error, _request, reply) => void sendError(reply, error, types),
+  }) as unknown as FastifyInstance;
+
+  // Anyone's page may call, as anyone's program may; a browser sends along no cookies.
+  await app.register(cors, {
+    origin: "*",
+    methods: ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
+    exposedHeaders: [...connectCors.exposedHeaders, "Server-Timing"],
+    maxAge: 7200,
+  });
+  await app.register(passthrough, { system, upstreams, draining });
+  await app.register(fastifyConnectPlugin, {
+    routes(router) {
+      healthRoutes(health)(router);
+      reflectionRoutes([...system.services.map(({ service }) => service), HealthService])(router);
+    },
+  });
+  app.get("/healthz", () => ({ status: "SERVING" }));
+  app.get("/readyz", (_request, reply) => {
+    const status = health.status("");
+    return reply.code(status === "SERVING" ? 200 : 503).send({ status });
+  });
+  await app.register(async (scope) => {
+    if (files !== undefined) {
+      scope.addHook("onRequest", (request, reply, next) => {
+        if (!files.answer(request, reply)) next();
+      });
+    }
+    await rest(scope, { routes: restRoutes(system, upstreams), types, draining });
+  });
+  await app.ready();
+  return app;
+}
+
+function restRoutes(system: System, upstreams: ReadonlyMap<string, Upstream>): RestRoute[] {
+  return system.services.flatMap(({ name, service, policy, routes }) => {
+    const { baseUrl, transport } = upstreams.get(name)!;
+    const client: unknown = createServiceClient(service, policy, { baseUrl, transport });
+    const calls = client as Record<string, RestRoute["call"]>;
+    return routes.map((route) => ({
+      ...route,
+      timeoutMs: policy[route.method.localName]?.timeoutMs,
+      call: calls[route.method.localName]!,
+    }));
+  });
+}

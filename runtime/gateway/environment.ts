@@ -1,0 +1,29 @@
+import { type LogLevel, logLevels } from "../observe/log.js";
+import { httpUrl, milliseconds, oneOf, port, readEnvironment, text } from "../rpc/environment.js";
+import { addressVariable, type System } from "../system.js";
+
+/** What a gateway is told by its environment. */
+export interface GatewayEnvironment {
+  readonly PORT: number;
+  readonly HOST: string;
+  readonly LOG_LEVEL: LogLevel;
+  readonly DRAIN_TIMEOUT_MS: number;
+  /** Where the services are, by the names of the variables that say it: `ORDERS_URL`. */
+  readonly addresses: Readonly<Record<string, string>>;
+}
+
+/** @throws EnvironmentError that names everything that is missing or wrong */
+export function readGatewayEnvironment(system: System, env?: NodeJS.ProcessEnv): GatewayEnvironment {
+  const names = system.services.map(({ name }) => addressVariable(name));
+  const { PORT, HOST, LOG_LEVEL, DRAIN_TIMEOUT_MS, ...addresses } = readEnvironment(
+    {
+      PORT: port(),
+      HOST: text("127.0.0.1"),
+      LOG_LEVEL: oneOf(logLevels, "info"),
+      DRAIN_TIMEOUT_MS: milliseconds(10_000),
+      ...Object.fromEntries(names.map((name) => [name, httpUrl()])),
+    },
+    env,
+  );
+  return { PORT, HOST, LOG_LEVEL, DRAIN_TIMEOUT_MS, addresses: addresses as Record<string, string> };
+}

@@ -1,0 +1,20 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { FastifyReply } from "fastify";
+
+/** Said to callers whose calls could go on forever, when the process has to stop. */
+export function stopping(): ConnectError {
+  return new ConnectError("the gateway is stopping: call again, and another one answers", Code.Unavailable);
+}
+
+/** Aborted when the caller leaves before its answer is complete, and when `draining` is. */
+export function hangUpSignal(reply: FastifyReply, draining: AbortSignal | undefined): AbortSignal {
+  const controller = new AbortController();
+  const onDrain = () => controller.abort(stopping());
+  if (draining?.aborted) onDrain();
+  else draining?.addEventListener("abort", onDrain);
+  reply.raw.once("close", () => {
+    draining?.removeEventListener("abort", onDrain);
+    if (!reply.raw.writableFinished) controller.abort(new ConnectError("the caller has left", Code.Canceled));
+  });
+  return controller.signal;
+}

@@ -1,0 +1,33 @@
+import type { OutgoingHttpHeaders } from "node:http";
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { MethodPolicy } from "../../call/policy.js";
+import type { Protocol } from "./protocol.js";
+
+/** What a timer of Node.js can wait at most. */
+const longestTimer = 2 ** 31 - 1;
+
+/**
+ * The milliseconds that a call may take: the caller's or the contract's, whichever is less. A caller that sent no
+ * deadline gets the contract's written into the headers that go on.
+ */
+export function applyDeadline(
+  headers: OutgoingHttpHeaders,
+  protocol: Protocol,
+  policy: MethodPolicy | undefined,
+): number | undefined {
+  const header = headers[protocol.timeoutHeader];
+  const asked = typeof header === "string" ? protocol.parseTimeout(header) : undefined;
+  const allowed = policy?.timeoutMs;
+  if (header === undefined && allowed !== undefined) headers[protocol.timeoutHeader] = protocol.formatTimeout(allowed);
+  return asked === undefined ? allowed : Math.min(asked, allowed ?? asked);
+}
+
+/** Runs `onPassed` when the time is over; answers what cancels it. */
+export function startDeadline(timeoutMs: number | undefined, onPassed: (error: ConnectError) => void): () => void {
+  if (timeoutMs === undefined || timeoutMs > longestTimer) return () => undefined;
+  const timer = setTimeout(
+    () => onPassed(new ConnectError(`the deadline of ${timeoutMs} ms has passed`, Code.DeadlineExceeded)),
+    timeoutMs,
+  );
+  return () => clearTimeout(timer);
+}

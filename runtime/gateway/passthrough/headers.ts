@@ -1,0 +1,27 @@
+import type { IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http";
+
+/** Headers that belong to one connection, not to the message (RFC 9110, 7.6.1; RFC 9113, 8.2.2), and `host`. */
+const connectionHeaders = new Set([
+  "connection",
+  "host",
+  "http2-settings",
+  "keep-alive",
+  "proxy-authenticate",
+  "proxy-authorization",
+  "proxy-connection",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+]);
+
+/** The headers of a message that is passed on: all but the connection's own, and HTTP/2's pseudo-headers. */
+export function endToEnd(headers: IncomingHttpHeaders): OutgoingHttpHeaders {
+  const named = headers.connection?.split(",").map((name) => name.trim().toLowerCase());
+  const kept: OutgoingHttpHeaders = {};
+  for (const name in headers) {
+    if (name.startsWith(":") || connectionHeaders.has(name) || named?.includes(name)) continue;
+    kept[name] = headers[name];
+  }
+  return kept;
+}

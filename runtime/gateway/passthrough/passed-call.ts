@@ -1,0 +1,155 @@
+import type { EventEmitter } from "node:events";
+import { type IncomingMessage, type OutgoingHttpHeaders, ServerResponse } from "node:http";
+import {
+  type ClientHttp2Stream,
+  constants,
+  type Http2ServerRequest,
+  Http2ServerResponse,
+  type IncomingHttpHeaders,
+} from "node:http2";
+import { ConnectError } from "@connectrpc/connect";
+import type { MethodPolicy } from "../../call/policy.js";
+import { stopping } from "../hang-up.js";
+import { gatewayTiming } from "../timing.js";
+import type { Upstream } from "../upstream.js";
+import { applyDeadline, startDeadline } from "./deadline.js";
+import { FrameTracker } from "./frames.js";
+import { endToEnd } from "./headers.js";
+import { type Protocol, protocolOf } from "./protocol.js";
+import { resetError } from "./reset.js";
+
+/** A call from HTTP/1.1 or HTTP/2, and where its answer goes: what Node.js's two kinds of response have in common. */
+export interface Exchange {
+  readonly request: IncomingMessage | Http2ServerRequest;
+  readonly response: Pick<ServerResponse, "statusCode" | "headersSent" | "setHeader" | "flushHeaders" | "addTrailers"> &
+    EventEmitter & { write(chunk: Uint8Array): boolean; end(chunk?: Uint8Array): unknown };
+}
+
+/**
+ * A gRPC, gRPC-Web or Connect call that goes through the gateway: passed to its service, and the answer back, byte by
+ * byte, in both directions at once, no faster than the slower side reads. When either side hangs up, the other learns
+ * it. If the service cannot be reached, or the deadline passes, the caller reads that in its own protocol.
+ */
+export class PassedCall {
+  private readonly startedAt = performance.now();
+  private readonly contentType: string;
+  private readonly protocol: Protocol;
+  private readonly frames = new FrameTracker();
+  private stream: ClientHttp2Stream | undefined;
+  private trailers: OutgoingHttpHeaders = {};
+  private settled = false;
+  private cancelDeadline = () => {};
+  private readonly onDrain = () => this.fail(stopping());
+
+  constructor(
+    private readonly exchange: Exchange,
+    private readonly upstream: Upstream,
+    /** Aborted when the process begins to drain: a call without a deadline ends then. */
+    private readonly draining: AbortSignal,
+  ) {
+    this.contentType = exchange.request.headers["content-type"] ?? "";
+    this.protocol = protocolOf(this.contentType);
+  }
+
+  /** Starts the call. `policy` is undefined for a method that the gateway's own contract does not know (yet). */
+  async start(policy: MethodPolicy | undefined): Promise<void> {
+    const { request, response } = this.exchange;
+    const headers = endToEnd(request.headers);
+    if (this.protocol.te) headers.te = "trailers";
+    const timeoutMs = applyDeadline(headers, this.protocol, policy);
+    this.cancelDeadline = startDeadline(timeoutMs, (error) => this.fail(error));
+    if (timeoutMs === undefined) this.draining.addEventListener("abort", this.onDrain);
+    response.once("close", () => this.settle()).on("error", () => this.settle());
+    try {
+      const stream = await this.upstream.open(request.method ?? "POST", request.url ?? "/", headers);
+      if (this.settled) stream.close(constants.NGHTTP2_CANCEL);
+      else this.connect(stream);
+    } catch (error) {
+      this.fail(ConnectError.from(error));
+    }
+  }
+
+  private connect(stream: ClientHttp2Stream): void {
+    const { request, response } = this.exchange;
+    const { session } = stream;
+    this.stream = stream;
+    stream.once("response", (headers, flags) => this.answer(headers, flags));
+    stream.once("trailers", (headers) => {
+      this.trailers = endToEnd(headers);
+    });
+    stream.on("data", (chunk: Buffer) => {
+      if (this.protocol.framed) this.frames.push(chunk);
+      if (!response.write(chunk)) stream.pause();
+    });
+    response.on("drain", () => stream.resume());
+    // A stream that is reset also "ends"; what it did not say is told when it closes.
+    stream.once("end", () => stream.rstCode === constants.NGHTTP2_NO_ERROR && this.finish());
+    stream.on("error", () => undefined);
+    stream.once("close", () => this.fail(resetError(this.upstream.name, stream.rstCode, session)));
+    request.pipe(stream);
+  }
+
+  private answer(headers: IncomingHttpHeaders, flags: number): void {
+    if (this.settled) return;
+    const { request, response } = this.exchange;
+    const timing = gatewayTiming(request.headers, this.startedAt, headers["server-timing"]);
+    this.writeHead(Number(headers[":status"]), { ...endToEnd(headers), ...timing });
+    // gRPC's answers without messages end with their headers, and some clients insist on that.
+    if (flags & constants.NGHTTP2_FLAG_END_STREAM) this.finish();
+    else response.flushHeaders();
+  }
+
+  private finish(): void {
+    if (this.settled) return;
+    this.settle();
+    this.exchange.response.addTrailers(this.trailers);
+    this.exchange.response.end();
+  }
+
+  /** Says an error to the caller in what way is left; at worst by breaking the answer off. */
+  private fail(error: ConnectError): void {
+    if (this.settled) return;
+    this.settle();
+    const { response } = this.exchange;
+    if (!response.headersSent) {
+      const { status, headers, body } = this.protocol.refuse(error, this.contentType);
+      this.writeHead(status, headers);
+      response.end(body);
+      return;
+    }
+    const ending = this.frames.betweenFrames ? this.protocol.end(error) : undefined;
+    if (ending === undefined) breakOff(response);
+    else {
+      if ("trailers" in ending) response.addTrailers(ending.trailers);
+      response.end("frame" in ending ? ending.frame : undefined);
+    }
+  }
+
+  private writeHead(status: number, headers: OutgoingHttpHeaders): void {
+    const { response } = this.exchange;
+    response.statusCode = status;
+    for (const [name, value] of Object.entries(headers)) {
+      if (value !== undefined) response.setHeader(name, value);
+    }
+  }
+
+  /** The call is over, for whatever reason: lets go of the service, and reads on so that the connection can be reused. */
+  private settle(): void {
+    if (this.settled) return;
+    this.settled = true;
+    this.cancelDeadline();
+    this.draining.removeEventListener("abort", this.onDrain);
+    const { request } = this.exchange;
+    if (this.stream !== undefined) {
+      request.unpipe(this.stream);
+      if (!this.stream.closed) this.stream.close(constants.NGHTTP2_CANCEL);
+    }
+    request.resume();
+  }
+}
+
+function breakOff(response: Exchange["response"]): void {
+  // Not `close`, which ends the stream properly before it resets it: the caller would take the answer for whole.
+  if (response instanceof Http2ServerResponse) response.stream.destroy(new Error("the answer was broken off"));
+  else if (response instanceof ServerResponse) response.destroy();
+}

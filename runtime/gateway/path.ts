@@ -1,0 +1,70 @@
+import type { PathTemplate, Segment, Variable } from "./template.js";
+
+/** A request's path, cut once for all templates that it is compared with. */
+export interface RequestPath {
+  /** The segments as they were sent, percent-encoded. */
+  readonly raw: readonly string[];
+  /** The same, decoded. */
+  readonly decoded: readonly string[];
+}
+
+/** A value from the path for one request field. */
+export interface PathValue {
+  /** The field's path in proto spelling. */
+  readonly fieldPath: readonly string[];
+  readonly value: string;
+}
+
+/**
+ * Cuts a path (without query) into its segments.
+ *
+ * @throws URIError if its percent-encoding is not well-formed UTF-8
+ */
+export function splitPath(path: string): RequestPath {
+  const raw = path.split("/").slice(1);
+  return { raw, decoded: path.includes("%") ? raw.map(decodeURIComponent) : raw };
+}
+
+/**
+ * Compares a path with a template; undefined if it does not match.
+ *
+ * `*` takes one segment that is not empty, `**` takes all that are left, also none. A custom verb stands after the last
+ * segment's last literal colon; an id that contains a colon is sent with `%3A`.
+ */
+export function matchPath(template: PathTemplate, path: RequestPath): PathValue[] | undefined {
+  const { segments, customVerb, variables } = template;
+  const open = segments.at(-1)?.kind === "rest";
+  const fixed = open ? segments.length - 1 : segments.length;
+  if (open ? path.raw.length < fixed : path.raw.length !== fixed) return undefined;
+  const bare = customVerb === undefined ? path : withoutVerb(path, customVerb);
+  if (bare === undefined) return undefined;
+  for (let i = 0; i < fixed; i++) {
+    if (!accepts(segments[i]!, bare.decoded[i]!)) return undefined;
+  }
+  return variables.map((variable) => ({
+    fieldPath: variable.fieldPath,
+    value: variableValue(variable, template, bare),
+  }));
+}
+
+function accepts(segment: Segment, text: string): boolean {
+  return segment.kind === "literal" ? segment.text === text : text !== "";
+}
+
+function withoutVerb({ raw, decoded }: RequestPath, verb: string): RequestPath | undefined {
+  const suffix = `:${verb}`;
+  const last = raw.at(-1)!;
+  if (!last.endsWith(suffix)) return undefined;
+  const bare = last.slice(0, -suffix.length);
+  return { raw: raw.with(-1, bare), decoded: decoded.with(-1, decodeURIComponent(bare)) };
+}
+
+/** One segment is decoded whole; several keep `%2F`, so that a slash inside a segment is told from one between two. */
+function variableValue(variable: Variable, template: PathTemplate, path: RequestPath): string {
+  if (!variable.multi) return path.decoded[variable.start]!;
+  const toTheEnd = template.segments[variable.end - 1]?.kind === "rest";
+  return path.raw
+    .slice(variable.start, toTheEnd ? undefined : variable.end)
+    .map((segment) => decodeURIComponent(segment.replace(/%(2f)/gi, "%25$1")))
+    .join("/");
+}

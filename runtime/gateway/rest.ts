@@ -1,0 +1,140 @@
+import { Readable } from "node:stream";
+import type { JsonValue, Message, Registry } from "@bufbuild/protobuf";
+import { type CallOptions, Code, ConnectError } from "@connectrpc/connect";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { timedCall } from "../observe/timing.js";
+import { discard } from "./discard.js";
+import { hangUpSignal } from "./hang-up.js";
+import { requestMetadata, responseHeaders } from "./metadata.js";
+import type { PathValue } from "./path.js";
+import { isTooLarge, sendError } from "./rest-error.js";
+import type { Route } from "./route.js";
+import { Router } from "./router.js";
+import { httpError } from "./status.js";
+import { Transcoder } from "./transcode.js";
+
+/** A route, and how its method is called: by a client of its service. */
+export interface RestRoute extends Route {
+  /** The contract's deadline; undefined for a method that may answer forever. */
+  readonly timeoutMs: number | undefined;
+  /** Answers a promise of a message for a unary method, messages for a server-streaming one. */
+  call(request: Message, options: CallOptions): Promise<Message> | AsyncIterable<Message>;
+}
+
+export interface RestOptions {
+  /** Routes of methods whose callers stream are left out: HTTP and JSON have no form for that. */
+  readonly routes: readonly RestRoute[];
+  /** Types that a google.protobuf.Any may hold. */
+  readonly types: Registry;
+  /** Aborted when the process begins to drain: calls that may take forever end then. */
+  readonly draining: AbortSignal;
+}
+
+interface Endpoint extends RestRoute {
+  readonly transcoder: Transcoder;
+}
+
+/** A request on its way to its method. */
+interface Exchange {
+  readonly endpoint: Endpoint;
+  readonly values: readonly PathValue[];
+}
+
+/**
+ * A Fastify plugin that answers REST requests by google.api.http: every path that nothing else has taken. Bodies are
+ * JSON; answers are JSON, or newline-delimited JSON for a server-streaming method; errors are google.rpc.Status.
+ */
+export async function rest(app: FastifyInstance, { routes, types, draining }: RestOptions): Promise<void> {
+  const endpoints = routes
+    .filter(({ method }) => method.methodKind === "unary" || method.methodKind === "server_streaming")
+    .map((route): Endpoint => ({ ...route, call: route.call, transcoder: new Transcoder(route, types) }));
+  const router = new Router(endpoints);
+  const exchanges = new WeakMap<FastifyRequest, Exchange>();
+
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser(/^application\/json(;|$)/, { parseAs: "string" }, (_request, text, done) => {
+    try {
+      done(null, text === "" ? undefined : JSON.parse(text as string));
+    } catch (error) {
+      done(new ConnectError(`the body is not JSON: ${(error as Error).message}`, Code.InvalidArgument));
+    }
+  });
+  app.setErrorHandler(async (error, request, reply) => {
+    if (isTooLarge(error)) await discard(request.raw);
+    return sendError(reply, error, types);
+  });
+
+  // Before the body is read: what nobody will answer need not be received.
+  app.addHook("onRequest", async (request, reply) => {
+    const path = request.url.split("?", 1)[0]!;
+    const match = router.match(request.method, path);
+    if (match.kind === "found") {
+      exchanges.set(request, { endpoint: match.route, values: match.values });
+    } else if (match.kind === "wrong-verb") {
+      const allow = match.allow.join(", ");
+      const error = new ConnectError(`${path} does not answer ${request.method}, but ${allow}`, Code.Unimplemented);
+      return sendError(reply.header("allow", allow), error, types, 405);
+    } else {
+      throw new ConnectError(`nothing is found at ${path}`, Code.NotFound);
+    }
+  });
+
+  app.route({
+    method: ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
+    url: "/*",
+    async handler(request, reply) {
+      const { endpoint, values } = exchanges.get(request)!;
+      const [, query = ""] = request.url.split(/\?(.*)/s);
+      const message = endpoint.transcoder.request(values, query, request.body as JsonValue | undefined);
+      const options = {
+        signal: hangUpSignal(reply, endpoint.timeoutMs === undefined ? draining : undefined),
+        headers: requestMetadata(request.headers),
+        onHeader: (metadata: Headers) => void reply.headers(responseHeaders(metadata)),
+      };
+      const responseHeader = new Headers();
+      try {
+        return await timedCall<string | Readable>(
+          { requestHeader: options.headers, responseHeader },
+          "gateway",
+          undefined,
+          () => {
+            const answer = endpoint.call(message, options);
+            return Symbol.asyncIterator in answer
+              ? sendStream(reply, endpoint.transcoder, answer[Symbol.asyncIterator]())
+              : sendOne(reply, endpoint.transcoder, answer);
+          },
+        );
+      } finally {
+        reply.headers(Object.fromEntries(responseHeader));
+      }
+    },
+  });
+
+  async function sendOne(reply: FastifyReply, transcoder: Transcoder, answer: Promise<Message>): Promise<string> {
+    const json = transcoder.response(await answer);
+    reply.type("application/json");
+    return JSON.stringify(json);
+  }
+
+  /** The first message decides the HTTP status; an error after it is the last line. */
+  async function sendStream(
+    reply: FastifyReply,
+    transcoder: Transcoder,
+    answers: AsyncIterator<Message>,
+  ): Promise<Readable> {
+    const first = await answers.next();
+    async function* lines() {
+      try {
+        for (let next = first; !next.done; next = await answers.next()) {
+          yield `${JSON.stringify(transcoder.response(next.value))}\n`;
+        }
+      } catch (error) {
+        yield `${JSON.stringify({ error: httpError(ConnectError.from(error), types).body })}\n`;
+      } finally {
+        await answers.return?.();
+      }
+    }
+    reply.type("application/x-ndjson");
+    return Readable.from(lines(), { objectMode: false });
+  }
+}

@@ -1,0 +1,36 @@
+import { createLogger, type Logger } from "../observe/log.js";
+import { live } from "../rpc/process.js";
+import type { System } from "../system.js";
+import { readGatewayEnvironment } from "./environment.js";
+import { startGateway } from "./start.js";
+
+/** How a gateway is run. */
+export interface ServeGatewayOptions {
+  /** A folder of static files to serve at `/`. Default: none. */
+  readonly web?: URL;
+  /** Default: the process's environment. */
+  readonly env?: NodeJS.ProcessEnv;
+}
+
+/**
+ * Runs the gateway of a system as this process until it is told to stop: REST by google.api.http, and gRPC, gRPC-Web and
+ * Connect calls passed on to the services, on one port. Configuration is the environment; all that is wrong with it is
+ * said at once.
+ *
+ *     PORT              where it listens; 0 lets the system choose
+ *     HOST              which address it listens on; default 127.0.0.1
+ *     <NAME>_URL        where each service of the system is: ORDERS_URL
+ *     LOG_LEVEL         trace, debug, info, warn, error, fatal or silent; default info
+ *     DRAIN_TIMEOUT_MS  how long calls in flight may take at the end, in milliseconds; default 10000
+ */
+export async function serveGateway(system: System, options: ServeGatewayOptions = {}): Promise<void> {
+  let log: Logger | undefined;
+  await live(
+    () => log,
+    () => {
+      const environment = readGatewayEnvironment(system, options.env);
+      log = createLogger({ name: "gateway", level: environment.LOG_LEVEL });
+      return startGateway(system, environment, log, options.web);
+    },
+  );
+}

@@ -1,0 +1,52 @@
+import type { Logger } from "../observe/log.js";
+import { Health } from "../rpc/health.js";
+import { listen } from "../rpc/listen.js";
+import type { Running } from "../rpc/process.js";
+import { addressVariable, type System } from "../system.js";
+import { createApp } from "./app.js";
+import type { GatewayEnvironment } from "./environment.js";
+import { StaticFiles } from "./static.js";
+import { Upstream } from "./upstream.js";
+
+/** A gateway that answers. */
+export interface RunningGateway extends Running {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Starts a gateway. Services need not be there yet: calls to one that is not are answered UNAVAILABLE. */
+export async function startGateway(
+  system: System,
+  environment: GatewayEnvironment,
+  log: Logger,
+  web?: URL,
+): Promise<RunningGateway> {
+  const files = web && (await StaticFiles.load(web));
+  const upstreams = new Map(
+    system.services.map(({ name, service }) => [
+      name,
+      new Upstream(service.typeName, environment.addresses[addressVariable(name)]!),
+    ]),
+  );
+  const health = new Health();
+  const draining = new AbortController();
+  const app = await createApp({ system, upstreams, health, files, log, draining: draining.signal });
+  const { host, port, drain } = await listen({
+    http1Server: app.server,
+    http2: (request, response) => app.routing(request as never, response as never),
+    host: environment.HOST,
+    port: environment.PORT,
+  });
+  log.info({ host, port }, "listening");
+  return {
+    host,
+    port,
+    async stop() {
+      health.shutdown();
+      draining.abort();
+      await drain(environment.DRAIN_TIMEOUT_MS);
+      for (const upstream of upstreams.values()) upstream.close();
+      await app.close();
+    },
+  };
+}

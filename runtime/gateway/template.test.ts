@@ -1,0 +1,121 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { matchPath, splitPath } from "./path.js";
+import { type PathTemplate, PathTemplateError, parseTemplate } from "./template.js";
+
+const match = (template: string, path: string) => {
+  const values = matchPath(parseTemplate(template), splitPath(path));
+  return values && Object.fromEntries(values.map(({ fieldPath, value }) => [fieldPath.join("."), value]));
+};
+
+describe("parseTemplate", () => {
+  it("reads every element of the grammar", () => {
+    expect(parseTemplate("/v1/{parent.name=shelves/*}/books/{id}/**:list%20all")).toEqual({
+      text: "/v1/{parent.name=shelves/*}/books/{id}/**:list%20all",
+      segments: [
+        { kind: "literal", text: "v1" },
+        { kind: "literal", text: "shelves" },
+        { kind: "one" },
+        { kind: "literal", text: "books" },
+        { kind: "one" },
+        { kind: "rest" },
+      ],
+      variables: [
+        { fieldPath: ["parent", "name"], start: 1, end: 3, multi: true },
+        { fieldPath: ["id"], start: 4, end: 5, multi: false },
+      ],
+      customVerb: "list all",
+    });
+  });
+
+  it.each([
+    ["v1/orders", 1, 'a template begins with "/"'],
+    ["", 1, 'a template begins with "/"'],
+    ["/", 2, 'expected a literal, "*", "**" or "{"'],
+    ["/v1//orders", 5, 'expected a literal, "*", "**" or "{"'],
+    ["/v1/orders/", 12, 'expected a literal, "*", "**" or "{"'],
+    ["/v1/{id", 8, '"{" of column 5 is not closed here with "}"'],
+    ["/v1/{id=}", 9, 'expected a literal, "*", "**" or "{"'],
+    ["/v1/{}", 6, "expected the name of a field"],
+    ["/v1/{order.}", 12, "expected the name of a field"],
+    ["/v1/{a={b}}", 8, "a variable cannot contain another one"],
+    ["/v1/{id}/x/{id}", 12, "id is bound twice; a field takes its value from one place"],
+    ["/v1/**/x", 5, 'nothing but a verb may follow "**"'],
+    ["/v1/{a=**}/{b=**}", 8, 'nothing but a verb may follow "**"'],
+    ["/v1/orders:", 12, 'a verb must follow ":"'],
+    ["/v1/a?b", 6, '"?" cannot stand here; a literal percent-encodes it'],
+    ["/v1/a b", 6, '" " cannot stand here; a literal percent-encodes it'],
+    ["/v1/{id}x", 9, '"x" cannot stand here; a literal percent-encodes it'],
+    ["/v1/%zz", 5, 'expected a literal, "*", "**" or "{"'],
+    ["/v1/%ff", 5, 'the percent-encoding of "%ff" is not UTF-8'],
+  ])("refuses %j at column %i", (template, column, problem) => {
+    expect(() => parseTemplate(template)).toThrow(new PathTemplateError(template, column, problem));
+  });
+});
+
+describe("matchPath", () => {
+  it.each([
+    ["/v1/orders", "/v1/orders", {}],
+    ["/v1/orders", "/v1/orders/", undefined],
+    ["/v1/orders/{id}", "/v1/orders/1", { id: "1" }],
+    ["/v1/orders/{id}", "/v1/orders/", undefined],
+    ["/v1/orders/{id}", "/v1/orders/1/2", undefined],
+    ["/v1/orders/{id}", "/v1/orders/a%2Fb%20%C3%BC", { id: "a/b ü" }],
+    ["/v1/orders/{id}:cancel", "/v1/orders/1:cancel", { id: "1" }],
+    ["/v1/orders/{id}:cancel", "/v1/orders/a:b:cancel", { id: "a:b" }],
+    ["/v1/orders/{id}:cancel", "/v1/orders/a%3Ab:cancel", { id: "a:b" }],
+    ["/v1/orders/{id}:cancel", "/v1/orders/:cancel", undefined],
+    ["/v1/orders/{id}:cancel", "/v1/orders/1%3Acancel", undefined],
+    ["/v1/orders/{id}:cancel", "/v1/orders/1", undefined],
+    ["/v1/products:batchGet", "/v1/products:batchGet", {}],
+    ["/v1/{name=shelves/*/books/*}", "/v1/shelves/1/books/2", { name: "shelves/1/books/2" }],
+    ["/v1/{name=shelves/*}", "/v1/shelves/a%2fb%20c", { name: "shelves/a%2fb c" }],
+    ["/v1/{name=**}", "/v1/a/b%2Fc/", { name: "a/b%2Fc/" }],
+    ["/v1/{name=**}", "/v1", { name: "" }],
+    ["/v1/{name=**}:read", "/v1/a/b:read", { name: "a/b" }],
+    ["/v1/{name=files/**}", "/v1/files", { name: "files" }],
+    ["/caf%C3%A9/{id}", "/caf%c3%a9/1", { id: "1" }],
+  ])("%s meets %s", (template, path, expected) => {
+    expect(match(template, path)).toEqual(expected);
+  });
+
+  it("refuses a path whose percent-encoding is broken", () => {
+    expect(() => splitPath("/v1/%zz")).toThrow(URIError);
+    expect(() => splitPath("/v1/%ff")).toThrow(URIError);
+  });
+
+  it("finds again every value that a client writes into a template", () => {
+    const text = fc.string({ unit: "binary" });
+    const segment = text.filter((value) => value !== "");
+    const shapes = fc.constantFrom("/v1/{a}", "/v1/{a}/{b.c}:do", "/v1/{b.c}/x/{a=**}", "/{a}/{b.c=**}:do");
+    fc.assert(
+      fc.property(
+        shapes,
+        segment,
+        fc.oneof(
+          text,
+          fc.array(text).map((parts) => parts.join("/")),
+        ),
+        (shape, one, many) => {
+          const template = parseTemplate(shape);
+          const values = Object.fromEntries(
+            template.variables.map((variable) => [variable.fieldPath.join("."), variable.multi ? many : one]),
+          );
+          expect(match(shape, formatPath(template, values))).toEqual(values);
+        },
+      ),
+    );
+  });
+});
+
+/** Writes a path as http.proto asks of clients: everything but `[-_.~0-9a-zA-Z]` (and `/` if multi) percent-encoded. */
+function formatPath(template: PathTemplate, values: Record<string, string>): string {
+  const encode = (text: string) =>
+    encodeURIComponent(text).replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16)}`);
+  const path = template.text
+    .replace(/\/\{([^=}]+)=\*\*\}/, (_, name) =>
+      values[name] === "" ? "" : `/${values[name]!.split("/").map(encode).join("/")}`,
+    )
+    .replace(/\{([^}]+)\}/g, (_, name) => encode(values[name]!));
+  return path;
+}

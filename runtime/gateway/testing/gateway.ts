@@ -1,0 +1,80 @@
+import { once } from "node:events";
+import { createServer } from "node:http2";
+import type { AddressInfo, Socket } from "node:net";
+import type { ConnectRouter } from "@connectrpc/connect";
+import { connectNodeAdapter } from "@connectrpc/connect-node";
+import { createLogger } from "../../observe/log.js";
+import { addressVariable } from "../../system.js";
+import { type RunningGateway, startGateway } from "../start.js";
+import { system } from "./system.js";
+
+/** A service that listens. */
+export interface TestService {
+  readonly url: string;
+  readonly port: number;
+  /** Cuts every connection, as the death of the process does. */
+  kill(): void;
+}
+
+/** Runs handlers as a service of their own: gRPC, gRPC-Web and Connect over HTTP/2. */
+export async function startService(routes: (router: ConnectRouter) => void, port = 0): Promise<TestService> {
+  const server = createServer(connectNodeAdapter({ routes, acceptCompression: [] }));
+  const sockets = new Set<Socket>();
+  server.on("connection", (socket: Socket) => sockets.add(socket));
+  server.listen(port, "127.0.0.1");
+  await once(server, "listening");
+  const { port: listening } = server.address() as AddressInfo;
+  return {
+    url: `http://127.0.0.1:${listening}`,
+    port: listening,
+    kill() {
+      server.close();
+      for (const socket of sockets) socket.destroy();
+    },
+  };
+}
+
+/** A gateway whose services are all one process. */
+export interface TestGateway extends RunningGateway {
+  readonly url: string;
+  /** May be killed, and replaced by another one at the same port. */
+  service: TestService;
+  readonly serviceRoutes: (router: ConnectRouter) => void;
+}
+
+export interface TestGatewayOptions {
+  readonly web?: URL;
+  readonly drainTimeoutMs?: number;
+}
+
+/** Starts a gateway whose services are all found at one address. */
+export function startGatewayTo(url: string, options: TestGatewayOptions = {}): Promise<RunningGateway> {
+  const environment = {
+    PORT: 0,
+    HOST: "127.0.0.1",
+    LOG_LEVEL: "silent" as const,
+    DRAIN_TIMEOUT_MS: options.drainTimeoutMs ?? 100,
+    addresses: Object.fromEntries(system.services.map(({ name }) => [addressVariable(name), url])),
+  };
+  return startGateway(system, environment, createLogger({ name: "gateway", level: "silent" }), options.web);
+}
+
+/** Starts a gateway, and one process that is all its services. */
+export async function startTestGateway(
+  serviceRoutes: (router: ConnectRouter) => void,
+  options?: TestGatewayOptions,
+): Promise<TestGateway> {
+  const service = await startService(serviceRoutes);
+  const running = await startGatewayTo(service.url, options);
+  const gateway: TestGateway = {
+    ...running,
+    url: `http://127.0.0.1:${running.port}`,
+    service,
+    serviceRoutes,
+    async stop() {
+      await running.stop();
+      gateway.service.kill();
+    },
+  };
+  return gateway;
+}

@@ -1,0 +1,40 @@
+import type { OutgoingHttpHeaders } from "node:http";
+import type { ClientHttp2Stream } from "node:http2";
+import { Code, ConnectError, type Transport } from "@connectrpc/connect";
+import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
+
+/** A service behind the gateway: one HTTP/2 session, shared by all calls, opened when first needed and again when lost. */
+export class Upstream {
+  /** For calls that the gateway makes itself, on behalf of REST. */
+  readonly transport: Transport;
+  private readonly sessions: Http2SessionManager;
+
+  constructor(
+    /** The service's full name, for messages. */
+    readonly name: string,
+    readonly baseUrl: string,
+  ) {
+    // Without pings, a peer that vanished silently would swallow every call until TCP gives up.
+    this.sessions = new Http2SessionManager(baseUrl, { pingIntervalMs: 10_000, pingTimeoutMs: 5_000 });
+    this.transport = createGrpcTransport({ baseUrl, sessionManager: this.sessions });
+  }
+
+  /**
+   * Opens a stream for a call that is passed on as it is.
+   *
+   * @throws ConnectError UNAVAILABLE if the service cannot be reached
+   */
+  async open(method: string, path: string, headers: OutgoingHttpHeaders): Promise<ClientHttp2Stream> {
+    const endStream = method === "GET" || method === "HEAD";
+    try {
+      return await this.sessions.request(method, path, headers, { endStream });
+    } catch (cause) {
+      throw new ConnectError(`${this.name} cannot be reached`, Code.Unavailable, undefined, undefined, cause);
+    }
+  }
+
+  /** Closes the session, and with it every call that is still open. */
+  close(): void {
+    this.sessions.abort();
+  }
+}

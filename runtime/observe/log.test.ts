@@ -1,0 +1,40 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import { expect, test } from "vitest";
+import { createLogger, type LogLevel } from "./log.js";
+
+function logged(level?: LogLevel) {
+  const lines: string[] = [];
+  const log = createLogger({ name: "orders", level }, { write: (line) => lines.push(line) });
+  return { log, lines: () => lines.map((line) => JSON.parse(line)) };
+}
+
+test("a line is one JSON object with time, level, name and what was given", () => {
+  const { log, lines } = logged();
+  log.info({ port: 8081 }, "listening");
+  log.debug("not at this level");
+  expect(lines()).toEqual([
+    {
+      level: "info",
+      time: expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/),
+      pid: process.pid,
+      name: "orders",
+      port: 8081,
+      msg: "listening",
+    },
+  ]);
+});
+
+test("an error is logged with its causes, and an RPC's with its code as a word and no metadata", () => {
+  const { log, lines } = logged("error");
+  const cause = new Error("connection refused");
+  log.error({ err: new ConnectError("no stock", Code.Unavailable, { authorization: "secret" }, [], cause) });
+  log.error({ err: "thrown text" });
+  const [first, second] = lines();
+  expect(first.err).toMatchObject({
+    code: "Unavailable",
+    message: "no stock",
+    cause: { message: "connection refused" },
+  });
+  expect(JSON.stringify(first)).not.toContain("secret");
+  expect(second.err).toBe("thrown text");
+});

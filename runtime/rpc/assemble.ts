@@ -1,0 +1,26 @@
+import type { ConnectRouter } from "@connectrpc/connect";
+import type { Data } from "../data/data.js";
+import { standardHandlers } from "../data/standard.js";
+import type { Logger } from "../observe/log.js";
+import { handlerRoutes } from "./handle.js";
+import type { ServiceDefinition } from "./service.js";
+
+/** What a service stands on. */
+export interface Parts {
+  /** Its database; undefined for a service that owns nothing. */
+  readonly data: Data | undefined;
+  /** Clients of the services that it calls, by the names that its handlers use. */
+  readonly peers: Readonly<Record<string, unknown>>;
+  readonly log: Logger;
+  /** Aborted when the process begins to drain: streams end then. */
+  readonly draining: AbortSignal;
+}
+
+/** Puts a service together: its handlers over what they may use, as routes. */
+export function assemble(definition: ServiceDefinition, parts: Parts): (router: ConnectRouter) => void {
+  const { data, peers } = parts;
+  const standard = data === undefined ? {} : standardHandlers(definition.spec.standard, data);
+  const resources = { ...data?.repositories, ...peers, transaction: data?.transaction, once: data?.once };
+  const handlers = { ...standard, ...definition.implement(resources, standard) };
+  return handlerRoutes(definition, handlers, parts);
+}

@@ -1,0 +1,45 @@
+import { type CallOptions, Code, ConnectError } from "@connectrpc/connect";
+import type { MethodPolicy } from "../call/policy.js";
+import { activeTiming, timingHeader, timingRequestHeader } from "../observe/timing.js";
+import type { Context } from "./context.js";
+
+/** What goes on from hop to hop: the trace (W3C Trace Context, W3C Baggage) and the request's name in logs. */
+export const propagatedHeaders = ["traceparent", "tracestate", "baggage", "x-request-id"] as const;
+
+/**
+ * The options of one call: the time that is left of the caller's deadline or of the contract's, whichever is less, the
+ * caller's cancellation, and what goes on to the next hop. Throws DEADLINE_EXCEEDED if no time is left.
+ */
+export function callOptions(path: string, policy: MethodPolicy, given: Context | CallOptions = {}): CallOptions {
+  const options = isContext(given) ? fromContext(given) : given;
+  const left = isContext(given) ? options.timeoutMs : withDeadline(options.timeoutMs);
+  if (left === 0) throw new ConnectError(`no time is left to call ${path}`, Code.DeadlineExceeded);
+  const timeoutMs = left === undefined ? policy.timeoutMs : Math.min(left, policy.timeoutMs ?? left);
+  const timing = activeTiming();
+  if (!timing) return { ...options, timeoutMs };
+  const headers = new Headers(options.headers);
+  headers.set(timingRequestHeader, "1");
+  const onHeader = (header: Headers) => {
+    timing.add(header.get(timingHeader));
+    options.onHeader?.(header);
+  };
+  return { ...options, timeoutMs, headers, onHeader };
+}
+
+function fromContext(context: Context): CallOptions {
+  const headers = new Headers();
+  for (const name of propagatedHeaders) {
+    const value = context.requestHeader.get(name);
+    if (value !== null) headers.set(name, value);
+  }
+  return { signal: context.signal, timeoutMs: context.timeoutMs(), headers };
+}
+
+function isContext(given: Context | CallOptions): given is Context {
+  return "requestHeader" in given;
+}
+
+/** To Connect, 0 and less mean "no deadline"; the contract's holds nevertheless. */
+function withDeadline(timeoutMs: number | undefined): number | undefined {
+  return timeoutMs !== undefined && timeoutMs > 0 ? timeoutMs : undefined;
+}

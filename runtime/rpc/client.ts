@@ -1,0 +1,108 @@
+import type {
+  DescMethodBiDiStreaming,
+  DescMethodClientStreaming,
+  DescMethodServerStreaming,
+  DescMethodUnary,
+  DescService,
+  MessageInitShape,
+  MessageShape,
+} from "@bufbuild/protobuf";
+import { type CallOptions, createClient, type Transport } from "@connectrpc/connect";
+import type { MethodPolicy, ServicePolicy } from "../call/policy.js";
+import { peerError, wasRefused } from "./client-error.js";
+import { callOptions } from "./client-options.js";
+import { grpcTransport } from "./client-transport.js";
+import type { Context } from "./context.js";
+
+/** Where a service is, and how it is reached. */
+export interface ClientOptions {
+  /** Its address: `http://127.0.0.1:8081`. Calls go over HTTP/2, as gRPC, on one connection to each origin. */
+  readonly baseUrl?: string;
+  /** Used instead of `baseUrl`: another protocol, or a service in memory. */
+  readonly transport?: Transport;
+}
+
+/**
+ * Calls a service. A handler gives the context of the call that it answers, which bounds this one: the time that is left
+ * and the caller's cancellation hold, and the trace goes on. Code outside a handler may give Connect's call options.
+ *
+ * A call to a peer that cannot be reached, or whose connection breaks, fails with UNAVAILABLE. A call with streamed
+ * answers begins when its first answer is asked for, and is cancelled when its consumer stops early.
+ */
+export type ServiceClient<S extends DescService> = {
+  [M in keyof S["method"]]: S["method"][M] extends DescMethodUnary<infer I, infer O>
+    ? (request: MessageInitShape<I>, context?: Context | CallOptions) => Promise<MessageShape<O>>
+    : S["method"][M] extends DescMethodServerStreaming<infer I, infer O>
+      ? (request: MessageInitShape<I>, context?: Context | CallOptions) => AsyncIterable<MessageShape<O>>
+      : S["method"][M] extends DescMethodClientStreaming<infer I, infer O>
+        ? (requests: AsyncIterable<MessageInitShape<I>>, context?: Context | CallOptions) => Promise<MessageShape<O>>
+        : S["method"][M] extends DescMethodBiDiStreaming<infer I, infer O>
+          ? (
+              requests: AsyncIterable<MessageInitShape<I>>,
+              context?: Context | CallOptions,
+            ) => AsyncIterable<MessageShape<O>>
+          : never;
+};
+
+/** A method of Connect's client, its types forgotten. */
+type Call<Answer> = (request: unknown, options: CallOptions) => Answer;
+
+/** A client of `service` that keeps to the contract's policy: no call takes longer than it says. */
+export function createServiceClient<S extends DescService>(
+  service: S,
+  policy: ServicePolicy<S>,
+  { baseUrl, transport }: ClientOptions,
+): ServiceClient<S> {
+  if (!transport && !baseUrl) throw new Error(`a client of ${service.typeName} needs a baseUrl or a transport`);
+  const client = createClient(service, transport ?? grpcTransport(baseUrl as string)) as Record<string, unknown>;
+  const methods = service.methods.map((method) => {
+    const call = client[method.localName];
+    const rules = policy[method.localName as keyof S["method"]] ?? {};
+    const path = `${service.typeName}/${method.name}`;
+    const { methodKind } = method;
+    return [
+      method.localName,
+      methodKind === "unary" || methodKind === "client_streaming"
+        ? one(path, rules, call as Call<Promise<unknown>>, methodKind === "unary")
+        : many(path, rules, call as Call<AsyncIterable<unknown>>),
+    ];
+  });
+  return Object.fromEntries(methods);
+}
+
+function one(path: string, policy: MethodPolicy, call: Call<Promise<unknown>>, repeatable: boolean) {
+  return async (request: unknown, context?: Context | CallOptions) => {
+    const options = callOptions(path, policy, context);
+    const started = Date.now();
+    try {
+      return await call(request, options).catch((error) => {
+        if (!repeatable || !wasRefused(error)) throw error;
+        // gRPC's transparent retry: a connection that is being closed refused the call before its peer had seen it, so
+        // that a service which drains costs its callers nothing.
+        const timeoutMs = options.timeoutMs && Math.max(1, options.timeoutMs - (Date.now() - started));
+        return call(request, { ...options, timeoutMs });
+      });
+    } catch (error) {
+      throw peerError(error, path, options);
+    }
+  };
+}
+
+function many(path: string, policy: MethodPolicy, call: Call<AsyncIterable<unknown>>) {
+  return async function* (request: unknown, context?: Context | CallOptions) {
+    const options = callOptions(path, policy, context);
+    // Connect's own iterable cannot be left early: without this, a call that nobody reads any more would go on.
+    const left = new AbortController();
+    const follow = () => left.abort(options.signal?.reason);
+    if (options.signal?.aborted) follow();
+    options.signal?.addEventListener("abort", follow);
+    try {
+      yield* call(request, { ...options, signal: left.signal });
+    } catch (error) {
+      throw peerError(error, path, options);
+    } finally {
+      options.signal?.removeEventListener("abort", follow);
+      left.abort();
+    }
+  };
+}

@@ -1,0 +1,31 @@
+import type { DescMessage, DescMethod } from "@bufbuild/protobuf";
+
+/** What a handler knows about the call it answers. Passing it on to a client bounds the next hop. */
+export interface Context {
+  /** The method that is called. */
+  readonly method: DescMethod;
+  /** Aborted when the caller goes away, when the deadline passes, and when the process has drained for too long. */
+  readonly signal: AbortSignal;
+  /** When the call must have been answered, in milliseconds since the epoch; undefined if it may take forever. */
+  readonly deadline: number | undefined;
+  /** The idempotency key that came with the request; undefined if the method declares none or the caller sent none. */
+  readonly idempotencyKey: string | undefined;
+  /** The metadata that came with the call. */
+  readonly requestHeader: Headers;
+  /** Metadata sent before the answer. */
+  readonly responseHeader: Headers;
+  /** Metadata sent after the answer. */
+  readonly responseTrailer: Headers;
+  /** Milliseconds left until the deadline, never below 0; undefined without one. */
+  timeoutMs(): number | undefined;
+}
+
+declare const answer: unique symbol;
+
+/** The context of a method whose contract names an idempotency key, and whose answer is an `O`. */
+export interface KeyedContext<O extends DescMessage> extends Context {
+  /** Carries the answer's type to `once`; no value exists at run time. */
+  readonly [answer]?: O;
+  /** The request without its key, as bytes: the same key with other bytes is a mistake of the caller. */
+  readonly fingerprint: Uint8Array;
+}

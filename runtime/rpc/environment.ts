@@ -1,0 +1,160 @@
+/** Reads one environment variable. */
+export interface EnvironmentReader<T> {
+  /** What a value must be, as in "PORT must be …". */
+  readonly expected: string;
+  /** A value that is right. */
+  readonly example: string;
+  /** The value when the variable is not set. Absent: the variable is required. */
+  readonly fallback?: { readonly value: T };
+  /** Whether values may hold a password, and so never appear in a message. */
+  readonly secret?: boolean;
+  /** The value that `text` says, or undefined if it says none. */
+  parse(text: string): T | undefined;
+}
+
+type EnvironmentSpec = Readonly<Record<string, EnvironmentReader<unknown>>>;
+
+/** What `readEnvironment` answers: one value for each variable. */
+export type Environment<S extends EnvironmentSpec> = {
+  readonly [K in keyof S]: S[K] extends EnvironmentReader<infer T> ? T : never;
+};
+
+/** Says everything that is wrong with the environment at once, each fault with a value that would be right. */
+export class EnvironmentError extends Error {
+  override readonly name = "EnvironmentError";
+
+  constructor(readonly faults: readonly string[]) {
+    super(["the environment is not complete:", ...faults.map((fault) => `  ${fault}`)].join("\n"));
+  }
+}
+
+/**
+ * Reads a process's configuration from its environment. A variable that is empty counts as not set, since shells and
+ * compose files cannot always leave one out. Throws an EnvironmentError that names every fault, not the first.
+ *
+ *     const { PORT, ORDERS_URL } = readEnvironment({ PORT: port(8080), ORDERS_URL: httpUrl() });
+ */
+export function readEnvironment<S extends EnvironmentSpec>(
+  spec: S,
+  env: Readonly<Record<string, string | undefined>> = process.env,
+): Environment<S> {
+  const faults: string[] = [];
+  const values = Object.entries(spec).map(([name, reader]) => {
+    const text = env[name]?.trim();
+    if (!text) {
+      if (!reader.fallback) faults.push(`${name} is not set: it must be ${reader.expected}, such as ${reader.example}`);
+      return [name, reader.fallback?.value];
+    }
+    const value = reader.parse(text);
+    if (value === undefined) {
+      const found = reader.secret ? "is something else" : `is ${JSON.stringify(text)}`;
+      faults.push(`${name} ${found}: it must be ${reader.expected}, such as ${reader.example}`);
+    }
+    return [name, value];
+  });
+  if (faults.length > 0) throw new EnvironmentError(faults);
+  return Object.fromEntries(values);
+}
+
+/** A TCP port. 0 lets the system choose a free one. */
+export function port(fallback?: number): EnvironmentReader<number> {
+  return {
+    expected: "a port number from 0 to 65535",
+    example: "8081",
+    ...orElse(fallback),
+    parse: (text) => wholeNumber(text, 65_535),
+  };
+}
+
+/** A whole number of milliseconds, at most what a timer of Node.js can wait (2^31 - 1, some 24 days). */
+export function milliseconds(fallback?: number): EnvironmentReader<number> {
+  return {
+    expected: "a whole number of milliseconds",
+    example: "10000",
+    ...orElse(fallback),
+    parse: (text) => wholeNumber(text, 2_147_483_647),
+  };
+}
+
+/** The address of a PostgreSQL database. */
+export function postgresUrl(fallback?: string): EnvironmentReader<string> {
+  return {
+    expected: "the URL of a PostgreSQL database",
+    example: "postgresql://user:password@127.0.0.1:5432/orders",
+    secret: true,
+    ...orElse(fallback),
+    parse: (text) => urlOf(text, ["postgres:", "postgresql:"]),
+  };
+}
+
+/** The address of a Redis server. */
+export function redisUrl(fallback?: string): EnvironmentReader<string> {
+  return {
+    expected: "the URL of a Redis server",
+    example: "redis://127.0.0.1:6379/0",
+    secret: true,
+    ...orElse(fallback),
+    parse: (text) => urlOf(text, ["redis:", "rediss:"]),
+  };
+}
+
+/** The address of an HTTP server, without a slash at its end. */
+export function httpUrl(fallback?: string): EnvironmentReader<string> {
+  return {
+    expected: "an http:// or https:// URL",
+    example: "http://127.0.0.1:8081",
+    ...orElse(fallback),
+    parse: (text) => urlOf(text, ["http:", "https:"])?.replace(/\/+$/, ""),
+  };
+}
+
+/** One of a few words. */
+export function oneOf<const W extends string>(
+  words: readonly [W, ...W[]],
+  fallback?: NoInfer<W>,
+): EnvironmentReader<W> {
+  return {
+    expected: `one of ${words.join(", ")}`,
+    example: fallback ?? words[0],
+    ...orElse(fallback),
+    parse: (text) => words.find((word) => word === text),
+  };
+}
+
+/** On or off; also spelled true or false, yes or no, 1 or 0. */
+export function flag(fallback?: boolean): EnvironmentReader<boolean> {
+  return {
+    expected: "on or off",
+    example: "on",
+    ...orElse(fallback),
+    parse: (text) => {
+      if (/^(on|true|yes|1)$/i.test(text)) return true;
+      if (/^(off|false|no|0)$/i.test(text)) return false;
+      return undefined;
+    },
+  };
+}
+
+/** Any text. */
+export function text(fallback?: string): EnvironmentReader<string> {
+  return { expected: "some text", example: "127.0.0.1", ...orElse(fallback), parse: (text) => text };
+}
+
+/** A variable that need not be set; undefined then. */
+export function optional<T>(reader: EnvironmentReader<T>): EnvironmentReader<T | undefined> {
+  return { ...reader, fallback: { value: undefined } };
+}
+
+function orElse<T>(value: T | undefined): { fallback?: { value: T } } {
+  return value === undefined ? {} : { fallback: { value } };
+}
+
+function wholeNumber(text: string, max: number): number | undefined {
+  return /^\d{1,10}$/.test(text) && Number(text) <= max ? Number(text) : undefined;
+}
+
+function urlOf(text: string, protocols: readonly string[]): string | undefined {
+  return URL.canParse(text) && protocols.includes(new URL(text).protocol) && new URL(text).host !== ""
+    ? text
+    : undefined;
+}

@@ -1,0 +1,109 @@
+import type { DescMethod, DescService } from "@bufbuild/protobuf";
+import { Code, ConnectError, type ConnectRouter, type HandlerContext, type ServiceImpl } from "@connectrpc/connect";
+import type { MethodPolicy } from "../call/policy.js";
+import type { Logger } from "../observe/log.js";
+import { timedCall } from "../observe/timing.js";
+import type { Context } from "./context.js";
+import { bound, boundStream, createContext } from "./deadline.js";
+import type { ServiceDefinition } from "./service.js";
+import { validateMessage } from "./validate.js";
+
+/** A handler as a user writes it, its types forgotten. */
+type Handler = (request: unknown, context: Context) => unknown;
+
+/** What guards every call of a service. */
+export interface Surroundings {
+  readonly log: Logger;
+  /** Aborted when the process begins to drain: streams, which might go on for ever, end then with UNAVAILABLE. */
+  readonly draining: AbortSignal;
+}
+
+/** Puts the handlers of a service behind what every call goes through: context, deadline, validation, errors. */
+export function handlerRoutes(
+  { spec }: ServiceDefinition,
+  handlers: object,
+  surroundings: Surroundings,
+): (router: ConnectRouter) => void {
+  const { service, policy, name } = spec;
+  const implementation = service.methods.map((method) => {
+    const handler = (handlers as Record<string, Handler>)[method.localName];
+    if (handler === undefined) throw new Error(`${service.name}.${method.localName} has no handler: write one`);
+    const bounds: MethodPolicy = policy[method.localName] ?? {};
+    return [method.localName, guard(method, bounds, name, handler.bind(handlers), surroundings)];
+  });
+  return (router) => void router.service(service, Object.fromEntries(implementation) as ServiceImpl<DescService>);
+}
+
+function guard(method: DescMethod, policy: MethodPolicy, name: string, handler: Handler, around: Surroundings) {
+  const { methodKind, input } = method;
+  return methodKind === "unary" || methodKind === "client_streaming" ? answer : stream;
+
+  async function answer(request: unknown, from: HandlerContext) {
+    const { context, dispose } = createContext(from, method, policy, request);
+    try {
+      return await timedCall(from, name, method.name, () =>
+        bound(context, async () => handler(valid(request), context)),
+      );
+    } catch (error) {
+      throw tell(error);
+    } finally {
+      dispose();
+    }
+  }
+
+  async function* stream(request: unknown, from: HandlerContext) {
+    const { signal, unlink } = link(from.signal, around.draining);
+    const { context, dispose } = createContext({ ...from, signal }, method, policy, request);
+    try {
+      yield* boundStream(context, handler(valid(request), context) as AsyncIterable<unknown>);
+    } catch (error) {
+      throw tell(error);
+    } finally {
+      dispose();
+      unlink();
+    }
+  }
+
+  /** Refuses a request that breaks its rules; of a stream of requests, each as it comes. */
+  function valid(request: unknown): unknown {
+    if (methodKind === "client_streaming" || methodKind === "bidi_streaming")
+      return eachValid(request as AsyncIterable<unknown>);
+    validateMessage(input, request);
+    return request;
+  }
+
+  async function* eachValid(requests: AsyncIterable<unknown>) {
+    for await (const request of requests) {
+      validateMessage(input, request);
+      yield request;
+    }
+  }
+
+  /** The error for the caller. What nobody foresaw is written down here, and told to nobody else. */
+  function tell(error: unknown): ConnectError {
+    const foreseen = error instanceof ConnectError && error.code !== Code.Internal && error.code !== Code.Unknown;
+    if (foreseen) return error;
+    around.log.error({ err: error, method: method.toString() }, "a handler failed");
+    return error instanceof ConnectError
+      ? error
+      : new ConnectError("internal error", Code.Internal, undefined, undefined, error);
+  }
+}
+
+/** A signal that follows a call's own and the process's, without leaving a listener behind. */
+function link(call: AbortSignal, draining: AbortSignal): { signal: AbortSignal; unlink(): void } {
+  const controller = new AbortController();
+  const leave = () => controller.abort(call.reason);
+  const drain = () => controller.abort(new ConnectError("the server is shutting down: call again", Code.Unavailable));
+  call.addEventListener("abort", leave);
+  draining.addEventListener("abort", drain);
+  if (call.aborted) leave();
+  else if (draining.aborted) drain();
+  return {
+    signal: controller.signal,
+    unlink() {
+      call.removeEventListener("abort", leave);
+      draining.removeEventListener("abort", drain);
+    },
+  };
+}

@@ -1,0 +1,76 @@
+import { Code, ConnectError, createClient } from "@connectrpc/connect";
+import { connectNodeAdapter, createGrpcTransport } from "@connectrpc/connect-node";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import {
+  Health as HealthService,
+  HealthCheckResponse_ServingStatus as Status,
+} from "../options/grpc/health/v1/health_pb.js";
+import { Health, healthRoutes } from "./health.js";
+import { type Listener, listen } from "./listen.js";
+
+const orders = "shop.orders.v1.OrderService";
+let health: Health;
+let listener: Listener;
+
+beforeEach(async () => {
+  health = new Health();
+  const handle = connectNodeAdapter({ routes: healthRoutes(health) });
+  listener = await listen({ http1: handle, http2: handle, host: "127.0.0.1", port: 0 });
+});
+afterEach(() => listener.drain(0));
+
+const client = () => createClient(HealthService, createGrpcTransport({ baseUrl: `http://127.0.0.1:${listener.port}` }));
+
+test("Check answers for one service and for the process", async () => {
+  const { check } = client();
+  expect((await check({})).status).toBe(Status.SERVING);
+  health.set(orders, "NOT_SERVING");
+  expect((await check({})).status).toBe(Status.NOT_SERVING);
+  expect((await check({ service: orders })).status).toBe(Status.NOT_SERVING);
+  health.set(orders, "SERVING");
+  expect((await check({})).status).toBe(Status.SERVING);
+  const error = await check({ service: "shop.Nobody" }).catch(ConnectError.from);
+  expect(error).toMatchObject({ code: Code.NotFound, rawMessage: "no service shop.Nobody is served here" });
+});
+
+test("Check answers plain HTTP with JSON", async () => {
+  const response = await fetch(`http://127.0.0.1:${listener.port}/grpc.health.v1.Health/Check`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: "{}",
+  });
+  expect(await response.json()).toEqual({ status: "SERVING" });
+});
+
+test("List answers for all", async () => {
+  health.set(orders, "UNKNOWN");
+  const { statuses } = await client().list({});
+  expect(Object.entries(statuses).map(([name, { status }]) => [name, status])).toEqual([
+    ["", Status.NOT_SERVING],
+    [orders, Status.UNKNOWN],
+  ]);
+});
+
+test("Watch sends the status and each change, and ends when the process shuts down", async () => {
+  const changes = client().watch({ service: orders })[Symbol.asyncIterator]();
+  const next = async () => (await changes.next()).value?.status;
+  expect(await next()).toBe(Status.SERVICE_UNKNOWN);
+  health.set(orders, "SERVING");
+  expect(await next()).toBe(Status.SERVING);
+  health.set(orders, "SERVING");
+  health.set(orders, "NOT_SERVING");
+  expect(await next()).toBe(Status.NOT_SERVING);
+  health.shutdown();
+  health.set(orders, "SERVING");
+  expect((await changes.next()).done).toBe(true);
+  expect((await client().check({})).status).toBe(Status.NOT_SERVING);
+});
+
+test("a watcher that leaves is forgotten", async () => {
+  const left = new AbortController();
+  const watch = health.watch("", left.signal);
+  expect((await watch.next()).value).toBe("SERVING");
+  const next = watch.next();
+  left.abort();
+  expect((await next).done).toBe(true);
+});

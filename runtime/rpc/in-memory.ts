@@ -1,0 +1,41 @@
+import { createRouterTransport, type Transport } from "@connectrpc/connect";
+import { openData } from "../data/data.js";
+import { migrate } from "../data/migrate.js";
+import { createLogger } from "../observe/log.js";
+import { assemble } from "./assemble.js";
+import type { ServiceDefinition } from "./service.js";
+
+/** What a service in memory stands on. */
+export interface InMemoryOptions {
+  /** The URL of its database, if it owns any data. */
+  readonly databaseUrl?: string;
+  /** Its migrations, applied first. Default: the database has its tables already. */
+  readonly migrations?: URL;
+  /** In place of the services that it calls, by the names that its handlers use: clients, or objects with the methods that the test needs. */
+  readonly peers?: Readonly<Record<string, unknown>>;
+}
+
+/** A service without a port. */
+export interface InMemoryService {
+  /** For a generated client: `createOrderServiceClient({ transport })`. */
+  readonly transport: Transport;
+  close(): Promise<void>;
+}
+
+/** Runs a service inside a test: everything is real but the network. */
+export async function inMemory(definition: ServiceDefinition, options: InMemoryOptions = {}): Promise<InMemoryService> {
+  const { databaseUrl, migrations, peers = {} } = options;
+  const { name, entities } = definition.spec;
+  if (databaseUrl !== undefined && migrations !== undefined) await migrate({ url: databaseUrl, directory: migrations });
+  const data = databaseUrl === undefined ? undefined : openData({ url: databaseUrl, service: name, entities });
+  const log = createLogger({ name, level: "silent" });
+  const draining = new AbortController();
+  const routes = assemble(definition, { data, peers, log, draining: draining.signal });
+  return {
+    transport: createRouterTransport(routes),
+    async close() {
+      draining.abort();
+      await data?.close();
+    },
+  };
+}

@@ -1,0 +1,186 @@
+import { createServer, type RequestListener, type Server, type ServerResponse } from "node:http";
+import {
+  createServer as createHttp2Server,
+  type Http2ServerRequest,
+  type Http2ServerResponse,
+  type ServerHttp2Session,
+} from "node:http2";
+import type { AddressInfo, Socket } from "node:net";
+
+export interface ListenOptions {
+  /** Answers HTTP/1.1. */
+  readonly http1?: RequestListener;
+  /** Instead of `http1`: a server that does not listen yet, such as Fastify's `app.server` after `app.ready()`. */
+  readonly http1Server?: Server;
+  /** Answers HTTP/2 without TLS, by prior knowledge (RFC 9113, section 3.3): gRPC. */
+  readonly http2: (request: Http2ServerRequest, response: Http2ServerResponse) => void;
+  readonly host: string;
+  /** 0 lets the system choose a free one. */
+  readonly port: number;
+  /** How long a new connection may stay silent before it is closed, in milliseconds. Default: 10,000. */
+  readonly openingTimeoutMs?: number;
+}
+
+/** One port that is listened on. */
+export interface Listener {
+  readonly host: string;
+  /** The port itself, also when 0 was asked for. */
+  readonly port: number;
+  /**
+   * Stops without cutting a call: takes no more connections, tells HTTP/2 peers to go elsewhere (GOAWAY), closes idle
+   * HTTP/1.1 connections and asks the others to close, and waits for the calls in flight. What is left after
+   * `timeoutMs` is cut. Never rejects; may be called again.
+   */
+  drain(timeoutMs: number): Promise<void>;
+}
+
+/** What a client that speaks HTTP/2 by prior knowledge sends first (RFC 9113, section 3.4). */
+const preface = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "latin1");
+
+/**
+ * Serves HTTP/1.1 and HTTP/2 on one port, told apart by a connection's first 24 bytes. Rejects with an error that names
+ * the port, and the way out, when it cannot be had.
+ */
+export async function listen(options: ListenOptions): Promise<Listener> {
+  // Longer than the keep-alive of common load balancers (60 s): the side that sends requests must be the one to hang up.
+  const http1 = options.http1Server ?? createServer({ keepAliveTimeout: 65_000 }, options.http1);
+  const http2 = createHttp2Server(options.http2);
+  const sockets = new Set<Socket>();
+  const undecided = new Set<Socket>();
+  const sessions = new Map<ServerHttp2Session, Socket>();
+  const answers = new Set<ServerResponse>();
+  let draining: Promise<void> | undefined;
+
+  // The HTTP/1.1 server owns the port, so that its own limits on slow and idle connections hold; only the
+  // connections that open with the preface are taken from it.
+  const takeHttp1 = http1.listeners("connection") as ((socket: Socket) => void)[];
+  http1.removeAllListeners("connection").on("connection", (socket: Socket) => {
+    sockets.add(socket.once("close", () => sockets.delete(socket)));
+    undecided.add(socket);
+    opensHttp2(socket, options.openingTimeoutMs ?? 10_000, (isHttp2) => {
+      undecided.delete(socket);
+      if (isHttp2 === undefined) socket.destroy();
+      else if (isHttp2) takeHttp2(socket);
+      else for (const take of takeHttp1) take.call(http1, socket);
+    });
+  });
+  const takeHttp2 = (socket: Socket) => {
+    // An HTTP/1.1 server leaves its half of a connection open when the peer closes the other. An HTTP/2 peer that has
+    // closed its half can do nothing any more, and its session would stay for ever.
+    socket.allowHalfOpen = false;
+    http2.once("session", (session) => {
+      sessions.set(session, socket);
+      session.once("close", () => sessions.delete(session));
+      if (draining) goAway(session, socket);
+    });
+    http2.emit("connection", socket);
+  };
+  http1.prependListener("request", (_request, response) => {
+    answers.add(response);
+    if (draining) response.setHeader("connection", "close");
+    response.once("close", () => {
+      answers.delete(response);
+      // An answer that had begun before the drain could not say `Connection: close`.
+      if (draining) http1.closeIdleConnections();
+    });
+  });
+
+  await new Promise<void>((resolve, reject) => {
+    const fail = (error: NodeJS.ErrnoException) => reject(cannotListen(options, error));
+    http1.once("error", fail).listen({ host: options.host, port: options.port }, () => {
+      http1.off("error", fail);
+      resolve();
+    });
+  });
+
+  return {
+    host: options.host,
+    port: (http1.address() as AddressInfo).port,
+    drain(timeoutMs) {
+      draining ??= new Promise<void>((resolve) => {
+        const cut = () => {
+          for (const socket of sockets) socket.destroy();
+        };
+        const timer = setTimeout(cut, timeoutMs);
+        http1.close(() => {
+          clearTimeout(timer);
+          http2.close();
+          resolve();
+        });
+        // A connection that was opened just now may have its first call on the way; one that stays silent has none.
+        const leave = () => {
+          for (const socket of undecided) socket.destroy();
+        };
+        setTimeout(leave, Math.min(timeoutMs, 100)).unref();
+        for (const response of answers) if (!response.headersSent) response.setHeader("connection", "close");
+        for (const [session, socket] of sessions) goAway(session, socket);
+      });
+      return draining;
+    },
+  };
+}
+
+/**
+ * Calls `decide` once: whether the connection opens with the preface, or undefined if it is silent for too long or ends
+ * before that can be told. What was read is put back.
+ */
+function opensHttp2(socket: Socket, timeoutMs: number, decide: (isHttp2: boolean | undefined) => void): void {
+  let read = Buffer.alloc(0);
+  const timer = setTimeout(giveUp, timeoutMs).unref();
+  socket.on("readable", onReadable).on("end", giveUp).on("error", giveUp).on("close", giveUp);
+
+  function onReadable() {
+    const chunk: Buffer | null = socket.read();
+    if (!chunk) return;
+    read = Buffer.concat([read, chunk]);
+    const compared = Math.min(read.length, preface.length);
+    const same = preface.compare(read, 0, compared, 0, compared) === 0;
+    if (same && compared < preface.length) return;
+    stopReading();
+    socket.unshift(read);
+    decide(same);
+  }
+
+  function giveUp() {
+    stopReading();
+    // A connection that nobody takes may still be reset before it is closed.
+    socket.on("error", () => undefined);
+    decide(undefined);
+  }
+
+  function stopReading() {
+    clearTimeout(timer);
+    socket.off("readable", onReadable).off("end", giveUp).off("error", giveUp).off("close", giveUp);
+  }
+}
+
+/**
+ * Asks an HTTP/2 peer to send its next calls elsewhere. A first GOAWAY that still lets every stream in is followed,
+ * after a round trip, by the one that counts, so that calls already on their way are answered (RFC 9113, section 6.8).
+ * The first is written past the session, because node:http2 takes no stream after any GOAWAY of its own.
+ */
+function goAway(session: ServerHttp2Session, socket: Socket): void {
+  if (session.closed || session.destroyed || !socket.writable) return;
+  // The session's own first frame, SETTINGS, must have gone before anything else may.
+  if (session.pendingSettingsAck) {
+    session.once("localSettings", () => goAway(session, socket));
+    return;
+  }
+  socket.write(shutdownNotice);
+  session.ping(() => {
+    if (!session.destroyed) session.close();
+  });
+}
+
+/** A GOAWAY frame: 8 bytes long, type 7, no flags, on stream 0; last stream 2^31 - 1, NO_ERROR. */
+const shutdownNotice = Buffer.from([0, 0, 8, 7, 0, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 0]);
+
+function cannotListen({ host, port }: ListenOptions, cause: NodeJS.ErrnoException): Error {
+  const reasons: Record<string, string> = {
+    EADDRINUSE: `port ${port} on ${host} is taken: stop what listens there, or choose another with PORT`,
+    EACCES: `port ${port} on ${host} needs privileges that this process lacks: choose one above 1023 with PORT`,
+    EADDRNOTAVAIL: `${host} is not an address of this machine: choose one that is with HOST`,
+    ENOTFOUND: `${host} cannot be resolved: choose an address of this machine with HOST`,
+  };
+  return new Error(reasons[cause.code ?? ""] ?? `cannot listen on ${host}, port ${port}: ${cause.message}`, { cause });
+}

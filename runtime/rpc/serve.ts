@@ -1,0 +1,154 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import { connectNodeAdapter } from "@connectrpc/connect-node";
+import { openRedis } from "../cache/redis.js";
+import { type Data, openData } from "../data/data.js";
+import { migrate, verifyMigrated } from "../data/migrate.js";
+import { createLogger, type Logger, type LogLevel, logLevels } from "../observe/log.js";
+import { Health as HealthService } from "../options/grpc/health/v1/health_pb.js";
+import { addressVariable } from "../system.js";
+import { assemble } from "./assemble.js";
+import {
+  flag,
+  httpUrl,
+  milliseconds,
+  oneOf,
+  optional,
+  port,
+  postgresUrl,
+  readEnvironment,
+  redisUrl,
+  text,
+} from "./environment.js";
+import { Health, healthRoutes } from "./health.js";
+import { listen } from "./listen.js";
+import { live, type Running } from "./process.js";
+import { reflectionRoutes } from "./reflection.js";
+import type { ServiceDefinition, ServiceSpec } from "./service.js";
+import { prepareValidation } from "./validate.js";
+
+/** How long before its end a drain ends what is still running, so that callers are told instead of cut off. */
+const LAST_WORDS_MS = 500;
+const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
+
+/** How a service is run. */
+export interface ServeOptions {
+  /** The folder of its migrations. With MIGRATE=on they are applied at start; otherwise a database that lacks one is refused. */
+  readonly migrations?: URL;
+}
+
+/**
+ * Runs a service as this process: gRPC, gRPC-Web and Connect on one port, with health and reflection, until it is told
+ * to stop. Configuration is the environment; all that is wrong with it is said at once.
+ *
+ *     PORT              where it listens; 0 lets the system choose
+ *     HOST              which address it listens on; default 127.0.0.1
+ *     DATABASE_URL      its PostgreSQL database, if it owns any data
+ *     CACHE_URL         a Redis server where instances share cached rows; default: each process has its own cache only
+ *     <PEER>_URL        one for each service that it calls: INVENTORY_URL
+ *     MIGRATE           on: apply missing migrations at start; default off
+ *     LOG_LEVEL         trace, debug, info, warn, error, fatal or silent; default info
+ *     DRAIN_TIMEOUT_MS  how long calls in flight may take at the end, in milliseconds; default 10000
+ */
+export async function serve(definition: ServiceDefinition, options: ServeOptions = {}): Promise<void> {
+  let log: Logger | undefined;
+  await live(
+    () => log,
+    () => {
+      const environment = readServiceEnvironment(definition);
+      log = createLogger({ name: definition.spec.name, level: environment.level });
+      return start(definition, environment, log, options);
+    },
+  );
+}
+
+interface Environment {
+  readonly host: string;
+  readonly port: number;
+  readonly database: string | undefined;
+  readonly cache: string | undefined;
+  readonly migrate: boolean;
+  readonly level: LogLevel;
+  readonly drainTimeoutMs: number;
+  /** Where a called service is, by its short name. */
+  address(peer: string): string;
+}
+
+function readServiceEnvironment({ spec }: ServiceDefinition): Environment {
+  const addresses = Object.values(spec.peers).map((peer) => [addressVariable(peer.name), httpUrl()] as const);
+  const owns = Object.keys(spec.entities).length > 0;
+  const read = readEnvironment({
+    ...Object.fromEntries(addresses),
+    PORT: port(),
+    HOST: text("127.0.0.1"),
+    DATABASE_URL: owns ? postgresUrl() : optional(postgresUrl()),
+    CACHE_URL: optional(redisUrl()),
+    MIGRATE: flag(false),
+    LOG_LEVEL: oneOf(logLevels, "info"),
+    DRAIN_TIMEOUT_MS: milliseconds(10_000),
+  });
+  return {
+    host: read.HOST,
+    port: read.PORT,
+    database: owns ? read.DATABASE_URL : undefined,
+    cache: read.CACHE_URL,
+    migrate: read.MIGRATE,
+    level: read.LOG_LEVEL,
+    drainTimeoutMs: read.DRAIN_TIMEOUT_MS,
+    address: (peer) => (read as Record<string, unknown>)[addressVariable(peer)] as string,
+  };
+}
+
+async function start(
+  definition: ServiceDefinition,
+  environment: Environment,
+  log: Logger,
+  options: ServeOptions,
+): Promise<Running> {
+  const { spec } = definition;
+  const { database: url } = environment;
+  const { migrations: directory } = options;
+  if (url !== undefined && directory !== undefined) {
+    await (environment.migrate ? migrate({ url, directory }) : verifyMigrated({ url, directory }));
+  }
+  prepareValidation(spec.service.methods.map((method) => method.input));
+  const data = url === undefined ? undefined : await open(spec, url, environment.cache);
+  const peers = Object.fromEntries(
+    Object.entries(spec.peers).map(([name, peer]) => [name, peer.connect({ baseUrl: environment.address(peer.name) })]),
+  );
+  const draining = new AbortController();
+  const expired = new AbortController();
+  const health = new Health();
+  const service = assemble(definition, { data, peers, log, draining: draining.signal });
+  const handle = connectNodeAdapter({
+    routes(router) {
+      service(router);
+      healthRoutes(health)(router);
+      reflectionRoutes([spec.service, HealthService])(router);
+    },
+    readMaxBytes: MAX_MESSAGE_BYTES,
+    shutdownSignal: expired.signal,
+  });
+  const listener = await listen({ http1: handle, http2: handle, host: environment.host, port: environment.port });
+  health.set(spec.service.typeName, "SERVING");
+  log.info({ host: listener.host, port: listener.port }, "listening");
+  return {
+    /** First no new calls, then the calls in flight, and the database last, for they need it. */
+    async stop() {
+      health.shutdown();
+      draining.abort();
+      const late = setTimeout(
+        () => expired.abort(new ConnectError("the server is shutting down", Code.Unavailable)),
+        Math.max(0, environment.drainTimeoutMs - LAST_WORDS_MS),
+      );
+      await listener.drain(environment.drainTimeoutMs);
+      clearTimeout(late);
+      await data?.close();
+    },
+  };
+}
+
+async function open({ name, entities }: ServiceSpec, url: string, cacheUrl: string | undefined): Promise<Data> {
+  const isCached = Object.values(entities).some(({ cache }) => cache !== undefined);
+  const shared = cacheUrl !== undefined && isCached ? await openRedis({ url: cacheUrl }) : undefined;
+  return openData({ url, service: name, entities, shared });
+}

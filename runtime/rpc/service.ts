@@ -1,0 +1,61 @@
+import type { DescService } from "@bufbuild/protobuf";
+import type { CachePolicy } from "../cache/policy.js";
+import type { ServicePolicy } from "../call/policy.js";
+import type { Data } from "../data/data.js";
+import type { Entity } from "../data/entity.js";
+import type { StandardMethod } from "../data/standard.js";
+import type { ClientOptions } from "./client.js";
+
+/** An entity of a service, and how its rows are cached; without a policy they are not. */
+export interface OwnedEntity {
+  readonly entity: Entity;
+  readonly cache?: CachePolicy;
+}
+
+/** What a contract says of one service: all that the runtime needs to run it, less its handwritten methods. */
+export interface ServiceSpec {
+  readonly service: DescService;
+  /** The service's short name, "orders": names its database, its logs and its address variable. */
+  readonly name: string;
+  readonly policy: ServicePolicy;
+  /** What it owns, by the names that its handlers use. */
+  readonly entities: Readonly<Record<string, OwnedEntity>>;
+  /** How clients of the services that it calls are made, by the names that its handlers use. */
+  readonly peers: Readonly<Record<string, Peer>>;
+  /** The methods that need no handwritten code. */
+  readonly standard: Readonly<Record<string, StandardMethod>>;
+}
+
+/** A service that may be called. */
+export interface Peer {
+  /** Its short name: "inventory" is found at INVENTORY_URL. */
+  readonly name: string;
+  connect(options: ClientOptions): unknown;
+}
+
+/** A service with its handlers: what `serve` runs. */
+export interface ServiceDefinition {
+  readonly spec: ServiceSpec;
+  /** The handlers, by method, over what they may use. */
+  implement(service: object, standard: object): object;
+}
+
+/** Everything that handlers of one service may use: its entities, the services that it calls, its transactions. */
+export type Resources<Entities, Peers> = Entities & Peers & Pick<Data<Entities>, "transaction" | "once">;
+
+/** What a user writes: every method but the standard ones, and any of those to replace it. */
+export type Handlers<Handler, Standard extends keyof Handler> = Omit<Handler, Standard> &
+  Partial<Pick<Handler, Standard>>;
+
+/**
+ * Makes the function with which a service is written:
+ *
+ *     export const orders = orderService((service, standard) => ({ async placeOrder(request, context) { … } }));
+ */
+export function defineService<Handler extends object, Standard extends keyof Handler, Entities, Peers>(
+  spec: ServiceSpec,
+) {
+  return (
+    implement: (service: Resources<Entities, Peers>, standard: Pick<Handler, Standard>) => Handlers<Handler, Standard>,
+  ): ServiceDefinition => ({ spec, implement: implement as ServiceDefinition["implement"] });
+}
