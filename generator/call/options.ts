@@ -1,0 +1,25 @@
+const units: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000 };
+
+/** A length of time in words, such as 500ms or 2s, in milliseconds. */
+export function parseTimeout(text: string): number {
+  const [, number, unit] = /^(\d+(?:\.\d+)?)(ms|s|m)$/.exec(text) ?? [];
+  const timeoutMs = Math.ceil(Number(number) * (units[unit ?? ""] ?? 0));
+  // setTimeout's limit.
+  if (!(timeoutMs > 0) || timeoutMs > 0x7fffffff)
+    throw new Error(`--timeout ${text} is no length of time: write it like 500ms or 2s`);
+  return timeoutMs;
+}
+
+/** Headers in curl's way of writing them: `name: value`. */
+export function parseHeaders(lines: readonly string[]): Headers {
+  const headers = new Headers();
+  for (const line of lines) {
+    const colon = line.indexOf(":");
+    try {
+      headers.append(line.slice(0, Math.max(colon, 0)).trim(), line.slice(colon + 1).trim());
+    } catch {
+      throw new Error(`-H "${line}" is no header: write it like -H "x-request-id: 1"`);
+    }
+  }
+  return headers;
+}

@@ -1,0 +1,34 @@
+import type { DescMethod } from "@bufbuild/protobuf";
+import type { Transport } from "@connectrpc/connect";
+import {
+  createConnectTransport,
+  createGrpcTransport,
+  createGrpcWebTransport,
+  Http2SessionManager,
+} from "@connectrpc/connect-node";
+
+export type Protocol = "grpc" | "grpc-web" | "connect";
+
+/** A way to one server, to be closed when it is no longer needed. */
+export interface Way {
+  /** The transport for calls of this kind. */
+  for(kind: DescMethod["methodKind"]): Transport;
+  close(): void;
+}
+
+/**
+ * Opens a way to the server at `baseUrl`. gRPC is spoken over HTTP/2; gRPC-Web and Connect over HTTP/1.1, as browsers do,
+ * except where both sides stream, which needs HTTP/2.
+ */
+export function openWay(protocol: Protocol, baseUrl: string): Way {
+  const sessionManager = new Http2SessionManager(baseUrl);
+  return {
+    for(kind) {
+      if (protocol === "grpc") return createGrpcTransport({ baseUrl, sessionManager });
+      const create = protocol === "connect" ? createConnectTransport : createGrpcWebTransport;
+      if (kind === "bidi_streaming") return create({ baseUrl, httpVersion: "2", sessionManager });
+      return create({ baseUrl, httpVersion: "1.1" });
+    },
+    close: () => sessionManager.abort(),
+  };
+}

@@ -1,0 +1,53 @@
+import type { CommandModule } from "yargs";
+import { project } from "./project.js";
+import { type ErrorFormat, errorFormatOption, report } from "./report.js";
+
+interface Options {
+  against: string;
+  "against-config"?: string;
+  path?: string[];
+  "error-format": ErrorFormat;
+}
+
+export const breaking: CommandModule<object, Options> = {
+  command: "breaking",
+  describe: "Say what a change of the contracts would break",
+  builder: (argv) =>
+    argv
+      .usage(
+        "$0 breaking --against <input>\n\nCompares the contracts with what they were, by the rules that buf.yaml chooses.",
+      )
+      .option("against", {
+        type: "string",
+        demandOption: true,
+        requiresArg: true,
+        describe: "What to compare with: anything that buf takes, relative to the project's root",
+      })
+      .option("against-config", { type: "string", requiresArg: true, describe: "A buf.yaml for that, if not its own" })
+      .option("path", {
+        type: "string",
+        array: true,
+        requiresArg: true,
+        describe: "Compare only these files or folders",
+      })
+      .option("error-format", errorFormatOption)
+      .example("$0 breaking --against '.git#branch=main'", "With the branch main")
+      .example("$0 breaking --against '.git#tag=v1.2.0'", "With a release")
+      .example("$0 breaking --against ../before", "With another folder")
+      .example("$0 breaking --against image.binpb", "With an image that buf build wrote"),
+  async handler(args) {
+    const settings = await project();
+    const { bufBreaking } = await import("../buf.js");
+    const passed = ["--against", args.against];
+    if (args.againstConfig) passed.push("--against-config", args.againstConfig);
+    for (const path of args.path ?? []) passed.push("--path", path);
+    const findings = await bufBreaking(settings, passed);
+    report(findings, args.errorFormat);
+    if (findings.length > 0) {
+      process.stderr.write(
+        "Whoever was built against the old contract breaks. Add in place of changing, deprecate in place of removing, or " +
+          "start a new version of the package (…v2) beside this one. Rules: https://buf.build/docs/breaking/rules\n",
+      );
+    }
+  },
+};

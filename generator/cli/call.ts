@@ -1,0 +1,67 @@
+import type { CommandModule } from "yargs";
+import type { Protocol } from "../call/transport.js";
+
+const protocols: readonly Protocol[] = ["grpc", "grpc-web", "connect"];
+
+interface Options {
+  method?: string;
+  data: string[];
+  header: string[];
+  protocol: Protocol;
+  address?: string;
+  timeout?: string;
+  reflect: boolean;
+  "emit-defaults": boolean;
+  verbose: boolean;
+}
+
+export const call: CommandModule<object, Options> = {
+  command: "call [method]",
+  describe: "Call a method of a running service: a curl for the contracts",
+  builder: (argv) =>
+    argv
+      .usage(
+        "$0 call [method]\n\nCalls a method and prints what it answers, a JSON document a line. An error goes to standard " +
+          "error, with its code and details. Without a method: lists what there is to call.",
+      )
+      .positional("method", { type: "string", describe: "package.Service/Method, or the end of it: Service/Method" })
+      .option("data", {
+        alias: "d",
+        type: "string",
+        array: true,
+        nargs: 1,
+        default: [] as string[],
+        describe: "The request in JSON, @file, or @- for standard input; for a stream, one document after the other",
+      })
+      .option("header", {
+        alias: "H",
+        type: "string",
+        array: true,
+        nargs: 1,
+        default: [] as string[],
+        describe: 'A header, "name: value"',
+      })
+      .option("address", {
+        type: "string",
+        requiresArg: true,
+        describe: "Where the server is. Default: the system that runs, or else http://127.0.0.1:8080",
+      })
+      .option("protocol", { choices: protocols, default: "grpc" as Protocol, describe: "What to speak" })
+      .option("timeout", { type: "string", requiresArg: true, describe: "The call's deadline, such as 500ms or 2s" })
+      .option("reflect", {
+        type: "boolean",
+        default: false,
+        describe: "Ask the server what it has, not the project's protos",
+      })
+      .option("emit-defaults", { type: "boolean", default: false, describe: "Print fields that have no value, too" })
+      .option("verbose", { alias: "v", type: "boolean", default: false, describe: "Print headers on standard error" })
+      .example("$0 call", "List the methods")
+      .example(`$0 call OrderService/GetOrder -d '{"id": "1"}'`, "Call one")
+      .example(`$0 call UserService/CreateUsers -d @- < users.json`, "Stream the documents of a file")
+      .example("$0 call UserService/ListUsers --address 10.0.0.7:5001 --reflect", "Call a server elsewhere"),
+  async handler(args) {
+    const { run } = await import("../call/run.js");
+    if (!(await run({ ...args, method: args.method, address: args.address, timeout: args.timeout })))
+      process.exitCode = 1;
+  },
+};

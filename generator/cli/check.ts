@@ -1,0 +1,45 @@
+import type { CommandModule } from "yargs";
+import type { Diagnostic } from "../contract/diagnostic.js";
+import { project } from "./project.js";
+import { type ErrorFormat, errorFormatOption, hasErrors, report } from "./report.js";
+
+export const check: CommandModule<object, { "error-format": ErrorFormat }> = {
+  command: "check",
+  describe: "All that CI asks: lint, is the generated code up to date, do the types fit",
+  builder: (argv) =>
+    argv
+      .usage("$0 check\n\nWhat CI calls: lint, generate --check, and the project's own tsc, one after the other.")
+      .option("error-format", errorFormatOption)
+      .example("$0 check", "Everything at once")
+      .example("$0 check --error-format github-actions", "As annotations of a pull request"),
+  async handler({ errorFormat }) {
+    const settings = await project();
+    const [{ lint }, { generate }, { drift }, { checkTypes }] = await Promise.all([
+      import("../lint.js"),
+      import("../generate.js"),
+      import("../drift.js"),
+      import("../types.js"),
+    ]);
+    const linted = await stage("lint", () => lint(settings));
+    report(linted, errorFormat);
+    // A broken contract does not say what should be generated, nor whether code is right that was made before it broke.
+    if (linted.some(({ rule }) => rule === "COMPILE")) return;
+    const drifted = await stage("drift", async () => {
+      const { diagnostics, actions } = await generate(settings, "check", {});
+      return hasErrors(diagnostics) ? undefined : drift(actions);
+    });
+    if (drifted === undefined) return;
+    report(drifted, errorFormat);
+    report(await stage("types", () => checkTypes(settings)), errorFormat);
+  },
+};
+
+/** Runs one stage, and says on standard error how it went; undefined if it could not be looked into. */
+async function stage<T extends readonly Diagnostic[] | undefined>(name: string, run: () => Promise<T>): Promise<T> {
+  const start = performance.now();
+  const findings = await run();
+  const errors = findings?.filter(({ severity }) => severity === "error").length;
+  const outcome = errors === undefined ? "skipped: the contract has errors" : errors === 0 ? "ok" : `${errors} found`;
+  process.stderr.write(`${name.padEnd(6)} ${outcome} (${((performance.now() - start) / 1000).toFixed(1)} s)\n`);
+  return findings;
+}

@@ -1,0 +1,59 @@
+import type { CommandModule } from "yargs";
+import { attempt } from "./fail.js";
+import { project } from "./project.js";
+
+export const dev: CommandModule<object, { reset: boolean; watch: boolean }> = {
+  command: "dev",
+  describe: "Run the whole system on this machine",
+  builder: (argv) =>
+    argv
+      .usage(
+        "$0 dev\n\nBuilds and runs all services, each with a database in an embedded PostgreSQL, two gateways and a load " +
+          "balancer. Ctrl-C stops it. PORT says where it listens; default 8080.",
+      )
+      .option("reset", { type: "boolean", default: false, describe: "Forget the data first" })
+      .option("watch", {
+        type: "boolean",
+        default: false,
+        describe: "After each change: generate, build, and restart what changed",
+      })
+      .example("$0 dev", "Until Ctrl-C")
+      .example("$0 dev --watch", "While contracts and services are worked on")
+      .example("PORT=9000 $0 dev", "On another port")
+      .example("$0 dev --reset", "With empty databases"),
+  async handler({ reset, watch }) {
+    const settings = await project();
+    const [{ runSystem }, { runFolder }] = await Promise.all([import("../dev/run.js"), import("../dev/folder.js")]);
+    const { programs } = runFolder(settings.root);
+    const make = async () => {
+      const [{ build }, { systemOf }] = await Promise.all([import("../build.js"), import("../generate.js")]);
+      const [{ services }, changed] = await Promise.all([systemOf(settings), build(settings, programs)]);
+      return { services, changed };
+    };
+    const generate = async () => {
+      const { regenerate } = await import("./regenerate.js");
+      return regenerate(settings, { mode: "write", json: false, force: [], allow: [], errorFormat: "text" });
+    };
+    if (watch && !(await generate())) return;
+    const { watchProject } = await import("../watch/project.js");
+    await runSystem({
+      root: settings.root,
+      programs,
+      port: process.env.PORT,
+      reset,
+      prepare: async () => (await make()).services,
+      watch: watch
+        ? (reload) =>
+            watchProject(settings, async ({ contract }) => {
+              if (contract && !(await attempt(generate))) return;
+              await attempt(async () => {
+                const { services, changed } = await make();
+                await reload(services, changed);
+              });
+            })
+        : undefined,
+    });
+    // Nothing is left to do, whatever handles there still are.
+    process.exit();
+  },
+};

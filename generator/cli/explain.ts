@@ -1,0 +1,21 @@
+import type { CommandModule } from "yargs";
+
+export const explain: CommandModule<object, { rule?: string }> = {
+  command: "explain [rule]",
+  describe: "Say what a rule asks for, why, and how it looks",
+  builder: (argv) =>
+    argv
+      .usage("$0 explain [rule]\n\nPrints what docs/rules.md says of a rule. Without one: lists the rules.")
+      .positional("rule", { type: "string", describe: "The id that a finding names" })
+      .example("$0 explain", "All rules")
+      .example("$0 explain HTTP_RULE", "One of them"),
+  async handler({ rule }) {
+    const { explain, listRules } = await import("../explain.js");
+    if (rule !== undefined) {
+      process.stdout.write(await explain(rule));
+      return;
+    }
+    process.stdout.write(listRules());
+    process.stderr.write("buf's own: https://buf.build/docs/lint/rules/ and https://buf.build/docs/breaking/rules/\n");
+  },
+};

@@ -1,0 +1,76 @@
+import { relative, resolve, sep } from "node:path";
+import type { CommandModule } from "yargs";
+import { type Allowable, allowOption } from "./allow.js";
+import { attempt, UsageError } from "./fail.js";
+import { project } from "./project.js";
+
+import { type ErrorFormat, errorFormatOption } from "./report.js";
+
+interface Options {
+  check: boolean;
+  diff: boolean;
+  "dry-run": boolean;
+  json: boolean;
+  watch: boolean;
+  force: string[];
+  allow: Allowable[];
+  "error-format": ErrorFormat;
+}
+
+export const generate: CommandModule<object, Options> = {
+  command: "generate",
+  describe: "Write the code that the contracts ask for",
+  builder: (argv) =>
+    argv
+      .usage(
+        "$0 generate\n\nBrings the generated folder up to date with the contracts. Files that are as they should be are " +
+          "not touched; a file that somebody edited is not written over without --force.",
+      )
+      .option("check", {
+        type: "boolean",
+        default: false,
+        describe: "Write nothing; exit with 100 if anything is stale",
+      })
+      .option("diff", { type: "boolean", default: false, describe: "Write nothing; print the change as a patch" })
+      .option("dry-run", { type: "boolean", default: false, describe: "Write nothing; list what would change" })
+      .option("json", { type: "boolean", default: false, describe: "Print one JSON document with all there is to say" })
+      .option("watch", { type: "boolean", default: false, describe: "Do it again after each change, until Ctrl-C" })
+      .option("force", {
+        type: "string",
+        array: true,
+        nargs: 1,
+        default: [] as string[],
+        describe: "Let go of the edits in this file or folder",
+      })
+      .option("allow", allowOption)
+      .option("error-format", errorFormatOption)
+      .example("$0 generate", "Bring the generated code up to date")
+      .example("$0 generate --check", "In CI: is it up to date?")
+      .example("$0 generate --watch", "While the contracts are worked on")
+      .example("$0 generate --diff | git apply", "The same change as a patch")
+      .example("$0 generate --force generated/shop/orders/v1/orders_pb.ts", "Let go of the edits in one file")
+      .example("$0 generate --allow MIGRATION_LOSES_DATA", "Drop what the contract no longer has"),
+  async handler({ check, diff, dryRun, json, watch, force, allow, errorFormat }) {
+    const mode = check ? "check" : diff ? "diff" : dryRun ? "dry-run" : "write";
+    if (watch && (mode !== "write" || json)) throw new UsageError("--watch writes, so it goes with no other option");
+    const settings = await project();
+    const { regenerate } = await import("./regenerate.js");
+    const forced = force.map((path) => fromRoot(path, settings.root));
+    const run = (force: string[]) => regenerate(settings, { mode, json, force, allow, errorFormat });
+    if (!watch) {
+      await run(forced);
+      return;
+    }
+    await attempt(() => run(forced));
+    const { watchProject } = await import("../watch/project.js");
+    await watchProject(settings, async ({ contract }) => {
+      if (contract) await attempt(() => run([]));
+    });
+    process.stderr.write("waiting for changes of the contracts; Ctrl-C ends\n");
+  },
+};
+
+/** A path as the user gave it, relative to where they are, made relative to the project's root. */
+function fromRoot(path: string, root: string): string {
+  return relative(root, resolve(path)).replaceAll(sep, "/");
+}

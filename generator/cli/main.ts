@@ -1,0 +1,75 @@
+import yargs, { type Argv, type CommandModule } from "yargs";
+import { version } from "../version.js";
+import { breaking } from "./breaking.js";
+import { build } from "./build.js";
+import { call } from "./call.js";
+import { check } from "./check.js";
+import { dev } from "./dev.js";
+import { explain } from "./explain.js";
+import { fail, UsageError } from "./fail.js";
+import { generate } from "./generate.js";
+import { init } from "./init.js";
+import { lint } from "./lint.js";
+import { migrate } from "./migrate.js";
+import { newService } from "./new-service.js";
+import { ps } from "./ps.js";
+import { templates } from "./templates.js";
+
+/** The commands, in the order in which a newcomer meets them. Each imports what it needs only when it runs. */
+const commands = [
+  init,
+  newService,
+  templates,
+  generate,
+  lint,
+  explain,
+  breaking,
+  migrate,
+  check,
+  dev,
+  ps,
+  call,
+  build,
+] as CommandModule[];
+
+/** Runs the command line. The exit codes are buf's: 0 clean, 100 findings, 1 failure. */
+export async function main(args: readonly string[]): Promise<void> {
+  // Whoever reads the output has had enough (`scaffold call … | head -1`): ends the command, which may have to clean up.
+  process.stdout.once("error", () => {
+    process.stdout.on("error", () => {});
+    if (!process.emit("SIGTERM", "SIGTERM")) process.exit();
+  });
+  let options: string[] = [];
+  const cli = yargs([...args])
+    .scriptName("scaffold")
+    .usage("$0 <command>\n\nTurns Protobuf contracts into running TypeScript microservices.")
+    .version(version)
+    .alias({ h: "help" })
+    .strict()
+    .demandCommand(1, "Name a command")
+    .wrap(100)
+    .epilogue("Exit codes: 0 clean, 100 findings, 1 failure. scaffold <command> --help has examples.")
+    .fail((message, error) => {
+      throw message ? new UsageError(message) : error;
+    });
+  for (const command of commands) {
+    cli.command({
+      ...command,
+      builder(argv) {
+        const built = (command.builder as (argv: Argv) => Argv)(argv);
+        options = optionsOf(built);
+        return built;
+      },
+    });
+  }
+  try {
+    await cli.parseAsync();
+  } catch (error) {
+    fail(error, { args, options, commands: commands.map(({ command }) => String(command).split(" ")[0]!) });
+  }
+}
+
+/** yargs knows them, but its types do not say so. */
+function optionsOf(argv: Argv): string[] {
+  return Object.keys((argv as unknown as { getOptions(): { key: Record<string, boolean> } }).getOptions().key);
+}

@@ -1,0 +1,85 @@
+import { execFileSync } from "node:child_process";
+import { join } from "node:path";
+import { expect, it } from "vitest";
+import { bufBinary } from "../buf.js";
+import { scaffold } from "../testing/cli.js";
+import { contractProject } from "../testing/contract-project.js";
+
+const entity = ["--entity", "Product:name,price_cents:int64,tags:string[],sold_since:timestamp", "--entity", "Box"];
+
+it.each([
+  ["with entities", "catalog", entity],
+  ["without", "order-history", []],
+])("starts a service %s that lint, format and the generator accept", async (_, name, args) => {
+  const project = contractProject();
+  const started = await scaffold(project.root, ["new-service", name, ...args]);
+  const word = name.replace("-", "_");
+  const contract = `proto/desk/${word}/v1/${word}.proto`;
+  expect(started).toMatchObject({ code: 0, stderr: expect.stringContaining(`Next:\n  ${contract}`) });
+  const folder = `services/${name}`;
+  expect(started.stdout).toBe(
+    [contract, `${folder}/${name}.ts`, `${folder}/main.ts`, `${folder}/${name}.test.ts`]
+      .map((path) => `create ${path}\n`)
+      .join(""),
+  );
+  expect(project.read(`services/${name}/${name}.ts`)).toContain(
+    `from "@desk/generated/desk/${word}/v1/${word}_service.js"`,
+  );
+  expect(await scaffold(project.root, ["lint"])).toEqual({ code: 0, stdout: "", stderr: "" });
+  expect(await scaffold(project.root, ["generate", "--check"])).toMatchObject({ code: 0, stdout: "" });
+  execFileSync(bufBinary(), ["format", "--diff", "--exit-code", "--path", contract], { cwd: project.root });
+});
+
+it("writes nothing over what is there, and starts again what was removed", async () => {
+  const project = contractProject({ "services/catalog/catalog.ts": "mine\n" });
+  const refused = await scaffold(project.root, ["new-service", "catalog"]);
+  expect(refused).toMatchObject({ code: 1, stdout: "" });
+  expect(refused.stderr).toContain("catalog is there already: services/catalog/catalog.ts");
+  expect(project.read("services/catalog/main.ts")).toBeUndefined();
+
+  await scaffold(project.root, ["new-service", "greeter"]);
+  execFileSync("rm", ["-r", join(project.root, "services/greeter"), join(project.root, "proto/desk/greeter")]);
+  expect(await scaffold(project.root, ["new-service", "greeter"])).toMatchObject({ code: 0 });
+  expect(project.read("services/greeter/main.ts")).toContain("serve(greeter");
+});
+
+it("takes the project's own templates", async () => {
+  const project = contractProject({ "templates/service/main.ts.hbs": "// {{camel name}} of {{package}}\n" });
+  await scaffold(project.root, ["new-service", "order-history", "--package", "acme.order_history.v2"]);
+  expect(project.read("services/order-history/main.ts")).toBe("// orderHistory of acme.order_history.v2\n");
+  project.write("templates/service/main.ts.hbs", "{{missing}}\n");
+  const refused = await scaffold(project.root, ["new-service", "other"]);
+  expect(refused.stdout).toMatch(
+    /^templates\/service\/main\.ts\.hbs:1:3: TEMPLATE_NAME_UNKNOWN: There is no missing here/,
+  );
+  expect(project.read("services/other/other.ts")).toBeUndefined();
+});
+
+it("says all that is wrong with what was asked for", async () => {
+  const project = contractProject();
+  const args = [
+    "Catalog",
+    "--package",
+    "desk.other.v1",
+    "--entity",
+    "product:Name,a:int,id,b,b",
+    "--entity",
+    "A",
+    "--entity",
+    "A",
+  ];
+  const { code, stderr } = await scaffold(project.root, ["new-service", ...args]);
+  expect(code).toBe(1);
+  for (const fault of [
+    '"Catalog" is no name',
+    "belongs to another",
+    '"product"',
+    '"Name"',
+    "a cannot be int",
+    "id is there",
+    "b is there twice",
+    "A is there twice",
+  ]) {
+    expect(stderr).toContain(fault);
+  }
+});

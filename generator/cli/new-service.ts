@@ -1,0 +1,54 @@
+import type { CommandModule } from "yargs";
+import { project } from "./project.js";
+import { type ErrorFormat, errorFormatOption, hasErrors, report } from "./report.js";
+
+interface Options {
+  name: string;
+  entity: string[];
+  package?: string;
+  "error-format": ErrorFormat;
+}
+
+export const newService: CommandModule<object, Options> = {
+  command: "new-service <name>",
+  describe: "Start a service: its contract, handlers, entry and a test",
+  builder: (argv) =>
+    argv
+      .usage(
+        "$0 new-service <name>\n\nWrites what a service starts with: all yours from then on. Then generates the rest.\n" +
+          "A file in templates/service/ of the project takes the place of the tool's own template.",
+      )
+      .positional("name", { type: "string", demandOption: true, describe: "Names its folder, process and database" })
+      .option("entity", {
+        type: "string",
+        array: true,
+        nargs: 1,
+        default: [] as string[],
+        describe: "An entity that it owns, and its fields (string unless said otherwise)",
+      })
+      .option("package", { type: "string", requiresArg: true, describe: "Its Protobuf package: shop.catalog.v1" })
+      .option("error-format", errorFormatOption)
+      .example("$0 new-service greeter", "A service with one method")
+      .example("$0 new-service catalog --entity Product:name,price_cents:int64,tags:string[]", "One that owns a table"),
+  async handler({ name, entity, package: pkg, errorFormat }) {
+    const settings = await project();
+    const { newService } = await import("../scaffold/new-service.js");
+    const { generate } = await import("../generate.js");
+    const { conflicts } = await import("../drift.js");
+
+    const written = await newService(settings, { name, package: pkg, entities: entity });
+    for (const { path } of written) process.stdout.write(`create ${path}\n`);
+    const { diagnostics, actions } = await generate(settings, "write");
+    const findings = [...diagnostics.filter(({ severity }) => severity === "error"), ...conflicts(actions)];
+    report(findings, errorFormat);
+    if (hasErrors(findings)) {
+      process.stderr.write("Nothing generated yet: settle these, then run scaffold generate\n");
+      return;
+    }
+    const [contract, handlers] = written.map(({ path }) => path);
+    process.stderr.write(
+      `\nNext:\n  ${contract}  says what it does; after a change: scaffold generate\n` +
+        `  ${handlers}  does it\n  npx vitest run ${settings.services}/${name}\n  scaffold dev  runs it beside the others\n`,
+    );
+  },
+};

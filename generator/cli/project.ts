@@ -1,0 +1,6 @@
+import { findRoot, readSettings, type Settings } from "../settings.js";
+
+/** The settings of the project that the command was called in. */
+export async function project(): Promise<Settings> {
+  return readSettings(await findRoot(process.cwd()));
+}

@@ -1,0 +1,53 @@
+import pc from "picocolors";
+import type { Diagnostic } from "../contract/diagnostic.js";
+
+/** How findings are printed; the names are buf's. */
+export const errorFormats = ["text", "json", "github-actions"] as const;
+export type ErrorFormat = (typeof errorFormats)[number];
+
+/** The option that every command with findings has. */
+export const errorFormatOption = {
+  choices: errorFormats,
+  default: "text" as ErrorFormat,
+  describe: "How to print findings, on standard output",
+};
+
+/**
+ * Prints findings on standard output, and sets the exit code: 100 if there is an error among them. Notes only inform, so
+ * they come last.
+ */
+export function report(diagnostics: readonly Diagnostic[], format: ErrorFormat): void {
+  const errors = diagnostics.filter(({ severity }) => severity === "error");
+  const notes = diagnostics.filter(({ severity }) => severity === "note");
+  for (const diagnostic of [...errors, ...notes]) process.stdout.write(`${print[format](diagnostic)}\n`);
+  if (errors.length > 0) process.exitCode = 100;
+}
+
+/** Notes are no errors. */
+export function hasErrors(diagnostics: readonly Diagnostic[]): boolean {
+  return diagnostics.some(({ severity }) => severity === "error");
+}
+
+const print: Readonly<Record<ErrorFormat, (diagnostic: Diagnostic) => string>> = {
+  text({ file, line, column, rule, message, severity }) {
+    const kind = severity === "note" ? "note: " : "";
+    return `${pc.bold(`${file}:${line}:${column}`)}: ${pc.yellow(rule)}: ${kind}${message.replaceAll("\n", "\n  ")}`;
+  },
+  // The names of `buf lint --error-format json`, and the severity.
+  json({ file, line, column, rule, message, severity }) {
+    return JSON.stringify({ path: file, start_line: line, start_column: column, type: rule, message, severity });
+  },
+  // https://docs.github.com/actions/reference/workflow-commands-for-github-actions
+  "github-actions"({ file, line, column, rule, message, severity }) {
+    const command = severity === "note" ? "notice" : "error";
+    return `::${command} file=${property(file)},line=${line},col=${column},title=${property(rule)}::${data(message)}`;
+  },
+};
+
+function data(text: string): string {
+  return text.replaceAll("%", "%25").replaceAll("\r", "%0D").replaceAll("\n", "%0A");
+}
+
+function property(text: string): string {
+  return data(text).replaceAll(":", "%3A").replaceAll(",", "%2C");
+}

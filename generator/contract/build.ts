@@ -1,0 +1,161 @@
+import { createFileRegistry, type DescFile, type DescMessage, type FileRegistry } from "@bufbuild/protobuf";
+import type { FileDescriptorSet } from "@bufbuild/protobuf/wkt";
+import type { Contract, ContractFile, Entity, Service } from "./contract.js";
+import type { Diagnostic } from "./diagnostic.js";
+import { buildEntity } from "./entity.js";
+import { isEntity } from "./entity-option.js";
+import { Findings } from "./findings.js";
+import { deepFreeze } from "./freeze.js";
+import { checkRoutes } from "./http.js";
+import { camelCase } from "./names.js";
+import { buildService, type Draft, linkCalls, type Owners } from "./service.js";
+import { checkTypeScript } from "./typescript.js";
+import { isOwn } from "./words.js";
+
+/** What was read, and all that is wrong with it. With errors among the findings, the contract is not to be used. */
+export interface Reading {
+  readonly contract: Contract;
+  readonly findings: readonly Diagnostic[];
+}
+
+/** Reads the protos of an image, with all their findings. Places name files as the image does. */
+export function buildContract(image: FileDescriptorSet): Reading {
+  const registry = createFileRegistry(image);
+  const files = image.file.flatMap(({ name }) => (isOwn(name) ? (registry.getFile(name) ?? []) : []));
+  const findings = new Findings();
+  const entities = readEntities(files, findings);
+  const owners: Owners = new Map();
+  const services = readServices(files, registry, entities, owners, findings);
+  checkOwners(files, owners, findings);
+  checkNames(services, findings);
+  checkTypeScript(files, findings);
+  checkRoutes(
+    services.flatMap((service) => (service.run ? service.methods : [])),
+    findings,
+  );
+  const owned = services.flatMap((service) => service.entities);
+  const contract: Contract = {
+    files: files.map((file) => contractFile(file, services, owned)),
+    services: services.filter((service) => service.run).toSorted((a, b) => byCodeUnit(a.name, b.name)),
+    entities: owned.toSorted((a, b) => byCodeUnit(a.desc.typeName, b.desc.typeName)),
+  };
+  return { contract: deepFreeze(contract), findings: findings.all() };
+}
+
+function readEntities(files: readonly DescFile[], findings: Findings): Map<string, Entity> {
+  const entities = new Map<string, Entity>();
+  for (const message of files.flatMap((file) => allMessages(file.messages))) {
+    const entity = isEntity(message) ? buildEntity(message, findings) : undefined;
+    if (entity !== undefined) entities.set(message.typeName, entity);
+  }
+  return entities;
+}
+
+function readServices(
+  files: readonly DescFile[],
+  registry: FileRegistry,
+  entities: ReadonlyMap<string, Entity>,
+  owners: Owners,
+  findings: Findings,
+): Draft[] {
+  const services = files.flatMap((file) =>
+    file.services.map((desc) => buildService(desc, registry, entities, owners, findings)),
+  );
+  const byType = new Map(services.filter((service) => service.run).map((service) => [service.desc.typeName, service]));
+  for (const service of services) linkCalls(service, registry, byType, findings);
+  return services;
+}
+
+function contractFile(desc: DescFile, services: readonly Service[], entities: readonly Entity[]): ContractFile {
+  return {
+    desc,
+    path: desc.name,
+    services: services.filter((service) => service.file === desc.name),
+    entities: entities.filter((entity) => entity.file === desc.name),
+  };
+}
+
+/** An entity has one owner: its rows are in one service's database. */
+function checkOwners(files: readonly DescFile[], owners: Owners, findings: Findings): void {
+  for (const message of files.flatMap((file) => allMessages(file.messages)).filter(isEntity)) {
+    const [owner, ...others] = owners.get(message) ?? [];
+    if (owner === undefined) {
+      findings.error(
+        "ENTITY_UNOWNED",
+        message,
+        `No service owns ${message.name}: add entities: "${message.name}" to one's (scaffold.v1.service).`,
+      );
+    } else if (others.length > 0) {
+      const names = [owner, ...others].map((service) => service.typeName).join(" and ");
+      findings.error(
+        "ENTITY_OWNER",
+        message,
+        `${message.name} is owned by ${names}: keep one, and let the other call it.`,
+      );
+    }
+  }
+}
+
+function checkNames(services: readonly Service[], findings: Findings): void {
+  const names = new Map<string, Service>();
+  for (const service of services.filter(({ run }) => run)) {
+    const other = names.get(service.name);
+    if (other !== undefined) {
+      findings.error(
+        "SERVICE_NAME_TAKEN",
+        service.desc,
+        `${service.desc.name} and ${other.desc.typeName} are both called "${service.name}", after their package: give each a package of its own.`,
+      );
+    }
+    if (service.name === "gateway") {
+      findings.error(
+        "SERVICE_NAME_TAKEN",
+        service.desc,
+        `"gateway" is the gateway's own name: rename the package ${service.desc.file.proto.package}.`,
+      );
+    }
+    names.set(service.name, service);
+    checkResources(service, findings);
+  }
+}
+
+/** What a handler reaches as `service.<name>`: entities, called services, and the runtime's own two. */
+function checkResources(service: Service, findings: Findings): void {
+  const taken = new Map<string, string>([
+    ["transaction", "the function that opens a transaction"],
+    ["once", "the function that does something once"],
+  ]);
+  const tables = new Map<string, string>();
+  const claim = (name: string, what: string) => {
+    const other = taken.get(name);
+    if (other !== undefined) {
+      findings.error(
+        "SERVICE_RESOURCE_TAKEN",
+        service.desc,
+        `In ${service.desc.name}'s handlers service.${name} would be both ${other} and ${what}: rename one.`,
+      );
+    }
+    taken.set(name, what);
+  };
+  for (const entity of service.entities) {
+    claim(entity.plural, entity.desc.typeName);
+    const other = tables.get(entity.table);
+    if (other !== undefined) {
+      findings.error(
+        "ENTITY_TABLE_TAKEN",
+        entity.desc,
+        `${entity.desc.name} and ${other} share the table ${entity.table}: name one in its option table.`,
+      );
+    }
+    tables.set(entity.table, entity.desc.typeName);
+  }
+  for (const callee of service.calls) claim(camelCase(callee.name), callee.desc.typeName);
+}
+
+function allMessages(messages: readonly DescMessage[]): DescMessage[] {
+  return messages.flatMap((message) => [message, ...allMessages(message.nestedMessages)]);
+}
+
+function byCodeUnit(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}

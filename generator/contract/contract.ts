@@ -1,0 +1,101 @@
+import type { DescEnum, DescField, DescFile, DescMessage, DescMethod, DescService } from "@bufbuild/protobuf";
+import type { EntityExports, ServiceExports } from "./exports.js";
+
+/** What the protos say, read, resolved and frozen: all that planning needs to know. */
+export interface Contract {
+  /** The project's own files, in proto order: without those that only lend words (google, buf, grpc, scaffold). */
+  readonly files: readonly ContractFile[];
+  /** The services that this system runs, sorted by name. */
+  readonly services: readonly Service[];
+  /** Every entity with an owner, sorted by full name. */
+  readonly entities: readonly Entity[];
+}
+
+export interface ContractFile {
+  readonly desc: DescFile;
+  /** The path that generated files share, less their suffix: "shop/orders/v1/orders". */
+  readonly path: string;
+  /** All services in the file, those that this system runs and others. */
+  readonly services: readonly Service[];
+  readonly entities: readonly Entity[];
+}
+
+export interface Service {
+  readonly desc: DescService;
+  readonly file: string;
+  /** "orders" for shop.orders.v1.OrderService. */
+  readonly name: string;
+  /** Whether this system runs it: it has (scaffold.v1.service). */
+  readonly run: boolean;
+  readonly exports: ServiceExports;
+  readonly methods: readonly Method[];
+  readonly entities: readonly Entity[];
+  readonly calls: readonly Service[];
+}
+
+export interface Method {
+  readonly desc: DescMethod;
+  /** Set when the method needs no handwritten code. */
+  readonly standard: Standard | undefined;
+  readonly timeoutMs: number | undefined;
+  readonly idempotencyKey: DescField | undefined;
+  readonly routes: readonly Http[];
+}
+
+/** A google.api.http binding. */
+export interface Http {
+  readonly verb: "GET" | "PUT" | "POST" | "DELETE" | "PATCH";
+  readonly path: string;
+  readonly body: string | undefined;
+  readonly responseBody: string | undefined;
+}
+
+/** A standard method (AIP-131 to 135, 231): which, over which entity, and in which request and response fields. */
+export type Standard =
+  | { readonly kind: "get" | "delete"; readonly entity: Entity; readonly key: DescField }
+  | { readonly kind: "list"; readonly entity: Entity; readonly items: DescField }
+  | { readonly kind: "batchGet"; readonly entity: Entity; readonly keys: DescField; readonly items: DescField }
+  | { readonly kind: "create"; readonly entity: Entity; readonly resource: DescField }
+  | { readonly kind: "update"; readonly entity: Entity; readonly resource: DescField; readonly mask: DescField };
+
+export interface Entity {
+  readonly desc: DescMessage;
+  readonly file: string;
+  readonly exports: EntityExports;
+  /** The table. */
+  readonly table: string;
+  /** How code calls its repository: "orderLines" for OrderLine. */
+  readonly plural: string;
+  readonly columns: readonly Column[];
+  readonly key: Column;
+  readonly indexes: readonly Index[];
+  /** The full name that the message had before. */
+  readonly renamedFrom: string | undefined;
+  readonly cache: { readonly ttlS: number; readonly staleIfErrorS: number } | undefined;
+  readonly createTime: DescField | undefined;
+  readonly updateTime: DescField | undefined;
+  readonly outputOnly: readonly DescField[];
+  readonly immutable: readonly DescField[];
+}
+
+export interface Column {
+  readonly desc: DescField;
+  /** The name in the database: the field's own, unless the contract gives another. */
+  readonly name: string;
+  readonly type: ColumnType;
+  readonly nullable: boolean;
+}
+
+/** A PostgreSQL type, and with `enum` and `json` what it holds. */
+export type ColumnType =
+  | { readonly sql: "text" | "boolean" | "integer" | "bigint" | "numeric" | "real" | "double precision" | "bytea" }
+  | { readonly sql: "timestamptz" }
+  | { readonly sql: "integer"; readonly enum: DescEnum }
+  /** A message, or a list or map of anything, in its ProtoJSON form. */
+  | { readonly sql: "jsonb"; readonly message: DescMessage | undefined };
+
+export interface Index {
+  readonly name: string;
+  readonly columns: readonly Column[];
+  readonly unique: boolean;
+}

@@ -1,0 +1,110 @@
+import type { DescFile, DescMessage, DescService } from "@bufbuild/protobuf";
+import { nestedTypes } from "@bufbuild/protobuf/reflect";
+import { isEntity } from "./entity-option.js";
+import { identifier } from "./identifier.js";
+import { camelCase, lowerFirst, plural } from "./names.js";
+
+/** What generated code calls the parts of a service. Each is exported by one generated file. */
+export interface ServiceExports {
+  readonly policy: string;
+  readonly routes: string;
+  readonly handler: string;
+  readonly entities: string;
+  readonly peers: string;
+  /** The function that makes the service of its handlers. */
+  readonly define: string;
+  readonly client: string;
+  /** The function that makes a client; of this name there are two, for services and for pages. */
+  readonly connect: string;
+}
+
+/** What generated code calls the parts of an entity. Each is exported by one generated file. */
+export interface EntityExports {
+  readonly table: string;
+  readonly row: string;
+  readonly toRow: string;
+  readonly fromRow: string;
+  readonly repository: string;
+  readonly entity: string;
+  readonly cache: string;
+}
+
+interface FileExports {
+  readonly services: ReadonlyMap<DescService, ServiceExports>;
+  readonly entities: ReadonlyMap<DescMessage, EntityExports>;
+}
+
+const known = new WeakMap<DescFile, FileExports>();
+
+export function serviceExports(service: DescService): ServiceExports {
+  return exportsOf(service.file).services.get(service) as ServiceExports;
+}
+
+export function entityExports(message: DescMessage): EntityExports {
+  return exportsOf(message.file).entities.get(message) as EntityExports;
+}
+
+/** All names at once: whoever comes first in the file has the plain one, so that later declarations rename nothing. */
+function exportsOf(file: DescFile): FileExports {
+  let names = known.get(file);
+  if (names === undefined) {
+    const take = allocator();
+    const services = file.services.map((service) => [service, serviceNames(service, take)] as const);
+    const entities = [...nestedTypes(file)]
+      .filter((desc) => desc.kind === "message")
+      .filter(isEntity)
+      .map((message) => [message, entityNames(message, take)] as const);
+    names = { services: new Map(services), entities: new Map(entities) };
+    known.set(file, names);
+  }
+  return names;
+}
+
+type Take = (artefact: string, name: string) => string;
+
+function serviceNames({ name }: DescService, take: Take): ServiceExports {
+  const lower = lowerFirst(name);
+  return {
+    policy: take("policy", `${lower}Policy`),
+    routes: take("routes", `${lower}Routes`),
+    handler: take("service", `${name}Handler`),
+    entities: take("service", `${name}Entities`),
+    peers: take("service", `${name}Peers`),
+    define: take("service", lower),
+    client: take("client", `${name}Client`),
+    connect: take("client", `create${name}Client`),
+  };
+}
+
+function entityNames(message: DescMessage, take: Take): EntityExports {
+  const name = qualified(message);
+  const lower = lowerFirst(name);
+  return {
+    table: take("schema", camelCase(plural(message.name))),
+    row: take("schema", `${name}Row`),
+    toRow: take("schema", `${lower}ToRow`),
+    fromRow: take("schema", `${lower}FromRow`),
+    repository: take("repository", `${name}Repository`),
+    entity: take("repository", `${lower}Entity`),
+    cache: take("cache", `${lower}Cache`),
+  };
+}
+
+/** As protoc-gen-es says it: "Order_Line" for a Line inside Order. */
+function qualified(message: DescMessage): string {
+  return message.parent === undefined ? message.name : `${qualified(message.parent)}_${message.name}`;
+}
+
+/**
+ * Gives names that are free in their generated file. A taken one has "$", then "$1", "$2" after it, as protoc-gen-es
+ * does: no name of a contract holds a "$".
+ */
+function allocator(): Take {
+  const taken = new Set<string>();
+  return (artefact, wanted) => {
+    let name = identifier(wanted);
+    for (let salt = 0; taken.has(`${artefact} ${name}`); salt++) name = `${wanted}$${salt || ""}`;
+    taken.add(`${artefact} ${name}`);
+    return name;
+  };
+}

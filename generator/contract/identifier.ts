@@ -1,0 +1,14 @@
+/** What no module, which is always strict, can declare. Parameters have the same limits. */
+const reserved = new Set(
+  [
+    "arguments await break case catch class const continue debugger default delete do else enum eval export extends",
+    "false finally for function globalThis if implements import in instanceof interface let new null package private",
+    "protected public return static super switch this throw true try typeof undefined var void while with yield",
+  ].flatMap((line) => line.split(" ")),
+);
+
+/** The name itself if a module can declare it; else the nearest that it can: "delete" -> "delete$". */
+export function identifier(name: string): string {
+  if (/^\d/.test(name)) return `_${name}`;
+  return reserved.has(name) ? `${name}$` : name;
+}

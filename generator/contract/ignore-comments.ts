@@ -1,0 +1,57 @@
+/** A comment that has a rule ignored: `// scaffold:ignore RULE reason`. */
+export interface IgnoreComment {
+  /** Where the comment begins, from 1. */
+  readonly line: number;
+  readonly column: number;
+  /** The line that it is about: its own if there is code before it, or else the next that has any. */
+  readonly about: number;
+  /** Empty if none is named. */
+  readonly rule: string;
+  readonly reason: string;
+}
+
+/** The word that such a comment begins with. */
+export const ignoreWord = "scaffold:ignore";
+
+/** Finds the comments in the text of a .proto file. What stands in a string or a block comment is none. */
+export function ignoreComments(text: string): IgnoreComment[] {
+  if (!text.includes(ignoreWord)) return [];
+  const lines = text.split("\n");
+  const found: IgnoreComment[] = [];
+  let inBlock = false;
+  for (const [index, line] of lines.entries()) {
+    const scanned = lineComment(line, inBlock);
+    inBlock = scanned.inBlock;
+    if (scanned.start === undefined) continue;
+    const [, rule, reason] =
+      /^\/\/\s*scaffold:ignore(?![\w:-])\s*(\S*)\s*(.*?)\s*$/.exec(line.slice(scanned.start)) ?? [];
+    if (rule === undefined || reason === undefined) continue;
+    const trails = line.slice(0, scanned.start).trim() !== "";
+    const about = trails ? index : nextCode(lines, index + 1);
+    found.push({ line: index + 1, column: scanned.start + 1, about: about + 1, rule, reason });
+  }
+  return found;
+}
+
+/** Where the comment to the end of the line starts, and whether a block comment goes on after it. */
+function lineComment(line: string, inBlock: boolean): { start: number | undefined; inBlock: boolean } {
+  const token = /\/\/|\/\*|"(?:[^"\\]|\\.)*"?|'(?:[^'\\]|\\.)*'?/g;
+  while (true) {
+    if (inBlock) {
+      const end = line.indexOf("*/", token.lastIndex);
+      if (end < 0) return { start: undefined, inBlock };
+      inBlock = false;
+      token.lastIndex = end + 2;
+    }
+    const next = token.exec(line);
+    if (next === null) return { start: undefined, inBlock };
+    if (next[0] === "//") return { start: next.index, inBlock };
+    if (next[0] === "/*") inBlock = true;
+  }
+}
+
+/** The next line that is neither empty nor only a comment: doc comments may stand between. */
+function nextCode(lines: readonly string[], from: number): number {
+  const next = lines.findIndex((line, index) => index >= from && !/^\s*(\/\/.*)?$/.test(line));
+  return next < 0 ? from : next;
+}

@@ -1,0 +1,171 @@
+import {
+  type DescField,
+  type DescMessage,
+  type DescMethod,
+  type DescService,
+  getOption,
+  hasOption,
+  type Registry,
+  ScalarType,
+} from "@bufbuild/protobuf";
+import {
+  method as methodOption,
+  service as serviceOption,
+} from "@protoscaffold/runtime/options/scaffold/v1/options_pb.js";
+import type { Entity, Method, Service } from "./contract.js";
+import { isEntity } from "./entity-option.js";
+import { serviceExports } from "./exports.js";
+import type { Findings } from "./findings.js";
+import { buildRoutes } from "./http.js";
+import { resolve, serviceName } from "./names.js";
+import { findStandard } from "./standard.js";
+
+const SCAFFOLD = 270100;
+const ENTITIES = 1;
+const CALLS = 2;
+const DEFAULT_TIMEOUT_MS = 10_000;
+
+/** A service whose calls are still to be filled in, once all services are known. */
+export type Draft = Service & { calls: Service[] };
+
+/** Which services say that they own a message. */
+export type Owners = Map<DescMessage, DescService[]>;
+
+/** Reads a service, its calls still empty, and records what it owns. */
+export function buildService(
+  desc: DescService,
+  registry: Registry,
+  entities: ReadonlyMap<string, Entity>,
+  owners: Owners,
+  findings: Findings,
+): Draft {
+  const run = hasOption(desc, serviceOption);
+  const owned = ownedEntities(desc, registry, entities, owners, findings);
+  return {
+    desc,
+    file: desc.file.name,
+    name: serviceName(desc),
+    exports: serviceExports(desc),
+    run,
+    methods: desc.methods.map((method) => buildMethod(method, run, owned, findings)),
+    entities: owned,
+    calls: [],
+  };
+}
+
+/** Fills in whom a service calls. */
+export function linkCalls(
+  service: Draft,
+  registry: Registry,
+  services: ReadonlyMap<string, Service>,
+  findings: Findings,
+): void {
+  getOption(service.desc, serviceOption).calls.forEach((name, position) => {
+    const at = [SCAFFOLD, CALLS, position];
+    const found = resolve(registry, "service", name, service.desc.file.proto.package);
+    const target = found && services.get(found.typeName);
+    if (found !== undefined && target === undefined) {
+      findings.error(
+        "OPTION_NAME_UNKNOWN",
+        service.desc,
+        `Nothing runs ${found.typeName}, so it cannot be called: give it option (scaffold.v1.service).`,
+        at,
+      );
+    } else if (target === undefined) {
+      const known = [...services.keys()].filter((typeName) => typeName !== service.desc.typeName);
+      findings.error(
+        "OPTION_NAME_UNKNOWN",
+        service.desc,
+        `No service is called ${name}; there are ${known.join(", ") || "no others"}.`,
+        at,
+      );
+    } else if (target === service) {
+      findings.error(
+        "SERVICE_CALLS_ITSELF",
+        service.desc,
+        `${service.desc.name} calls itself: share a function between its handlers instead.`,
+        at,
+      );
+    } else if (!service.calls.includes(target)) {
+      service.calls.push(target);
+    }
+  });
+}
+
+function ownedEntities(
+  desc: DescService,
+  registry: Registry,
+  entities: ReadonlyMap<string, Entity>,
+  owners: Owners,
+  findings: Findings,
+): Entity[] {
+  return getOption(desc, serviceOption).entities.flatMap((name, position) => {
+    const at = [SCAFFOLD, ENTITIES, position];
+    const message = resolve(registry, "message", name, desc.file.proto.package);
+    if (message === undefined) {
+      return (
+        findings.error(
+          "OPTION_NAME_UNKNOWN",
+          desc,
+          `No message is called ${name} here: name it from the package on, or declare it.`,
+          at,
+        ) ?? []
+      );
+    }
+    if (!isEntity(message)) {
+      return (
+        findings.error(
+          "ENTITY_UNDECLARED",
+          desc,
+          `${message.name} is owned, but is no entity: give it option (scaffold.v1.entity).`,
+          at,
+        ) ?? []
+      );
+    }
+    owners.set(message, [...(owners.get(message) ?? []), desc]);
+    return entities.get(message.typeName) ?? [];
+  });
+}
+
+function buildMethod(desc: DescMethod, run: boolean, entities: readonly Entity[], findings: Findings): Method {
+  const options = getOption(desc, methodOption);
+  const key = idempotencyKey(desc, options.idempotencyKey, findings);
+  if (options.timeoutMs > 2 ** 31 - 1) {
+    findings.error(
+      "METHOD_TIMEOUT",
+      desc,
+      `${options.timeoutMs} ms is longer than a timer runs (24 days): leave timeout_ms out for no bound.`,
+      [SCAFFOLD, 1],
+    );
+  }
+  return {
+    desc,
+    standard: findStandard(desc, entities, key, findings),
+    timeoutMs: options.timeoutMs || (desc.methodKind === "unary" ? DEFAULT_TIMEOUT_MS : undefined),
+    idempotencyKey: key,
+    routes: buildRoutes(desc, run, findings),
+  };
+}
+
+function idempotencyKey(desc: DescMethod, name: string, findings: Findings): DescField | undefined {
+  if (name === "") return undefined;
+  const at = [SCAFFOLD, 2];
+  if (desc.methodKind !== "unary") {
+    return findings.error(
+      "METHOD_KEY",
+      desc,
+      `${desc.name} streams, so no one request holds its key: remove idempotency_key.`,
+      at,
+    );
+  }
+  const field = desc.input.fields.find((candidate) => candidate.name === name);
+  if (field?.fieldKind !== "scalar" || field.scalar !== ScalarType.STRING || field.oneof !== undefined) {
+    return findings.error(
+      "METHOD_KEY",
+      desc,
+      `${desc.input.name} has no string ${name}: add one, or name another field.`,
+      at,
+    );
+  }
+  return field;
+}

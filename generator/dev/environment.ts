@@ -1,0 +1,30 @@
+/** The variables that tell a process what it is; they come from the supervisor alone. */
+const own = ["PORT", "HOST", "DATABASE_URL", "MIGRATE"];
+
+/** What a service or gateway finds in its environment: ours, such as LOG_LEVEL, with its port, database and peers. */
+export function processEnvironment(
+  port: number,
+  peers: readonly string[],
+  ports: ReadonlyMap<string, number>,
+  database: string | undefined,
+): NodeJS.ProcessEnv {
+  const inherited = Object.entries(process.env).filter(([name]) => !own.includes(name) && !name.startsWith("npm_"));
+  return {
+    ...Object.fromEntries(inherited),
+    PORT: String(port),
+    HOST: "127.0.0.1",
+    ...(database === undefined ? {} : { DATABASE_URL: database, MIGRATE: "on" }),
+    ...Object.fromEntries(peers.map((peer) => [addressVariable(peer), `http://127.0.0.1:${ports.get(peer)}`])),
+  };
+}
+
+/** "orders" -> `ORDERS_URL`, as the runtime reads it. */
+function addressVariable(name: string): string {
+  return `${name.replaceAll("-", "_").toUpperCase()}_URL`;
+}
+
+/** How long processes may take to drain: `DRAIN_TIMEOUT_MS`, which they read themselves; 10 s if it is not said. */
+export function drainTimeout(): number {
+  const text = process.env.DRAIN_TIMEOUT_MS?.trim();
+  return text && /^\d+$/.test(text) ? Number(text) : 10_000;
+}

@@ -1,0 +1,48 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import { join, resolve } from "node:path";
+
+/**
+ * Where a project keeps what belongs to the system that runs in it: `.scaffold` in its root, which git does not see, or
+ * the folder that SCAFFOLD_STATE names, so that two systems of one project can run side by side.
+ */
+export interface RunFolder {
+  readonly path: string;
+  /** What runs: see RunState. */
+  readonly state: string;
+  /** Held by the supervisor as long as it lives. */
+  readonly lock: string;
+  readonly postgres: string;
+  /** What `dev` built: apart from what `build` did, so that nothing that runs is pulled away under it. */
+  readonly programs: string;
+  /** There, once the database has its sample data. It lies with the data, so that it is forgotten with it. */
+  readonly sampled: string;
+  log(name: string): string;
+}
+
+export function runFolder(root: string): RunFolder {
+  const path = resolve(root, process.env.SCAFFOLD_STATE || ".scaffold");
+  return {
+    path,
+    state: join(path, "run.json"),
+    lock: join(path, "run.lock"),
+    postgres: join(path, "postgres"),
+    programs: join(path, "programs"),
+    sampled: join(path, "postgres", "sampled"),
+    log: (name) => join(path, "logs", `${name}.log`),
+  };
+}
+
+/** Makes the folder, if it is not there. */
+export async function makeRunFolder(folder: RunFolder): Promise<void> {
+  try {
+    await mkdir(join(folder.path, "logs"), { recursive: true });
+    await writeFile(join(folder.path, ".gitignore"), "*\n");
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== "EACCES" && code !== "EPERM" && code !== "EROFS") throw error;
+    throw new Error(
+      `${folder.path} cannot be written to (${code}). If another user made it, such as root by sudo, ` +
+        "start as that user, or remove it: sudo rm -rf .scaffold",
+    );
+  }
+}

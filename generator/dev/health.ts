@@ -1,0 +1,28 @@
+import { request } from "node:http";
+
+/** Asks a process, by the Connect protocol, whether it serves: grpc.health.v1.Health/Check for all of it. Never rejects. */
+export function isServing(port: number, timeoutMs: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const call = request({
+      host: "127.0.0.1",
+      port,
+      method: "POST",
+      path: "/grpc.health.v1.Health/Check",
+      headers: { "content-type": "application/json", "content-length": 2 },
+      // A connection of its own: one that is kept would hold up the process when it drains.
+      agent: false,
+      signal: AbortSignal.timeout(timeoutMs),
+    });
+    call.on("error", () => resolve(false));
+    call.on("response", (response) => {
+      let text = "";
+      response.setEncoding("utf8");
+      response.on("data", (chunk: string) => {
+        text += chunk;
+      });
+      response.on("error", () => resolve(false));
+      response.on("end", () => resolve(response.statusCode === 200 && /"status"\s*:\s*"SERVING"/.test(text)));
+    });
+    call.end("{}");
+  });
+}

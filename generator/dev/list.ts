@@ -1,0 +1,71 @@
+import pc from "picocolors";
+import { columns, inColor } from "./console.js";
+import { runFolder } from "./folder.js";
+import { isRunning } from "./pid.js";
+import { type ProcessRecord, type ProcessState, readState } from "./state.js";
+
+/** A process of a running system, as `scaffold ps` names things. */
+export interface ListedProcess {
+  readonly service: string;
+  readonly pid: number | null;
+  readonly port: number;
+  readonly state: ProcessState;
+  /** Seconds since the process started; null while there is none. */
+  readonly uptime: number | null;
+}
+
+/** What runs in a project; nothing, if nothing does. */
+export async function listProcesses(root: string): Promise<ListedProcess[]> {
+  const state = await readState(runFolder(root).state);
+  if (state === undefined) return [];
+  const supervised = await isRunning(state.supervisor);
+  const records = [state.balancer, ...state.processes, ...(state.postgres ? [state.postgres] : [])];
+  const listed = await Promise.all(records.map((record) => list(record, supervised)));
+  // Of a supervisor that is gone, only what has not ended yet is worth a word.
+  return supervised ? listed : listed.filter(({ state }) => state !== "stopped");
+}
+
+/** What was written down is believed only of processes that are there. */
+async function list({ name, process, port, state, since }: ProcessRecord, supervised: boolean): Promise<ListedProcess> {
+  const runs = process !== undefined && (await isRunning(process));
+  const now = !supervised ? (runs ? "stopping" : "stopped") : runs || process === undefined ? state : "restarting";
+  return {
+    service: name,
+    pid: runs ? process.pid : null,
+    port,
+    state: now,
+    uptime: runs && since !== undefined ? Math.max(0, Math.round((Date.now() - since) / 1000)) : null,
+  };
+}
+
+/** As a table. */
+export function printProcesses(
+  processes: readonly ListedProcess[],
+  stream: { isTTY?: boolean } = process.stdout,
+): string {
+  const rows = processes.map(({ service, pid, port, state, uptime }) => [
+    service,
+    String(pid ?? "-"),
+    String(port),
+    state,
+    uptime === null ? "-" : duration(uptime),
+  ]);
+  return columns(["service", "pid", "port", "state", "uptime"], rows, pc.createColors(inColor(stream)));
+}
+
+/** 75 -> "1m15s". */
+function duration(seconds: number): string {
+  const parts = [
+    [Math.floor(seconds / 86_400), "d"],
+    [Math.floor(seconds / 3_600) % 24, "h"],
+    [Math.floor(seconds / 60) % 60, "m"],
+    [seconds % 60, "s"],
+  ] as const;
+  const first = parts.findIndex(([value]) => value > 0);
+  return first === -1
+    ? "0s"
+    : parts
+        .slice(first, first + 2)
+        .map(([value, unit]) => `${value}${unit}`)
+        .join("");
+}

@@ -1,0 +1,26 @@
+/** One service of a system, as far as running it goes. */
+export interface ServicePlan {
+  /** Its short name: of its folder, its process and its database. */
+  readonly name: string;
+  /** The names of the services it calls. */
+  readonly calls: readonly string[];
+  /** Whether it has a database. */
+  readonly database: boolean;
+}
+
+/**
+ * The order in which services stop: whoever calls another ends before that other, so that a call that is on its way still
+ * finds its peer. Services of one group call none of each other, unless they call in a circle, which has no order.
+ */
+export function stopOrder(services: readonly ServicePlan[]): string[][] {
+  const groups: string[][] = [];
+  let left = [...services];
+  while (left.length > 0) {
+    const called = new Set(left.flatMap(({ name, calls }) => calls.filter((callee) => callee !== name)));
+    const free = left.filter(({ name }) => !called.has(name));
+    const group = free.length > 0 ? free : left;
+    groups.push(group.map(({ name }) => name));
+    left = left.filter((service) => !group.includes(service));
+  }
+  return groups;
+}

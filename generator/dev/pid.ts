@@ -1,0 +1,73 @@
+import { execFile } from "node:child_process";
+import { readFile } from "node:fs/promises";
+import { setTimeout as sleep } from "node:timers/promises";
+import { promisify } from "node:util";
+
+/**
+ * One process, for good. A pid alone is not enough: the system gives it to another process once this one is gone, and
+ * that one must never get a signal meant for this.
+ */
+export interface ProcessIdentity {
+  readonly pid: number;
+  /** When it started, in words that only comparison understands. */
+  readonly started: string;
+}
+
+/** The process that has this pid now; undefined if none has, or one that has ended and only waits for its parent. */
+export async function identify(pid: number): Promise<ProcessIdentity | undefined> {
+  const started = process.platform === "linux" ? await startedOnLinux(pid) : await startedByPs(pid);
+  return started === undefined ? undefined : { pid, started };
+}
+
+export async function isRunning(of: ProcessIdentity): Promise<boolean> {
+  return (await identify(of.pid))?.started === of.started;
+}
+
+/** Sends a signal, if the process is still the one that was meant. Answers whether it was. */
+export async function signal(to: ProcessIdentity, name: NodeJS.Signals): Promise<boolean> {
+  if (!(await isRunning(to))) return false;
+  try {
+    process.kill(to.pid, name);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ESRCH") return false;
+    throw error;
+  }
+}
+
+/** Waits until the process is gone, at most `timeoutMs`. Answers whether it is. */
+export async function ended(of: ProcessIdentity, timeoutMs: number): Promise<boolean> {
+  const deadline = Date.now() + timeoutMs;
+  while (await isRunning(of)) {
+    if (Date.now() >= deadline) return false;
+    await sleep(20);
+  }
+  return true;
+}
+
+/** Fields 3 (state) and 22 (start, in ticks since boot) of proc(5)'s stat, and which boot: ticks begin anew with each. */
+async function startedOnLinux(pid: number): Promise<string | undefined> {
+  try {
+    const [stat, boot] = await Promise.all([
+      readFile(`/proc/${pid}/stat`, "latin1"),
+      readFile("/proc/sys/kernel/random/boot_id", "latin1"),
+    ]);
+    // The second field is the command in parentheses, which may itself hold spaces and parentheses.
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    return fields[0] === "Z" || fields[0] === "X" ? undefined : `${fields[19]}@${boot.trim()}`;
+  } catch {
+    return undefined;
+  }
+}
+
+async function startedByPs(pid: number): Promise<string | undefined> {
+  try {
+    const { stdout } = await promisify(execFile)("ps", ["-o", "stat=,lstart=", "-p", String(pid)], {
+      env: { ...process.env, LC_ALL: "C" },
+    });
+    const [state, ...started] = stdout.trim().split(/\s+/);
+    return state === undefined || state.startsWith("Z") ? undefined : started.join(" ");
+  } catch {
+    return undefined;
+  }
+}

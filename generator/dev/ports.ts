@@ -1,0 +1,72 @@
+import { type AddressInfo, createServer } from "node:net";
+
+/**
+ * The port that the load balancer is to listen on: what `PORT` says, 8080 if it says nothing. 0 is any free one. Throws an
+ * Error if it is no port, or taken.
+ */
+export async function publicPort(text: string | undefined): Promise<number> {
+  if (!text?.trim()) return assertFree(8080);
+  const port = Number(text);
+  if (!/^\s*\d+\s*$/.test(text) || port > 65535) {
+    throw new Error(`PORT is ${JSON.stringify(text)}: it must be a port number from 0 to 65535, such as 8080`);
+  }
+  return port === 0 ? freePort() : assertFree(port);
+}
+
+/**
+ * One port for each name: the ones that follow `after`, in order, as far as they are free, so that a system that is
+ * started again is found where it was; else any free ones.
+ */
+export async function choosePorts(after: number, names: readonly string[]): Promise<Map<string, number>> {
+  const ports = new Map<string, number>();
+  const taken = new Set([after]);
+  for (const [index, name] of names.entries()) {
+    let port = after + 1 + index;
+    while (port > 65535 || taken.has(port) || !(await isFree(port))) port = await freePort();
+    taken.add(port);
+    ports.set(name, port);
+  }
+  return ports;
+}
+
+/** What to say when the load balancer's port is another's. */
+export function portTaken(port: number): Error {
+  return new Error(
+    `port ${port} is taken: another process listens on 127.0.0.1:${port}. ` +
+      `Stop that one, or choose another port: PORT=${port === 65535 ? 8080 : port + 10} npm start`,
+  );
+}
+
+async function assertFree(port: number): Promise<number> {
+  const error = await tryPort(port);
+  if (error?.code === "EACCES") {
+    throw new Error(`port ${port} needs more rights than this user has. Choose one above 1023: PORT=8080 npm start`);
+  }
+  if (error !== undefined) throw portTaken(port);
+  return port;
+}
+
+async function isFree(port: number): Promise<boolean> {
+  return (await tryPort(port)) === undefined;
+}
+
+/** Why we may not listen on this port of 127.0.0.1; undefined if we may. */
+function tryPort(port: number): Promise<NodeJS.ErrnoException | undefined> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once("error", resolve);
+    server.listen(port, "127.0.0.1", () => server.close(() => resolve(undefined)));
+  });
+}
+
+/** A port of 127.0.0.1 that is free now. It is not reserved: another process may be faster. */
+export function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once("error", reject);
+    server.listen(0, "127.0.0.1", () => {
+      const { port } = server.address() as AddressInfo;
+      server.close(() => resolve(port));
+    });
+  });
+}

@@ -1,0 +1,157 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdir, open, readFile, realpath } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import pg from "pg";
+import { end } from "./end.js";
+import { identify, type ProcessIdentity } from "./pid.js";
+import { freePort } from "./ports.js";
+import { findBinaries } from "./postgres/binaries.js";
+import { openCluster, placeOf, removeCluster, serverEnvironment } from "./postgres/cluster.js";
+import { postmasterFile, stopLeftover, stopPostgres } from "./postgres/stop.js";
+import { serverUser } from "./postgres/user.js";
+
+export interface PostgresOptions {
+  /** Where the data and the password are kept; made if it is not there. */
+  readonly directory: string;
+  /** The TCP port on 127.0.0.1. Default: a free one. */
+  readonly port?: number;
+  /** Whether a commit waits for the disk. Default: true; false is for data that no crash of the machine needs to spare. */
+  readonly fsync?: boolean;
+  /** The file that the server's log is appended to. Default: `postgres.log` in the directory. */
+  readonly log?: string;
+}
+
+/** A PostgreSQL server that runs. */
+export interface Postgres extends ProcessIdentity {
+  readonly port: number;
+  /** The address of a database, password included. Default: "postgres", which every server has. */
+  url(database?: string): string;
+  /** Makes an empty database of that name, unless there is one. */
+  createDatabase(name: string): Promise<void>;
+  /** Resolves when the server is gone, asked to or not, with how it went: "SIGKILL", or "exit code 1". */
+  readonly ended: Promise<string>;
+  /** Ends connections, writes everything to disk, and waits until the server is gone. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts a real PostgreSQL on this machine alone: TCP on 127.0.0.1, every connection by password (SCRAM). A server that
+ * an earlier process left running on the same data is stopped first.
+ *
+ * It runs in a session of its own, so that Ctrl-C in a terminal does not end it before its clients, and it outlives this
+ * process unless it is stopped.
+ */
+export async function startPostgres(options: PostgresOptions): Promise<Postgres> {
+  await mkdir(options.directory, { recursive: true, mode: 0o711 });
+  const directory = await realpath(options.directory);
+  const user = await serverUser(join(directory, "data"));
+  const binaries = await findBinaries(user, directory);
+  const { data, password } = await openCluster(directory, binaries, user, options.fsync ?? true);
+  await stopLeftover(data);
+
+  const logPath = options.log ?? join(directory, "postgres.log");
+  for (let attempt = 1; ; attempt++) {
+    const port = options.port ?? (await freePort());
+    const log = await open(logPath, "a");
+    const from = (await log.stat()).size;
+    const child = spawn(join(binaries.bin, "postgres"), ["-D", data, ...settings(port, options.fsync ?? true)], {
+      cwd: dirname(data),
+      detached: true,
+      env: serverEnvironment,
+      stdio: ["ignore", log.fd, log.fd],
+      ...user,
+    });
+    try {
+      const gone = end(child);
+      const identity = await ready(child, gone, data);
+      child.unref();
+      return running(identity, gone, port, password);
+    } catch (error) {
+      const said = (await readFile(logPath)).subarray(from).toString();
+      // Another process took the free port before the server did; or processes of a server that was killed are ending.
+      const passing = options.port === undefined && said.includes("could not bind");
+      if ((passing || said.includes("pre-existing shared memory block")) && attempt < 20) await sleep(100 * attempt);
+      else throw new Error(explain((error as Error).message, said, options.port, logPath));
+    } finally {
+      await log.close();
+    }
+  }
+}
+
+/** Stops the server that runs on the data in `directory`, whoever started it. Answers whether there was one. */
+export async function stopPostgresIn(directory: string): Promise<boolean> {
+  const data = await placeOf(directory);
+  return data !== undefined && (await stopLeftover(data));
+}
+
+/** Forgets the data and the password in `directory`, after stopping the server that may still run on it. */
+export async function removePostgres(directory: string): Promise<void> {
+  await stopPostgresIn(directory);
+  await removeCluster(directory);
+}
+
+/** For one machine that runs other things as well. */
+function settings(port: number, fsync: boolean): string[] {
+  const values = {
+    port,
+    listen_addresses: "127.0.0.1",
+    unix_socket_directories: "",
+    max_connections: 200,
+    max_wal_size: "256MB",
+    // Compiling a query costs more than the short queries of services take.
+    jit: "off",
+    timezone: "UTC",
+    log_timezone: "UTC",
+    ...(fsync ? {} : { fsync: "off", synchronous_commit: "off", full_page_writes: "off" }),
+  };
+  return Object.entries(values).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
+}
+
+/** Waits until the server says in its postmaster.pid, as pg_ctl reads it, that it takes connections. */
+async function ready(child: ChildProcess, gone: Promise<string>, data: string): Promise<ProcessIdentity> {
+  let how: string | undefined;
+  gone.then((said) => {
+    how = said;
+  });
+  for (;;) {
+    const lines = await postmasterFile(data);
+    // Recovery after a crash may take long; a server that lives is waited for.
+    if (Number(lines?.[0]) === child.pid && lines?.[7]?.trim() === "ready") {
+      const identity = await identify(child.pid!);
+      if (identity !== undefined) return identity;
+    }
+    if (how !== undefined) throw new Error(`it ended with ${how}`);
+    await sleep(15);
+  }
+}
+
+function running(identity: ProcessIdentity, gone: Promise<string>, port: number, password: string): Postgres {
+  const url = (database = "postgres") =>
+    `postgres://postgres:${password}@127.0.0.1:${port}/${encodeURIComponent(database)}`;
+  return {
+    ...identity,
+    port,
+    url,
+    ended: gone,
+    stop: () => stopPostgres(identity),
+    async createDatabase(name) {
+      const client = new pg.Client({ connectionString: url() });
+      await client.connect();
+      try {
+        const found = await client.query("select from pg_database where datname = $1", [name]);
+        if (found.rowCount === 0) await client.query(`create database ${pg.escapeIdentifier(name)}`);
+      } finally {
+        await client.end();
+      }
+    },
+  };
+}
+
+function explain(why: string, said: string, port: number | undefined, log: string): string {
+  if (port !== undefined && said.includes("could not bind")) {
+    return `PostgreSQL cannot listen on port ${port}: another process does. Stop that one, or name another port`;
+  }
+  const lines = said.trim().split("\n").slice(-10).join("\n  ");
+  return `PostgreSQL did not start: ${why}. The end of ${log}:\n  ${lines}`;
+}

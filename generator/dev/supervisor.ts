@@ -1,0 +1,341 @@
+import { access, rm } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
+import type { Console } from "./console.js";
+import { Database } from "./database.js";
+import { drainTimeout, processEnvironment } from "./environment.js";
+import { makeRunFolder, type RunFolder, runFolder } from "./folder.js";
+import { Guard } from "./guarding.js";
+import { awaitGuard, endLeftovers } from "./leftovers.js";
+import { LoadBalancer } from "./load-balancer.js";
+import { takeLock } from "./lock.js";
+import { type ServicePlan, stopOrder } from "./order.js";
+import { identify, type ProcessIdentity } from "./pid.js";
+import { choosePorts, portTaken, publicPort } from "./ports.js";
+import { removePostgres } from "./postgres.js";
+import { type ProcessPlan, SupervisedProcess } from "./process.js";
+import { fillSampleData } from "./sample.js";
+import { type ProcessRecord, type RunState, StateFile } from "./state.js";
+
+/** A system to run on this machine. */
+export interface SystemPlan {
+  /** The project's root. */
+  readonly root: string;
+  /** The folder of the built programs: `<service>/main.js`, `gateway/main.js`, and `sample.js` if there is sample data. */
+  readonly programs: string;
+  /** Builds the programs, and says which services there are. */
+  prepare(): Promise<readonly ServicePlan[]>;
+  /**
+   * Keeps looking for changes, once the system is up, and calls `reload` with what there is after each: the services, and
+   * the programs that were built anew. Answers how to end that. Default: nobody looks.
+   */
+  readonly watch?: (reload: Supervisor["reload"]) => Promise<{ close(): void }>;
+  /** The load balancer's port, as `PORT` says it. */
+  readonly port?: string;
+  /** Whether to forget the data first. */
+  readonly reset: boolean;
+}
+
+const gateways = ["gateway-1", "gateway-2"];
+
+/** Runs a whole system: PostgreSQL, services, gateways and the load balancer, each its own process but the last. */
+export class Supervisor {
+  readonly #folder: RunFolder;
+  readonly #file: StateFile;
+  readonly #guard: Guard;
+  readonly #database: Database;
+  readonly #drainMs = drainTimeout();
+  readonly #stopping = new AbortController();
+  #me: ProcessIdentity | undefined;
+  #since = Date.now();
+  #services: readonly ServicePlan[] = [];
+  #ports = new Map<string, number>();
+  readonly #processes = new Map<string, SupervisedProcess>();
+  #balancer: LoadBalancer | undefined;
+  #port = 0;
+  #ready = false;
+  #starting: Promise<void> = Promise.resolve();
+  #stopped: Promise<void> | undefined;
+
+  constructor(
+    private readonly plan: SystemPlan,
+    private readonly console: Console,
+  ) {
+    this.#folder = runFolder(plan.root);
+    this.#file = new StateFile(this.#folder.state);
+    const changed = () => this.#write();
+    this.#guard = new Guard(plan.root, changed);
+    this.#database = new Database(this.#folder, changed, (event) => this.console.event("postgres", event));
+  }
+
+  /** Resolves once everything answers; rejects, with nothing left running, if that fails or it is stopped before. */
+  async start(): Promise<void> {
+    this.#starting = this.#start();
+    try {
+      await this.#starting;
+    } catch (error) {
+      const asked = this.#stopping.signal.aborted;
+      await this.stop();
+      throw asked ? new Stopped() : error;
+    }
+  }
+
+  /**
+   * Goes on with what was built anew: restarts the services and gateways whose programs are named or whose surroundings
+   * changed, and those that had not come up; starts what is new; ends what is gone. The rest is not touched. Resolves once
+   * all that can be is up again.
+   */
+  async reload(services: readonly ServicePlan[], programs: ReadonlySet<string>): Promise<void> {
+    if (!this.#ready || this.#stopping.signal.aborted) return;
+    const before = this.#starting.catch(() => undefined);
+    this.#starting = before.then(() => this.#reload(services, programs));
+    await this.#starting;
+  }
+
+  /** Stops everything in order: what calls others before what is called, and PostgreSQL last. */
+  stop(): Promise<void> {
+    this.#stopping.abort();
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
+  }
+
+  /** Hurries a stop: nothing drains any longer. What is written to the databases stays. */
+  kill(): void {
+    for (const process of this.#processes.values()) process.kill();
+    this.#balancer?.destroy();
+  }
+
+  async #start(): Promise<void> {
+    const { root, reset } = this.plan;
+    await makeRunFolder(this.#folder);
+    const holder = await takeLock(this.#folder.lock);
+    if (holder !== undefined) {
+      throw new Error(
+        `the system already runs in ${root} (pid ${holder.pid}). Stop that one first: kill ${holder.pid}`,
+      );
+    }
+    this.#me = await identify(process.pid);
+    await this.#cleanUp();
+    this.#port = await publicPort(this.plan.port);
+    if (reset) await removePostgres(this.#folder.postgres);
+    this.#write();
+    await this.#guard.start();
+
+    this.#services = await this.console.step("build", () => this.plan.prepare());
+    this.#check();
+    const databases = this.#services.filter(({ database }) => database).map(({ name }) => name);
+    const names = this.#services.map(({ name }) => name);
+    this.#ports = await choosePorts(this.#port, [...gateways, ...names, "postgres"]);
+    await this.console.step("postgres", () => this.#database.start(this.#ports.get("postgres")!, databases));
+    this.#check();
+    await this.#startProcesses();
+    await this.#balance();
+    await this.#fillSampleData();
+    this.#ready = true;
+    await this.#write();
+    this.#announce();
+  }
+
+  async #cleanUp(): Promise<void> {
+    await awaitGuard(this.#folder);
+    const count = await endLeftovers(this.#folder);
+    if (count > 0) this.console.note(`cleaned up after an earlier run: ${count} processes ended`);
+  }
+
+  async #startProcesses(): Promise<void> {
+    const processes = this.#plans().map((plan) => this.#add(plan));
+    await assertPrograms(processes);
+    // A gateway comes up without its services, so that nobody waits for another; the balancer lets nobody in before.
+    await this.console.step("processes", () => startAll(processes));
+    this.#check();
+  }
+
+  /** What is to run: services, then gateways. */
+  #plans(): ProcessPlan[] {
+    const plan = (name: string, program: string, peers: readonly string[], database?: string) => {
+      const port = this.#ports.get(name)!;
+      return {
+        name,
+        program: join(this.plan.programs, program, "main.js"),
+        port,
+        environment: processEnvironment(port, peers, this.#ports, database),
+        log: this.#folder.log(name),
+        drainMs: this.#drainMs,
+      };
+    };
+    const names = this.#services.map(({ name }) => name);
+    return [
+      ...this.#services.map(({ name, calls, database }) =>
+        plan(name, name, calls, database ? this.#database.url(name) : undefined),
+      ),
+      ...gateways.map((name) => plan(name, "gateway", names)),
+    ];
+  }
+
+  #add(plan: ProcessPlan): SupervisedProcess {
+    const process = new SupervisedProcess(
+      plan,
+      () => this.#write(),
+      (event) => this.console.event(plan.name, event),
+    );
+    this.#processes.set(plan.name, process);
+    return process;
+  }
+
+  async #reload(services: readonly ServicePlan[], programs: ReadonlySet<string>): Promise<void> {
+    for (const { name, database } of services) {
+      if (!this.#ports.has(name)) {
+        const [port] = (await choosePorts(Math.max(...this.#ports.values()), [name])).values();
+        this.#ports.set(name, port!);
+      }
+      if (database) await this.#database.create(name);
+    }
+    this.#services = services;
+    const plans = this.#plans();
+    const wanted = new Set(plans.map(({ name }) => name));
+    const gone = [...this.#processes.values()].filter(({ plan }) => !wanted.has(plan.name));
+    const stale = plans.filter((plan) => {
+      const process = this.#processes.get(plan.name);
+      if (process === undefined || process.record.state === "stopped") return true;
+      return programs.has(basename(dirname(plan.program))) || !isDeepStrictEqual(process.plan, plan);
+    });
+    const isDoor = ({ name }: ProcessPlan) => gateways.includes(name);
+    await Promise.all(stale.filter((plan) => !isDoor(plan)).map((plan) => this.#replace(plan)));
+    // One after the other, so that one of them always lets people in.
+    for (const plan of stale.filter(isDoor)) await this.#replace(plan);
+    for (const process of gone) {
+      await process.stop();
+      this.#processes.delete(process.plan.name);
+      // What `ps` says agrees with what was said here.
+      await this.#write();
+      this.console.note(`${process.plan.name} ended: the contract has it no more`);
+    }
+    await this.#write();
+  }
+
+  /** Ends a process, if it runs, and starts what is to run in its place. One that does not start is left for the next change. */
+  async #replace(plan: ProcessPlan): Promise<void> {
+    const began = Date.now();
+    const before = this.#processes.get(plan.name);
+    await before?.stop();
+    if (this.#stopping.signal.aborted) return;
+    try {
+      await this.#add(plan).start();
+      this.console.replaced(
+        plan.name,
+        before === undefined ? `started at http://127.0.0.1:${plan.port}` : "restarted",
+        Date.now() - began,
+      );
+    } catch (error) {
+      if (!this.#stopping.signal.aborted) this.console.warn((error as Error).message);
+    }
+  }
+
+  async #balance(): Promise<void> {
+    this.#balancer = new LoadBalancer(
+      gateways.map((name) => ({
+        port: this.#ports.get(name)!,
+        healthy: () => this.#processes.get(name)!.healthy,
+      })),
+    );
+    await this.#balancer.listen(this.#port).catch((error: NodeJS.ErrnoException) => {
+      throw error.code === "EADDRINUSE" ? portTaken(this.#port) : error;
+    });
+  }
+
+  async #fillSampleData(): Promise<void> {
+    const program = join(this.plan.programs, "sample.js");
+    try {
+      if (await fillSampleData(program, this.#url, this.#folder, this.#stopping.signal))
+        this.console.note("sample data");
+    } catch (error) {
+      this.#check();
+      // A system without samples is of use all the same.
+      this.console.warn((error as Error).message);
+    }
+  }
+
+  async #stop(): Promise<void> {
+    const started = this.#starting.catch(() => undefined);
+    // Whoever waits for health is let go by stopping what it waits for.
+    const early = [...this.#processes.values()].filter((process) => process.record.state === "starting");
+    await Promise.all(early.map((process) => process.stop()));
+    await started;
+    // Without the lock nothing here is ours.
+    if (this.#me === undefined) return;
+    this.#balancer?.close();
+    for (const group of [gateways, ...stopOrder(this.#services)]) {
+      await Promise.all(group.map((name) => this.#processes.get(name)?.stop()));
+    }
+    this.#balancer?.destroy();
+    await this.#database.stop();
+    await this.#file.remove();
+    await this.#guard.release();
+    await rm(this.#folder.lock, { force: true });
+  }
+
+  get #url(): string {
+    return `http://127.0.0.1:${this.#port}`;
+  }
+
+  #check(): void {
+    if (this.#stopping.signal.aborted) throw new Stopped();
+  }
+
+  /** Writes down what runs, for the guard, for `ps`, and for the next start. */
+  #write(): Promise<void> {
+    const balancer: ProcessRecord = {
+      name: "balancer",
+      process: this.#me,
+      port: this.#port,
+      state: this.#stopping.signal.aborted ? "stopping" : this.#ready ? "healthy" : "starting",
+      since: this.#since,
+    };
+    const state: RunState = {
+      supervisor: this.#me!,
+      guard: this.#guard.identity,
+      url: this.#ready ? this.#url : undefined,
+      balancer,
+      processes: [...this.#processes.values()].map((process) => process.record),
+      postgres: this.#database.record,
+      drainMs: this.#drainMs,
+    };
+    this.#guard.tell(state);
+    return this.#file.write(state);
+  }
+
+  #announce(): void {
+    const row = { name: "balancer", address: this.#url, pid: process.pid };
+    const rows = [...this.#processes.values()].map(({ record, plan }) => ({
+      name: record.name,
+      address: `http://127.0.0.1:${record.port}`,
+      pid: record.process?.pid,
+      log: plan.log,
+    }));
+    const { process: server, port } = this.#database.record!;
+    const log = this.#folder.log("postgres");
+    this.console.table([row, ...rows, { name: "postgres", address: `127.0.0.1:${port}`, pid: server?.pid, log }]);
+    this.console.databases(
+      this.#services.filter(({ database }) => database).map(({ name }) => ({ name, url: this.#database.url(name) })),
+    );
+    this.console.ready(this.#url);
+  }
+}
+
+/** The system was asked to stop before it was up. */
+export class Stopped extends Error {
+  constructor() {
+    super("stopped before it was up");
+  }
+}
+
+/** Starts all at once. If one fails, what it says is what is said; the others are stopped by whoever hears of it. */
+async function startAll(processes: readonly SupervisedProcess[]): Promise<void> {
+  await Promise.all(processes.map((process) => process.start()));
+}
+
+async function assertPrograms(processes: readonly SupervisedProcess[]): Promise<void> {
+  const missing: string[] = [];
+  for (const { plan } of processes) await access(plan.program).catch(() => missing.push(plan.program));
+  if (missing.length > 0) throw new Error(`there is no program for all of the system:\n  ${missing.join("\n  ")}`);
+}

@@ -1,0 +1,137 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { readdir, readFile } from "node:fs/promises";
+import { setTimeout as sleep } from "node:timers/promises";
+import { onTestFinished } from "vitest";
+import { end } from "../end.js";
+import { runFolder } from "../folder.js";
+import { identify, isRunning, type ProcessIdentity } from "../pid.js";
+import { type ProcessRecord, type RunState, readState } from "../state.js";
+
+/** A system that a test runs, by `scaffold dev` or npm, as a real process. */
+export class DevProcess {
+  stdout = "";
+  stderr = "";
+  readonly pid: number;
+  /** How it ended: "exit code 0", "SIGKILL". */
+  readonly ended: Promise<string>;
+  readonly #child: ChildProcess;
+  readonly #root: string;
+  readonly #seen = new Map<number, ProcessIdentity>();
+
+  /**
+   * Starts `command` in `root`, in a process group of its own as a terminal would. Whatever it left is killed when the test
+   * ends.
+   */
+  constructor(root: string, [program, ...args]: readonly string[], environment: NodeJS.ProcessEnv = {}) {
+    this.#root = root;
+    // The test runner's own variables and npm's are none of its business.
+    const inherited = Object.entries(process.env).filter(
+      ([name]) => !/^(npm_|VITEST|NODE_|TEST|DEV|PROD|MODE|BASE_URL)/.test(name),
+    );
+    this.#child = spawn(program!, args, {
+      cwd: root,
+      detached: true,
+      stdio: ["ignore", "pipe", "pipe"],
+      env: { ...Object.fromEntries(inherited), PORT: "0", ...environment },
+    });
+    this.pid = this.#child.pid!;
+    this.ended = end(this.#child);
+    this.#child.stdout!.on("data", (chunk) => {
+      this.stdout += chunk;
+    });
+    this.#child.stderr!.on("data", (chunk) => {
+      this.stderr += chunk;
+    });
+    onTestFinished(async () => {
+      this.#child.kill("SIGKILL");
+      for (const process of await this.running()) kill(process.pid);
+    });
+  }
+
+  /** The system's address, once it is ready. */
+  async ready(): Promise<string> {
+    let how: string | undefined;
+    void this.ended.then((said) => {
+      how = said;
+    });
+    const url = await eventually("the system to be ready", async () => {
+      if (how !== undefined) throw new Error(`it ended (${how}):\n${this.stdout}\n${this.stderr}`);
+      return /^ready (\S+)$/m.exec(this.stdout)?.[1];
+    });
+    await this.remember();
+    return url;
+  }
+
+  /** What the supervisor wrote down. */
+  async state(): Promise<RunState> {
+    return eventually("run.json", () => readState(runFolder(this.#root).state));
+  }
+
+  async record(name: string): Promise<ProcessRecord> {
+    const { processes, postgres, balancer } = await this.state();
+    return [...processes, balancer, ...(postgres ? [postgres] : [])].find((record) => record.name === name)!;
+  }
+
+  /** Keeps in mind every process that there is now, those of PostgreSQL and below npm too. */
+  async remember(): Promise<void> {
+    const { supervisor, guard, processes, postgres } = await this.state();
+    const recorded = [supervisor, guard, postgres?.process, ...processes.map(({ process }) => process)];
+    const roots = [this.pid, ...recorded.flatMap((process) => process?.pid ?? [])];
+    for (const pid of await withDescendants(roots)) {
+      const identity = await identify(pid);
+      if (identity !== undefined) this.#seen.set(pid, identity);
+    }
+  }
+
+  /** Of all processes that were ever seen, those that still run. */
+  async running(): Promise<ProcessIdentity[]> {
+    const seen = [...this.#seen.values()];
+    const runs = await Promise.all(seen.map(isRunning));
+    return seen.filter((_, index) => runs[index]);
+  }
+
+  /** Waits until none of them runs. */
+  async nothingLeft(): Promise<void> {
+    await eventually("all processes to end", async () => (await this.running()).length === 0 || undefined);
+  }
+
+  signal(name: NodeJS.Signals): void {
+    process.kill(this.pid, name);
+  }
+
+  /** What a terminal does at Ctrl-C: the signal goes to the whole process group in the foreground. */
+  ctrlC(): void {
+    process.kill(-this.pid, "SIGINT");
+  }
+}
+
+/** Asks until there is an answer. The deadline is only for what never happens. */
+export async function eventually<T>(what: string, ask: () => Promise<T | undefined> | T | undefined): Promise<T> {
+  for (const deadline = Date.now() + 40_000; Date.now() < deadline; await sleep(25)) {
+    const answer = await ask();
+    if (answer !== undefined) return answer;
+  }
+  throw new Error(`waited in vain for ${what}`);
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {
+    // It went by itself meanwhile.
+  }
+}
+
+async function withDescendants(roots: readonly number[]): Promise<Set<number>> {
+  const parents = new Map<number, number>();
+  for (const entry of await readdir("/proc").catch(() => [])) {
+    const stat = /^\d+$/.test(entry) ? await readFile(`/proc/${entry}/stat`, "latin1").catch(() => "") : "";
+    if (stat !== "") parents.set(Number(entry), Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]));
+  }
+  const found = new Set(roots);
+  for (let before = -1; before !== found.size; ) {
+    before = found.size;
+    for (const [pid, parent] of parents) if (found.has(parent)) found.add(pid);
+  }
+  return found;
+}

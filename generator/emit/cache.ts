@@ -1,0 +1,25 @@
+import type { GeneratedFile } from "@bufbuild/protoplugin";
+import type { ContractFile } from "../contract/contract.js";
+import { digits, duration, fromRuntime } from "./print.js";
+
+/** `_cache`: how an entity's rows are cached in the service that owns them. */
+export function emitCache(file: ContractFile, f: GeneratedFile): void {
+  for (const { desc, cache, exports } of file.entities) {
+    if (cache === undefined) continue;
+    const stale =
+      cache.staleIfErrorS === 0
+        ? ""
+        : `, and ${duration(cache.staleIfErrorS * 1000)} longer while the database does not answer`;
+    f.print();
+    f.print(
+      f.jsDoc(
+        `A row of ${desc.name} is served from the cache for ${duration(cache.ttlS * 1000)}${stale}.\n\n@generated from ${desc}`,
+      ),
+    );
+    f.print(f.export("const", exports.cache), ": ", fromRuntime(f, "CachePolicy", "cache/policy", true), " = {");
+    f.print("  entity: ", f.string(desc.typeName), ",");
+    f.print("  ttlMs: ", digits(cache.ttlS * 1000), ",");
+    f.print("  staleIfErrorMs: ", digits(cache.staleIfErrorS * 1000), ",");
+    f.print("};");
+  }
+}

@@ -1,0 +1,55 @@
+import type { GeneratedFile } from "@bufbuild/protoplugin";
+import type { ContractFile } from "../contract/contract.js";
+import { fromGenerated, fromRuntime, local } from "./print.js";
+
+/** `_client`: a service as other services call it, over gRPC. */
+export function emitClient(file: ContractFile, f: GeneratedFile): void {
+  for (const service of file.services) {
+    const { name } = service.desc;
+    const { client, connect, policy } = service.exports;
+    const options = local(f, "options", `${file.path}_client`);
+    const schema = f.importSchema(service.desc);
+    f.print();
+    f.print(
+      f.jsDoc(
+        `${name} as its callers see it. Given a handler's context, a call ends when that one's time does.\n\n@generated from ${service.desc}`,
+      ),
+    );
+    f.print(
+      f.export("type", client),
+      " = ",
+      fromRuntime(f, "ServiceClient", "rpc/client", true),
+      "<typeof ",
+      schema,
+      ">;",
+    );
+    f.print();
+    f.print(
+      f.jsDoc(
+        `Calls ${name} over gRPC.\n\n    const client = ${connect}({ baseUrl: "http://127.0.0.1:50051" });\n\n@generated from ${service.desc}`,
+      ),
+    );
+    f.print(
+      f.export("function", connect),
+      "(",
+      options,
+      ": ",
+      fromRuntime(f, "ClientOptions", "rpc/client", true),
+      "): ",
+      client,
+      " {",
+    );
+    f.print(
+      "  return ",
+      fromRuntime(f, "createServiceClient", "rpc/client"),
+      "(",
+      schema,
+      ", ",
+      fromGenerated(f, policy, file.path, "_policy"),
+      ", ",
+      options,
+      ");",
+    );
+    f.print("}");
+  }
+}

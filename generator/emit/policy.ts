@@ -1,0 +1,32 @@
+import type { GeneratedFile } from "@bufbuild/protoplugin";
+import type { ContractFile, Method } from "../contract/contract.js";
+import { digits, fromRuntime } from "./print.js";
+
+/** `_policy`: how long calls may take and what makes two of them one; read by clients, servers and the gateway alike. */
+export function emitPolicy(file: ContractFile, f: GeneratedFile): void {
+  for (const service of file.services) {
+    f.print();
+    f.print(
+      f.jsDoc(
+        `How calls of ${service.desc.name} behave, on the caller's side and on the server's.\n\n@generated from ${service.desc}`,
+      ),
+    );
+    f.print(f.export("const", service.exports.policy), " = {");
+    for (const method of service.methods) f.print("  ", method.desc.localName, ": ", literal(method), ",");
+    f.print(
+      "} as const satisfies ",
+      fromRuntime(f, "ServicePolicy", "call/policy", true),
+      "<typeof ",
+      f.importSchema(service.desc, true),
+      ">;",
+    );
+  }
+}
+
+function literal({ timeoutMs, idempotencyKey }: Method): string {
+  const parts = [
+    ...(timeoutMs === undefined ? [] : [`timeoutMs: ${digits(timeoutMs)}`]),
+    ...(idempotencyKey === undefined ? [] : [`idempotencyKey: "${idempotencyKey.localName}"`]),
+  ];
+  return parts.length === 0 ? "{}" : `{ ${parts.join(", ")} }`;
+}

@@ -1,0 +1,63 @@
+import type { DescMessage, DescMethod, DescService } from "@bufbuild/protobuf";
+import type { GeneratedFile, Printable } from "@bufbuild/protoplugin";
+import { commentOf } from "../contract/place.js";
+
+const runtime = "@protoscaffold/runtime";
+
+/** A symbol of the runtime library. */
+export function fromRuntime(f: GeneratedFile, name: string, module: string, typeOnly = false): Printable {
+  return f.import(name, `${runtime}/${module}`, typeOnly);
+}
+
+/** A symbol of a file generated from the same or another .proto: `fromGenerated(f, "orders", "shop/orders/v1/orders", "_schema")`. */
+export function fromGenerated(
+  f: GeneratedFile,
+  name: string,
+  path: string,
+  suffix: string,
+  typeOnly = false,
+): Printable {
+  return f.import(name, `./${path}${suffix}.js`, typeOnly);
+}
+
+/** The contract's own words, then what the runtime makes of them, then where it stands. */
+export function doc(
+  f: GeneratedFile,
+  desc: DescMessage | DescService | DescMethod,
+  sentences: readonly string[] = [],
+  indentation = "",
+): Printable {
+  const source = `@generated from ${desc.toString()}`;
+  const text = [commentOf(desc), sentences.join(" "), source].filter((part) => part !== "").join("\n\n");
+  return f.jsDoc(desc.deprecated ? `${text}\n@deprecated` : text, indentation);
+}
+
+/**
+ * A word that a file says without importing it: a global, a parameter. An import of the same name gets another there.
+ * `path` is the file's own: "shop/orders/v1/orders_service".
+ */
+export function local(f: GeneratedFile, name: string, path: string): Printable {
+  return f.import(name, `./${path}.js`);
+}
+
+/** A method's or property's name, where TypeScript would take some words for syntax: "new(): T" makes instances. */
+export function member(name: string): string {
+  return name === "new" ? `"new"` : name;
+}
+
+/** "5 s", "250 ms", "2 h". */
+export function duration(ms: number): string {
+  if (ms % 3_600_000 === 0) return `${ms / 3_600_000} h`;
+  if (ms % 60_000 === 0) return `${ms / 60_000} min`;
+  return ms % 1000 === 0 ? `${ms / 1000} s` : `${ms} ms`;
+}
+
+/** 60000 -> "60_000". */
+export function digits(value: number): string {
+  return String(value).replace(/\B(?=(\d{3})+(?!\d))/g, "_");
+}
+
+/** `["id", "name"]`. */
+export function strings(values: readonly string[]): string {
+  return `[${values.map((value) => JSON.stringify(value)).join(", ")}]`;
+}

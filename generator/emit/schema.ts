@@ -1,0 +1,125 @@
+import type { GeneratedFile, Printable } from "@bufbuild/protoplugin";
+import type { Column, ContractFile, Entity } from "../contract/contract.js";
+import { isOwnMessage, isWide } from "./field-type.js";
+import { doc, fromRuntime } from "./print.js";
+import { emitRow } from "./row.js";
+
+const drizzle = "drizzle-orm/pg-core";
+
+/** `_schema`: the table behind an entity, and its rows as messages (see row.ts). */
+export function emitSchema(file: ContractFile, f: GeneratedFile): void {
+  for (const entity of file.entities) {
+    f.print();
+    emitTable(entity, f);
+    f.print();
+    emitRow(entity, f);
+  }
+}
+
+function emitTable(entity: Entity, f: GeneratedFile): void {
+  f.print(doc(f, entity.desc));
+  const open = entity.indexes.length === 0 ? "(" : "(\n  ";
+  const indent = entity.indexes.length === 0 ? "" : "  ";
+  f.print(
+    f.export("const", entity.exports.table),
+    " = ",
+    f.import("pgTable", drizzle),
+    open,
+    f.string(entity.table),
+    entity.indexes.length === 0 ? ", {" : ",\n  {",
+  );
+  for (const column of entity.columns) {
+    f.print(indent, "  ", column.desc.localName, ": ", builder(entity, column, f), constraints(entity, column), ",");
+  }
+  if (entity.indexes.length === 0) {
+    f.print("});");
+    return;
+  }
+  f.print("  },");
+  f.print("  (table) => [");
+  for (const index of entity.indexes) {
+    const columns = index.columns.map((column) => `table.${column.desc.localName}`).join(", ");
+    f.print(
+      "    ",
+      f.import(index.unique ? "uniqueIndex" : "index", drizzle),
+      "(",
+      f.string(index.name),
+      ").on(",
+      columns,
+      "),",
+    );
+  }
+  f.print("  ],");
+  f.print(");");
+}
+
+/** The column's builder, with what its type needs to know. */
+function builder(entity: Entity, column: Column, f: GeneratedFile): Printable {
+  const { desc, name, type } = column;
+  const call = (symbol: string, ...rest: Printable[]): Printable => [
+    f.import(symbol, drizzle),
+    "(",
+    f.string(name),
+    ...rest,
+    ")",
+  ];
+  const own = (symbol: string, ...rest: Printable[]): Printable => [
+    fromRuntime(f, symbol, "data/columns"),
+    "(",
+    f.string(name),
+    ...rest,
+    ")",
+  ];
+  switch (type.sql) {
+    case "integer":
+      return "enum" in type ? [call("integer"), ".$type<", f.importShape(type.enum), ">()"] : call("integer");
+    case "bigint":
+      return call("bigint", `, { mode: "${isWide(desc) ? "bigint" : "number"}" }`);
+    case "numeric":
+      return own("uint64");
+    case "real":
+      return own("float");
+    case "double precision":
+      return own("double");
+    case "bytea":
+      return own("bytes");
+    case "timestamptz":
+      return own("timestamptz");
+    case "jsonb":
+      if (isOwnMessage(desc)) {
+        return own(desc.fieldKind === "list" ? "messagesColumn" : "messageColumn", ", ", f.importSchema(desc.message));
+      }
+      return own("jsonColumn", ", ", f.importSchema(entity.desc), ", ", f.string(desc.localName));
+    default:
+      return call(type.sql);
+  }
+}
+
+/** A list, a map or text without presence is never NULL; its default lets an older process insert beside a newer one. */
+function constraints(entity: Entity, column: Column): string {
+  if (column === entity.key) return ".primaryKey()";
+  return column.nullable ? "" : `.notNull().default(${zero(column)})`;
+}
+
+/** What a field has when nobody set it. */
+function zero({ desc, type }: Column): string {
+  switch (type.sql) {
+    case "text":
+      return '""';
+    case "boolean":
+      return "false";
+    case "bytea":
+      return "new Uint8Array()";
+    case "numeric":
+      return "0n";
+    case "bigint":
+      return isWide(desc) ? "0n" : "0";
+    case "jsonb":
+      return desc.fieldKind === "map" ? "{}" : "[]";
+    case "integer":
+      // A closed enum need not have a 0; a field that must be set has its first value here, as in the database.
+      return String(desc.enum?.values[0]?.number ?? 0);
+    default:
+      return "0";
+  }
+}

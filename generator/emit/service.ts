@@ -1,0 +1,161 @@
+import type { GeneratedFile, Printable } from "@bufbuild/protoplugin";
+import type { ContractFile, Method, Service, Standard } from "../contract/contract.js";
+import { camelCase } from "../contract/names.js";
+import { doc, duration, fromGenerated, fromRuntime, local, member } from "./print.js";
+
+/** `_service`: what a service's author writes against. */
+export function emitService(file: ContractFile, f: GeneratedFile): void {
+  for (const service of file.services) {
+    f.print();
+    emitHandler(service, f);
+    f.print();
+    emitEntities(service, f);
+    f.print();
+    emitPeers(service, f);
+    f.print();
+    emitDefinition(service, f);
+  }
+}
+
+function emitHandler(service: Service, f: GeneratedFile): void {
+  f.print(
+    doc(f, service.desc, ["These are its handlers; the standard ones among them are there without a line of code."]),
+  );
+  f.print(f.export("interface", service.exports.handler), " {");
+  service.methods.forEach((method, position) => {
+    if (position > 0) f.print();
+    f.print(doc(f, method.desc, behaviour(method), "  "));
+    f.print("  ", member(method.desc.localName), signature(service, method, f), ";");
+  });
+  f.print("}");
+}
+
+/** What the runtime will do for a method, in words. */
+function behaviour({ desc, standard, timeoutMs, idempotencyKey }: Method): string[] {
+  return [
+    ...(standard === undefined ? [] : ["Standard."]),
+    ...(timeoutMs === undefined ? [] : [`Ends after ${duration(timeoutMs)} at the latest.`]),
+    ...(idempotencyKey === undefined ? [] : [`What \`once\` does in it happens once for each ${idempotencyKey.name}.`]),
+    ...(desc.idempotency === 1 ? ["No side effects."] : []),
+  ];
+}
+
+function signature({ file }: Service, { desc, idempotencyKey }: Method, f: GeneratedFile): Printable[] {
+  const input = f.importShape(desc.input);
+  const init = f.import("MessageInitShape", "@bufbuild/protobuf", true);
+  const message: Printable = [init, "<typeof ", f.importSchema(desc.output, true), ">"];
+  const context: Printable =
+    idempotencyKey === undefined
+      ? fromRuntime(f, "Context", "rpc/context", true)
+      : [fromRuntime(f, "KeyedContext", "rpc/context", true), "<typeof ", f.importSchema(desc.output, true), ">"];
+  const global = (name: string) => local(f, name, `${file}_service`);
+  const asks = desc.methodKind === "client_streaming" || desc.methodKind === "bidi_streaming";
+  const answers = desc.methodKind === "server_streaming" || desc.methodKind === "bidi_streaming";
+  const request: Printable = asks ? ["requests: ", global("AsyncIterable"), "<", input, ">"] : ["request: ", input];
+  return [
+    "(\n    ",
+    request,
+    ",\n    context: ",
+    context,
+    ",\n  ): ",
+    global(answers ? "AsyncIterable" : "Promise"),
+    "<",
+    message,
+    ">",
+  ];
+}
+
+function emitEntities(service: Service, f: GeneratedFile): void {
+  f.print(
+    f.jsDoc(`What ${service.desc.name} owns, each in a table of its own database.\n\n@generated from ${service.desc}`),
+  );
+  f.print(f.export("interface", service.exports.entities), " {");
+  for (const entity of service.entities) {
+    f.print(
+      "  readonly ",
+      entity.plural,
+      ": ",
+      fromGenerated(f, entity.exports.repository, entity.file, "_repository", true),
+      ";",
+    );
+  }
+  f.print("}");
+}
+
+function emitPeers(service: Service, f: GeneratedFile): void {
+  f.print(f.jsDoc(`Whom ${service.desc.name} may call.\n\n@generated from ${service.desc}`));
+  f.print(f.export("interface", service.exports.peers), " {");
+  for (const callee of service.calls) {
+    f.print(
+      "  readonly ",
+      camelCase(callee.name),
+      ": ",
+      fromGenerated(f, callee.exports.client, callee.file, "_client", true),
+      ";",
+    );
+  }
+  f.print("}");
+}
+
+function emitDefinition(service: Service, f: GeneratedFile): void {
+  const { define, handler, entities, peers, policy } = service.exports;
+  const standard = service.methods.flatMap((method) =>
+    method.standard === undefined ? [] : [{ ...method, standard: method.standard }],
+  );
+  const keys = standard.map((method) => `"${method.desc.localName}"`).join(" | ") || "never";
+  f.print(
+    f.jsDoc(
+      `Makes ${service.desc.name} of its handlers.\n\n    export const ${camelCase(service.name)} = ${define}((service, standard) => ({ … }));\n\n@generated from ${service.desc}`,
+    ),
+  );
+  f.print(f.export("const", define), " = ", fromRuntime(f, "defineService", "rpc/service"), "<");
+  f.print("  ", handler, ",");
+  f.print("  ", keys, ",");
+  f.print("  ", entities, ",");
+  f.print("  ", peers);
+  f.print(">({");
+  f.print("  service: ", f.importSchema(service.desc), ",");
+  f.print("  name: ", f.string(service.name), ",");
+  f.print("  policy: ", fromGenerated(f, policy, service.file, "_policy"), ",");
+  block(f, "entities", service.entities, (entity) => [
+    entity.plural,
+    ": { entity: ",
+    fromGenerated(f, entity.exports.entity, entity.file, "_repository"),
+    ...(entity.cache === undefined ? [] : [", cache: ", fromGenerated(f, entity.exports.cache, entity.file, "_cache")]),
+    " }",
+  ]);
+  block(f, "peers", service.calls, (callee) => [
+    camelCase(callee.name),
+    ": { name: ",
+    f.string(callee.name),
+    ", connect: ",
+    fromGenerated(f, callee.exports.connect, callee.file, "_client"),
+    " }",
+  ]);
+  block(f, "standard", standard, (method) => [method.desc.localName, ": ", literal(method.standard)]);
+  f.print("});");
+}
+
+function block<T>(f: GeneratedFile, name: string, items: readonly T[], line: (item: T) => Printable[]): void {
+  f.print("  ", name, ": {", items.length === 0 ? "}," : "");
+  for (const item of items) f.print("    ", line(item), ",");
+  if (items.length > 0) f.print("  },");
+}
+
+function literal(standard: Standard): string {
+  const { kind, entity } = standard;
+  const start = `{ kind: "${kind}", entity: "${entity.plural}"`;
+  switch (kind) {
+    case "get":
+    case "delete":
+      return `${start}, key: "${standard.key.localName}" }`;
+    case "list":
+      return `${start}, items: "${standard.items.localName}" }`;
+    case "batchGet":
+      return `${start}, keys: "${standard.keys.localName}", items: "${standard.items.localName}" }`;
+    case "create":
+      return `${start}, resource: "${standard.resource.localName}" }`;
+    case "update":
+      return `${start}, resource: "${standard.resource.localName}", mask: "${standard.mask.localName}" }`;
+  }
+}

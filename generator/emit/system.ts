@@ -1,0 +1,27 @@
+import type { GeneratedFile } from "@bufbuild/protoplugin";
+import type { Contract, Service } from "../contract/contract.js";
+import { fromGenerated, fromRuntime, strings } from "./print.js";
+import { hasRoutes } from "./routes.js";
+
+/** `system.ts`: every service that the contract has the system run, and how they hang together. */
+export function emitSystem(contract: Contract, f: GeneratedFile): void {
+  f.print(f.jsDoc("Every service of the system: how it is called, over what, and by whom. The gateway runs on this."));
+  f.print(f.export("const", "system"), ": ", fromRuntime(f, "System", "system", true), " = {");
+  f.print("  services: [");
+  for (const service of contract.services) {
+    f.print("    {");
+    f.print("      name: ", f.string(service.name), ",");
+    f.print("      service: ", f.importSchema(service.desc), ",");
+    f.print("      policy: ", fromGenerated(f, service.exports.policy, service.file, "_policy"), ",");
+    f.print("      routes: ", routes(f, service), ",");
+    f.print("      calls: ", strings(service.calls.map((callee) => callee.name)), ",");
+    f.print("      tables: ", strings(service.entities.map((entity) => entity.table)), ",");
+    f.print("    },");
+  }
+  f.print("  ],");
+  f.print("};");
+}
+
+function routes(f: GeneratedFile, service: Service) {
+  return hasRoutes(service) ? fromGenerated(f, service.exports.routes, service.file, "_routes") : "[]";
+}

@@ -1,0 +1,87 @@
+import type { Diagnostic } from "./contract/diagnostic.js";
+import { exclusively } from "./exclusive.js";
+import type { Allowable } from "./migrate/changes.js";
+import type { Action } from "./output/action.js";
+import { recall } from "./recall.js";
+import type { MissingHandlers } from "./scaffold/handlers.js";
+import type { Settings } from "./settings.js";
+
+/** What a run is for: to write, or to say what it would write. */
+export type Mode = "write" | "check" | "diff" | "dry-run";
+
+export interface GenerateOptions {
+  /** Files, and folders of files, in which edits may be written over. Default: none. */
+  readonly force?: readonly string[];
+  /** The rules that migrations may break this time. Default: none. */
+  readonly allow?: readonly Allowable[];
+}
+
+export interface GenerateResult {
+  /** What is to be said of the contract. With an error among it, nothing was planned and nothing written. */
+  readonly diagnostics: readonly Diagnostic[];
+  /** What was done, or in other modes than "write" would be. With a conflict among it, nothing was written. */
+  readonly actions: readonly Action[];
+  /** The methods that somebody has to write now. */
+  readonly missing: readonly MissingHandlers[];
+}
+
+/** Turns the contract into files: the whole pipeline. Two runs that write wait for each other. */
+export async function generate(settings: Settings, mode: Mode, options: GenerateOptions = {}): Promise<GenerateResult> {
+  return mode === "write"
+    ? exclusively(settings.root, () => run(settings, mode, options))
+    : run(settings, mode, options);
+}
+
+/** What takes time to load is loaded only when there is something to do. */
+async function run(settings: Settings, mode: Mode, options: GenerateOptions): Promise<GenerateResult> {
+  const { result, image } = await recall(settings);
+  if (result !== undefined) return result;
+  const pipeline = await import("./pipeline.js");
+  return pipeline.run(settings, mode, options, image);
+}
+
+/** Everything that our rules find in the contract, and in what it asks of the databases. */
+export async function inspect(settings: Settings): Promise<Diagnostic[]> {
+  const [{ read, locate }, { planMigrations }] = await Promise.all([
+    import("./read.js"),
+    import("./migrate/migrations.js"),
+  ]);
+  const { image, contract, findings } = await read(settings);
+  if (hasErrors(findings)) return [...findings];
+  const migrations = await planMigrations(settings, contract);
+  return [...findings, ...locate(migrations.findings, image)];
+}
+
+/** A service as the supervisor sees it. */
+export interface RunnableService {
+  readonly name: string;
+  /** The names of the services that it calls. */
+  readonly calls: readonly string[];
+  /** Whether it needs a database of its own. */
+  readonly database: boolean;
+}
+
+/** What the contract has the system run. Throws if the contract has errors. */
+export async function systemOf(settings: Settings): Promise<{ services: readonly RunnableService[] }> {
+  const { read } = await import("./read.js");
+  const { contract, findings } = await read(settings);
+  if (hasErrors(findings)) throw new ContractError(findings);
+  return {
+    services: contract.services.map(({ name, calls, entities }) => ({
+      name,
+      calls: calls.map((callee) => callee.name),
+      database: entities.length > 0,
+    })),
+  };
+}
+
+/** A contract that cannot be used; its findings say why. */
+export class ContractError extends Error {
+  constructor(readonly diagnostics: readonly Diagnostic[]) {
+    super(`the contract has ${diagnostics.filter(({ severity }) => severity === "error").length} errors`);
+  }
+}
+
+function hasErrors(findings: readonly Diagnostic[]): boolean {
+  return findings.some(({ severity }) => severity === "error");
+}

@@ -1,0 +1,36 @@
+import type { ServiceDatabase } from "./databases.js";
+import { differences } from "./differences.js";
+import { readFolder } from "./folder.js";
+import { readSchema } from "./live-schema.js";
+import { emptySchema } from "./plan.js";
+import { loadRunner } from "./runner.js";
+
+/** How a service's database, its ledger and its folder of migrations fit together. */
+export interface DatabaseStatus {
+  readonly service: string;
+  readonly applied: readonly string[];
+  /** `done`: broken off after so many statements outside a transaction. */
+  readonly pending: readonly { readonly name: string; readonly done?: number }[];
+  /** All that does not fit, a sentence each. */
+  readonly faults: readonly string[];
+}
+
+/** Compares the ledger with the files. */
+export async function statusOf({ service, url, directory }: ServiceDatabase): Promise<DatabaseStatus> {
+  const { migrationStatus } = await loadRunner();
+  return { service, ...(await migrationStatus({ url, directory })) };
+}
+
+/** Compares the ledger with the files, and, if everything was applied, the tables with the newest snapshot. */
+export async function verify(root: string, database: ServiceDatabase): Promise<DatabaseStatus> {
+  const status = await statusOf(database);
+  const pending = status.pending.map(({ name, done }) =>
+    done === undefined ? `${name} was not applied` : `${name} was applied in part: scaffold migrate up goes on`,
+  );
+  const folder = await readFolder(root, database.path);
+  // What was not applied yet is no difference of its own.
+  const compared = status.pending.length === 0;
+  const wanted = folder.recorded?.schema ?? emptySchema;
+  const live = compared ? differences(wanted, await readSchema(database.url)) : [];
+  return { ...status, faults: [...folder.faults, ...status.faults, ...pending, ...live] };
+}

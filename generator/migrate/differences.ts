@@ -1,0 +1,82 @@
+import type { LiveColumn, LiveIndex, LiveTable } from "./live-schema.js";
+import type { ColumnSnapshot, IndexSnapshot, SchemaSnapshot, TableSnapshot } from "./snapshot.js";
+
+/**
+ * Everything in which a database is not what the migrations made of it, a sentence each without its full stop. Tables
+ * that the contract does not know are a person's own, and are let be.
+ */
+export function differences(wanted: SchemaSnapshot, live: ReadonlyMap<string, LiveTable>): string[] {
+  const names = new Set(wanted.tables.map(({ name }) => name));
+  return [
+    ...wanted.tables.flatMap((table) => {
+      const found = live.get(table.name);
+      return found === undefined ? [`table ${table.name} is missing`] : ofTable(table, found);
+    }),
+    ...(wanted.dropped ?? [])
+      .filter(({ name }) => live.has(name) && !names.has(name))
+      .map(({ name }) => `table ${name} was dropped, but is there`),
+  ];
+}
+
+function ofTable(table: TableSnapshot, live: LiveTable): string[] {
+  const key = table.columns.find(({ field }) => field === table.key)!.name;
+  return [
+    ...(live.key.join() === key ? [] : [`${table.name} has the primary key (${live.key.join(", ")}), not (${key})`]),
+    ...both(table.columns, live.columns, (column) => `column ${table.name}.${column}`, ofColumn),
+    ...both(
+      table.indexes,
+      live.indexes,
+      (index) => `index ${index} of ${table.name}`,
+      (index, found) => ofIndex(table, index, found),
+    ),
+  ];
+}
+
+/** Pairs what is wanted with what there is, by name. */
+function both<Wanted extends { name: string }, Live extends { name: string }>(
+  wanted: readonly Wanted[],
+  live: readonly Live[],
+  place: (name: string) => string,
+  compare: (wanted: Wanted, live: Live) => readonly string[],
+): string[] {
+  return [
+    ...wanted.flatMap((one) => {
+      const found = live.find(({ name }) => name === one.name);
+      if (found === undefined) return [`${place(one.name)} is missing`];
+      return compare(one, found).map((what) => `${place(one.name)} ${what}`);
+    }),
+    ...live
+      .filter(({ name }) => !wanted.some((one) => one.name === name))
+      .map(({ name }) => `${place(name)} is in no migration's schema`),
+  ];
+}
+
+function ofColumn(column: ColumnSnapshot, live: LiveColumn): string[] {
+  const found = live.default === null ? undefined : literal(live.default);
+  const wanted = column.nullable ? undefined : column.default && literal(column.default);
+  return [
+    ...(live.type === column.type ? [] : [`is ${live.type}, not ${column.type}`]),
+    ...(live.nullable === column.nullable ? [] : [live.nullable ? "may be NULL" : "is NOT NULL"]),
+    ...(found === wanted ? [] : [`has ${said(found)}, not ${said(wanted)}`]),
+  ];
+}
+
+function ofIndex(table: TableSnapshot, index: IndexSnapshot, live: LiveIndex): string[] {
+  const columns = index.fields.map((number) => table.columns.find(({ field }) => field === number)!.name);
+  const covered = live.columns.map((name) => name.replace(/^"(.*)"$/, "$1"));
+  return [
+    ...(live.valid ? [] : ["is INVALID, for its building was broken off: scaffold migrate up builds it anew"]),
+    ...(live.unique === index.unique ? [] : [live.unique ? "is unique" : "is not unique"]),
+    ...(covered.join() === columns.join() ? [] : [`covers (${covered.join(", ")}), not (${columns.join(", ")})`]),
+  ];
+}
+
+function said(value: string | undefined): string {
+  return value === undefined ? "no default" : `the default ${value}`;
+}
+
+/** `'[]'::jsonb` and `'[]'`, `'-1'::integer`, `(-1)` and `-1` are the same. */
+function literal(expression: string): string {
+  const plain = expression.replace(/::[a-z ]+$/, "").replace(/^\((.*)\)$/, "$1");
+  return /^'-?[\d.]+'$/.test(plain) ? plain.slice(1, -1) : plain;
+}

@@ -1,0 +1,70 @@
+import { execFile } from "node:child_process";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { migrate } from "@protoscaffold/runtime/data/migrate";
+import { getTableName, is } from "drizzle-orm";
+import { drizzle } from "drizzle-orm/node-postgres";
+import { PgTable } from "drizzle-orm/pg-core";
+import pg from "pg";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { testDatabase } from "../testing/database.js";
+
+type PushSchema = (
+  schema: Record<string, unknown>,
+  db: unknown,
+  schemas: string[],
+  tables: string[],
+) => Promise<{ statementsToExecute: string[] }>;
+
+const root = new URL("../../", import.meta.url);
+const services = (await readdir(new URL("generated/shop/", root))).sort();
+let folder: string;
+let pushSchema: PushSchema;
+
+/** Installed for itself: it brings compilers of its own, which nothing else here needs. */
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "scaffold-drizzle-kit-"));
+  await writeFile(join(folder, "package.json"), "{}");
+  const { version } = JSON.parse(await readFile(new URL("node_modules/drizzle-orm/package.json", root), "utf8"));
+  const packages = ["drizzle-kit@0.31.11", `drizzle-orm@${version}`, "pg@8"];
+  await promisify(execFile)("npm", ["install", "--ignore-scripts", "--no-audit", "--no-fund", ...packages], {
+    cwd: folder,
+  });
+  ({ pushSchema } = createRequire(join(folder, "package.json"))("drizzle-kit/api"));
+  // It prints what it compares as JSON, which has no bigint: defaults such as 0n.
+  Object.assign(BigInt.prototype, {
+    toJSON(this: bigint) {
+      return Number(this);
+    },
+  });
+});
+
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+test.each(services)(
+  "drizzle-kit finds no difference between the tables of %s and the generated schema",
+  async (service) => {
+    const url = await testDatabase();
+    await migrate({ url, directory: new URL(`examples/shop/${service}/migrations/`, root) });
+    const schema: Record<string, unknown> = await import(
+      new URL(`generated/shop/${service}/v1/${service}_schema.ts`, root).href
+    );
+    const tables = Object.values(schema).filter((value): value is PgTable => is(value, PgTable));
+    const pool = new pg.Pool({ connectionString: url });
+    try {
+      const compare = async () => {
+        const { statementsToExecute } = await pushSchema(schema, drizzle(pool), ["public"], tables.map(getTableName));
+        // The runtime's own are not the contract's.
+        return statementsToExecute.filter((statement) => !statement.includes("scaffold_"));
+      };
+      expect(await compare()).toEqual([]);
+      await pool.query(`ALTER TABLE "${getTableName(tables[0]!)}" ADD COLUMN "own" text`);
+      expect(await compare()).toHaveLength(1);
+    } finally {
+      await pool.end();
+    }
+  },
+);

@@ -1,0 +1,83 @@
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { SchemaSnapshot } from "./snapshot.js";
+
+/** What lies in a service's folder of migrations. */
+export interface MigrationFolder {
+  /** Relative to the project's root. */
+  readonly path: string;
+  /** The names of migrations, less ".sql", in their order. */
+  readonly migrations: readonly string[];
+  /** The newest schema that was recorded; undefined if there is none. */
+  readonly recorded: { readonly name: string; readonly schema: SchemaSnapshot } | undefined;
+  /** A newer schema whose migration is not there: a run that was killed wrote one and not the other. */
+  readonly unfinished: { readonly name: string; readonly schema: SchemaSnapshot } | undefined;
+  /** Everything that is wrong with the folder, and the way out. */
+  readonly faults: readonly string[];
+}
+
+/** Reads a service's folder of migrations; one that does not exist is empty. */
+export async function readFolder(root: string, path: string): Promise<MigrationFolder> {
+  const entries = (await readdir(join(root, path)).catch(absent)) ?? [];
+  const migrations = entries.flatMap((entry) => /^(\d{4}_[a-z0-9_]+)\.sql$/.exec(entry)?.[1] ?? []).sort();
+  const snapshots = entries.flatMap((entry) => /^(\d{4}_[a-z0-9_]+)\.json$/.exec(entry)?.[1] ?? []).sort();
+  const newest = snapshots.at(-1);
+  const started = newest !== undefined && newest > (migrations.at(-1) ?? "") ? newest : undefined;
+  const faults = [
+    ...migrations.flatMap((name, i) => {
+      const before = migrations[i - 1];
+      if (before?.slice(0, 4) !== name.slice(0, 4)) return [];
+      return `${path} has two migrations with one number, ${before}.sql and ${name}.sql. Delete the one that was not released, with its .json, and run scaffold generate again`;
+    }),
+    ...snapshots
+      .filter((name) => !migrations.includes(name) && name !== started)
+      .map((name) => lostMigration(path, name)),
+  ];
+  const read = async (name: string | undefined) => {
+    if (name === undefined) return undefined;
+    const schema = parse(await readFile(join(root, path, `${name}.json`), "utf8"));
+    if (schema !== undefined) return { name, schema };
+    faults.push(`${path}/${name}.json is no snapshot of a schema. Restore it from version control`);
+    return undefined;
+  };
+  const recorded = await read(snapshots.findLast((name) => name !== started));
+  return { path, migrations, recorded, unfinished: await read(started), faults };
+}
+
+/** What to say of a schema without its migration. */
+export function lostMigration(path: string, name: string): string {
+  return `${path}/${name}.json has lost its migration. Restore ${name}.sql, or delete the .json too`;
+}
+
+/** A snapshot as it is kept: a line for each column and index, so that a review sees what changed. */
+export function print(schema: SchemaSnapshot): string {
+  return `${layOut(schema, 4, "")}\n`;
+}
+
+/** JSON whose outer levels have a line for each part. */
+function layOut(value: unknown, levels: number, indent: string): string {
+  if (levels === 0 || typeof value !== "object" || value === null || Object.keys(value).length === 0) {
+    return JSON.stringify(value);
+  }
+  const isArray = Array.isArray(value);
+  const parts = Object.entries(value).map(([name, part]) => {
+    const text = layOut(part, levels - 1, `${indent}  `);
+    return `${indent}  ${isArray ? "" : `${JSON.stringify(name)}: `}${text}`;
+  });
+  const [open, close] = isArray ? "[]" : "{}";
+  return `${open}\n${parts.join(",\n")}\n${indent}${close}`;
+}
+
+function parse(text: string): SchemaSnapshot | undefined {
+  try {
+    const schema: Partial<SchemaSnapshot> | null = JSON.parse(text);
+    const isSnapshot = schema?.version === 1 && Array.isArray(schema.tables) && schema.messages !== undefined;
+    return isSnapshot ? (schema as SchemaSnapshot) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function absent(error: NodeJS.ErrnoException): undefined {
+  if (error.code !== "ENOENT") throw error;
+}

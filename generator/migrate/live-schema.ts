@@ -1,0 +1,60 @@
+import pg from "pg";
+
+/** A table as it is in a database. */
+export interface LiveTable {
+  readonly columns: readonly LiveColumn[];
+  /** Beside the primary key's. */
+  readonly indexes: readonly LiveIndex[];
+  /** The primary key's columns. */
+  readonly key: readonly string[];
+}
+
+export interface LiveColumn {
+  readonly name: string;
+  readonly type: string;
+  readonly nullable: boolean;
+  /** As PostgreSQL prints it: `''::text`. */
+  readonly default: string | null;
+}
+
+export interface LiveIndex {
+  readonly name: string;
+  readonly unique: boolean;
+  /** Whether its building came to an end. */
+  readonly valid: boolean;
+  readonly columns: readonly string[];
+}
+
+/** The tables of a database, in the schema that comes first, by name. */
+export async function readSchema(url: string): Promise<ReadonlyMap<string, LiveTable>> {
+  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5000 });
+  await client.connect();
+  try {
+    const { rows } = await client.query<{ name: string } & LiveTable>(tables);
+    return new Map(rows.map(({ name, ...table }) => [name, table]));
+  } finally {
+    await client.end();
+  }
+}
+
+const tables = `
+SELECT c.relname AS "name",
+  (SELECT coalesce(json_agg(json_build_object(
+      'name', a.attname,
+      'type', CASE format_type(a.atttypid, a.atttypmod)
+        WHEN 'timestamp with time zone' THEN 'timestamptz' ELSE format_type(a.atttypid, a.atttypmod) END,
+      'nullable', NOT a.attnotnull,
+      'default', pg_get_expr(d.adbin, d.adrelid)) ORDER BY a.attnum), '[]')
+    FROM pg_attribute a LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+    WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped) AS "columns",
+  (SELECT coalesce(json_agg(json_build_object(
+      'name', n.relname, 'unique', i.indisunique, 'valid', i.indisvalid,
+      'columns', (SELECT json_agg(pg_get_indexdef(i.indexrelid, k, true) ORDER BY k) FROM generate_series(1, i.indnkeyatts) k)
+    ) ORDER BY n.relname), '[]')
+    FROM pg_index i JOIN pg_class n ON n.oid = i.indexrelid
+    WHERE i.indrelid = c.oid AND NOT i.indisprimary) AS "indexes",
+  (SELECT coalesce(json_agg(a.attname ORDER BY a.attnum), '[]')
+    FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)
+    WHERE i.indrelid = c.oid AND i.indisprimary) AS "key"
+FROM pg_class c
+WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p')`;

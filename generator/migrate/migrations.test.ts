@@ -1,0 +1,186 @@
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { openData } from "@protoscaffold/runtime/data/data";
+import { migrate } from "@protoscaffold/runtime/data/migrate";
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { buildContract } from "../contract/build.js";
+import type { Contract } from "../contract/contract.js";
+import type { Diagnostic } from "../contract/diagnostic.js";
+import { thingEntity } from "../testdata/columns/expected/generated/contract_repository.js";
+import { testDatabase } from "../testing/database.js";
+import { compile } from "../testing/image.js";
+import { execute } from "../testing/tables.js";
+import type { Allowable } from "./changes.js";
+import { type Migrations, planMigrations } from "./migrations.js";
+
+const testdata = fileURLToPath(new URL("./testdata/", import.meta.url));
+const contracts = new Map<string, Contract>();
+
+beforeAll(async () => {
+  const folders = ["change", "refuse", "keep"].flatMap((name) => [
+    join(testdata, name, "before"),
+    join(testdata, name, "after"),
+  ]);
+  for (const folder of [...folders, fileURLToPath(new URL("../testdata/columns", import.meta.url))]) {
+    const { contract, findings } = buildContract(await compile(folder));
+    expect(findings).toEqual([]);
+    contracts.set(folder.slice(folder.startsWith(testdata) ? testdata.length : dirname(folder).length + 1), contract);
+  }
+});
+
+let root: string;
+beforeEach(async () => {
+  root = await mkdtemp(join(tmpdir(), "scaffold-migrations-"));
+});
+afterEach(() => rm(root, { recursive: true, force: true }));
+
+/** What a contract asks for now; what is to be written is written. */
+async function plan(name: string, allowed: readonly Allowable[] = []): Promise<Pick<Migrations, "files" | "findings">> {
+  const { files, findings } = await planMigrations({ root, services: "services" }, contracts.get(name)!, allowed);
+  for (const { path, content } of files) await write(path, content);
+  return { files, findings };
+}
+
+async function write(path: string, content: string): Promise<void> {
+  await mkdir(dirname(join(root, path)), { recursive: true });
+  await writeFile(join(root, path), content);
+}
+
+const folder = "services/notes/migrations";
+const list = () => readdir(join(root, folder)).then((names) => names.sort());
+const messages = ({ findings }: Pick<Migrations, "findings">) => findings.map(({ message }) => message);
+
+describe("a contract that changes", () => {
+  test("becomes migrations: the first creates, the next adds and renames, and then there is nothing to do", async () => {
+    for (const name of ["change/before", "change/after"]) {
+      const { files, findings } = await plan(name);
+      expect(findings).toEqual([]);
+      for (const { path, content, owner } of files) {
+        expect(owner).toBe("user");
+        await expect(content).toMatchFileSnapshot(join(testdata, "change/expected", path.slice(folder.length + 1)));
+      }
+      expect(await plan(name)).toEqual({ files: [], findings: [] });
+    }
+    expect(await list()).toEqual((await readdir(join(testdata, "change/expected"))).sort());
+  });
+
+  test("keeps the rows that are there, and lets an older process insert", async () => {
+    const url = await testDatabase();
+    const directory = pathToFileURL(join(root, folder));
+    await plan("change/before");
+    await migrate({ url, directory });
+    await execute(url, `INSERT INTO "order" ("id", "author", "lines") VALUES ('1', 'Ada', '[{"text": "x"}]')`);
+    await plan("change/after");
+    await migrate({ url, directory });
+    await execute(url, `INSERT INTO "notes" ("id", "slug") VALUES ('2', 's')`);
+    const { rows } = await execute(url, `SELECT "user", "author", "pinned", "attachments" FROM "notes" ORDER BY "id"`);
+    expect(rows).toEqual([
+      { user: "Ada", author: "", pinned: false, attachments: {} },
+      { user: "", author: "", pinned: false, attachments: {} },
+    ]);
+    await execute(url, `INSERT INTO "order" ("name") VALUES ('a tag')`);
+  });
+
+  test("has the columns that the generated tables have", async () => {
+    const url = await testDatabase();
+    await plan("columns");
+    await migrate({ url, directory: pathToFileURL(join(root, "services/columns/migrations")) });
+    const data = openData({ url, service: "columns", entities: { things: { entity: thingEntity } } });
+    const created = await data.repositories.things!.create({});
+    const { rows } = await execute(url, `INSERT INTO "all_things" ("thing_id") VALUES ('zero') RETURNING *`);
+    const zero = await data.repositories.things!.get("zero");
+    await data.close();
+    expect({ ...created, thingId: "zero" }).toEqual(zero);
+    expect(Object.keys(rows[0])).toEqual(
+      Object.values(contracts.get("columns")!.entities[0]!.columns).map(({ name }) => name),
+    );
+  });
+});
+
+describe("a message that has other names now", () => {
+  test("keeps its table and columns when the contract says what they are called", async () => {
+    await plan("keep/before");
+    const { files, findings } = await plan("keep/after");
+    expect(findings).toEqual([]);
+    expect(files.map(({ content }) => content)).toEqual([
+      "-- Only the contract has changed: there is nothing to do in the database.\n",
+      expect.stringContaining('"message": "desk.notes.v1.Sheet"'),
+    ]);
+    expect(await plan("keep/after")).toEqual({ files: [], findings: [] });
+    const url = await testDatabase();
+    await migrate({ url, directory: pathToFileURL(join(root, folder)) });
+  });
+});
+
+describe("a change that is not planned", () => {
+  test("is refused with its place and the way out, each of them, and nothing is written", async () => {
+    await plan("refuse/before");
+    const { files, findings } = await plan("refuse/after");
+    expect(files).toEqual([]);
+    await expect(findings.map(line).join("")).toMatchFileSnapshot(join(testdata, "refuse/diagnostics.txt"));
+  });
+
+  test("is taken as done by the migration that a person wrote", async () => {
+    await plan("refuse/before");
+    await write(`${folder}/0002_by_hand.sql`, `ALTER TABLE "notes" DROP COLUMN "gone";\n`);
+    const { files, findings } = await plan("refuse/after");
+    expect(findings).toEqual([]);
+    expect(files.map(({ path }) => path)).toEqual([`${folder}/0002_by_hand.json`]);
+    expect(await plan("refuse/after")).toEqual({ files: [], findings: [] });
+  });
+});
+
+describe("a folder of migrations", () => {
+  test("may have some that a person wrote for the rows alone", async () => {
+    await plan("change/before");
+    await write(`${folder}/0002_fill_slugs.sql`, `UPDATE "order" SET "slug" = "id";\n`);
+    const { files } = await plan("change/after");
+    expect(files.map(({ path }) => path.slice(folder.length + 1))).toEqual([
+      "0002_fill_slugs.json",
+      "0003_rename_order_to_notes_and_7_more.sql",
+      "0003_rename_order_to_notes_and_7_more.json",
+    ]);
+  });
+
+  test("is written anew when its newest was removed", async () => {
+    const before = await plan("change/before");
+    for (const { path } of before.files) await rm(join(root, path));
+    expect(await plan("change/before")).toEqual(before);
+    expect(before.files.every(({ anew }) => anew)).toBe(true);
+  });
+
+  test("has one migration for each number", async () => {
+    await plan("change/before");
+    await write(`${folder}/0001_else.sql`, "");
+    expect(messages(await plan("change/after"))).toEqual([
+      expect.stringMatching(/two migrations with one number, 0001_create_order.sql and 0001_else.sql\. Delete the one/),
+    ]);
+  });
+
+  test("has whole pairs", async () => {
+    await plan("change/before");
+    await rm(join(root, folder, "0001_create_order.sql"));
+    expect(messages(await plan("change/after"))).toEqual([expect.stringContaining("Restore 0001_create_order.sql")]);
+  });
+
+  test("is completed after a run that was killed between the two of a pair", async () => {
+    await plan("change/before");
+    const { files } = await plan("change/after");
+    await rm(join(root, files.find(({ path }) => path.endsWith(".sql"))!.path));
+    expect(await plan("change/after")).toEqual({ files, findings: [] });
+    expect(await plan("change/after")).toEqual({ files: [], findings: [] });
+  });
+
+  test("has snapshots that can be read", async () => {
+    await plan("change/before");
+    await write(`${folder}/0001_create_order.json`, "<<<<<<< HEAD\n");
+    expect(messages(await plan("change/after"))).toEqual([expect.stringContaining("Restore it from version control")]);
+    expect(await readFile(join(root, folder, "0001_create_order.json"), "utf8")).toBe("<<<<<<< HEAD\n");
+  });
+});
+
+function line({ file, line, column, rule, message }: Diagnostic): string {
+  return `${file}:${line}:${column}: ${rule}: ${message}\n`;
+}

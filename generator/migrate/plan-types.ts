@@ -1,0 +1,91 @@
+import type { Changes } from "./changes.js";
+import type { ColumnSnapshot, TableSnapshot } from "./snapshot.js";
+import { alterColumn, alterTable, concurrent, exclusive, quoted } from "./sql.js";
+import type { Statement } from "./statement.js";
+import { replaceField } from "./steps.js";
+
+/** What PostgreSQL casts without a value that does not fit, or is not what it was. */
+const widenings: Readonly<Record<string, readonly string[]>> = {
+  integer: ["bigint", "numeric", "double precision"],
+  bigint: ["numeric"],
+  real: ["double precision"],
+};
+
+/** A column that changes its type is rewritten while nobody may use the table, and an older process misreads it. */
+export function planType(table: TableSnapshot, from: ColumnSnapshot, to: ColumnSnapshot, changes: Changes): void {
+  if (from.type === to.type && from.json === to.json) return;
+  const title = `change_${table.name}_${to.name}`;
+  const statement: Statement = {
+    ...alterColumn(table, to, `TYPE ${to.type}`),
+    rows: "rewritten",
+    breaksOld: true,
+  };
+  const refusal = {
+    message: table.message,
+    field: to.field,
+    problem: `${to.name} was ${from.json ?? from.type} and is ${to.json ?? to.type} now, and processes of both versions run side by side. Add a new field instead, and mark this one deprecated`,
+    steps: replaceField(table, from, to),
+    statement: statement.sql,
+    title,
+  };
+  if (!widenings[from.type]?.includes(to.type)) {
+    changes.refuse({ rule: "MIGRATION_REFUSED", ...refusal });
+  } else if (changes.allows({ rule: "MIGRATION_BREAKS_OLD", ...refusal })) {
+    changes.plan("alter", statement, title);
+  }
+}
+
+/** An older process stumbles over a NULL that it does not expect, and writes one where it must not. */
+export function planNullability(
+  table: TableSnapshot,
+  from: ColumnSnapshot,
+  to: ColumnSnapshot,
+  changes: Changes,
+): void {
+  // Only one that has a default can be filled.
+  if (from.nullable === to.nullable || from.type !== to.type) return;
+  const title = `change_${table.name}_${to.name}`;
+  const planned = changes.allows({
+    rule: "MIGRATION_BREAKS_OLD",
+    message: table.message,
+    field: to.field,
+    problem: to.nullable
+      ? `${to.name} may be absent now, which a process of the version before cannot read. Add a new field instead`
+      : `${to.name} can no longer be absent, but rows may have none. Keep it optional`,
+    steps: replaceField(table, from, to),
+    statement: alterColumn(table, to, `${to.nullable ? "DROP" : "SET"} NOT NULL`).sql,
+    title,
+  });
+  if (!planned) return;
+  if (to.nullable) loosen(table, to, changes, title);
+  else tighten(table, to, changes, title);
+}
+
+function loosen(table: TableSnapshot, column: ColumnSnapshot, changes: Changes, title: string): void {
+  changes.plan("alter", { ...alterColumn(table, column, "DROP NOT NULL"), breaksOld: true }, title);
+  changes.plan("alter", alterColumn(table, column, "DROP DEFAULT"));
+}
+
+/** A constraint that is not valid yet binds new rows at once; the others are looked at while the table is in use. */
+function tighten(table: TableSnapshot, column: ColumnSnapshot, changes: Changes, title: string): void {
+  const name = quoted(column.name);
+  const constraint = quoted(`${table.name.slice(0, 28)}_${column.name.slice(0, 27)}_filled`);
+  changes.plan("alter", alterColumn(table, column, `SET DEFAULT ${column.default}`), title);
+  changes.plan("alter", {
+    ...exclusive(`${alterTable(table)} ADD CONSTRAINT ${constraint} CHECK (${name} IS NOT NULL) NOT VALID`),
+    breaksOld: true,
+  });
+  changes.plan("outside", {
+    sql: `UPDATE ${quoted(table.name)} SET ${name} = ${column.default} WHERE ${name} IS NULL`,
+    lock: "ROW EXCLUSIVE",
+    rows: "rewritten",
+    hint: "Afterwards nobody can tell that these had none",
+    losesData: true,
+  });
+  changes.plan("outside", concurrent(`${alterTable(table)} VALIDATE CONSTRAINT ${constraint}`, "scanned"));
+  changes.plan("outside", {
+    ...alterColumn(table, column, "SET NOT NULL"),
+    hint: "The constraint has shown that it holds, so the rows are not looked at again",
+  });
+  changes.plan("outside", exclusive(`${alterTable(table)} DROP CONSTRAINT IF EXISTS ${constraint}`));
+}

@@ -1,0 +1,140 @@
+import { describe, expect, test } from "vitest";
+import type { Allowable } from "./changes.js";
+import { emptySchema, planMigration } from "./plan.js";
+import type { ColumnSnapshot, SchemaSnapshot, TableSnapshot } from "./snapshot.js";
+import { withTombstones } from "./tombstones.js";
+
+const id: ColumnSnapshot = { field: 1, name: "id", type: "text", nullable: false };
+const text = (field: number, name: string): ColumnSnapshot => ({ field, name, type: "text", nullable: true });
+const number = (field: number, name: string): ColumnSnapshot => ({
+  field,
+  name,
+  type: "integer",
+  nullable: false,
+  default: "0",
+});
+const table = (columns: readonly ColumnSnapshot[], rest: Partial<TableSnapshot> = {}): TableSnapshot => ({
+  message: "a.v1.Note",
+  name: "notes",
+  key: 1,
+  columns: [id, ...columns],
+  indexes: [],
+  ...rest,
+});
+const schema = (...tables: readonly TableSnapshot[]): SchemaSnapshot => ({ version: 1, tables, messages: {} });
+
+/** Goes from schema to schema, and answers the last step: its SQL, or the rules that it breaks. */
+function walk(schemas: readonly SchemaSnapshot[], allowed: readonly Allowable[] = []): string[] {
+  let before = emptySchema;
+  let last: string[] = [];
+  for (const after of schemas) {
+    const planned = planMigration(before, after, allowed);
+    last =
+      "refusals" in planned
+        ? planned.refusals.map(({ rule, problem }) => `${rule}: ${problem}`)
+        : [...planned.statements, ...planned.outside].map(({ sql }) => sql);
+    before = withTombstones(before, after);
+  }
+  return last;
+}
+
+const loses: Allowable[] = ["MIGRATION_LOSES_DATA"];
+
+describe("a number", () => {
+  test("is not given to another field, however long its own is gone", () => {
+    const schemas = [schema(table([text(2, "a")])), schema(table([])), schema(table([text(3, "b")]))];
+    expect(walk([...schemas, schema(table([text(2, "c"), text(3, "b")]))], loses)).toEqual([
+      expect.stringMatching(
+        /^MIGRATION_NUMBER_REUSED: Number 2 was a \(text\).*Give c a number that no field ever had/,
+      ),
+    ]);
+  });
+
+  test("does not change its name and type together", () => {
+    expect(walk([schema(table([text(2, "a")])), schema(table([number(2, "b")]))], loses)).toEqual([
+      expect.stringMatching(/^MIGRATION_NUMBER_REUSED: Number 2 was a \(text\)/),
+    ]);
+  });
+
+  test("does not change while the name stays", () => {
+    expect(walk([schema(table([text(2, "a")])), schema(table([text(3, "a")]))], loses)).toEqual([
+      expect.stringMatching(/^MIGRATION_NUMBER_REUSED: a was number 2 and is 3 now/),
+    ]);
+  });
+
+  test("is remembered of a table that is gone", () => {
+    const schemas = [schema(table([text(2, "a"), text(3, "b")])), schema()];
+    expect(walk(schemas, loses)).toEqual(['DROP TABLE "notes"']);
+    expect(walk([...schemas, schema(table([number(2, "a"), text(3, "b")]))], loses)).toEqual([
+      expect.stringMatching(/^MIGRATION_NUMBER_REUSED: Number 2 was a/),
+    ]);
+    expect(walk([...schemas, schema(table([text(3, "b")]))], loses)).toEqual([
+      expect.stringMatching(/^CREATE TABLE "notes"/),
+    ]);
+  });
+});
+
+describe("a table", () => {
+  const before = schema(table([text(2, "a")]));
+
+  test("follows its message to another name", () => {
+    const after = table([text(2, "a")], { message: "a.v1.Sheet", name: "sheets", renamedFrom: "a.v1.Note" });
+    expect(walk([before, schema(after)])).toEqual(['ALTER TABLE "notes" RENAME TO "sheets"']);
+    expect(walk([before, schema(after), schema({ ...after, renamedFrom: undefined })])).toEqual([]);
+  });
+
+  test("has one heir", () => {
+    const heir = table([], { message: "a.v1.Sheet", name: "sheets", renamedFrom: "a.v1.Note" });
+    expect(walk([before, schema(table([text(2, "a")]), heir)])).toContainEqual(
+      expect.stringMatching(/^MIGRATION_REFUSED: a.v1.Sheet says that it was a.v1.Note, whose table a.v1.Note has too/),
+    );
+  });
+
+  test("may have the name of one that is dropped", () => {
+    const other = table([], { message: "a.v1.Other" });
+    expect(walk([before, schema(other)], loses)).toEqual([
+      'DROP TABLE "notes"',
+      expect.stringMatching(/^CREATE TABLE/),
+    ]);
+  });
+});
+
+describe("what an older process would stumble over", () => {
+  const allowed: Allowable[] = ["MIGRATION_BREAKS_OLD"];
+  const wide = { ...number(2, "a"), type: "bigint" };
+
+  test("is planned when it is allowed, where nothing can go wrong", () => {
+    expect(walk([schema(table([number(2, "a")])), schema(table([wide]))])).toEqual([
+      expect.stringMatching(/^MIGRATION_BREAKS_OLD: a was integer and is bigint now/),
+    ]);
+    expect(walk([schema(table([number(2, "a")])), schema(table([wide]))], allowed)).toEqual([
+      'ALTER TABLE "notes" ALTER COLUMN "a" TYPE bigint',
+    ]);
+    expect(walk([schema(table([wide])), schema(table([number(2, "a")]))], allowed)).toEqual([
+      expect.stringMatching(/^MIGRATION_REFUSED: a was bigint and is integer now/),
+    ]);
+  });
+
+  test("binds new rows first, then fills and looks at the others", () => {
+    const after = { ...text(2, "a"), nullable: false, default: "''" };
+    expect(walk([schema(table([text(2, "a")])), schema(table([after]))], allowed)).toEqual([
+      `ALTER TABLE "notes" ALTER COLUMN "a" SET DEFAULT ''`,
+      'ALTER TABLE "notes" ADD CONSTRAINT "notes_a_filled" CHECK ("a" IS NOT NULL) NOT VALID',
+      `UPDATE "notes" SET "a" = '' WHERE "a" IS NULL`,
+      'ALTER TABLE "notes" VALIDATE CONSTRAINT "notes_a_filled"',
+      'ALTER TABLE "notes" ALTER COLUMN "a" SET NOT NULL',
+      'ALTER TABLE "notes" DROP CONSTRAINT IF EXISTS "notes_a_filled"',
+    ]);
+  });
+});
+
+test("an index is built and dropped while its table is in use, and the new one is there before the old one goes", () => {
+  const index = (fields: number[], name: string) => ({ name, fields, unique: false });
+  const columns = [text(2, "a"), text(3, "b")];
+  const before = table(columns, { indexes: [index([2], "notes_a_idx")] });
+  const after = table(columns, { indexes: [index([2, 3], "notes_a_b_idx")] });
+  expect(walk([schema(before), schema(after)])).toEqual([
+    'CREATE INDEX CONCURRENTLY "notes_a_b_idx" ON "notes" ("a", "b")',
+    'DROP INDEX CONCURRENTLY IF EXISTS "notes_a_idx"',
+  ]);
+});

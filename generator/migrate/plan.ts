@@ -1,0 +1,103 @@
+import { type Allowable, Changes, type Migration, type Refusal } from "./changes.js";
+import { planColumns, refuseReused } from "./plan-columns.js";
+import { planIndexes } from "./plan-indexes.js";
+import { planJson } from "./plan-json.js";
+import type { SchemaSnapshot, TableSnapshot } from "./snapshot.js";
+import { alterTable, createTable, dropTable, quoted, renameTable } from "./sql.js";
+import { dropEntity } from "./steps.js";
+import { buriedIn, predecessor } from "./tombstones.js";
+
+/** The database before its first migration. */
+export const emptySchema: SchemaSnapshot = { version: 1, tables: [], messages: {} };
+
+/**
+ * What makes one schema of another: tables and indexes are created, columns added, and whatever has a new name but its
+ * old number is renamed. A change that would lose data, or that a process of the version before would stumble over, is
+ * refused unless it is allowed; all of those are said, and then nothing is planned.
+ */
+export function planMigration(
+  before: SchemaSnapshot,
+  after: SchemaSnapshot,
+  allowed: readonly Allowable[] = [],
+): Migration | { readonly refusals: readonly Refusal[] } {
+  const changes = new Changes(allowed);
+  for (const table of after.tables) {
+    const old = predecessor(before, table);
+    refuseReused(table, buriedIn(before, table), changes);
+    if (old === undefined) {
+      changes.plan("create", createTable(table), `create_${table.name}`);
+    } else {
+      planIdentity(old, table, after, changes);
+      planName(old, table, before, changes);
+      planKey(old, table, changes);
+      planColumns(old, table, changes);
+    }
+    planIndexes(old, table, changes);
+  }
+  for (const old of before.tables) {
+    if (!after.tables.some((table) => predecessor(before, table) === old)) planDrop(old, after, changes);
+  }
+  planJson(before, after, changes);
+  return changes.result();
+}
+
+/** The new name of a message is to be remembered, though its table may keep its own. */
+function planIdentity(old: TableSnapshot, table: TableSnapshot, after: SchemaSnapshot, changes: Changes): void {
+  if (old.message === table.message) return;
+  const heirs = after.tables.filter(({ message, renamedFrom }) => [message, renamedFrom].includes(old.message));
+  if (heirs.length === 1) {
+    if (old.name === table.name) changes.note(`rename_message_of_${table.name}`);
+    return;
+  }
+  const others = heirs.filter((heir) => heir !== table).map(({ message }) => message);
+  changes.refuse({
+    rule: "MIGRATION_REFUSED",
+    message: table.message,
+    problem: `${table.message} says that it was ${old.message}, whose table ${others.join(" and ")} has too. Only one of them can have it: remove renamed_from`,
+    title: `rename_${old.name}_to_${table.name}`,
+  });
+}
+
+function planName(old: TableSnapshot, table: TableSnapshot, before: SchemaSnapshot, changes: Changes): void {
+  if (old.name === table.name) return;
+  const title = `rename_${old.name}_to_${table.name}`;
+  const owner = before.tables.find(({ name }) => name === table.name);
+  if (owner === undefined) {
+    changes.plan("rename", renameTable(old, table), title);
+    return;
+  }
+  changes.refuse({
+    rule: "MIGRATION_REFUSED",
+    message: table.message,
+    problem: `The table ${quoted(old.name)} is to be called ${quoted(table.name)}, which is ${owner.message}'s. Give that one its new name first, in a migration of its own`,
+    statement: renameTable(old, table).sql,
+    title,
+  });
+}
+
+function planKey(old: TableSnapshot, table: TableSnapshot, changes: Changes): void {
+  if (old.key === table.key) return;
+  const key = table.columns.find(({ field }) => field === table.key)!;
+  changes.refuse({
+    rule: "MIGRATION_REFUSED",
+    message: table.message,
+    field: table.key,
+    problem: `The key of ${table.message} is another field now, and references to its rows would break. Keep the key, and make ${key.name} a unique index`,
+    statement: `${alterTable(table)} DROP CONSTRAINT ${quoted(`${old.name}_pkey`)}, ADD PRIMARY KEY (${quoted(key.name)})`,
+    title: `change_${table.name}_key`,
+  });
+}
+
+function planDrop(old: TableSnapshot, after: SchemaSnapshot, changes: Changes): void {
+  const planned = changes.allows({
+    rule: "MIGRATION_LOSES_DATA",
+    message: old.message,
+    problem: `${old.message} is no longer an entity of this service, and dropping its table ${quoted(old.name)} would lose the rows. Keep it in the service's entities; if it has a new name, say so: renamed_from: "${old.message}"`,
+    steps: dropEntity(old.message),
+    statement: dropTable(old).sql,
+    title: `drop_${old.name}`,
+  });
+  // First, if another table is to have its name.
+  const phase = after.tables.some(({ name }) => name === old.name) ? "rename" : "drop";
+  if (planned) changes.plan(phase, dropTable(old), `drop_${old.name}`);
+}

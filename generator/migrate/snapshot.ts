@@ -1,0 +1,110 @@
+import { type DescField, ScalarType } from "@bufbuild/protobuf";
+import type { Column, Entity, Service } from "../contract/contract.js";
+import { jsonMessages, jsonType } from "./json-shape.js";
+
+/**
+ * A service's database as its contract had it at one migration. Everything is known by its number or its message, so
+ * that a new name is a rename and never a question.
+ */
+export interface SchemaSnapshot {
+  readonly version: 1;
+  /** Sorted by message. */
+  readonly tables: readonly TableSnapshot[];
+  /** The messages inside JSON columns: for each field number, its name in JSON and its type. */
+  readonly messages: Readonly<Record<string, Readonly<Record<number, string>>>>;
+  /** Tables that were dropped: what their fields were is not forgotten. */
+  readonly dropped?: readonly DroppedTable[];
+}
+
+export interface TableSnapshot {
+  readonly message: string;
+  /** What the message was called before. */
+  readonly renamedFrom?: string;
+  readonly name: string;
+  /** The number of the field that is the primary key. */
+  readonly key: number;
+  /** In the order of the fields. */
+  readonly columns: readonly ColumnSnapshot[];
+  readonly indexes: readonly IndexSnapshot[];
+  /** Fields that were dropped, by number: no other field may have it. */
+  readonly dropped?: readonly DroppedColumn[];
+}
+
+export type DroppedTable = Required<Pick<TableSnapshot, "message" | "name" | "dropped">>;
+
+export type DroppedColumn = Pick<ColumnSnapshot, "field" | "name" | "type" | "json">;
+
+export interface ColumnSnapshot {
+  readonly field: number;
+  readonly name: string;
+  /** In PostgreSQL's words. */
+  readonly type: string;
+  readonly nullable: boolean;
+  /** An SQL literal. A column that is never NULL has one, so that an older process can go on inserting without it. */
+  readonly default?: string;
+  /** What the JSON in it is. */
+  readonly json?: string;
+}
+
+export interface IndexSnapshot {
+  readonly name: string;
+  readonly fields: readonly number[];
+  readonly unique: boolean;
+}
+
+/** The database that a service's contract asks for. */
+export function snapshotOf(service: Pick<Service, "entities">): SchemaSnapshot {
+  const entities = service.entities.toSorted((a, b) => (a.desc.typeName < b.desc.typeName ? -1 : 1));
+  const json = entities.flatMap(({ columns }) => columns.filter(isJson).map((column) => column.desc));
+  return { version: 1, tables: entities.map(tableOf), messages: jsonMessages(json) };
+}
+
+function tableOf(entity: Entity): TableSnapshot {
+  return {
+    message: entity.desc.typeName,
+    ...(entity.renamedFrom !== undefined && { renamedFrom: entity.renamedFrom }),
+    name: entity.table,
+    key: entity.key.desc.number,
+    columns: entity.columns.map((column) => columnOf(column, column === entity.key)),
+    indexes: entity.indexes.map(({ name, columns, unique }) => ({
+      name,
+      fields: columns.map((column) => column.desc.number),
+      unique,
+    })),
+  };
+}
+
+function columnOf(column: Column, isKey: boolean): ColumnSnapshot {
+  const { desc, name, type, nullable } = column;
+  const zero = nullable || isKey ? undefined : zeroOf(desc);
+  return {
+    field: desc.number,
+    name,
+    type: type.sql,
+    nullable,
+    ...(zero !== undefined && { default: zero }),
+    ...(isJson(column) && { json: jsonType(desc) }),
+  };
+}
+
+function isJson({ type }: Column): boolean {
+  return type.sql === "jsonb";
+}
+
+/** What an unset field is, as an SQL literal. A closed enum (proto2) need not have a 0; its first value stands for it. */
+function zeroOf(field: DescField): string | undefined {
+  switch (field.fieldKind) {
+    case "list":
+      return "'[]'";
+    case "map":
+      return "'{}'";
+    case "enum":
+      return String(field.enum.values[0]?.number ?? 0);
+    case "message":
+      return undefined;
+    case "scalar":
+      if (field.scalar === ScalarType.STRING) return "''";
+      if (field.scalar === ScalarType.BYTES) return String.raw`'\x'`;
+      return field.scalar === ScalarType.BOOL ? "false" : "0";
+  }
+}

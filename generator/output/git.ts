@@ -1,0 +1,44 @@
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+
+const run = promisify(execFile);
+
+/**
+ * Those of the paths whose text git has, so that nothing is lost when they are written over: in its last commit, or, while
+ * a merge is under way, in a commit of either side. Without git, outside a repository, or before the first commit: none.
+ */
+export async function cleanInGit(root: string, paths: readonly string[]): Promise<Set<string>> {
+  const clean = new Set<string>();
+  // In parts: a command line has a bounded length.
+  for (let start = 0; start < paths.length; start += 200) {
+    const part = paths.slice(start, start + 200);
+    try {
+      const tracked = await list(root, ["ls-files", "-z", "--", ...part]);
+      const changed = new Set(
+        await list(root, [
+          "diff",
+          "--name-only",
+          "-z",
+          "--relative",
+          "--no-ext-diff",
+          "--no-renames",
+          "HEAD",
+          "--",
+          ...part,
+        ]),
+      );
+      // As "<mode> <object> <stage>\t<path>".
+      const unmerged = await list(root, ["ls-files", "--unmerged", "-z", "--", ...part]);
+      for (const path of tracked) if (!changed.has(path)) clean.add(path);
+      for (const entry of unmerged) clean.add(entry.slice(entry.indexOf("\t") + 1));
+    } catch {
+      return new Set();
+    }
+  }
+  return clean;
+}
+
+async function list(root: string, args: string[]): Promise<string[]> {
+  const { stdout } = await run("git", ["--literal-pathspecs", ...args], { cwd: root, maxBuffer: 64 * 1024 * 1024 });
+  return stdout.split("\0").filter((path) => path !== "");
+}

@@ -1,0 +1,198 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { text } from "node:stream/consumers";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { freePort } from "./dev/ports.js";
+import { removePostgres } from "./dev/postgres.js";
+
+/** Everything happens here, outside the repository. Closed to other users, as mkdtemp makes it. */
+const place = realpathSync(mkdtempSync(join(tmpdir(), "scaffold-walk-")));
+const project = join(place, "corner-shop");
+const tarballs: string[] = [];
+let start: ChildProcess | undefined;
+/** Settles once that has ended. */
+let ended: Promise<unknown> = Promise.resolve();
+let address = "";
+
+/** The environment of a user's terminal: nothing of the npm and the vitest that this runs in. */
+const env = Object.fromEntries(
+  Object.entries(process.env).filter(
+    ([name]) =>
+      !/^(npm_(package|lifecycle|command|execpath|config_local_prefix)|INIT_CWD|VITE|NODE_ENV|TEST$)/.test(name),
+  ),
+);
+
+beforeAll(async () => {
+  for (const name of ["runtime", "generator"]) {
+    const folder = fileURLToPath(new URL(`../${name}/`, import.meta.url));
+    const { stdout } = await run(folder, "npm", "pack", "--json", "--pack-destination", place);
+    const [{ filename }] = JSON.parse(stdout.slice(stdout.indexOf("["))) as [{ filename: string }];
+    tarballs.push(join(place, filename));
+  }
+});
+
+afterAll(async () => {
+  start?.kill("SIGTERM");
+  await ended;
+  // As root, the data is kept where PostgreSQL's user may go.
+  await removePostgres(join(project, ".scaffold", "postgres"));
+  rmSync(place, { recursive: true, force: true });
+});
+
+test("the runtime library brings no compiler, no template engine, no database, and loads whole", async () => {
+  const folder = join(place, "production");
+  mkdirSync(folder);
+  await run(folder, "npm", "install", ...quiet, tarballs[0]!);
+  const { stdout } = await run(folder, "npm", "ls", "--all", "--json");
+  const packages = names(JSON.parse(stdout) as Tree);
+  expect(packages).toContain("@protoscaffold/runtime");
+  expect(packages.filter((name) => foreign.test(name))).toEqual([]);
+
+  const dist = join(folder, "node_modules/@protoscaffold/runtime/dist");
+  const modules = readdirSync(dist, { recursive: true, encoding: "utf8" })
+    .filter((name) => name.endsWith(".js"))
+    .map((name) => `@protoscaffold/runtime/${name.startsWith("options/") ? name : name.replace(/\.js$/, "")}`);
+  expect(modules).toContain("@protoscaffold/runtime/options/scaffold/v1/options_pb.js");
+  writeFileSync(join(folder, "all.mjs"), modules.map((name) => `import "${name}";\n`).join(""));
+  await run(folder, process.execPath, "all.mjs");
+});
+
+test("the tool and the library install from their tarballs, and init makes a project of an empty folder", async () => {
+  mkdirSync(project);
+  await run(project, "npm", "install", ...quiet, ...tarballs);
+  expect((await run(project, "npx", "scaffold", "--version")).stdout).toBe("0.1.0\n");
+  const { stdout, stderr } = await run(project, "npx", "scaffold", "init");
+  expect(stdout).toContain("update package.json: added name, ");
+  expect(stdout).toContain("create proto/google/api/annotations.proto\n");
+  expect(stderr).toMatch(/\nNext:\n {2}npx scaffold new-service catalog .*\n {2}npm start\n {2}npm test\n$/);
+  expect(stderr).not.toContain("install-scripts");
+  await run(project, "npm", "ci", "--engine-strict", ...quiet);
+  await run(project, "npm", "ls", "--all");
+});
+
+test("a service starts with one command; what it is made of is fresh, linted and typed", async () => {
+  const entity = "Product:name,price_cents:int64,tags:string[]";
+  await run(project, "npx", "scaffold", "new-service", "catalog", "--entity", entity);
+  const generated = readdirSync(join(project, "generated/corner_shop/catalog/v1"));
+  for (const what of ["pb", "service", "client", "browser", "routes", "schema", "repository", "cache"]) {
+    expect(generated).toContain(`catalog_${what}.ts`);
+  }
+  await run(project, "npx", "scaffold", "generate", "--check");
+  await run(project, "npm", "run", "check");
+});
+
+test("its own tests pass", async () => {
+  expect((await run(project, "npm", "test")).stdout).toMatch(/Tests.* 1 passed/);
+});
+
+test("npm start runs it", async () => {
+  const port = String(await freePort());
+  start = spawn("npm", ["start"], { cwd: project, env: { ...env, PORT: port }, stdio: ["ignore", "pipe", "pipe"] });
+  ended = new Promise((resolve) => start!.once("close", resolve));
+  const lines: string[] = [];
+  address = await new Promise((resolve, reject) => {
+    for (const stream of [start!.stdout!, start!.stderr!]) {
+      createInterface({ input: stream }).on("line", (line) => {
+        lines.push(line);
+        if (line.startsWith("ready ")) resolve(line.slice("ready ".length));
+      });
+    }
+    start!.once("exit", () => reject(new Error(`npm start ended:\n${lines.join("\n")}`)));
+  });
+  expect(address).toBe(`http://127.0.0.1:${port}`);
+});
+
+test("it answers over REST", async () => {
+  const url = `${address}/v1/catalog/products`;
+  const product = { name: "Cup", priceCents: "450", tags: ["blue", "small"] };
+  const response = await fetch(url, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(product),
+  });
+  const created = (await response.json()) as { id: string };
+  expect(created).toMatchObject(product);
+  expect(await (await fetch(`${url}/${created.id}`)).json()).toEqual(created);
+});
+
+test("it answers over gRPC", async () => {
+  const method = "corner_shop.catalog.v1.CatalogService/ListProducts";
+  const { stdout } = await run(project, "npx", "scaffold", "call", method, "--address", address);
+  expect(JSON.parse(stdout)).toMatchObject({ products: [{ name: "Cup" }] });
+});
+
+test("it answers a page's typed client over gRPC-Web", async () => {
+  writeFileSync(
+    join(project, "page.ts"),
+    `import { createCatalogServiceClient } from "@corner-shop/generated/corner_shop/catalog/v1/catalog_browser.js";
+const catalog = createCatalogServiceClient({
+  baseUrl: "${address}",
+  fetch: (url, init) => (console.log(new Headers(init?.headers).get("content-type")), fetch(url, init)),
+});
+const { products } = await catalog.listProducts({});
+console.log(products[0]?.priceCents === 450n);
+`,
+  );
+  // For a browser: nothing of Node is in it.
+  const options = ["--bundle", "--platform=browser", "--format=esm", "--outfile=page.mjs"];
+  await run(project, "npx", "esbuild", "page.ts", ...options);
+  expect((await run(project, process.execPath, "page.mjs")).stdout).toBe("application/grpc-web+proto\ntrue\n");
+});
+
+test("it stops, and nothing of it is left running", async () => {
+  const ps = () => run(project, "npx", "scaffold", "ps", "--json");
+  const processes = JSON.parse((await ps()).stdout) as { pid: number }[];
+  expect(processes.length).toBeGreaterThanOrEqual(5);
+  // A SIGINT npm leaves to the terminal, which sends it to everyone.
+  start!.kill("SIGTERM");
+  await ended;
+  // npm does not wait for what it started.
+  await expect.poll(() => processes.filter(({ pid }) => lives(pid)), { timeout: 60_000 }).toEqual([]);
+  expect(JSON.parse((await ps()).stdout)).toEqual([]);
+});
+
+test("init again changes nothing, and says what it kept", async () => {
+  const before = readFileSync(join(project, "package.json"), "utf8");
+  const { stdout } = await run(project, "npx", "scaffold", "init", "--no-install");
+  expect(stdout.split("\n").filter((line) => line !== "" && !line.startsWith("keep "))).toEqual([]);
+  expect(readFileSync(join(project, "package.json"), "utf8")).toBe(before);
+});
+
+const quiet = ["--no-audit", "--no-fund"];
+
+/** What a production image must not carry. */
+const foreign =
+  /^@bufbuild\/(buf|protoc|protoplugin)|handlebars|yargs|typescript|esbuild|postgres$|pglite|^tsx$|^protoscaffold$/;
+
+interface Tree {
+  readonly version?: string;
+  readonly dependencies?: Readonly<Record<string, Tree>>;
+}
+
+/** npm names optional peers too that are not there: those have no version. */
+function names({ dependencies = {} }: Tree): string[] {
+  const installed = Object.entries(dependencies).filter(([, { version }]) => version !== undefined);
+  return installed.flatMap(([name, tree]) => [name, ...names(tree)]);
+}
+
+/** Runs a program to its end, without a terminal; rejects with all that it said if it fails. */
+async function run(cwd: string, program: string, ...args: string[]): Promise<{ stdout: string; stderr: string }> {
+  const child = spawn(program, args, { cwd, env: { ...env, NO_COLOR: "1" }, stdio: ["ignore", "pipe", "pipe"] });
+  const exit = new Promise<number | null>((resolve, reject) => child.on("error", reject).on("close", resolve));
+  const [code, stdout, stderr] = await Promise.all([exit, text(child.stdout), text(child.stderr)]);
+  if (code !== 0) throw new Error(`${program} ${args.join(" ")} ended with ${code}:\n${stdout}${stderr}`);
+  return { stdout, stderr };
+}
+
+function lives(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}

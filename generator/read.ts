@@ -1,0 +1,54 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { FileDescriptorSet } from "@bufbuild/protobuf/wkt";
+import { buildImage, type Image } from "./buf.js";
+import { buildContract } from "./contract/build.js";
+import type { Contract } from "./contract/contract.js";
+import type { Diagnostic } from "./contract/diagnostic.js";
+import { applyIgnores, withoutIgnores } from "./contract/ignore.js";
+import { ignoreWord } from "./contract/ignore-comments.js";
+import { isOwn } from "./contract/words.js";
+import { descriptors } from "./image.js";
+import { absent } from "./output/path.js";
+import type { Settings } from "./settings.js";
+
+/** A contract that was read, with all that is to be said of it. */
+export interface Read {
+  readonly image: Image;
+  readonly files: FileDescriptorSet;
+  readonly contract: Contract;
+  /** By place in the project; without what comments have ignored. */
+  readonly findings: readonly Diagnostic[];
+}
+
+/** Compiles the project's protos, if no image is given, and reads the contract in them. Throws a CompileError if they do not compile. */
+export async function read(settings: Settings, compiled?: Image): Promise<Read> {
+  const image = compiled ?? (await buildImage(settings));
+  const files = descriptors(image);
+  const texts = await textsWithIgnores(settings.root, image, files);
+  if (texts.size > 0) withoutIgnores(files, new Set(texts.keys()));
+  const { contract, findings } = buildContract(files);
+  const located = new Map([...texts].map(([name, text]) => [image.locate(name), text]));
+  return { image, files, contract, findings: applyIgnores(locate(findings, image), located) };
+}
+
+/** Places in the image's files become places in the project's. */
+export function locate(findings: readonly Diagnostic[], image: Image): Diagnostic[] {
+  return findings.map((finding) => ({ ...finding, file: image.locate(finding.file) }));
+}
+
+export function hasErrors(findings: readonly Diagnostic[]): boolean {
+  return findings.some(({ severity }) => severity === "error");
+}
+
+/** The texts of the files in which a comment has something ignored, by path in the image: it keeps not all comments. */
+async function textsWithIgnores(root: string, image: Image, files: FileDescriptorSet): Promise<Map<string, string>> {
+  const names = files.file.map(({ name }) => name).filter(isOwn);
+  const texts = await Promise.all(names.map((name) => readFile(join(root, image.locate(name)), "utf8").catch(absent)));
+  return new Map(
+    names.flatMap((name, index) => {
+      const text = texts[index];
+      return text?.includes(ignoreWord) ? [[name, text] as const] : [];
+    }),
+  );
+}

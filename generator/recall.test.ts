@@ -1,0 +1,83 @@
+import { rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, it } from "vitest";
+import { generate } from "./generate.js";
+import { isChange } from "./output/action.js";
+import { recall } from "./recall.js";
+import { readSettings } from "./settings.js";
+import { contractProject, notesPath, notesProto } from "./testing/contract-project.js";
+
+const generated = "generated/desk/notes/v1/notes_service.ts";
+
+it("knows that nothing changed, and gives the same answer as working it out", async () => {
+  const project = contractProject();
+  const settings = await readSettings(project.root);
+  expect(await recall(settings)).toEqual({});
+  await generate(settings, "write");
+  const { result } = await recall(settings);
+  rmSync(join(project.root, ".scaffold/generated.json"));
+  const worked = await generate(settings, "write");
+  expect(result?.actions.filter(isChange)).toEqual([]);
+  expect(result?.actions.map(({ kind, path }) => `${kind} ${path}`)).toEqual(
+    worked.actions.map(({ kind, path }) => `${kind} ${path}`),
+  );
+  expect(result?.missing).toEqual(worked.missing);
+  // The manifest knows more than a run speaks of: what was given away.
+  expect((await recall(settings)).result).toEqual(result);
+});
+
+it("sees every change, and forgets when it is undone; times count for nothing", async () => {
+  const project = contractProject();
+  const settings = await readSettings(project.root);
+  await generate(settings, "write");
+  const isKnown = async () => (await recall(settings)).result !== undefined;
+  expect(await isKnown()).toBe(true);
+
+  utimesSync(join(project.root, generated), 1, 1);
+  expect(await isKnown()).toBe(true);
+  const changes: [path: string, text: string][] = [
+    [generated, `${project.read(generated)}// mine\n`],
+    ["generated/manifest.txt", `${project.read("generated/manifest.txt")}generated/x.ts user\n`],
+    [notesPath, notesProto.replace("// Pins", "// Puts")],
+    [notesPath, notesProto.replace("rpc GetNote(", "rpc /* scaffold:ignore */ GetNote(")],
+    ["services/notes/notes.ts", "export {};\n"],
+  ];
+  for (const [path, text] of changes) {
+    const before = project.read(path)!;
+    project.write(path, text);
+    expect([path, await isKnown()]).toEqual([path, false]);
+    project.write(path, before);
+    expect([path, await isKnown()]).toEqual([path, true]);
+  }
+  for (const path of ["generated/new.ts", "services/notes/migrations/0009_more.sql", "templates/service/main.ts.hbs"]) {
+    project.write(path, "");
+    expect([path, await isKnown()]).toEqual([path, false]);
+    rmSync(join(project.root, path));
+  }
+  expect(await isKnown()).toBe(true);
+  expect((await recall({ ...settings, package: "@other/generated" })).result).toBeUndefined();
+
+  const text = project.read(generated)!;
+  rmSync(join(project.root, generated));
+  expect(await isKnown()).toBe(false);
+  writeFileSync(join(project.root, "elsewhere.ts"), text);
+  symlinkSync(join(project.root, "elsewhere.ts"), join(project.root, generated));
+  expect(await isKnown()).toBe(false);
+});
+
+it("leaves a contract that does not compile, and a note of another kind, to be worked out", async () => {
+  const project = contractProject();
+  const settings = await readSettings(project.root);
+  await generate(settings, "write");
+  project.write(".scaffold/generated.json", "{");
+  expect((await recall(settings)).result).toBeUndefined();
+  project.write(notesPath, "nonsense");
+  expect(await recall(settings)).toEqual({});
+});
+
+it("keeps nothing while there is something to do or to say", async () => {
+  const project = contractProject({ "generated/theirs.ts": "" });
+  const settings = await readSettings(project.root);
+  await generate(settings, "write");
+  expect(project.read(".scaffold/generated.json")).toBeUndefined();
+});

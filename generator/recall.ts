@@ -1,0 +1,154 @@
+import { createHash, type Hash } from "node:crypto";
+import { type Dirent, lstatSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { buildImage, CompileError, type Image } from "./buf.js";
+import type { GenerateResult } from "./generate.js";
+import { bufModules } from "./modules.js";
+import type { Action } from "./output/action.js";
+import { remember } from "./output/apply.js";
+import { manifestName, parseManifest, printManifest } from "./output/manifest.js";
+import { absent } from "./output/path.js";
+import { byCodeUnit, hash } from "./output/text.js";
+import type { Settings } from "./settings.js";
+import { version } from "./version.js";
+
+/** Where the last run's answer is kept. Without it, everything is worked out. */
+const kept = ".scaffold/generated.json";
+
+export interface Recalled {
+  /** The image that was compiled to find out; undefined if it was not, or does not compile. */
+  readonly image?: Image;
+  /** What the last run ended with, if all that it read and wrote is still the same, by content. */
+  readonly result?: GenerateResult;
+}
+
+/**
+ * Whether there is nothing to do: the last run ended with nothing left to do, and the compiled contract, every file that
+ * a run reads, every generated file and the tool itself are what they were then. Times of files count for nothing.
+ */
+export async function recall(settings: Settings): Promise<Recalled> {
+  const text = await readFile(join(settings.root, kept), "utf8").catch(absent);
+  if (text === undefined) return {};
+  const building = buildImage(settings).catch((error: unknown) => {
+    if (error instanceof CompileError) return undefined;
+    throw error;
+  });
+  // While buf compiles.
+  const modules = await bufModules(settings.root);
+  const parts = [aroundDigest(settings, modules), generatedOnDisk(settings)];
+  const image = await building;
+  if (image === undefined) return {};
+  const last = parse(text);
+  if (last?.key !== keyOf(settings, image, parts)) return { image };
+  return { image, result: last.result };
+}
+
+/** Keeps a run's answer for the next one, unless that would have something to do or to say. */
+export async function keep(settings: Settings, image: Image, result: GenerateResult): Promise<void> {
+  const { actions, missing, diagnostics } = result;
+  if (actions.some(({ kind }) => kind === "conflict" || kind === "foreign")) return;
+  // What the files are to be, not what they are by now: an edit since must be seen.
+  const parts = [aroundDigest(settings, await bufModules(settings.root)), generatedAsWanted(settings, actions)];
+  const next = actions.flatMap(settled);
+  const text = JSON.stringify({ key: keyOf(settings, image, parts), result: { diagnostics, actions: next, missing } });
+  await writeFile(join(settings.root, kept), `${text}\n`);
+}
+
+/** What the next run will find of an action; texts are left out. */
+function settled(action: Action): Action[] {
+  const { kind, path } = action;
+  if (kind === "delete" || kind === "forget" || path.endsWith(`/${manifestName}`)) return [];
+  if (kind === "keep") return [action];
+  // What was given away is not asked for again.
+  if (kind === "create" && action.owner === "user") return [];
+  return [{ kind: "unchanged", path, content: "" }];
+}
+
+function parse(text: string): { key: string; result: GenerateResult } | undefined {
+  try {
+    return JSON.parse(text) as { key: string; result: GenerateResult };
+  } catch {
+    return undefined;
+  }
+}
+
+function keyOf(settings: Settings, image: Image, parts: readonly string[]): string {
+  const key = createHash("sha256").update(JSON.stringify([version, toolDigest(), settings, ...parts]));
+  return key.update(image.bytes).digest("hex");
+}
+
+/** The tool's own files by size and time: in a checkout they change without its version. */
+function toolDigest(): string {
+  const digest = createHash("sha256");
+  const own = fileURLToPath(new URL("./", import.meta.url));
+  for (const path of filesIn(own, "")) {
+    if (!/(?<!\.test)\.[jt]s$|\.hbs$/.test(path)) continue;
+    const { size, mtimeMs } = statSync(join(own, path));
+    digest.update(`${path} ${size} ${mtimeMs}\n`);
+  }
+  return digest.digest("hex");
+}
+
+/** What else a run reads: protos for their comments, the services' sources and migrations, the project's templates. */
+function aroundDigest({ root, services, generated }: Settings, modules: readonly string[]): string {
+  const digest = createHash("sha256");
+  const add = (folder: string, wanted: RegExp) => {
+    const aside = [generated, `${services}/dist`, "node_modules", ".git", ".scaffold"];
+    for (const path of filesIn(root, folder, aside)) if (wanted.test(path)) addFile(digest, root, path);
+  };
+  for (const module of modules) add(module === "." ? "" : module, /\.proto$/);
+  add(services, /\.([cm]?[jt]sx?|sql|json)$/);
+  add("templates", /\.hbs$/);
+  return digest.digest("hex");
+}
+
+function generatedOnDisk({ root, generated }: Settings): string {
+  const digest = createHash("sha256");
+  for (const path of filesIn(root, generated)) addFile(digest, root, path);
+  return digest.digest("hex");
+}
+
+function addFile(digest: Hash, root: string, path: string): void {
+  // Through a link, another file's text would count as this one's.
+  const isPlain = lstatSync(join(root, path)).isFile();
+  digest.update(`${path} ${isPlain ? hash(readFileSync(join(root, path), "utf8")) : "is no plain file"}\n`);
+}
+
+/** As `generatedOnDisk`, when everything is on disk as these actions want it. */
+function generatedAsWanted({ root, generated }: Settings, actions: readonly Action[]): string {
+  const manifestPath = `${generated}/${manifestName}`;
+  const manifest = parseManifest(readFileSync(join(root, manifestPath), "utf8"), manifestPath);
+  const files = actions.filter(({ path }) => path !== manifestPath);
+  const texts = new Map([[manifestPath, printManifest(remember(manifest, files), version)]]);
+  for (const action of files) {
+    if (action.kind !== "create" && action.kind !== "update" && action.kind !== "unchanged") continue;
+    if (action.path.startsWith(`${generated}/`)) texts.set(action.path, action.content);
+  }
+  const digest = createHash("sha256");
+  for (const path of [...texts.keys()].sort(byCodeUnit)) digest.update(`${path} ${hash(texts.get(path)!)}\n`);
+  return digest.digest("hex");
+}
+
+/** The files in a folder and below, sorted by path; folders aside, by path or name, and node_modules are left out. */
+function filesIn(root: string, folder: string, aside: readonly string[] = ["node_modules"]): string[] {
+  const found: string[] = [];
+  const visit = (at: string) => {
+    for (const entry of entries(join(root, at))) {
+      const path = at === "" ? entry.name : `${at}/${entry.name}`;
+      if (!entry.isDirectory()) found.push(path);
+      else if (!aside.includes(path) && entry.name !== "node_modules") visit(path);
+    }
+  };
+  visit(folder);
+  return found.sort(byCodeUnit);
+}
+
+function entries(folder: string): Dirent[] {
+  try {
+    return readdirSync(folder, { withFileTypes: true });
+  } catch (error) {
+    return absent(error as NodeJS.ErrnoException) ?? [];
+  }
+}

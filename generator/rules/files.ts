@@ -1,0 +1,56 @@
+import { never, type RuleEntries } from "./rule.js";
+
+/** What must hold of files on disk: the generated ones, and templates. */
+export const files = {
+  GENERATED_STALE: {
+    holds: "Generated files are committed as the contract says.",
+    why: "Who checks out the repository builds what was reviewed, without the tool. scaffold check and generate --check compare; they write nothing.",
+    language: "sh",
+    bad: `git commit proto/shop/orders/v1/orders.proto`,
+    good: `scaffold generate
+git add proto generated
+git commit`,
+    ignoring: never("run scaffold generate, and commit what it writes."),
+  },
+  GENERATED_CONFLICT: {
+    holds: "Nobody edits generated files.",
+    why: "The tool never writes over work that git does not have. As long as one file has an edit in the way, nothing is written at all.",
+    language: "sh",
+    bad: `$EDITOR generated/shop/orders/v1/orders_service.ts
+scaffold generate`,
+    good: `# Let go of the edit, or move it to a file of your own:
+scaffold generate --force generated/shop/orders/v1/orders_service.ts`,
+    ignoring: never("the edit would be lost."),
+  },
+  TEMPLATE_BROKEN: {
+    holds: "A template is one that Handlebars can read and render.",
+    why: "A template in templates/ takes the place of the tool's own. When it is broken nothing is written, rather than the tool's own or a half.",
+    language: "handlebars",
+    bad: `{{#if entities}}
+import { testDatabase } from "protoscaffold/testing/database";`,
+    good: `{{#if entities}}
+import { testDatabase } from "protoscaffold/testing/database";
+{{/if}}`,
+    ignoring: never("there is nothing to write without it."),
+  },
+  TEMPLATE_NAME_UNKNOWN: {
+    holds: "A template uses names that it is given.",
+    why: "A name that is misspelled would render as nothing, and be found much later. The finding lists the names that there are at that place: inside {{#each}} they are the element's; {{../name}} reaches out.",
+    language: "handlebars",
+    bad: `{{#each entities}}
+export const {{camel servce}} = …
+{{/each}}`,
+    good: `{{#each entities}}
+export const {{camel ../service}} = …
+{{/each}}`,
+    ignoring: never("there is nothing to write in the name's place."),
+  },
+  TEMPLATE_UNUSED: {
+    holds: "A template in templates/ has the name of one of the tool's.",
+    why: "This is a note, not an error. A file is overridden by one of the same name; under any other name it is never read by the tool. scaffold templates list shows the names.",
+    language: "sh",
+    bad: `templates/service/handler.ts.hbs`,
+    good: `templates/service/handlers.ts.hbs`,
+    ignoring: never("it is only a note; rename the file, or leave it."),
+  },
+} as const satisfies RuleEntries;

@@ -1,0 +1,162 @@
+import { may, never, type RuleEntries } from "./rule.js";
+
+/** What must hold of methods and of their HTTP faces. */
+export const methods = {
+  METHOD_KEY: {
+    holds: "An idempotency key is a string field in the request of a method without streams.",
+    why: "The key says that two calls are one. It must be in every request, so in a field of its own, outside of any oneof; a stream has no one request.",
+    language: "proto",
+    bad: `service OrderService {
+  option (scaffold.v1.service) = {};
+  rpc PlaceOrder(PlaceOrderRequest) returns (PlaceOrderResponse) {
+    option (scaffold.v1.method) = {idempotency_key: "request_id"};
+  }
+}
+
+message PlaceOrderRequest {}
+
+message PlaceOrderResponse {}`,
+    good: `service OrderService {
+  option (scaffold.v1.service) = {};
+  rpc PlaceOrder(PlaceOrderRequest) returns (PlaceOrderResponse) {
+    option (scaffold.v1.method) = {idempotency_key: "request_id"};
+  }
+}
+
+message PlaceOrderRequest {
+  string request_id = 1;
+}
+
+message PlaceOrderResponse {}`,
+    ignoring: never("callers would rely on a protection that is not there."),
+  },
+  METHOD_TIMEOUT: {
+    holds: "A timeout fits into 32 bits of milliseconds.",
+    why: "A timer that is set for longer than 2,147,483,647 ms fires at once, in Node and in browsers.",
+    language: "proto",
+    bad: `service OrderService {
+  option (scaffold.v1.service) = {};
+  rpc WatchOrder(WatchOrderRequest) returns (stream WatchOrderResponse) {
+    option (scaffold.v1.method) = {timeout_ms: 4000000000};
+  }
+}
+
+message WatchOrderRequest {}
+
+message WatchOrderResponse {}`,
+    good: `service OrderService {
+  option (scaffold.v1.service) = {};
+  // A stream without timeout_ms has no bound.
+  rpc WatchOrder(WatchOrderRequest) returns (stream WatchOrderResponse);
+}
+
+message WatchOrderRequest {}
+
+message WatchOrderResponse {}`,
+    ignoring: never("every call of the method would fail."),
+  },
+  METHOD_NEAR_STANDARD: {
+    holds: "A method named like a standard one, and shaped otherwise, is written by hand.",
+    why: "This is a note, not an error: Get, List, BatchGet, Create, Update and Delete of an entity work without code if they have the standard shape (AIP-131 to 135, 231), and it says what is in the way.",
+    language: "proto",
+    bad: `service OrderService {
+  option (scaffold.v1.service) = {entities: "Order"};
+  rpc GetOrder(GetOrderRequest) returns (GetOrderResponse);
+}
+
+message Order {
+  option (scaffold.v1.entity) = {};
+  string id = 1 [(google.api.field_behavior) = IDENTIFIER];
+}
+
+message GetOrderRequest {
+  string id = 1;
+}
+
+message GetOrderResponse {
+  Order order = 1;
+}`,
+    good: `service OrderService {
+  option (scaffold.v1.service) = {entities: "Order"};
+  rpc GetOrder(GetOrderRequest) returns (Order);
+}
+
+message Order {
+  option (scaffold.v1.entity) = {};
+  string id = 1 [(google.api.field_behavior) = IDENTIFIER];
+}
+
+message GetOrderRequest {
+  string id = 1;
+}`,
+    ignoring: may("the method is written by hand, and nobody mentions it again."),
+  },
+  HTTP_RULE: {
+    holds: "A google.api.http rule has a verb and a path, and names fields that exist.",
+    why: "The gateway reads requests by the rule: it must know which fields the path, the query and the body fill, and which of the answer's to send. Of a service that the system does not run, the finding is a note, and the method has no route.",
+    language: "proto",
+    bad: `service OrderService {
+  option (scaffold.v1.service) = {};
+  rpc CancelOrder(CancelOrderRequest) returns (CancelOrderResponse) {
+    option (google.api.http) = {post: "/v1/orders/{order_id}:cancel" body: "*"};
+  }
+}
+
+message CancelOrderRequest {
+  string id = 1;
+}
+
+message CancelOrderResponse {}`,
+    good: `service OrderService {
+  option (scaffold.v1.service) = {};
+  rpc CancelOrder(CancelOrderRequest) returns (CancelOrderResponse) {
+    option (google.api.http) = {post: "/v1/orders/{id}:cancel" body: "*"};
+  }
+}
+
+message CancelOrderRequest {
+  string id = 1;
+}
+
+message CancelOrderResponse {}`,
+    ignoring: may("the method has no such route; it is reached by RPC."),
+  },
+  HTTP_ROUTE_TAKEN: {
+    holds: "A verb and a path mean one method.",
+    why: "A request goes to one method. What a path's variable is called does not tell two paths apart.",
+    language: "proto",
+    bad: `service OrderService {
+  option (scaffold.v1.service) = {};
+  rpc GetOrder(OrderRequest) returns (OrderResponse) {
+    option (google.api.http) = {get: "/v1/orders/{id}"};
+  }
+  rpc FindOrder(OrderRequest) returns (OrderResponse) {
+    option (google.api.http) = {get: "/v1/orders/{name}"};
+  }
+}
+
+message OrderRequest {
+  string id = 1;
+  string name = 2;
+}
+
+message OrderResponse {}`,
+    good: `service OrderService {
+  option (scaffold.v1.service) = {};
+  rpc GetOrder(OrderRequest) returns (OrderResponse) {
+    option (google.api.http) = {get: "/v1/orders/{id}"};
+  }
+  rpc FindOrder(OrderRequest) returns (OrderResponse) {
+    option (google.api.http) = {get: "/v1/orders:find"};
+  }
+}
+
+message OrderRequest {
+  string id = 1;
+  string name = 2;
+}
+
+message OrderResponse {}`,
+    ignoring: never("the gateway could not tell which method is meant."),
+  },
+} as const satisfies RuleEntries;

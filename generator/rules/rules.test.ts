@@ -1,0 +1,69 @@
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { create } from "@bufbuild/protobuf";
+import { type FileDescriptorSet, FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { buildContract } from "../contract/build.js";
+import { applyIgnores } from "../contract/ignore.js";
+import { compile } from "../testing/image.js";
+import { catalogue } from "./catalogue.js";
+import { rulesPage } from "./page.js";
+
+const generator = fileURLToPath(new URL("../", import.meta.url));
+
+test("docs/rules.md is what the catalogue says", async () => {
+  await expect(rulesPage()).toMatchFileSnapshot(join(generator, "../docs/rules.md"));
+});
+
+test("every rule that the sources find is in the catalogue, and the catalogue has no other", async () => {
+  const names = await readdir(generator, { recursive: true });
+  const sources = names.filter(
+    (name) => name.endsWith(".ts") && !/\.test\.ts$|node_modules|dist\/|testdata|^rules\//.test(name),
+  );
+  const texts = await Promise.all(sources.map((name) => readFile(join(generator, name), "utf8")));
+  const families = new Set(Object.keys(catalogue).map((id) => id.split("_")[0]));
+  const words = texts.flatMap((text) => text.match(/(?<=["'`])[A-Z]+(?:_[A-Z]+)+(?=["'`])/g) ?? []);
+  const found = new Set(words.filter((word) => families.has(word.split("_")[0])));
+  expect([...found].sort()).toEqual(Object.keys(catalogue).sort());
+});
+
+const prelude = [
+  "google/api/annotations",
+  "google/api/field_behavior",
+  "google/protobuf/empty",
+  "google/protobuf/field_mask",
+  "scaffold/v1/options",
+];
+const examples = Object.entries(catalogue).filter(([, { language }]) => language === "proto");
+let folder: string;
+let image: FileDescriptorSet;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "scaffold-rules-"));
+  const imports = prelude.map((name) => `import "${name}.proto";\n`).join("");
+  for (const [id, { bad, good }] of examples) {
+    for (const [kind, text] of Object.entries({ bad, good })) {
+      const head = `syntax = "proto3"; package ${id.toLowerCase()}.${kind}; ${imports.replaceAll("\n", " ")}\n`;
+      await writeFile(join(folder, `${id}.${kind}.proto`), `${head}${text}\n`);
+    }
+  }
+  image = await compile(folder);
+});
+
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+test.each(examples)("the examples of %s are bad and good", async (id) => {
+  expect(await findings(`${id}.bad.proto`)).toContain(id);
+  expect(await findings(`${id}.good.proto`)).toEqual([]);
+});
+
+/** The rules that one example breaks, read by itself. */
+async function findings(name: string): Promise<string[]> {
+  const examplesOwn = (file: string) => /\.(bad|good)\.proto$/.test(file);
+  const file = image.file.filter((candidate) => !examplesOwn(candidate.name) || candidate.name === name);
+  const reading = buildContract(create(FileDescriptorSetSchema, { file }));
+  const text = await readFile(join(folder, name), "utf8");
+  return applyIgnores(reading.findings, new Map([[name, text]])).map(({ rule }) => rule);
+}

@@ -1,0 +1,125 @@
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Contract, Method, Service } from "../contract/contract.js";
+import { camelCase } from "../contract/names.js";
+import type { OutputFile } from "../output/output-file.js";
+import { absent } from "../output/path.js";
+import { lf } from "../output/text.js";
+import type { Settings } from "../settings.js";
+import { render } from "./render.js";
+
+/** Methods that are written by hand and are not written yet. */
+export interface MissingHandlers {
+  /** The service, as its contract calls it: "OrderService". */
+  readonly service: string;
+  /** The file in which its handlers are, relative to the project's root. */
+  readonly file: string;
+  /** The methods, as code calls them. */
+  readonly methods: readonly string[];
+  /** Text to paste among the handlers: it compiles, and answers UNIMPLEMENTED. */
+  readonly stub: string;
+}
+
+/** What a service that the contract has and the project has not starts with: its handlers, and its process' entry. */
+export async function planStarters(
+  settings: Settings,
+  { services }: Pick<Contract, "services">,
+): Promise<OutputFile[]> {
+  const files: OutputFile[] = [];
+  for (const service of services) {
+    const folder = `${settings.services}/${service.name}`;
+    const sources = await sourcesIn(settings.root, folder);
+    const [handlersPath, mainPath] = [`${folder}/${service.name}.ts`, `${folder}/main.ts`];
+    const [handlers, main] = [sources.get(handlersPath), sources.get(mainPath)];
+    const started = [handlers, main].filter((text) => text !== undefined).length;
+    // Whoever has begun otherwise knows what they do.
+    if (started === 2 || sources.size > started) continue;
+    const data = {
+      name: service.name,
+      definition: definition(service),
+      generated: `${settings.package}/${service.file}`,
+      stubs: await stubs(settings.root, service.methods.filter(isByHand)),
+    };
+    const starter = async (path: string, template: string) => {
+      return { path, content: await render(settings.root, `service/${template}`, data), owner: "user" } as const;
+    };
+    const [newHandlers, newMain] = [
+      await starter(handlersPath, "methods.ts.hbs"),
+      await starter(mainPath, "main.ts.hbs"),
+    ];
+    if (handlers === undefined && (main === undefined || lf(main) === newMain.content)) files.push(newHandlers);
+    if (main === undefined && (handlers === undefined || exports(handlers, service))) files.push(newMain);
+  }
+  return files;
+}
+
+/**
+ * The methods whose names occur nowhere in the sources of their service: what the compiler will complain of. Only of
+ * services whose handlers are where they usually are; tests do not count.
+ */
+export async function missingHandlers(
+  settings: Settings,
+  { services }: Pick<Contract, "services">,
+): Promise<MissingHandlers[]> {
+  const missing: MissingHandlers[] = [];
+  for (const service of services) {
+    const sources = await sourcesIn(settings.root, `${settings.services}/${service.name}`);
+    const file = [...sources].find(([, text]) => names(text, definition(service)))?.[0];
+    if (file === undefined) continue;
+    const methods = service.methods.filter(
+      (method) => isByHand(method) && ![...sources.values()].some((text) => names(text, method.desc.localName)),
+    );
+    if (methods.length === 0) continue;
+    missing.push({
+      service: service.desc.name,
+      file,
+      methods: methods.map(({ desc }) => desc.localName),
+      stub: await stubs(settings.root, methods),
+    });
+  }
+  return missing;
+}
+
+function isByHand({ standard }: Method): boolean {
+  return standard === undefined;
+}
+
+async function stubs(root: string, methods: readonly Method[]): Promise<string> {
+  const texts = methods.map(({ desc }) =>
+    render(root, "service/method.ts.hbs", {
+      name: desc.localName,
+      rpc: desc.name,
+      asks: desc.methodKind === "client_streaming" || desc.methodKind === "bidi_streaming",
+      answers: desc.methodKind === "server_streaming" || desc.methodKind === "bidi_streaming",
+    }),
+  );
+  return (await Promise.all(texts)).join("\n").trimEnd();
+}
+
+/** The function that makes the service of its handlers: `orderService`, as emit/service.ts prints it. */
+function definition({ desc }: Service): string {
+  return desc.name.charAt(0).toLowerCase() + desc.name.slice(1);
+}
+
+function exports(text: string, service: Service): boolean {
+  return text.includes(`export const ${camelCase(service.name)} = ${definition(service)}(`);
+}
+
+/** Whether a word occurs in a text, as a whole. */
+function names(text: string, word: string): boolean {
+  return new RegExp(`(?<![\\w$])${word.replaceAll("$", "\\$")}(?![\\w$])`).test(text);
+}
+
+/** The texts of a folder's sources, those of folders inside included, by path. */
+async function sourcesIn(root: string, folder: string): Promise<Map<string, string>> {
+  const sources = new Map<string, string>();
+  for (const entry of (await readdir(join(root, folder), { withFileTypes: true }).catch(absent)) ?? []) {
+    const path = `${folder}/${entry.name}`;
+    if (entry.isDirectory() && !["node_modules", "dist", "web", "migrations"].includes(entry.name)) {
+      for (const [inner, text] of await sourcesIn(root, path)) sources.set(inner, text);
+    } else if (/\.[cm]?[jt]sx?$/.test(entry.name) && !/\.(test|d)\./.test(entry.name) && !entry.isDirectory()) {
+      sources.set(path, await readFile(join(root, path), "utf8"));
+    }
+  }
+  return sources;
+}

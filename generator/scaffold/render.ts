@@ -1,0 +1,66 @@
+import { fileURLToPath } from "node:url";
+import Handlebars from "handlebars";
+import { camelCase, pascalCase, snakeCase } from "../contract/names.js";
+import { brokenAt, TemplateError, unknownName } from "./template-fault.js";
+import { readTemplate } from "./templates.js";
+
+/** What a template may be given: plain data, for a getter on a prototype would render as nothing. */
+export type TemplateData = { readonly [name: string]: string | number | boolean | readonly TemplateData[] };
+
+const handlebars = Handlebars.create();
+handlebars.registerHelper("camel", (name: string) => camelCase(name));
+handlebars.registerHelper("pascal", (name: string) => pascalCase(name));
+handlebars.registerHelper("kebab", (name: string) => snakeCase(pascalCase(name)).replaceAll("_", "-"));
+handlebars.registerHelper("json", (value: unknown) => JSON.stringify(value));
+
+/**
+ * Renders a template, such as "service/main.ts.hbs". A project that has a file of that name in its own folder
+ * `templates/` is given that one. Throws a TemplateError that says where it is broken.
+ */
+export async function render(root: string, template: string, data: TemplateData): Promise<string> {
+  const { text, file } = await readTemplate(root, template);
+  return renderText(file ?? fileURLToPath(new URL(template, "file:///protoscaffold/templates/")).slice(1), text, data);
+}
+
+/** Renders the text of a template. `file` is what findings call it. */
+export function renderText(file: string, text: string, data: TemplateData): string {
+  const missed: Missed = {};
+  try {
+    return compiled(text)(watched(data, missed));
+  } catch (error) {
+    const isMissed = missed.name !== undefined && /^".*" not defined in /.test((error as Error).message);
+    throw new TemplateError([
+      isMissed ? unknownName(file, error, missed.name!, missed.names ?? []) : brokenAt(file, error),
+    ]);
+  }
+}
+
+const templates = new Map<string, Handlebars.TemplateDelegate>();
+
+/** One template is rendered for many services. */
+function compiled(text: string): Handlebars.TemplateDelegate {
+  const template = templates.get(text) ?? handlebars.compile(text, { strict: true, noEscape: true });
+  templates.set(text, template);
+  return template;
+}
+
+/** The last name that was asked for in vain, and those that were there. */
+interface Missed {
+  name?: string;
+  names?: string[];
+}
+
+/** The same data, which notes what it is asked for and does not have: Handlebars does not say what there is instead. */
+function watched<T extends object>(data: T, missed: Missed): T {
+  return new Proxy(data, {
+    has(target, name) {
+      const there = Reflect.has(target, name);
+      if (!there && typeof name === "string") Object.assign(missed, { name, names: Object.keys(target) });
+      return there;
+    },
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name);
+      return typeof value === "object" && value !== null ? watched(value, missed) : value;
+    },
+  });
+}

@@ -1,0 +1,76 @@
+import { camelCase, pascalCase } from "../contract/names.js";
+import type { OutputFile } from "../output/output-file.js";
+import type { Settings } from "../settings.js";
+import { type EntityData, parseEntity } from "./entity.js";
+import { render } from "./render.js";
+
+/** A service to start, as the user asks for it. */
+export interface ServiceRequest {
+  /** "catalog": names its folder, its process and its database. */
+  readonly name: string;
+  /** "shop.catalog.v1". */
+  readonly package: string;
+  /** `Product:name,price_cents:int64`, one for each entity. */
+  readonly entities: readonly string[];
+}
+
+/** Throws an Error that lists all that is wrong with the request. */
+export function checkRequest({ name, package: pkg, entities }: ServiceRequest): EntityData[] {
+  const faults: string[] = [];
+  if (!/^[a-z][a-z0-9]*(-[a-z][a-z0-9]*)*$/.test(name)) {
+    faults.push(`"${name}" is no name of a service: write it like order-history`);
+  }
+  const words = pkg.split(".");
+  const word = name.replaceAll("-", "_");
+  if (!words.every((part) => /^[a-z][a-z0-9_]*$/.test(part)) || !/^v\d+((alpha|beta)\d+)?$/.test(words.at(-1) ?? "")) {
+    faults.push(`--package ${pkg} is no package with a version: write it like shop.${word}.v1`);
+  } else if (words.at(-2) !== word) {
+    faults.push(`--package ${pkg} belongs to another service: the word before its version must be ${word}`);
+  }
+  const parsed = entities.flatMap((entity) => {
+    try {
+      return [parseEntity(entity)];
+    } catch (error) {
+      faults.push((error as Error).message);
+      return [];
+    }
+  });
+  const names = parsed.map((entity) => entity.name);
+  const twice = names.find((entity, index) => names.indexOf(entity) < index);
+  if (twice !== undefined) faults.push(`--entity ${twice} is there twice`);
+  if (faults.length > 0) throw new Error(faults.join("\n"));
+  return parsed;
+}
+
+/** The path of the service's contract inside the module of protos. */
+export function contractPath({ name, package: pkg }: ServiceRequest): string {
+  return `${pkg.replaceAll(".", "/")}/${name.replaceAll("-", "_")}.proto`;
+}
+
+/** The files that a new service starts with, all the user's. `protos` is the folder of the module of protos. */
+export async function planService(request: ServiceRequest, settings: Settings, protos: string): Promise<OutputFile[]> {
+  const entities = checkRequest(request);
+  const contract = contractPath(request);
+  const data = {
+    name: request.name,
+    package: request.package,
+    service: `${pascalCase(camelCase(request.name))}Service`,
+    path: `/${request.package.split(".").at(-1)}/${request.name}`,
+    generated: `${settings.package}/${contract.replace(/\.proto$/, "")}`,
+    entities,
+  };
+  const folder = `${settings.services}/${request.name}`;
+  const files: [template: string, path: string][] = [
+    ["contract.proto.hbs", protos === "." ? contract : `${protos}/${contract}`],
+    ["handlers.ts.hbs", `${folder}/${request.name}.ts`],
+    ["main.ts.hbs", `${folder}/main.ts`],
+    ["test.ts.hbs", `${folder}/${request.name}.test.ts`],
+  ];
+  return Promise.all(
+    files.map(async ([template, path]) => ({
+      path,
+      content: await render(settings.root, `service/${template}`, data),
+      owner: "user" as const,
+    })),
+  );
+}
