@@ -1,0 +1,98 @@
+import { randomUUID } from "node:crypto";
+import { type Entry, parseServerTiming } from "./server-timing.js";
+
+/**
+ * Walks one request through the running system, and prints its way and the time spent in each part: with caches that do
+ * not know the order yet, and again when they do.
+ *
+ *     npm run demo [-- http://127.0.0.1:8080]
+ */
+const WARM_UP = 200;
+const address = process.argv[2] ?? `http://127.0.0.1:${process.env.PORT ?? 8080}`;
+
+try {
+  // Another order first, until connections and code are warm, so that "cold" means the caches alone.
+  const other = await placeOrder();
+  for (let round = 0; round < WARM_UP; round++) await receipt(other);
+  const id = await placeOrder();
+  print(id, await receipt(id), await receipt(id));
+} catch (error) {
+  const refused =
+    error instanceof TypeError
+      ? "nobody answers there: start the system with npm start, or name its address"
+      : (error as Error).message;
+  process.stderr.write(`${address}: ${refused}\n`);
+  process.exitCode = 1;
+}
+
+interface Walk {
+  readonly totalMs: number;
+  readonly entries: readonly Entry[];
+}
+
+async function placeOrder(): Promise<string> {
+  const order = {
+    requestId: randomUUID(),
+    customerId: "demo",
+    lines: [{ productId: "notebook-a5", quantity: 1 }],
+    paymentMethod: "card",
+  };
+  const response = await fetch(`${address}/v1/orders`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(order),
+  });
+  const answer = (await response.json()) as { id: string; state: string; message?: string; cancelReason?: string };
+  if (answer.state !== "ORDER_STATE_CONFIRMED")
+    throw new Error(answer.message ?? `the order was cancelled: ${answer.cancelReason}`);
+  return answer.id;
+}
+
+/** Reads an order with its payment: the one request that goes through two services, two caches and two databases. */
+async function receipt(id: string): Promise<Walk> {
+  const start = performance.now();
+  const response = await fetch(`${address}/v1/orders/${id}/receipt`, { headers: { "x-server-timing": "1" } });
+  await response.text();
+  const totalMs = performance.now() - start;
+  if (!response.ok) throw new Error(`GET /v1/orders/${id}/receipt answered ${response.status}`);
+  return { totalMs, entries: parseServerTiming(response.headers.get("server-timing") ?? "") };
+}
+
+function print(id: string, cold: Walk, cached: Walk): void {
+  const steps: [depth: number, label: string, name: string][] = [
+    [1, "gateway", "gateway"],
+    [2, "orders", "orders"],
+    [3, "its cache", "orders.cache"],
+    [3, "its database", "orders.db"],
+    [3, "payments", "payments"],
+    [4, "its cache", "payments.cache"],
+    [4, "its database", "payments.db"],
+  ];
+  const outside = (walk: Walk) => walk.totalMs - (find(walk, "gateway")?.ms ?? 0);
+  process.stdout.write(`GET ${address}/v1/orders/${id}/receipt\n\n`);
+  row("", "cold caches", "cached");
+  row("there and back", time(cold.totalMs), time(cached.totalMs));
+  row("  load balancer, sockets", time(outside(cold)), time(outside(cached)));
+  for (const [depth, label, name] of steps) {
+    row(`${"  ".repeat(depth)}${label}`, entry(find(cold, name)), entry(find(cached, name)));
+  }
+  process.stdout.write(
+    "\nEach time includes those below it. Measured by each part itself (Server-Timing), once: run it again for others.\n",
+  );
+}
+
+function row(label: string, cold: string, cached: string): void {
+  process.stdout.write(`${label.padEnd(28)}${cold.padEnd(28)}${cached}`.trimEnd().concat("\n"));
+}
+
+function find({ entries }: Walk, name: string): Entry | undefined {
+  return entries.find((candidate) => candidate.name === name);
+}
+
+function entry(found: Entry | undefined): string {
+  return found === undefined ? "        –" : `${time(found.ms)}${found.description ? `  ${found.description}` : ""}`;
+}
+
+function time(ms: number): string {
+  return `${ms.toFixed(2).padStart(6)} ms`;
+}

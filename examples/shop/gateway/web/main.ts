@@ -1,0 +1,106 @@
+import { ConnectError } from "@connectrpc/connect";
+import { createInventoryServiceClient } from "@shop/generated/shop/inventory/v1/inventory_browser.js";
+import type { Product } from "@shop/generated/shop/inventory/v1/inventory_pb.js";
+import { createOrderServiceClient } from "@shop/generated/shop/orders/v1/orders_browser.js";
+import { OrderState } from "@shop/generated/shop/orders/v1/orders_pb.js";
+import { createUserServiceClient } from "@shop/generated/shop/users/v1/users_browser.js";
+
+const inventory = createInventoryServiceClient({ baseUrl: location.origin });
+const orders = createOrderServiceClient({ baseUrl: location.origin });
+const users = createUserServiceClient({ baseUrl: location.origin });
+
+const cart = new Map<string, { product: Product; quantity: number }>();
+
+await showProducts();
+byId("order").addEventListener("submit", (event) => {
+  event.preventDefault();
+  void placeOrder();
+});
+
+async function showProducts(): Promise<void> {
+  const list = byId("products");
+  try {
+    const { products } = await inventory.listProducts({});
+    list.replaceChildren(...products.map(card));
+  } catch (error) {
+    say(ConnectError.from(error).message, true);
+  } finally {
+    list.setAttribute("aria-busy", "false");
+  }
+}
+
+function card(product: Product): HTMLElement {
+  const add = element("button", "Add");
+  add.type = "button";
+  add.addEventListener("click", () => {
+    const { quantity } = cart.get(product.id) ?? { quantity: 0 };
+    cart.set(product.id, { product, quantity: quantity + 1 });
+    showCart();
+  });
+  const price = element("span", money(product.priceCents));
+  price.className = "price";
+  const tags = element("span", product.tags.join(" · "));
+  tags.className = "tags";
+  const item = element("li");
+  item.append(element("strong", product.name), price, tags, add);
+  return item;
+}
+
+function showCart(): void {
+  byId("lines").replaceChildren(
+    ...[...cart.values()].map(({ product, quantity }) => element("li", `${quantity} × ${product.name}`)),
+  );
+  byId("empty").hidden = cart.size > 0;
+  byId<HTMLButtonElement>("place").disabled = cart.size === 0;
+}
+
+async function placeOrder(): Promise<void> {
+  const button = byId<HTMLButtonElement>("place");
+  button.disabled = true;
+  say("Placing your order …");
+  try {
+    const order = await orders.placeOrder({
+      requestId: crypto.randomUUID(),
+      customerId: await anyCustomer(),
+      lines: [...cart.values()].map(({ product, quantity }) => ({ productId: product.id, quantity })),
+      paymentMethod: byId<HTMLSelectElement>("payment").value,
+    });
+    if (order.state === OrderState.CONFIRMED) {
+      say(`Order ${order.id} is confirmed: ${money(order.totalCents)}.`);
+      cart.clear();
+    } else {
+      say(`Order ${order.id} was cancelled: ${order.cancelReason}.`, true);
+    }
+  } catch (error) {
+    say(ConnectError.from(error).message, true);
+  }
+  showCart();
+}
+
+/** The shop knows no login yet, so the page orders for whoever registered first. */
+async function anyCustomer(): Promise<string> {
+  for await (const user of users.listUsers({})) return user.id;
+  throw new ConnectError("the shop has no customers yet: register one");
+}
+
+function say(text: string, bad = false): void {
+  const status = byId("status");
+  status.textContent = text;
+  status.classList.toggle("bad", bad);
+}
+
+function money(cents: bigint): string {
+  return (Number(cents) / 100).toLocaleString("en", { style: "currency", currency: "EUR" });
+}
+
+function element<K extends keyof HTMLElementTagNameMap>(tag: K, text = ""): HTMLElementTagNameMap[K] {
+  const made = document.createElement(tag);
+  made.textContent = text;
+  return made;
+}
+
+function byId<E extends HTMLElement>(id: string): E {
+  const found = document.getElementById(id);
+  if (found === null) throw new Error(`the page has no #${id}`);
+  return found as E;
+}

@@ -1,0 +1,4 @@
+import { serve } from "@protoscaffold/runtime/rpc/serve";
+import { inventory } from "./inventory.js";
+
+await serve(inventory, { migrations: new URL("./migrations/", import.meta.url) });

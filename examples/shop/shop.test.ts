@@ -1,0 +1,341 @@
+import { randomUUID } from "node:crypto";
+import { Code, ConnectError, createClient, type Transport } from "@connectrpc/connect";
+import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
+import { InventoryService } from "@shop/generated/shop/inventory/v1/inventory_pb.js";
+import { OrderService, OrderState } from "@shop/generated/shop/orders/v1/orders_pb.js";
+import { UserService } from "@shop/generated/shop/users/v1/users_pb.js";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type Shop, startShop, until } from "./testing/shop.js";
+
+let shop: Shop;
+
+beforeAll(async () => {
+  shop = await startShop();
+}, 120_000);
+
+afterAll(() => shop?.stop());
+
+const rest = async (method: string, path: string, body?: unknown) => {
+  const response = await fetch(`${shop.address}${path}`, {
+    method,
+    ...(body === undefined
+      ? {}
+      : {
+          headers: { "content-type": "application/json" },
+          body: typeof body === "string" ? body : JSON.stringify(body),
+        }),
+  });
+  return { status: response.status, headers: response.headers, text: await response.text() };
+};
+
+const json = async (method: string, path: string, body?: unknown) => {
+  const { status, text } = await rest(method, path, body);
+  return { status, body: JSON.parse(text) };
+};
+
+const orderOf = (productId: string, quantity = 1, paymentMethod = "card") => ({
+  requestId: randomUUID(),
+  customerId: "somebody",
+  lines: [{ productId, quantity }],
+  paymentMethod,
+});
+
+const stockOf = async (productId: string) => (await json("GET", `/v1/stocks/${productId}`)).body;
+
+const failure = async (call: Promise<unknown>) => {
+  const error = await call.then(
+    () => undefined,
+    (reason: unknown) => ConnectError.from(reason),
+  );
+  expect(error, "the call should have failed").toBeDefined();
+  return error as ConnectError;
+};
+
+describe("over REST", () => {
+  test("an order goes its whole way", async () => {
+    const before = await stockOf("oak-tray");
+    const placed = await json("POST", "/v1/orders", orderOf("oak-tray", 2));
+    expect(placed).toMatchObject({ status: 200, body: { state: "ORDER_STATE_CONFIRMED", totalCents: "7800" } });
+    expect(await stockOf("oak-tray")).toMatchObject({ available: before.available - 2, reserved: before.reserved + 2 });
+
+    const { id } = placed.body;
+    expect((await json("GET", `/v1/orders/${id}`)).body).toEqual(placed.body);
+    expect((await json("GET", `/v1/orders/${id}/receipt`)).body).toMatchObject({
+      order: { id },
+      payment: { orderId: id, amountCents: "7800", state: "PAYMENT_STATE_CAPTURED" },
+    });
+
+    const cancelled = await json("POST", `/v1/orders/${id}:cancel`, {});
+    expect(cancelled.body).toMatchObject({
+      id,
+      state: "ORDER_STATE_CANCELLED",
+      cancelReason: "cancelled by the customer",
+    });
+    expect((await json("POST", `/v1/orders/${id}:cancel`, {})).body).toEqual(cancelled.body);
+    expect((await json("GET", `/v1/orders/${id}/receipt`)).body.payment.state).toBe("PAYMENT_STATE_REFUNDED");
+    expect(await stockOf("oak-tray")).toEqual(before);
+  });
+
+  test("the same request twice is one order, one reservation, one payment", async () => {
+    const before = await stockOf("desk-lamp");
+    const order = orderOf("desk-lamp");
+    const [first, ...others] = await Promise.all(Array.from({ length: 5 }, () => json("POST", "/v1/orders", order)));
+    for (const other of others) expect(other).toEqual(first);
+    expect(await json("POST", "/v1/orders", order)).toEqual(first);
+    expect(await stockOf("desk-lamp")).toMatchObject({
+      available: before.available - 1,
+      reserved: before.reserved + 1,
+    });
+    expect(await json("POST", "/v1/orders", { ...order, customerId: "somebody else" })).toMatchObject({ status: 400 });
+  });
+
+  test("what cannot be had ends CANCELLED and says why", async () => {
+    const declined = await json("POST", "/v1/orders", orderOf("linen-towel", 1, "declined"));
+    expect(declined.body).toMatchObject({ state: "ORDER_STATE_CANCELLED", cancelReason: "payment declined" });
+    const many = await json("POST", "/v1/orders", orderOf("last-teapot", 2));
+    expect(many.body).toMatchObject({ state: "ORDER_STATE_CANCELLED", cancelReason: "not in stock: last-teapot" });
+    expect(await stockOf("last-teapot")).toMatchObject({ available: 1, reserved: 0 });
+    expect((await stockOf("linen-towel")).reserved).toBe(0);
+  });
+
+  test("standard methods work without a line of code", async () => {
+    const created = await json("POST", "/v1/products", {
+      id: `thing-${randomUUID()}`,
+      name: "Thing",
+      priceCents: "100",
+      tags: ["a"],
+    });
+    expect(created.status).toBe(200);
+    const { id } = created.body;
+    expect(await json("POST", "/v1/products", created.body)).toMatchObject({ status: 409, body: { code: 6 } });
+    const patched = await json("PATCH", `/v1/products/${id}`, { priceCents: "250" });
+    expect(patched.body).toMatchObject({ id, name: "Thing", priceCents: "250", tags: ["a"] });
+    expect((await json("GET", `/v1/products/${id}`)).body).toEqual(patched.body);
+    expect((await json("GET", `/v1/products:batchGet?ids=${id}&ids=oak-tray`)).body.products).toMatchObject([
+      { id },
+      { id: "oak-tray" },
+    ]);
+    expect((await rest("DELETE", `/v1/products/${id}`)).status).toBe(200);
+    expect(await json("GET", `/v1/products/${id}`)).toMatchObject({ status: 404, body: { code: 5 } });
+  });
+
+  test("lists come in pages, and each thing once", async () => {
+    const seen: string[] = [];
+    let token = "";
+    do {
+      const { body } = await json("GET", `/v1/products?pageSize=3&pageToken=${encodeURIComponent(token)}`);
+      expect(body.products.length).toBeLessThanOrEqual(3);
+      seen.push(...body.products.map((product: { id: string }) => product.id));
+      token = body.nextPageToken;
+    } while (token !== "");
+    expect(seen.length).toBeGreaterThanOrEqual(8);
+    expect(new Set(seen).size).toBe(seen.length);
+    expect(await json("GET", "/v1/products?pageToken=forged")).toMatchObject({ status: 400, body: { code: 3 } });
+  });
+
+  test("a stream of answers is one JSON document a line", async () => {
+    const { headers, text } = await rest("GET", "/v1/users");
+    expect(headers.get("content-type")).toContain("application/x-ndjson");
+    const emails = text
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line).email);
+    expect(emails).toEqual(expect.arrayContaining(["ada@example.com", "grace@example.com", "linus@example.com"]));
+  });
+
+  test.each([
+    ["malformed JSON", "POST", "/v1/orders", "{", 400, 3],
+    ["an unknown field", "POST", "/v1/orders", { ...orderOf("oak-tray"), colour: "red" }, 400, 3],
+    ["a value out of range", "POST", "/v1/orders", orderOf("oak-tray", 5000), 400, 3],
+    ["an unknown query parameter", "GET", "/v1/products?colour=red", undefined, 400, 3],
+    ["an unknown id", "GET", "/v1/orders/nobody", undefined, 404, 5],
+    ["an unknown route", "GET", "/v2/orders", undefined, 404, 5],
+    ["the wrong method", "PUT", "/v1/orders", {}, 405, 12],
+    ["a body over 4 MiB", "POST", "/v1/orders", `{"customerId":"${"x".repeat(4 * 1024 * 1024)}"}`, 413, 8],
+  ])("%s gets a clear answer", async (_, method, path, body, status, code) => {
+    const answer = await json(method, path, body);
+    expect(answer).toMatchObject({ status, body: { code, message: expect.any(String) } });
+  });
+
+  test("what a request breaks is said field by field", async () => {
+    const { body } = await json("POST", "/v1/orders", { lines: [{ quantity: 0 }] });
+    const violations = body.details.flatMap(
+      (detail: { fieldViolations?: { field: string }[] }) => detail.fieldViolations ?? [],
+    );
+    expect(violations.map(({ field }: { field: string }) => field).sort()).toEqual(
+      expect.arrayContaining([
+        "customer_id",
+        "lines[0].product_id",
+        "lines[0].quantity",
+        "payment_method",
+        "request_id",
+      ]),
+    );
+  });
+});
+
+const transports: Record<string, () => Transport> = {
+  gRPC: () => createGrpcTransport({ baseUrl: shop.address }),
+  "gRPC-Web over HTTP/2": () => createGrpcWebTransport({ baseUrl: shop.address, httpVersion: "2" }),
+  "gRPC-Web over HTTP/1.1": () => createGrpcWebTransport({ baseUrl: shop.address, httpVersion: "1.1" }),
+  "Connect over HTTP/2": () => createConnectTransport({ baseUrl: shop.address, httpVersion: "2" }),
+  "Connect over HTTP/1.1": () => createConnectTransport({ baseUrl: shop.address, httpVersion: "1.1" }),
+  "Connect with GET and JSON": () =>
+    createConnectTransport({ baseUrl: shop.address, httpVersion: "1.1", useHttpGet: true, useBinaryFormat: false }),
+};
+
+describe.each(Object.entries(transports))("over %s", (name, connect) => {
+  // HTTP/1.1 answers only after it has heard the request to its end.
+  const bidirectional = !name.includes("HTTP/1.1") && !name.includes("GET");
+
+  test("unary: places an order, and reads it", async () => {
+    const client = createClient(OrderService, connect());
+    const order = await client.placeOrder(orderOf("notebook-a5"));
+    expect(order.state).toBe(OrderState.CONFIRMED);
+    expect(await client.getOrder({ id: order.id })).toEqual(order);
+  });
+
+  test("server streaming: lists users", async () => {
+    const emails: string[] = [];
+    for await (const user of createClient(UserService, connect()).listUsers({})) emails.push(user.email);
+    expect(emails).toContain("ada@example.com");
+  });
+
+  test("client streaming: registers users", async () => {
+    const tag = randomUUID();
+    async function* wanted() {
+      for (const name of ["a", "b", "c"]) yield { user: { email: `${name}-${tag}@example.com`, displayName: name } };
+    }
+    const { users } = await createClient(UserService, connect()).createUsers(wanted());
+    expect(users.map((user) => user.displayName)).toEqual(["a", "b", "c"]);
+  });
+
+  test.runIf(bidirectional)("bidirectional streaming: two people talk", async () => {
+    const client = createClient(UserService, connect());
+    const room = randomUUID();
+    let speak = () => {};
+    const turn = new Promise<void>((resolve) => {
+      speak = resolve;
+    });
+    async function* ada() {
+      yield { room, author: "ada" };
+      await turn;
+      yield { author: "ada", text: "hello" };
+    }
+    const heard: string[] = [];
+    const listening = (async () => {
+      for await (const { author, text } of client.chat(ada())) {
+        heard.push(`${author}: ${text}`);
+        if (text === "is anyone here?") speak();
+      }
+    })();
+    async function* grace() {
+      yield { room, author: "grace" };
+      while (!heard.includes("ada: hello")) {
+        yield { author: "grace", text: "is anyone here?" };
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    }
+    for await (const _ of client.chat(grace())) if (heard.includes("ada: hello")) break;
+    await listening;
+    expect(heard).toContain("grace: is anyone here?");
+    expect(heard).toContain("ada: hello");
+  });
+
+  test("errors carry their code and what was wrong", async () => {
+    const client = createClient(OrderService, connect());
+    expect((await failure(client.getOrder({ id: "nobody" }))).code).toBe(Code.NotFound);
+    expect((await failure(client.placeOrder({}))).code).toBe(Code.InvalidArgument);
+  });
+
+  test("a deadline holds on every hop", async () => {
+    const client = createClient(OrderService, connect());
+    expect((await failure(client.placeOrder(orderOf("oak-tray"), { timeoutMs: 1 }))).code).toBe(Code.DeadlineExceeded);
+  });
+});
+
+test("a watched order is sent as it is, and again when it changes", async () => {
+  const client = createClient(OrderService, createGrpcTransport({ baseUrl: shop.address }));
+  const { id } = await client.placeOrder(orderOf("espresso-cup"));
+  const states: OrderState[] = [];
+  for await (const { state } of client.watchOrder({ id })) {
+    states.push(state);
+    if (state === OrderState.CONFIRMED) await client.cancelOrder({ id });
+  }
+  expect(states).toEqual([OrderState.CONFIRMED, OrderState.CANCELLED]);
+});
+
+test("many orders are tracked in one conversation", async () => {
+  const client = createClient(OrderService, createGrpcTransport({ baseUrl: shop.address }));
+  const placed = await Promise.all([1, 2].map(() => client.placeOrder(orderOf("espresso-cup"))));
+  const ids = placed.map(({ id }) => id);
+  async function* asked() {
+    for (const id of ids) yield { id };
+  }
+  const seen = new Map<string, OrderState[]>(ids.map((id) => [id, []]));
+  for await (const { id, state } of client.trackOrders(asked())) {
+    seen.get(id)?.push(state);
+    if (state === OrderState.CONFIRMED) await client.cancelOrder({ id });
+  }
+  for (const states of seen.values()) expect(states).toEqual([OrderState.CONFIRMED, OrderState.CANCELLED]);
+});
+
+describe("kill -9", () => {
+  test("of orders while calls run: every order is placed once in the end, and the service comes back", async () => {
+    const client = createClient(OrderService, createGrpcTransport({ baseUrl: shop.address }));
+    const before = await stockOf("notebook-a5");
+    const wanted = Array.from({ length: 40 }, () => orderOf("notebook-a5"));
+    const victim = (await shop.processes()).find(({ service }) => service === "orders");
+    let kills = 0;
+    const placed = await Promise.all(
+      wanted.map(async (order, position) => {
+        await new Promise((resolve) => setTimeout(resolve, position * 10));
+        if (position === 20 && victim !== undefined) kills += Number(process.kill(victim.pid, "SIGKILL"));
+        for (let attempt = 0; ; attempt++) {
+          try {
+            return await client.placeOrder(order);
+          } catch (error) {
+            expect(Code[ConnectError.from(error).code]).toMatch(/Unavailable|DeadlineExceeded/);
+            if (attempt > 100) throw error;
+            await new Promise((resolve) => setTimeout(resolve, 100));
+          }
+        }
+      }),
+    );
+    expect(kills).toBe(1);
+    for (const { state } of placed) expect(state).toBe(OrderState.CONFIRMED);
+    expect(new Set(placed.map(({ id }) => id)).size).toBe(40);
+    expect(await stockOf("notebook-a5")).toMatchObject({
+      available: before.available - 40,
+      reserved: before.reserved + 40,
+    });
+    await until("orders is healthy again", async () =>
+      (await shop.processes()).some(
+        ({ service, pid, state }) => service === "orders" && pid !== victim?.pid && state === "healthy",
+      ),
+    );
+  });
+
+  test("of payments: an order answers UNAVAILABLE inside its deadline, and is finished by the next attempt", async () => {
+    const order = orderOf("wool-blanket");
+    const victim = (await shop.processes()).find(({ service }) => service === "payments");
+    process.kill(victim?.pid as number, "SIGSTOP");
+    const answering = json("POST", "/v1/orders", order);
+    process.kill(victim?.pid as number, "SIGKILL");
+    const first = await answering;
+    if (first.status !== 200) expect(first).toMatchObject({ status: 503, body: { code: 14 } });
+    let last = first;
+    await until("the order is placed", async () => {
+      last = await json("POST", "/v1/orders", order);
+      return last.status === 200;
+    });
+    expect(last.body.state).toBe("ORDER_STATE_CONFIRMED");
+    expect((await stockOf("wool-blanket")).reserved).toBe(1);
+  });
+});
+
+test("products are also there by name, for whoever knows only the contract", async () => {
+  const client = createClient(InventoryService, createGrpcTransport({ baseUrl: shop.address }));
+  const { products } = await client.batchGetProducts({ ids: ["oak-tray", "desk-lamp"] });
+  expect(products.map(({ id }) => id)).toEqual(["oak-tray", "desk-lamp"]);
+});

@@ -1,0 +1,64 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { timestampNow } from "@bufbuild/protobuf/wkt";
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { ChatRequest, ChatResponseSchema, User } from "@shop/generated/shop/users/v1/users_pb.js";
+import { userService } from "@shop/generated/shop/users/v1/users_service.js";
+import { Rooms, type Seat } from "./room.js";
+
+const MOST_AT_ONCE = 1000;
+
+export const users = userService((service) => {
+  const rooms = new Rooms<MessageInitShape<typeof ChatResponseSchema>>();
+
+  return {
+    listUsers() {
+      return service.users.all();
+    },
+
+    async createUsers(requests) {
+      const wanted: User[] = [];
+      for await (const { user } of requests) {
+        if (wanted.length === MOST_AT_ONCE) {
+          throw new ConnectError(`more than ${MOST_AT_ONCE} users in one call: send several`, Code.ResourceExhausted);
+        }
+        if (user !== undefined) wanted.push(user);
+      }
+      return service.transaction(async (tx) => {
+        const created = [];
+        for (const { email, displayName } of wanted) created.push(await tx.users.create({ email, displayName }));
+        return { users: created };
+      });
+    },
+
+    async *chat(requests, context) {
+      const incoming = requests[Symbol.asyncIterator]();
+      const first = await incoming.next();
+      if (first.done) return;
+      const seat = rooms.join(first.value.room);
+      const leave = () => seat.end();
+      context.signal.addEventListener("abort", leave, { once: true });
+      try {
+        say(seat, first.value);
+        listen(incoming, seat);
+        yield* seat;
+      } finally {
+        context.signal.removeEventListener("abort", leave);
+        seat.leave();
+      }
+    },
+  };
+});
+
+/** Repeats to the room what comes in, while the caller is already being answered. */
+async function listen(incoming: AsyncIterator<ChatRequest>, seat: Seat<MessageInitShape<typeof ChatResponseSchema>>) {
+  try {
+    for (let next = await incoming.next(); !next.done; next = await incoming.next()) say(seat, next.value);
+    seat.end();
+  } catch (failure) {
+    seat.end(failure);
+  }
+}
+
+function say(seat: Seat<MessageInitShape<typeof ChatResponseSchema>>, { author, text }: ChatRequest): void {
+  if (text !== "") seat.say({ author, text, sendTime: timestampNow() });
+}
