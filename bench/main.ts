@@ -1,0 +1,15 @@
+export {};
+
+/** `npm run bench -- <name>`: measures, prints a table, and writes it to bench/results/. */
+const benches: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = {
+  generate: async (args) => (await import("./generate.js")).bench(args),
+};
+
+const [name = "", ...args] = process.argv.slice(2);
+const bench = Object.hasOwn(benches, name) ? benches[name] : undefined;
+if (bench === undefined) {
+  console.error(`npm run bench -- <name>, where name is one of: ${Object.keys(benches).join(", ")}`);
+  process.exitCode = 1;
+} else {
+  await bench(args);
+}
