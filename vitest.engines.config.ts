@@ -1,0 +1,13 @@
+import { defineConfig, mergeConfig } from "vitest/config";
+import base from "./vitest.config.js";
+
+/** Tests with engines that npm does not bring: Redis. They find it on the PATH, or say that it is missing. */
+export default mergeConfig(
+  { ...base, test: { ...base.test, include: [], exclude: [] } },
+  defineConfig({
+    test: {
+      include: ["{generator,runtime,examples}/**/*.engines.test.ts"],
+      exclude: ["**/node_modules/**", "**/dist/**"],
+    },
+  }),
+);

@@ -1,0 +1,18 @@
+import { defineConfig, mergeConfig } from "vitest/config";
+import base from "./vitest.config.js";
+
+/** Long ways through the tool, packages from the registry included: not part of `npm test`, which needs no network. */
+export default mergeConfig(
+  { ...base, test: { ...base.test, include: [], exclude: [] } },
+  defineConfig({
+    test: {
+      include: ["{generator,runtime,examples,bench}/**/*.walk.test.ts"],
+      exclude: ["**/node_modules/**", "**/dist/**"],
+      fileParallelism: false,
+      // One step leads to the next.
+      bail: 1,
+      testTimeout: 300_000,
+      hookTimeout: 300_000,
+    },
+  }),
+);
