@@ -15,7 +15,8 @@ export class Database {
 
   constructor(
     private readonly folder: RunFolder,
-    private readonly changed: () => void,
+    /** Called whenever `record` answers something else; resolves once that is written down. */
+    private readonly changed: () => Promise<void>,
     private readonly report: (event: ProcessEvent) => void,
   ) {}
 
@@ -67,16 +68,22 @@ export class Database {
     for (let nextMs = 500; !this.#stopping; nextMs = Math.min(2 * nextMs, 10_000)) {
       try {
         await this.#run(port);
-        return this.report({ kind: "restarted", how, ms: Date.now() - died });
+        return await this.#report({ kind: "restarted", how, ms: Date.now() - died });
       } catch (error) {
-        this.report({ kind: "failing", how: (error as Error).message, nextMs });
+        await this.#report({ kind: "failing", how: (error as Error).message, nextMs });
         await sleep(nextMs);
       }
     }
   }
 
+  /** Says it once it is written down, so that `ps` agrees with what is said here. */
+  async #report(event: ProcessEvent): Promise<void> {
+    await this.changed();
+    this.report(event);
+  }
+
   #set(state: ProcessState): void {
     this.#state = state;
-    this.changed();
+    void this.changed();
   }
 }

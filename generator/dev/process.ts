@@ -49,8 +49,8 @@ export class SupervisedProcess {
 
   constructor(
     readonly plan: ProcessPlan,
-    /** Called whenever `record` answers something else. */
-    private readonly changed: () => void,
+    /** Called whenever `record` answers something else; resolves once that is written down. */
+    private readonly changed: () => Promise<void>,
     private readonly report: (event: ProcessEvent) => void,
   ) {}
 
@@ -115,7 +115,7 @@ export class SupervisedProcess {
     this.#ended = end(child);
     this.#since = Date.now();
     this.#identity = child.pid === undefined ? undefined : await identify(child.pid);
-    this.changed();
+    void this.changed();
   }
 
   /** Waits until the process serves; answers how it ended, if it did. */
@@ -166,14 +166,20 @@ export class SupervisedProcess {
       this.#since = undefined;
       this.#set("restarting");
       const nextMs = Math.min(100 * 2 ** this.#failures++, 10_000);
-      if (attempt > 0) this.report({ kind: "failing", how: last, nextMs });
+      if (attempt > 0) await this.#report({ kind: "failing", how: last, nextMs });
       await sleep(nextMs, undefined, { signal, ref: false }).catch(() => undefined);
       if (signal.aborted) return this.#set("stopped");
       await this.#spawn();
       last = await this.#untilHealthy();
       if (signal.aborted) return;
     }
-    this.report({ kind: "restarted", how, ms: Date.now() - died });
+    await this.#report({ kind: "restarted", how, ms: Date.now() - died });
+  }
+
+  /** Says it once it is written down, so that `ps` agrees with what is said here. */
+  async #report(event: ProcessEvent): Promise<void> {
+    await this.changed();
+    this.report(event);
   }
 
   #set(state: ProcessState): void {
@@ -182,7 +188,7 @@ export class SupervisedProcess {
     if (this.#state === state || this.#state === "stopped" || stopping) return;
     this.#state = state;
     if (state === "stopped") this.#identity = this.#since = undefined;
-    this.changed();
+    void this.changed();
   }
 }
 
