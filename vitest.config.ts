@@ -20,7 +20,7 @@ export default defineConfig({
     // Most tests wait for processes of their own; vitest would leave one core idle.
     maxWorkers: "100%",
     // Nothing waits this long; a busy machine may.
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
   },
 });

@@ -23,14 +23,17 @@ export async function run(
   const words = await planWords(settings);
   // First, for a contract may use a word that only this version of the tool has.
   const brought = mode === "write" ? await bringWords(settings, words, forced) : [];
-  const { image, files, contract, findings } = await read(settings, brought.some(isChange) ? undefined : compiled);
+  const { image, descriptors, contract, findings } = await read(
+    settings,
+    brought.some(isChange) ? undefined : compiled,
+  );
   if (hasErrors(findings)) return { diagnostics: findings, actions: brought, missing: [] };
 
   const migrations = await planMigrations(settings, contract, allow);
   const diagnostics = [...findings, ...locate(migrations.findings, image)];
   if (hasErrors(diagnostics)) return { diagnostics, actions: brought, missing: [] };
 
-  const generated = [...plan(contract, files, settings), gitAttributes(settings.generated)];
+  const generated = [...(await plan(contract, descriptors, settings)), gitAttributes(settings.generated)];
   const wanted = [...generated, ...migrations.files, ...words, ...(await planStarters(settings, contract))];
   const place = { ...settings, version };
   const actions = await planOutput(place, wanted, { forced });

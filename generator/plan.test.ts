@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { buildContract } from "./contract/build.js";
 import type { Diagnostic } from "./contract/diagnostic.js";
+import { withBytes } from "./image.js";
 import { plan } from "./plan.js";
 import { entities } from "./rules/entities.js";
 import { methods } from "./rules/methods.js";
@@ -19,7 +20,7 @@ describe.each(["order", "plain", "columns", "presence"])("%s", (name) => {
     const image = await compile(join(testdata, name));
     const { contract, findings } = buildContract(image);
     expect(findings).toEqual([]);
-    const files = plan(contract, image, target);
+    const files = await plan(contract, withBytes(image), target);
     for (const { path, content } of files) {
       await expect(content).toMatchFileSnapshot(join(testdata, name, "expected", path));
     }
@@ -28,7 +29,7 @@ describe.each(["order", "plain", "columns", "presence"])("%s", (name) => {
       .filter((entry) => entry.isFile())
       .map((entry) => relative(join(testdata, name, "expected"), join(entry.parentPath, entry.name)));
     expect(there.sort()).toEqual(files.map(({ path }) => path).sort());
-    expect(plan(contract, image, target)).toEqual(files);
+    expect(await plan(contract, withBytes(image), target)).toEqual(files);
   });
 });
 

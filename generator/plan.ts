@@ -1,5 +1,5 @@
 import { create } from "@bufbuild/protobuf";
-import { CodeGeneratorRequestSchema, type FileDescriptorSet } from "@bufbuild/protobuf/wkt";
+import { CodeGeneratorRequestSchema } from "@bufbuild/protobuf/wkt";
 import type { GeneratedFile, Plugin } from "@bufbuild/protoplugin";
 import type { Contract, ContractFile } from "./contract/contract.js";
 import { rewrites } from "./contract/words.js";
@@ -13,8 +13,10 @@ import { emitRoutes, hasRoutes } from "./emit/routes.js";
 import { emitSchema } from "./emit/schema.js";
 import { emitService } from "./emit/service.js";
 import { emitSystem } from "./emit/system.js";
+import type { Descriptors } from "./image.js";
+import { printMessages } from "./messages.js";
 import type { OutputFile } from "./output/output-file.js";
-import { createEcmaScriptPlugin, protocGenEs } from "./printing.js";
+import { createEcmaScriptPlugin } from "./printing.js";
 import { requirements } from "./requirements.js";
 import { version } from "./version.js";
 
@@ -47,25 +49,21 @@ export interface Target {
 }
 
 /** Everything under `generated/`, from the contract alone: the same contract gives the same bytes. */
-export function plan(contract: Contract, image: FileDescriptorSet, target: Target): OutputFile[] {
+export async function plan(contract: Contract, { files, bytes }: Descriptors, target: Target): Promise<OutputFile[]> {
   const own = new Set(contract.files.map((file) => `${file.desc.name}.proto`));
-  const request = create(CodeGeneratorRequestSchema, {
-    fileToGenerate: image.file.map((file) => file.name).filter((name) => own.has(name)),
-    protoFile: image.file,
-    parameter: [
-      "target=ts",
-      "import_extension=js",
-      ...rewrites.map(([from, to]) => `rewrite_imports=${from}:${to}`),
-    ].join(","),
-  });
-  const messages = protocGenEs
-    .run(request)
-    .file.map(({ name, content }) => ({ path: name, content: withoutParameters(content) }));
+  const fileToGenerate = files.file.map((file) => file.name).filter((name) => own.has(name));
+  const parameter = [
+    "target=ts",
+    "import_extension=js",
+    ...rewrites.map(([from, to]) => `rewrite_imports=${from}:${to}`),
+  ].join(",");
+  const printing = printMessages({ descriptors: bytes, fileToGenerate, parameter });
+  const request = create(CodeGeneratorRequestSchema, { fileToGenerate, protoFile: files.file, parameter });
   const ours = protocGenScaffold(contract)
     .run(request)
     .file.map(({ name, content }) => ({ path: name, content: layout(withHeader(withoutParameters(content))) }));
-  const files = [...messages, ...ours];
-  return [...files, packageJson(target)].map(({ path, content }) => ({
+  const messages = (await printing).map(({ name, content }) => ({ path: name, content: withoutParameters(content) }));
+  return [...messages, ...ours, packageJson(target)].map(({ path, content }) => ({
     path: `${target.generated}/${path}`,
     content: withPlainLines(content),
     owner: "tool",

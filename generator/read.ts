@@ -8,14 +8,15 @@ import type { Diagnostic } from "./contract/diagnostic.js";
 import { applyIgnores, withoutIgnores } from "./contract/ignore.js";
 import { ignoreWord } from "./contract/ignore-comments.js";
 import { isOwn } from "./contract/words.js";
-import { descriptors } from "./image.js";
+import { type Descriptors, descriptors, withBytes } from "./image.js";
 import { absent } from "./output/path.js";
 import type { Settings } from "./settings.js";
 
 /** A contract that was read, with all that is to be said of it. */
 export interface Read {
   readonly image: Image;
-  readonly files: FileDescriptorSet;
+  /** What is in it, without the comments that have findings ignored. */
+  readonly descriptors: Descriptors;
   readonly contract: Contract;
   /** By place in the project; without what comments have ignored. */
   readonly findings: readonly Diagnostic[];
@@ -26,10 +27,16 @@ export async function read(settings: Settings, compiled?: Image): Promise<Read> 
   const image = compiled ?? (await buildImage(settings));
   const files = descriptors(image);
   const texts = await textsWithIgnores(settings.root, image, files);
-  if (texts.size > 0) withoutIgnores(files, new Set(texts.keys()));
+  const isWhole = texts.size === 0;
+  if (!isWhole) withoutIgnores(files, new Set(texts.keys()));
   const { contract, findings } = buildContract(files);
   const located = new Map([...texts].map(([name, text]) => [image.locate(name), text]));
-  return { image, files, contract, findings: applyIgnores(locate(findings, image), located) };
+  return {
+    image,
+    descriptors: isWhole ? { files, bytes: image.bytes } : withBytes(files),
+    contract,
+    findings: applyIgnores(locate(findings, image), located),
+  };
 }
 
 /** Places in the image's files become places in the project's. */
