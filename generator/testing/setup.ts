@@ -15,7 +15,7 @@ declare module "vitest" {
  * Test files are other processes, so they ask over HTTP.
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  let server: Promise<{ databaseUrl(): Promise<string>; stop(): Promise<void> }> | undefined;
+  let server: Promise<TestServer> | undefined;
   const desk = createServer((_request, response) => {
     server ??= startServer();
     server
@@ -34,7 +34,36 @@ export default async function setup(project: TestProject): Promise<() => Promise
   };
 }
 
-async function startServer() {
+interface TestServer {
+  databaseUrl(): Promise<string>;
+  stop(): Promise<void>;
+}
+
+/** `TEST_POSTGRES_URL` names a server that is there already, by a user who may make databases; it is left running. */
+async function startServer(): Promise<TestServer> {
+  const url = process.env.TEST_POSTGRES_URL;
+  return url === undefined ? startEmbedded() : useServer(url);
+}
+
+async function useServer(url: string): Promise<TestServer> {
+  const { default: pg } = await import("pg");
+  return {
+    async databaseUrl() {
+      const name = databaseName();
+      const client = new pg.Client({ connectionString: url });
+      await client.connect();
+      try {
+        await client.query(`create database ${name}`);
+      } finally {
+        await client.end();
+      }
+      return Object.assign(new URL(url), { pathname: `/${name}` }).href;
+    },
+    stop: async () => undefined,
+  };
+}
+
+async function startEmbedded(): Promise<TestServer> {
   const { chmod, mkdtemp, rm } = await import("node:fs/promises");
   const { tmpdir } = await import("node:os");
   const { join } = await import("node:path");
@@ -46,7 +75,7 @@ async function startServer() {
   const postgres = await startPostgres({ directory: join(directory, "data"), fsync: false });
   return {
     async databaseUrl() {
-      const name = `test_${randomUUID().replaceAll("-", "")}`;
+      const name = databaseName();
       await postgres.createDatabase(name);
       return postgres.url(name);
     },
@@ -56,4 +85,8 @@ async function startServer() {
       await rm(directory, { recursive: true, force: true });
     },
   };
+}
+
+function databaseName(): string {
+  return `test_${randomUUID().replaceAll("-", "")}`;
 }
