@@ -3,7 +3,7 @@ import { createRequire } from "node:module";
 import { arch, platform, tmpdir } from "node:os";
 import { buffer, text } from "node:stream/consumers";
 import type { Diagnostic } from "./contract/diagnostic.js";
-import { bufModules, locateIn } from "./modules.js";
+import { bufModules, type KnownModules, locateIn } from "./modules.js";
 import type { Settings } from "./settings.js";
 
 /** The contract as buf compiled it, comments and places included. */
@@ -21,11 +21,11 @@ export class CompileError extends Error {
   }
 }
 
-/** Compiles the project's protos. Throws a CompileError with all that buf found wrong. */
-export async function buildImage({ root }: Settings): Promise<Image> {
+/** Compiles the project's protos. Throws a CompileError with all that buf found wrong. `known`: see `bufModules`. */
+export async function buildImage({ root }: Settings, known?: KnownModules): Promise<Image> {
   // buf first: it has the longer way.
   const building = runBuf(root, ["build", "--as-file-descriptor-set", "--output", "-", ...asJson]);
-  const [{ findings, stdout }, modules] = await Promise.all([building, bufModules(root)]);
+  const [{ findings, stdout }, modules] = await Promise.all([building, bufModules(root, known)]);
   if (findings.length > 0) throw new CompileError(findings);
   return { bytes: stdout, locate: locateIn(root, modules) };
 }

@@ -3,8 +3,23 @@ import { readFile } from "node:fs/promises";
 import { join, posix } from "node:path";
 import { absent } from "./output/path.js";
 
-/** The folders of the modules that buf.yaml names, relative to the root. They hold the protos. */
-export async function bufModules(root: string): Promise<readonly string[]> {
+/** A buf.yaml and the modules in it. */
+export interface KnownModules {
+  readonly text: string;
+  readonly modules: readonly string[];
+}
+
+/**
+ * The folders of the modules that buf.yaml names, relative to the root. They hold the protos.
+ *
+ * @param known what an earlier run read: while the text is still the same, no parser need be loaded
+ */
+export async function bufModules(root: string, known?: KnownModules): Promise<readonly string[]> {
+  return (await readModules(root, known)).modules;
+}
+
+/** The same, with the text. */
+export async function readModules(root: string, known?: KnownModules): Promise<KnownModules> {
   const text = await readFile(join(root, "buf.yaml"), "utf8").catch(absent);
   if (text === undefined) {
     throw new Error(
@@ -12,6 +27,10 @@ export async function bufModules(root: string): Promise<readonly string[]> {
         "modules: [{path: proto}]",
     );
   }
+  return text === known?.text ? known : { text, modules: await parseModules(text) };
+}
+
+async function parseModules(text: string): Promise<readonly string[]> {
   const { parse } = await import("yaml");
   let config: unknown;
   try {

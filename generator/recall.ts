@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { buildImage, CompileError, type Image } from "./buf.js";
 import type { GenerateResult } from "./generate.js";
-import { bufModules } from "./modules.js";
+import { bufModules, type KnownModules, readModules } from "./modules.js";
 import type { Action } from "./output/action.js";
 import { remember } from "./output/apply.js";
 import { manifestName, parseManifest, printManifest } from "./output/manifest.js";
@@ -16,6 +16,13 @@ import { version } from "./version.js";
 
 /** Where the last run's answer is kept. Without it, everything is worked out. */
 const kept = ".scaffold/generated.json";
+
+/** What is kept there. */
+interface Kept {
+  readonly key: string;
+  readonly result: GenerateResult;
+  readonly modules: KnownModules;
+}
 
 export interface Recalled {
   /** The image that was compiled to find out; undefined if it was not, or does not compile. */
@@ -31,16 +38,16 @@ export interface Recalled {
 export async function recall(settings: Settings): Promise<Recalled> {
   const text = await readFile(join(settings.root, kept), "utf8").catch(absent);
   if (text === undefined) return {};
-  const building = buildImage(settings).catch((error: unknown) => {
+  const last = parse(text);
+  const building = buildImage(settings, last?.modules).catch((error: unknown) => {
     if (error instanceof CompileError) return undefined;
     throw error;
   });
   // While buf compiles.
-  const modules = await bufModules(settings.root);
+  const modules = await bufModules(settings.root, last?.modules);
   const parts = [aroundDigest(settings, modules), generatedOnDisk(settings)];
   const image = await building;
   if (image === undefined) return {};
-  const last = parse(text);
   if (last?.key !== keyOf(settings, image, parts)) return { image };
   return { image, result: last.result };
 }
@@ -50,10 +57,11 @@ export async function keep(settings: Settings, image: Image, result: GenerateRes
   const { actions, missing, diagnostics } = result;
   if (actions.some(({ kind }) => kind === "conflict" || kind === "foreign")) return;
   // What the files are to be, not what they are by now: an edit since must be seen.
-  const parts = [aroundDigest(settings, await bufModules(settings.root)), generatedAsWanted(settings, actions)];
+  const modules = await readModules(settings.root);
+  const parts = [aroundDigest(settings, modules.modules), generatedAsWanted(settings, actions)];
   const next = actions.flatMap(settled);
-  const text = JSON.stringify({ key: keyOf(settings, image, parts), result: { diagnostics, actions: next, missing } });
-  await writeFile(join(settings.root, kept), `${text}\n`);
+  const all: Kept = { key: keyOf(settings, image, parts), result: { diagnostics, actions: next, missing }, modules };
+  await writeFile(join(settings.root, kept), `${JSON.stringify(all)}\n`);
 }
 
 /** What the next run will find of an action; texts are left out. */
@@ -66,9 +74,9 @@ function settled(action: Action): Action[] {
   return [{ kind: "unchanged", path, content: "" }];
 }
 
-function parse(text: string): { key: string; result: GenerateResult } | undefined {
+function parse(text: string): Kept | undefined {
   try {
-    return JSON.parse(text) as { key: string; result: GenerateResult };
+    return JSON.parse(text) as Kept;
   } catch {
     return undefined;
   }

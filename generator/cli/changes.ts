@@ -1,7 +1,6 @@
 import pc from "picocolors";
 import type { GenerateResult, Mode } from "../generate.js";
-import { isChange, isConflict } from "../output/action.js";
-import { diff as patchOf } from "../output/diff.js";
+import { type Action, isChange, isConflict } from "../output/action.js";
 
 export interface ChangesOptions {
   readonly mode: Mode;
@@ -10,20 +9,26 @@ export interface ChangesOptions {
 }
 
 /** Prints what a run did, or would do: names or patches on standard output, what is in its way on standard error. */
-export function printChanges({ actions }: GenerateResult, { mode, blocked }: ChangesOptions): void {
+export async function printChanges({ actions }: GenerateResult, { mode, blocked }: ChangesOptions): Promise<void> {
   const changes = actions.filter(isChange);
+  const conflicts = mode === "check" ? [] : actions.filter(isConflict);
   if (mode === "diff") {
-    process.stdout.write(changes.map(patchOf).join(""));
+    process.stdout.write((await patchesOf(changes)).join(""));
   } else if (!blocked && mode !== "check") {
     for (const { kind, path } of changes) process.stdout.write(`${kind} ${path}\n`);
   }
-  if (mode !== "check") {
-    for (const conflict of actions.filter(isConflict)) process.stderr.write(excerpt(patchOf(conflict)));
-  }
+  for (const patch of await patchesOf(conflicts)) process.stderr.write(excerpt(patch));
   const foreign = actions.filter(({ kind }) => kind === "foreign").map(({ path }) => path);
   if (foreign.length > 0) {
     process.stderr.write(`left alone, not the tool's: ${foreign.slice(0, 5).join(", ")}${more(foreign.length - 5)}\n`);
   }
+}
+
+/** What makes patches is loaded only when there are any: most runs have none to show. */
+async function patchesOf(actions: readonly Action[]): Promise<string[]> {
+  if (actions.length === 0) return [];
+  const { diff } = await import("../output/diff.js");
+  return actions.map(diff);
 }
 
 function more(count: number): string {

@@ -40,6 +40,7 @@ export async function main(args: readonly string[]): Promise<void> {
     if (!process.emit("SIGTERM", "SIGTERM")) process.exit();
   });
   let options: string[] = [];
+  let running: unknown;
   const cli = yargs([...args])
     .scriptName("scaffold")
     .usage("$0 <command>\n\nTurns Protobuf contracts into running TypeScript microservices.")
@@ -60,10 +61,15 @@ export async function main(args: readonly string[]): Promise<void> {
         options = optionsOf(built);
         return built;
       },
+      // Not waited for by yargs: before it waits for anything, it lays out the whole help, in case that be needed.
+      handler(argv) {
+        running = command.handler(argv);
+      },
     });
   }
   try {
-    await cli.parseAsync();
+    await cli.parse();
+    await running;
   } catch (error) {
     fail(error, { args, options, commands: commands.map(({ command }) => String(command).split(" ")[0]!) });
   }

@@ -33,7 +33,7 @@ export async function regenerate(
     if (blocked) process.exitCode = 100;
     return !blocked;
   }
-  printChanges(result, { mode, blocked });
+  await printChanges(result, { mode, blocked });
   report(findings, errorFormat);
   await printOutcome(result, mode, settings.root);
   return !blocked;
