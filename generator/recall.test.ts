@@ -5,6 +5,7 @@ import { generate } from "./generate.js";
 import { isChange } from "./output/action.js";
 import { recall } from "./recall.js";
 import { readSettings } from "./settings.js";
+import { scaffold } from "./testing/cli.js";
 import { contractProject, notesPath, notesProto } from "./testing/contract-project.js";
 
 const generated = "generated/desk/notes/v1/notes_service.ts";
@@ -80,4 +81,12 @@ it("keeps nothing while there is something to do or to say", async () => {
   const settings = await readSettings(project.root);
   await generate(settings, "write");
   expect(project.read(".scaffold/generated.json")).toBeUndefined();
+});
+
+it("says in one line that buf is missing, after a run with it too", async () => {
+  const project = contractProject();
+  await generate(await readSettings(project.root), "write");
+  const { code, stdout, stderr } = await scaffold(project.root, ["generate"], { env: { BUF: "/nowhere/buf" } });
+  expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
+  expect(stderr).toMatch(/^scaffold: buf cannot be started: .*ENOENT.*\n$/);
 });

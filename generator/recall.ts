@@ -43,6 +43,8 @@ export async function recall(settings: Settings): Promise<Recalled> {
     if (error instanceof CompileError) return undefined;
     throw error;
   });
+  // It may fail before anyone waits for it.
+  building.catch(() => undefined);
   // While buf compiles.
   const modules = await bufModules(settings.root, last?.modules);
   const parts = [aroundDigest(settings, modules), generatedOnDisk(settings)];

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { readFile } from "node:fs/promises";
 import { type Entry, parseServerTiming } from "./server-timing.js";
 
 /**
@@ -6,9 +7,11 @@ import { type Entry, parseServerTiming } from "./server-timing.js";
  * not know the order yet, and again when they do.
  *
  *     npm run demo [-- http://127.0.0.1:8080]
+ *
+ * Default: the system that `npm start` runs in this project.
  */
 const WARM_UP = 200;
-const address = process.argv[2] ?? `http://127.0.0.1:${process.env.PORT ?? 8080}`;
+const address = process.argv[2] ?? (await running()) ?? `http://127.0.0.1:${process.env.PORT ?? 8080}`;
 
 try {
   // Another order first, until connections and code are warm, so that "cold" means the caches alone.
@@ -23,6 +26,16 @@ try {
       : (error as Error).message;
   process.stderr.write(`${address}: ${refused}\n`);
   process.exitCode = 1;
+}
+
+/** The address that the running system wrote down. */
+async function running(): Promise<string | undefined> {
+  try {
+    const state = process.env.SCAFFOLD_STATE ?? ".scaffold";
+    return (JSON.parse(await readFile(`${state}/run.json`, "utf8")) as { url?: string }).url;
+  } catch {
+    return undefined;
+  }
 }
 
 interface Walk {

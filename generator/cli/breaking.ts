@@ -43,7 +43,7 @@ export const breaking: CommandModule<object, Options> = {
     for (const path of args.path ?? []) passed.push("--path", path);
     const findings = await bufBreaking(settings, passed);
     report(findings, args.errorFormat);
-    if (findings.length > 0) {
+    if (findings.some(({ rule }) => rule !== "COMPILE")) {
       process.stderr.write(
         "Whoever was built against the old contract breaks. Add in place of changing, deprecate in place of removing, or " +
           "start a new version of the package (…v2) beside this one. Rules: https://buf.build/docs/breaking/rules\n",

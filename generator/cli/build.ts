@@ -1,3 +1,5 @@
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
 import type { CommandModule } from "yargs";
 import { project } from "./project.js";
 
@@ -15,6 +17,14 @@ export const build: CommandModule = {
   async handler() {
     const settings = await project();
     const { build } = await import("../build.js");
-    await build(settings);
+    const began = Date.now();
+    const fresh = await build(settings);
+    const folder = `${settings.services}/dist`;
+    const entries = await readdir(join(settings.root, folder), { withFileTypes: true });
+    const names = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
+    for (const name of names) process.stdout.write(`${folder}/${name}/main.js\n`);
+    const changed = names.filter((name) => fresh.has(name)).length;
+    const seconds = ((Date.now() - began) / 1000).toFixed(1);
+    process.stderr.write(`${names.length} built in ${seconds} s, ${changed} of them changed\n`);
   },
 };

@@ -1,5 +1,6 @@
 import { didYouMean } from "../closest.js";
 import type { Diagnostic } from "../contract/diagnostic.js";
+import { camelCase } from "../contract/names.js";
 import { type ErrorFormat, errorFormats, report } from "./report.js";
 
 /** A mistake on the command line itself. */
@@ -54,11 +55,15 @@ function formatIn(args: readonly string[]): ErrorFormat {
 }
 
 /** yargs' message, with what was probably meant, and where to read on. */
-function explain(message: string, { args, commands, options }: Words): string {
+function explain(said: string, { args, commands, options }: Words): string {
   const command = args.find((arg) => !arg.startsWith("-"));
   if (command !== undefined && !commands.includes(command)) {
     return `"${command}" is not a command.${didYouMean(command, commands)} See scaffold --help`;
   }
+  // yargs names an option in camel case too.
+  const message = said.replace(/^(Unknown argument)s: ([\w-]+), (\w+)$/, (all, what, option: string, twin: string) =>
+    camelCase(option) === twin && option !== twin ? `${what}: ${option}` : all,
+  );
   const unknown = /^Unknown arguments?: ([^,\s]+)/.exec(message)?.[1];
   const hint = unknown === undefined ? "" : didYouMean(unknown, options).replace("mean ", "mean --");
   return `${message}.${hint} See scaffold ${command === undefined ? "" : `${command} `}--help`;

@@ -55,6 +55,28 @@ it("takes the project's own templates", async () => {
   expect(project.read("services/other/other.ts")).toBeUndefined();
 });
 
+it("gives a name that is a word of TypeScript to everything but a constant", async () => {
+  const project = contractProject();
+  expect(await scaffold(project.root, ["new-service", "class", "--entity", "Class"])).toMatchObject({ code: 0 });
+  expect(project.read("services/class/class.ts")).toContain("export const class$ = classService(");
+  expect(project.read("services/class/main.ts")).toContain("await serve(class$,");
+});
+
+it.each(["gateway", "postgres", "balancer", "dist", "sample"])("refuses the name %s", async (name) => {
+  const project = contractProject();
+  const { code, stderr } = await scaffold(project.root, ["new-service", name]);
+  expect({ code, stderr }).toEqual({
+    code: 1,
+    stderr: `scaffold: "${name}" is the system's own name for a part of it: choose another\n`,
+  });
+  expect(project.read(`services/${name}/main.ts`)).toBeUndefined();
+});
+
+it("says of a bad name only that it is bad", async () => {
+  const { stderr } = await scaffold(contractProject().root, ["new-service", "Bad Name"]);
+  expect(stderr).toBe('scaffold: "Bad Name" is no name of a service: write it like order-history\n');
+});
+
 it("says all that is wrong with what was asked for", async () => {
   const project = contractProject();
   const args = [

@@ -7,7 +7,7 @@ import { isEntity } from "./entity-option.js";
 import { Findings } from "./findings.js";
 import { deepFreeze } from "./freeze.js";
 import { checkRoutes } from "./http.js";
-import { camelCase } from "./names.js";
+import { camelCase, takenServiceNames } from "./names.js";
 import { buildService, type Draft, linkCalls, type Owners } from "./service.js";
 import { checkTypeScript } from "./typescript.js";
 import { isOwn } from "./words.js";
@@ -107,11 +107,11 @@ function checkNames(services: readonly Service[], findings: Findings): void {
         `${service.desc.name} and ${other.desc.typeName} are both called "${service.name}", after their package: give each a package of its own.`,
       );
     }
-    if (service.name === "gateway") {
+    if (takenServiceNames.has(service.name)) {
       findings.error(
         "SERVICE_NAME_TAKEN",
         service.desc,
-        `"gateway" is the gateway's own name: rename the package ${service.desc.file.proto.package}.`,
+        `"${service.name}" is the system's own name for a part of it: rename the package ${service.desc.file.proto.package}.`,
       );
     }
     names.set(service.name, service);

@@ -40,6 +40,11 @@ export function serviceName(service: DescService): string {
   return [...words.toReversed(), ...own].map(kebabCase).find((name) => /^[a-z]/.test(name)) ?? "service";
 }
 
+/** Names that no service can have: other processes of a running system, their logs, and the folder of what is built. */
+export const takenServiceNames: ReadonlySet<string> = new Set(
+  "balancer dist gateway gateway-1 gateway-2 postgres sample".split(" "),
+);
+
 /** "OrderLines", "order_lines" and "order__lines_" -> "order-lines". */
 function kebabCase(name: string): string {
   return snakeCase(name)

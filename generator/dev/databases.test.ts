@@ -1,10 +1,10 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { temporaryProject } from "../testing/project.js";
 import { execute } from "../testing/tables.js";
 import { runningDatabases } from "./databases.js";
-import { startPostgres } from "./postgres.js";
+import { removePostgres, startPostgres } from "./postgres.js";
 
 test("knows the databases of the system that runs in a project", async () => {
   const { root } = temporaryProject();
@@ -23,5 +23,6 @@ test("knows the databases of the system that runs in a project", async () => {
   } finally {
     await server.stop();
   }
+  onTestFinished(() => removePostgres(join(root, ".scaffold/postgres")));
   expect(await runningDatabases(root)).toBeUndefined();
 });

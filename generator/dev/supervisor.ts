@@ -1,5 +1,6 @@
 import { access, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import type { Console } from "./console.js";
 import { Database } from "./database.js";
@@ -37,6 +38,8 @@ export interface SystemPlan {
 }
 
 const gateways = ["gateway-1", "gateway-2"];
+/** How much later than a failure the signal may come that caused it, in milliseconds. */
+const SIGNAL_MS = 100;
 
 /** Runs a whole system: PostgreSQL, services, gateways and the load balancer, each its own process but the last. */
 export class Supervisor {
@@ -74,6 +77,8 @@ export class Supervisor {
     try {
       await this.#starting;
     } catch (error) {
+      // At Ctrl-C a helper of the build may be gone, and its failure be heard, before our own signal is.
+      await sleep(SIGNAL_MS, undefined, { signal: this.#stopping.signal }).catch(() => undefined);
       const asked = this.#stopping.signal.aborted;
       await this.stop();
       throw asked ? new Stopped() : error;
@@ -139,7 +144,8 @@ export class Supervisor {
   async #cleanUp(): Promise<void> {
     await awaitGuard(this.#folder);
     const count = await endLeftovers(this.#folder);
-    if (count > 0) this.console.note(`cleaned up after an earlier run: ${count} processes ended`);
+    if (count > 0)
+      this.console.note(`cleaned up after an earlier run: ${count} ${count === 1 ? "process" : "processes"} ended`);
   }
 
   async #startProcesses(): Promise<void> {

@@ -1,6 +1,7 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Contract, Method, Service } from "../contract/contract.js";
+import { identifier } from "../contract/identifier.js";
 import { camelCase } from "../contract/names.js";
 import type { OutputFile } from "../output/output-file.js";
 import { absent } from "../output/path.js";
@@ -36,6 +37,7 @@ export async function planStarters(
     if (started === 2 || sources.size > started) continue;
     const data = {
       name: service.name,
+      constant: constant(service),
       definition: definition(service),
       generated: `${settings.package}/${service.file}`,
       stubs: await stubs(settings.root, service.methods.filter(isByHand)),
@@ -96,13 +98,18 @@ async function stubs(root: string, methods: readonly Method[]): Promise<string> 
   return (await Promise.all(texts)).join("\n").trimEnd();
 }
 
-/** The function that makes the service of its handlers: `orderService`, as emit/service.ts prints it. */
-function definition({ desc }: Service): string {
-  return desc.name.charAt(0).toLowerCase() + desc.name.slice(1);
+/** The function that makes the service of its handlers: `orderService`. */
+function definition({ exports }: Service): string {
+  return exports.define;
+}
+
+/** What its handlers' file exports: `orders`. */
+function constant({ name }: Service): string {
+  return identifier(camelCase(name));
 }
 
 function exports(text: string, service: Service): boolean {
-  return text.includes(`export const ${camelCase(service.name)} = ${definition(service)}(`);
+  return text.includes(`export const ${constant(service)} = ${definition(service)}(`);
 }
 
 /** Whether a word occurs in a text, as a whole. */

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
+import { bufBinary } from "../buf.js";
 import { exclusively } from "../exclusive.js";
 import { bufModules } from "../modules.js";
 import { applyOutput, planOutput } from "../output/output.js";
@@ -16,12 +17,15 @@ import { planService, type ServiceRequest } from "./service.js";
  */
 export async function newService(
   settings: Settings,
-  request: Omit<ServiceRequest, "package"> & { readonly package: string | undefined },
+  request: Omit<ServiceRequest, "package" | "isUsualPackage"> & { readonly package: string | undefined },
 ): Promise<OutputFile[]> {
+  // What is written is generated from next: without buf it would be left half done.
+  bufBinary();
   const [protos = "."] = await bufModules(settings.root);
   const pkg = request.package ?? `${await usualPrefix(settings, protos)}.${request.name.replaceAll("-", "_")}.v1`;
   return exclusively(settings.root, async () => {
-    const files = await planService({ ...request, package: pkg }, settings, protos);
+    const isUsualPackage = request.package === undefined;
+    const files = await planService({ ...request, package: pkg, isUsualPackage }, settings, protos);
     const taken = files.filter(({ path }) => existsSync(join(settings.root, path))).map(({ path }) => path);
     if (taken.length > 0) {
       throw new Error(

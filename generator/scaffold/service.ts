@@ -1,4 +1,5 @@
-import { camelCase, pascalCase } from "../contract/names.js";
+import { identifier } from "../contract/identifier.js";
+import { camelCase, pascalCase, takenServiceNames } from "../contract/names.js";
 import type { OutputFile } from "../output/output-file.js";
 import type { Settings } from "../settings.js";
 import { type EntityData, parseEntity } from "./entity.js";
@@ -10,21 +11,28 @@ export interface ServiceRequest {
   readonly name: string;
   /** "shop.catalog.v1". */
   readonly package: string;
+  /** Whether the package was made from the name, which then is all that can be wrong with it. Default: no. */
+  readonly isUsualPackage?: boolean;
   /** `Product:name,price_cents:int64`, one for each entity. */
   readonly entities: readonly string[];
 }
 
+const version = /^v\d+((alpha|beta)\d+)?$/;
+
 /** Throws an Error that lists all that is wrong with the request. */
-export function checkRequest({ name, package: pkg, entities }: ServiceRequest): EntityData[] {
+export function checkRequest({ name, package: pkg, isUsualPackage, entities }: ServiceRequest): EntityData[] {
   const faults: string[] = [];
   if (!/^[a-z][a-z0-9]*(-[a-z][a-z0-9]*)*$/.test(name)) {
     faults.push(`"${name}" is no name of a service: write it like order-history`);
+  } else if (takenServiceNames.has(name)) {
+    faults.push(`"${name}" is the system's own name for a part of it: choose another`);
   }
   const words = pkg.split(".");
   const word = name.replaceAll("-", "_");
-  if (!words.every((part) => /^[a-z][a-z0-9_]*$/.test(part)) || !/^v\d+((alpha|beta)\d+)?$/.test(words.at(-1) ?? "")) {
+  const isVersioned = words.every((part) => /^[a-z][a-z0-9_]*$/.test(part)) && version.test(words.at(-1) ?? "");
+  if (!isUsualPackage && !isVersioned) {
     faults.push(`--package ${pkg} is no package with a version: write it like shop.${word}.v1`);
-  } else if (words.at(-2) !== word) {
+  } else if (!isUsualPackage && words.at(-2) !== word) {
     faults.push(`--package ${pkg} belongs to another service: the word before its version must be ${word}`);
   }
   const parsed = entities.flatMap((entity) => {
@@ -53,6 +61,7 @@ export async function planService(request: ServiceRequest, settings: Settings, p
   const contract = contractPath(request);
   const data = {
     name: request.name,
+    constant: identifier(camelCase(request.name)),
     package: request.package,
     service: `${pascalCase(camelCase(request.name))}Service`,
     path: `/${request.package.split(".").at(-1)}/${request.name}`,

@@ -113,6 +113,47 @@ describe("files", () => {
   });
 });
 
+describe("what is no request of the system's", () => {
+  const raw = async (text: string) => {
+    const socket = connect(gateway.port, "127.0.0.1");
+    // It may hang up before all is sent.
+    socket.on("error", () => undefined);
+    socket.write(text);
+    const answer = (await socket.setEncoding("utf8").toArray()).join("");
+    const [head = "", body = ""] = answer.split("\r\n\r\n");
+    return { status: head.split("\r\n")[0], body: JSON.parse(body) as { code: number; message: string } };
+  };
+
+  it("is answered as google.rpc.Status when it is not even HTTP", async () => {
+    expect(await raw("nonsense\r\n\r\n")).toEqual({
+      status: "HTTP/1.1 400 Bad Request",
+      body: { code: Code.InvalidArgument, message: "this is no request of HTTP/1.1", details: [] },
+    });
+    expect(await raw(`GET /${"a".repeat(20_000)} HTTP/1.1\r\nhost: a\r\n\r\n`)).toMatchObject({
+      status: "HTTP/1.1 431 Request Header Fields Too Large",
+      body: { code: Code.InvalidArgument },
+    });
+  });
+
+  it.each([
+    ["PUT", "application/json", 405, "does not answer PUT, but POST"],
+    ["POST", "text/plain", 415, "takes application/json"],
+    ["POST", "application/grpcx", 415, "takes application/json"],
+  ])("is refused with a reason: %s of %s to a method", async (method, type, status, reason) => {
+    const url = `${gateway.url}/shop.orders.v1.OrderService/GetOrder`;
+    const answer = await fetch(url, { method, headers: { "content-type": type }, body: "{}" });
+    expect(answer.status).toBe(status);
+    expect(((await answer.json()) as { message: string }).message).toContain(reason);
+  });
+
+  it("is refused with a reason when its body is compressed", async () => {
+    const headers = { "content-type": "application/json", "content-encoding": "gzip" };
+    const answer = await fetch(`${gateway.url}/v1/orders`, { method: "POST", headers, body: "{}" });
+    expect([answer.status, answer.headers.get("accept-encoding")]).toEqual([415, "identity"]);
+    expect(((await answer.json()) as { message: string }).message).toContain("gzip");
+  });
+});
+
 it("ends endless calls with UNAVAILABLE when it drains, and then stops", async () => {
   const client = createClient(OrderService, createGrpcTransport({ baseUrl: gateway.url }));
   const watched = client.watchOrder({ id: "1" })[Symbol.asyncIterator]();

@@ -10,7 +10,7 @@ import { reflectionRoutes } from "../rpc/reflection.js";
 import type { System } from "../system.js";
 import { passthrough } from "./passthrough/plugin.js";
 import { type RestRoute, rest } from "./rest.js";
-import { bodyLimit, sendError } from "./rest-error.js";
+import { answerClientError, bodyLimit, sendError } from "./rest-error.js";
 import type { StaticFiles } from "./static.js";
 import { typesOf } from "./types.js";
 import type { Upstream } from "./upstream.js";
@@ -39,6 +39,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     logController: new LogController({ disableRequestLogging: true }),
     // Longer than the keep-alive of common load balancers (60 s): the side that sends requests must be the one to hang up.
     keepAliveTimeout: 65_000,
+    clientErrorHandler: answerClientError,
     frameworkErrors: (error, _request, reply) => void sendError(reply, error, types),
   }) as unknown as FastifyInstance;
 
@@ -48,8 +49,10 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     methods: ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
     exposedHeaders: [...connectCors.exposedHeaders, "Server-Timing"],
     maxAge: 7200,
+    // What is no preflight is answered as any other request.
+    strictPreflight: false,
   });
-  await app.register(passthrough, { system, upstreams, draining });
+  await app.register(passthrough, { system, upstreams, types, draining });
   await app.register(fastifyConnectPlugin, {
     routes(router) {
       healthRoutes(health)(router);

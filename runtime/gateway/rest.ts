@@ -69,6 +69,14 @@ export async function rest(app: FastifyInstance, { routes, types, draining }: Re
     const path = request.url.split("?", 1)[0]!;
     const match = router.match(request.method, path);
     if (match.kind === "found") {
+      const encoding = request.headers["content-encoding"] ?? "identity";
+      if (encoding !== "identity") {
+        const error = new ConnectError(
+          `the body must not be encoded (${encoding}): send it as it is`,
+          Code.InvalidArgument,
+        );
+        return sendError(reply.header("accept-encoding", "identity"), error, types, 415);
+      }
       exchanges.set(request, { endpoint: match.route, values: match.values });
     } else if (match.kind === "wrong-verb") {
       const allow = match.allow.join(", ");

@@ -73,7 +73,7 @@ describe("the query", () => {
     ["nested=x", "nested: holds no plain value: name one of its fields"],
     ["labels=x", "labels: holds no plain value: name one of its fields"],
     ["items=x", "items: holds no plain value: name one of its fields"],
-    ["small=1&small=2", "small: cannot be given beside small"],
+    ["small=1&small=2", "small: is given twice"],
     ["left=l&right=r", "right: cannot be given beside left"],
   ])("refuses %s", (query, message) => {
     expect(refusal(get, `/v1/echo?${query}`)).toMatchObject({ code: Code.InvalidArgument, rawMessage: message });

@@ -55,7 +55,8 @@ export class UrlFields {
     if (path[0] === body) return "belongs into the body";
     if (!fitsInUrl(path.at(-1)!)) return "holds no plain value: name one of its fields";
     const rival = slots(path).find((slot) => given.has(slot));
-    return rival === undefined ? undefined : `cannot be given beside ${given.get(rival)}`;
+    if (rival === undefined) return undefined;
+    return rival === pathName(path) ? "is given twice" : `cannot be given beside ${given.get(rival)}`;
   }
 
   /** Sets one field from a text; answers what is wrong with the text. */

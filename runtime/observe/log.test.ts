@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { expect, test } from "vitest";
 import { createLogger, type LogLevel } from "./log.js";
@@ -37,4 +38,16 @@ test("an error is logged with its causes, and an RPC's with its code as a word a
   });
   expect(JSON.stringify(first)).not.toContain("secret");
   expect(second.err).toBe("thrown text");
+});
+
+test("what was logged is written, also when the process is killed at once", () => {
+  const source = `
+    import { createLogger } from ${JSON.stringify(new URL("./log.ts", import.meta.url).href)};
+    const log = createLogger({ name: "orders" });
+    for (let n = 0; n < 50; n++) log.info({ n }, "said");
+    process.kill(process.pid, "SIGKILL");`;
+  const tsx = ["--import", import.meta.resolve("tsx"), "--input-type=module", "--eval", source];
+  const { stdout, signal } = spawnSync(process.execPath, tsx, { encoding: "utf8" });
+  expect(signal).toBe("SIGKILL");
+  expect(stdout.trim().split("\n")).toHaveLength(50);
 });

@@ -1,5 +1,12 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { type DestinationStream, type Logger, pino, stdSerializers, stdTimeFunctions } from "pino";
+import {
+  type DestinationStream,
+  type Logger,
+  pino,
+  destination as pinoDestination,
+  stdSerializers,
+  stdTimeFunctions,
+} from "pino";
 
 export type { Logger };
 
@@ -31,7 +38,8 @@ export function createLogger(options: LoggerOptions, destination?: DestinationSt
     formatters: { level: (label: string) => ({ level: label }) },
     serializers: { err: serializeError },
   };
-  return destination ? pino(settings, destination) : pino(settings);
+  // Without sync, pino hands lines to the system later.
+  return pino(settings, destination ?? pinoDestination({ dest: 1, sync: true }));
 }
 
 /** An RPC's error is logged with its code as a word, and without metadata and details, which may hold users' data. */

@@ -1,11 +1,12 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { removePostgres } from "protoscaffold/dev/postgres";
+import { execute } from "protoscaffold/testing/tables";
 
 export const root = fileURLToPath(new URL("../../../", import.meta.url));
 export const scaffold = join(root, "generator/bin/scaffold.js");
@@ -21,6 +22,8 @@ export interface Shop {
   output(): string;
   /** What `scaffold ps --json` says. */
   processes(): Promise<Process[]>;
+  /** How many rows of a table in a service's database satisfy a condition. */
+  count(service: string, table: string, where: string): Promise<number>;
   /** Settles once the supervisor has ended. */
   ended(): Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
   /** Ends the system, by default as Ctrl-C does, and forgets its state. */
@@ -67,6 +70,15 @@ export async function startShop(
     supervisor,
     output: () => lines.join("\n"),
     processes: async () => JSON.parse(await run(["ps", "--json"], env)) as Process[],
+    async count(service, table, where) {
+      const { postgres } = JSON.parse(await readFile(join(state, "run.json"), "utf8")) as {
+        postgres: { port: number };
+      };
+      const password = (await readFile(join(state, "postgres/password"), "utf8")).trim();
+      const url = `postgres://postgres:${password}@127.0.0.1:${postgres.port}/${service}`;
+      const { rows } = await execute(url, `select count(*)::int as count from "${table}" where ${where}`);
+      return (rows[0] as { count: number }).count;
+    },
     ended: () => end,
     async stop(signal = "SIGINT") {
       supervisor.kill(signal);

@@ -234,6 +234,9 @@ it("lets pages from anywhere call, and read what they need", async () => {
 });
 
 it("leaves methods that only the service knows to the service", async () => {
-  const answer = await fetch(`${gateway.url}/shop.orders.v1.OrderService/Nothing`, { method: "POST" });
+  const answer = await fetch(`${gateway.url}/shop.orders.v1.OrderService/Nothing`, {
+    method: "POST",
+    headers: { "content-type": "application/proto" },
+  });
   expect(answer.status).toBe(404);
 });

@@ -95,6 +95,11 @@ export function protocolOf(contentType: string): Protocol {
   return connectUnary;
 }
 
+/** Whether a body of this content type may be a call in any of the protocols. */
+export function isRpc(contentType: string): boolean {
+  return /^application\/(grpc(-web)?(-text)?(\+[\w.-]+)?|connect\+(json|proto)|json|proto)\s*(;|$)/i.test(contentType);
+}
+
 function grpcStatus(error: ConnectError): Headers {
   return setTrailerStatus(new Headers(), error);
 }

@@ -10,6 +10,8 @@ const orders = createOrderServiceClient({ baseUrl: location.origin });
 const users = createUserServiceClient({ baseUrl: location.origin });
 
 const cart = new Map<string, { product: Product; quantity: number }>();
+/** Names the order until it is answered: whoever presses again after an error asks for the same one. */
+let requestId = crypto.randomUUID();
 
 await showProducts();
 byId("order").addEventListener("submit", (event) => {
@@ -35,6 +37,8 @@ function card(product: Product): HTMLElement {
   add.addEventListener("click", () => {
     const { quantity } = cart.get(product.id) ?? { quantity: 0 };
     cart.set(product.id, { product, quantity: quantity + 1 });
+    // Another cart is another order.
+    requestId = crypto.randomUUID();
     showCart();
   });
   const price = element("span", money(product.priceCents));
@@ -60,11 +64,12 @@ async function placeOrder(): Promise<void> {
   say("Placing your order …");
   try {
     const order = await orders.placeOrder({
-      requestId: crypto.randomUUID(),
+      requestId,
       customerId: await anyCustomer(),
       lines: [...cart.values()].map(({ product, quantity }) => ({ productId: product.id, quantity })),
       paymentMethod: byId<HTMLSelectElement>("payment").value,
     });
+    requestId = crypto.randomUUID();
     if (order.state === OrderState.CONFIRMED) {
       say(`Order ${order.id} is confirmed: ${money(order.totalCents)}.`);
       cart.clear();
