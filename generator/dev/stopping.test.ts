@@ -1,6 +1,9 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { PassThrough } from "node:stream";
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
+import { Console } from "./console.js";
+import { Stopped, Supervisor } from "./supervisor.js";
 import { DevProcess, eventually } from "./testing/dev-process.js";
 import { systemFixture } from "./testing/fixture.js";
 
@@ -22,6 +25,26 @@ function expectDrained(why: string): void {
 function expectNothingWrittenDown(): void {
   for (const file of ["run.json", "run.lock"]) expect(existsSync(join(fixture.root, ".scaffold", file))).toBe(false);
 }
+
+test("a build that fails because of the signal that stops the system is no failure", async () => {
+  const console = new Console(fixture.root, new PassThrough() as never, new PassThrough() as never);
+  const supervisor: Supervisor = new Supervisor(
+    {
+      root: fixture.root,
+      programs: join(fixture.root, "dist"),
+      port: "0",
+      reset: false,
+      async prepare() {
+        // Ctrl-C reaches the builder's own processes first.
+        setTimeout(() => void supervisor.stop(), 10);
+        throw new Error("write EPIPE");
+      },
+    },
+    console,
+  );
+  await expect(supervisor.start()).rejects.toBeInstanceOf(Stopped);
+  expectNothingWrittenDown();
+});
 
 describe("stopping a system", () => {
   test("by Ctrl-C in a terminal: calls in flight are answered, then everything ends in order", async () => {
