@@ -34,6 +34,13 @@ function project() {
   return made;
 }
 
+test("deletes nothing that it did not build", async () => {
+  const { root, read, write } = project();
+  write("services/dist/mine.ts", "export {};\n");
+  await expect(build(await readSettings(root))).rejects.toThrow("holds mine.ts, which was not built");
+  expect(read("services/dist/mine.ts")).toBe("export {};\n");
+});
+
 test("bundles the project's own code, and leaves out what comes from npm", async () => {
   const { root, read } = project();
   await build(await readSettings(root));
@@ -72,6 +79,7 @@ test("says all faults with their places, and leaves what was built before", asyn
 test("what is gone from the sources is gone from what is built", async () => {
   const { root, read, write } = project();
   const settings = await readSettings(root);
+  await build(settings);
   write("services/dist/orders/migrations/0009_old.sql", "drop table orders;");
   write("services/dist/payments/main.js", "");
   await build(settings);

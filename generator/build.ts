@@ -125,11 +125,18 @@ async function collect(
   }
 }
 
-/** Makes a folder hold these files and no others. Answers with the first parts of the paths that had to change. */
+/**
+ * Makes a folder hold these files and no others. Answers with the first parts of the paths that had to change. A folder
+ * that holds something, and was not made here, is somebody's work.
+ */
 async function bring(dist: string, files: ReadonlyMap<string, Uint8Array>): Promise<Set<string>> {
   const changed = new Set<string>();
   const touch = (path: string) => path.endsWith(".map") || changed.add(path.split(sep)[0]!);
-  for (const path of await filesIn(dist)) {
+  const there = await filesIn(dist);
+  if (there.length > 0 && !there.includes("package.json")) {
+    throw new BuildError(`${dist} holds ${there[0]}, which was not built: it would be deleted. Move it elsewhere`);
+  }
+  for (const path of there) {
     if (files.has(path)) continue;
     await rm(join(dist, path));
     touch(path);

@@ -34,7 +34,8 @@ export async function generate(settings: Settings, mode: Mode, options: Generate
 
 /** What takes time to load is loaded only when there is something to do. */
 async function run(settings: Settings, mode: Mode, options: GenerateOptions): Promise<GenerateResult> {
-  const { result, image } = await recall(settings);
+  // Who asks for something by force does so of files that are as they should be, too.
+  const { result, image } = options.force?.length ? {} : await recall(settings);
   if (result !== undefined) return result;
   const pipeline = await import("./pipeline.js");
   return pipeline.run(settings, mode, options, image);

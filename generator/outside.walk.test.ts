@@ -91,18 +91,7 @@ test("its own tests pass", async () => {
 
 test("npm start runs it", async () => {
   const port = String(await freePort());
-  start = spawn("npm", ["start"], { cwd: project, env: { ...env, PORT: port }, stdio: ["ignore", "pipe", "pipe"] });
-  ended = new Promise((resolve) => start!.once("close", resolve));
-  const lines: string[] = [];
-  address = await new Promise((resolve, reject) => {
-    for (const stream of [start!.stdout!, start!.stderr!]) {
-      createInterface({ input: stream }).on("line", (line) => {
-        lines.push(line);
-        if (line.startsWith("ready ")) resolve(line.slice("ready ".length));
-      });
-    }
-    start!.once("exit", () => reject(new Error(`npm start ended:\n${lines.join("\n")}`)));
-  });
+  address = await startSystem(port);
   expect(address).toBe(`http://127.0.0.1:${port}`);
 });
 
@@ -155,12 +144,78 @@ test("it stops, and nothing of it is left running", async () => {
   expect(JSON.parse((await ps()).stdout)).toEqual([]);
 });
 
+test("while it is watched, a change of the contract reaches the running system by itself", async () => {
+  address = await startSystem(String(await freePort()), "--", "--watch");
+  const protoPath = join(project, "proto/corner_shop/catalog/v1/catalog.proto");
+  const handlersPath = join(project, "services/catalog/catalog.ts");
+  const edit = (path: string, from: string | RegExp, to: string) => {
+    const before = readFileSync(path, "utf8");
+    expect(before).toMatch(from);
+    writeFileSync(path, before.replace(from, to));
+  };
+  const answer = async (path: string) => {
+    const response = await fetch(`${address}/v1/catalog/${path}`).catch(() => undefined);
+    return response?.ok ? ((await response.json()) as unknown) : response?.status;
+  };
+  const patience = { timeout: 120_000, interval: 100 };
+
+  // A field: table, code and answers have it.
+  edit(protoPath, /( {2}repeated string tags = \d+;\n)/, "$1  // Where it stands.\n  string shelf = 20;\n");
+  const shelved = expect.objectContaining({ shelf: "" });
+  await expect.poll(() => answer("products"), patience).toMatchObject({ products: [shelved] });
+
+  // A method that nobody has written yet: it is said, and what runs goes on.
+  const custom = `  // Counts the products.\n  rpc CountProducts(CountProductsRequest) returns (CountProductsResponse) {\n    option (google.api.http) = {get: "/v1/catalog/count"};\n  }\n}\n`;
+  const messages =
+    "\nmessage CountProductsRequest {}\n\nmessage CountProductsResponse {\n  // How many.\n  int32 count = 1;\n}\n";
+  edit(protoPath, /\n\}\n/, `\n\n${custom}`);
+  edit(protoPath, /$/, messages);
+  await expect.poll(() => said.join("\n"), patience).toContain("not written yet: countProducts");
+  expect(await answer("products")).toMatchObject({ products: [shelved] });
+  edit(
+    handlersPath,
+    "(() => ({}))",
+    "((service) => ({\n  async countProducts() {\n    return { count: (await service.products.list()).items.length };\n  },\n}))",
+  );
+  await expect.poll(() => answer("count"), patience).toEqual({ count: 1 });
+  start!.kill("SIGTERM");
+  await ended;
+  await expect
+    .poll(() => run(project, "npx", "scaffold", "ps", "--json").then(({ stdout }) => stdout), patience)
+    .toBe("[]\n");
+});
+
 test("init again changes nothing, and says what it kept", async () => {
   const before = readFileSync(join(project, "package.json"), "utf8");
   const { stdout } = await run(project, "npx", "scaffold", "init", "--no-install");
   expect(stdout.split("\n").filter((line) => line !== "" && !line.startsWith("keep "))).toEqual([]);
   expect(readFileSync(join(project, "package.json"), "utf8")).toBe(before);
 });
+
+/** What the system that runs has said. */
+let said: string[] = [];
+
+/** Runs `npm start`; answers with the system's address once it is ready. */
+function startSystem(port: string, ...args: string[]): Promise<string> {
+  const child = spawn("npm", ["start", ...args], {
+    cwd: project,
+    env: { ...env, PORT: port },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const lines: string[] = [];
+  start = child;
+  said = lines;
+  ended = new Promise((resolve) => child.once("close", resolve));
+  return new Promise((resolve, reject) => {
+    for (const stream of [child.stdout, child.stderr]) {
+      createInterface({ input: stream }).on("line", (line) => {
+        lines.push(line);
+        if (line.startsWith("ready ")) resolve(line.slice("ready ".length));
+      });
+    }
+    child.once("exit", () => reject(new Error(`npm start ended:\n${lines.join("\n")}`)));
+  });
+}
 
 const quiet = ["--no-audit", "--no-fund"];
 

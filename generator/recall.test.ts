@@ -76,11 +76,22 @@ it("leaves a contract that does not compile, and a note of another kind, to be w
   expect(await recall(settings)).toEqual({});
 });
 
-it("keeps nothing while there is something to do or to say", async () => {
-  const project = contractProject({ "generated/theirs.ts": "" });
+it("keeps nothing while there is something to settle", async () => {
+  const project = contractProject({ "generated/package.json": "mine\n" });
   const settings = await readSettings(project.root);
-  await generate(settings, "write");
+  const { actions } = await generate(settings, "write");
+  expect(actions.filter(({ kind }) => kind === "conflict")).toHaveLength(1);
   expect(project.read(".scaffold/generated.json")).toBeUndefined();
+});
+
+it("speaks of a file that is not the tool's once, until something changes", async () => {
+  const project = contractProject({ "generated/theirs.ts": "1\n" });
+  const run = async () => (await scaffold(project.root, ["generate"])).stderr;
+  expect(await run()).toContain("left alone, not the tool's: generated/theirs.ts");
+  expect(await run()).not.toContain("left alone");
+  project.write("generated/theirs.ts", "2\n");
+  expect(await run()).toContain("left alone");
+  expect(await run()).not.toContain("left alone");
 });
 
 it("says in one line that buf is missing, after a run with it too", async () => {

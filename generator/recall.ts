@@ -57,7 +57,7 @@ export async function recall(settings: Settings): Promise<Recalled> {
 /** Keeps a run's answer for the next one, unless that would have something to do or to say. */
 export async function keep(settings: Settings, image: Image, result: GenerateResult): Promise<void> {
   const { actions, missing, diagnostics } = result;
-  if (actions.some(({ kind }) => kind === "conflict" || kind === "foreign")) return;
+  if (actions.some(({ kind }) => kind === "conflict")) return;
   // What the files are to be, not what they are by now: an edit since must be seen.
   const modules = await readModules(settings.root);
   const parts = [aroundDigest(settings, modules.modules), generatedAsWanted(settings, actions)];
@@ -69,7 +69,8 @@ export async function keep(settings: Settings, image: Image, result: GenerateRes
 /** What the next run will find of an action; texts are left out. */
 function settled(action: Action): Action[] {
   const { kind, path } = action;
-  if (kind === "delete" || kind === "forget" || path.endsWith(`/${manifestName}`)) return [];
+  // A file that is not the tool's is spoken of once.
+  if (kind === "delete" || kind === "forget" || kind === "foreign" || path.endsWith(`/${manifestName}`)) return [];
   if (kind === "keep") return [action];
   // What was given away is not asked for again.
   if (kind === "create" && action.owner === "user") return [];
@@ -136,8 +137,12 @@ function generatedAsWanted({ root, generated }: Settings, actions: readonly Acti
     if (action.kind !== "create" && action.kind !== "update" && action.kind !== "unchanged") continue;
     if (action.path.startsWith(`${generated}/`)) texts.set(action.path, action.content);
   }
+  const foreign = new Set(files.filter(({ kind }) => kind === "foreign").map(({ path }) => path));
   const digest = createHash("sha256");
-  for (const path of [...texts.keys()].sort(byCodeUnit)) digest.update(`${path} ${hash(texts.get(path)!)}\n`);
+  for (const path of [...texts.keys(), ...foreign].sort(byCodeUnit)) {
+    if (foreign.has(path)) addFile(digest, root, path);
+    else digest.update(`${path} ${hash(texts.get(path)!)}\n`);
+  }
   return digest.digest("hex");
 }
 

@@ -79,6 +79,6 @@ async function readSchema(
 function hint(error: ConnectError, address: string): string {
   const refused = error.code === Code.Unavailable && /ECONNREFUSED/.test(`${error.rawMessage} ${error.cause}`);
   return refused
-    ? `Nothing listens at ${address}. scaffold dev starts the system; --address names another place.\n`
+    ? `Nothing listens at ${address}. npx scaffold dev starts the system; --address names another place.\n`
     : "";
 }

@@ -17,7 +17,7 @@ export async function printChanges({ actions }: GenerateResult, { mode, blocked 
   } else if (!blocked && mode !== "check") {
     for (const { kind, path } of changes) process.stdout.write(`${kind} ${path}\n`);
   }
-  for (const patch of await patchesOf(conflicts)) process.stderr.write(excerpt(patch));
+  for (const patch of await patchesOf(conflicts)) if (patch !== "") process.stderr.write(excerpt(patch));
   const foreign = actions.filter(({ kind }) => kind === "foreign").map(({ path }) => path);
   if (foreign.length > 0) {
     process.stderr.write(`left alone, not the tool's: ${foreign.slice(0, 5).join(", ")}${more(foreign.length - 5)}\n`);

@@ -30,9 +30,14 @@ export const dev: CommandModule<object, { reset: boolean; watch: boolean }> = {
       const [{ services }, changed] = await Promise.all([systemOf(settings), build(settings, programs)]);
       return { services, changed };
     };
+    /** Whether methods are still to be written by hand: until then what runs goes on as it was. */
+    let unwritten = false;
     const generate = async () => {
       const { regenerate } = await import("./regenerate.js");
-      return regenerate(settings, { mode: "write", json: false, force: [], allow: [], errorFormat: "text" });
+      const options = { mode: "write", json: false, force: [], allow: [], errorFormat: "text" } as const;
+      const outcome = await regenerate(settings, options);
+      unwritten = outcome.unwritten;
+      return !outcome.blocked;
     };
     if (watch && !(await generate())) return;
     const { watchProject } = await import("../watch/project.js");
@@ -45,7 +50,8 @@ export const dev: CommandModule<object, { reset: boolean; watch: boolean }> = {
       watch: watch
         ? (reload) =>
             watchProject(settings, async ({ contract }) => {
-              if (contract && !(await attempt(generate))) return;
+              if ((contract || unwritten) && !(await attempt(generate))) return;
+              if (unwritten) return;
               await attempt(async () => {
                 const { services, changed } = await make();
                 await reload(services, changed);

@@ -1,10 +1,10 @@
 import { execFileSync } from "node:child_process";
-import { readdirSync, statSync } from "node:fs";
+import { cpSync, readdirSync, rmSync, statSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { scaffold } from "../testing/cli.js";
 import { contractProject, notesPath, notesProto } from "../testing/contract-project.js";
-import type { TemporaryProject } from "../testing/project.js";
+import { type TemporaryProject, temporaryProject } from "../testing/project.js";
 
 const service = "generated/desk/notes/v1/notes_service.ts";
 
@@ -79,4 +79,75 @@ it("says everything in one JSON document", async () => {
   const document = JSON.parse(stdout) as { diagnostics: unknown[]; actions: unknown[] };
   expect(document.diagnostics).toEqual([]);
   expect(document.actions).toContainEqual({ kind: "create", path: service });
+});
+
+it.each([
+  ["a contract that does not compile", notesPath, notesProto.replace("string text", "strin text"), "COMPILE"],
+  ["a template that cannot be rendered", "templates/service/main.ts.hbs", "{{nobody}}\n", "TEMPLATE_NAME_UNKNOWN"],
+])("says %s in JSON, and in text with what comes next", async (_, path, text, rule) => {
+  const project = contractProject({ [path]: text });
+  const { code, stdout } = await scaffold(project.root, ["generate", "--json"]);
+  expect(code).toBe(100);
+  expect(JSON.parse(stdout)).toMatchObject({ diagnostics: [{ rule }], actions: [], counts: { written: 0 } });
+  expect(await scaffold(project.root, ["generate"])).toEqual({
+    code: 100,
+    stdout: expect.stringContaining(`${rule}: `),
+    stderr: "nothing written: there are errors\nnext: settle these, then npx scaffold generate\n",
+  });
+});
+
+it("counts in JSON what it did, which with a conflict is nothing", async () => {
+  const project = contractProject();
+  await scaffold(project.root, ["generate"]);
+  project.write(service, `${project.read(service)}// mine\n`);
+  project.write(notesPath, notesProto.replace("// Pins a note", "// Posts a note"));
+  const { stdout } = await scaffold(project.root, ["generate", "--json"]);
+  expect(JSON.parse(stdout)).toMatchObject({
+    counts: { written: 0, deleted: 0, conflicts: 1 },
+    next: expect.stringContaining(`--force ${service}`),
+  });
+});
+
+it("writes a starter that was removed again when it is asked for, and never over one that is there", async () => {
+  const project = contractProject();
+  const main = "services/notes/main.ts";
+  await scaffold(project.root, ["generate"]);
+  rmSync(join(project.root, "services/notes"), { recursive: true });
+  await scaffold(project.root, ["generate"]);
+  expect(project.read(main)).toBeUndefined();
+  await scaffold(project.root, ["generate", "--force", "services/notes"]);
+  expect(project.read(main)).toContain("serve(notes");
+  project.write(main, "mine\n");
+  const { stderr } = await scaffold(project.root, ["generate", "--force", main]);
+  expect(stderr).toContain(`--force ${main}: there is nothing of the tool's`);
+  expect(project.read(main)).toBe("mine\n");
+});
+
+it("prints the stub of a method that only a comment speaks of", async () => {
+  const project = contractProject();
+  await scaffold(project.root, ["generate"]);
+  const handlers = "services/notes/notes.ts";
+  project.write(handlers, `// sortNote comes later; see "https://example.com"\n${project.read(handlers)}`);
+  const method = "  // Sorts.\n  rpc SortNote(PinNoteRequest) returns (PinNoteResponse);\n\n";
+  project.write(notesPath, notesProto.replace("  // Pins", `${method}  // Pins`));
+  expect((await scaffold(project.root, ["generate"])).stderr).toContain("async sortNote(");
+});
+
+it("does not plan a migration into nowhere when a service's folder leads out of the project", async () => {
+  const project = contractProject();
+  await scaffold(project.root, ["generate"]);
+  const elsewhere = temporaryProject().root;
+  cpSync(join(project.root, "services/notes"), join(elsewhere, "notes"), { recursive: true });
+  rmSync(join(project.root, "services/notes"), { recursive: true });
+  symlinkSync(join(elsewhere, "notes"), join(project.root, "services/notes"));
+  project.write(notesPath, notesProto.replace("string text = 2;", "string text = 2;\n  // Who.\n  string author = 3;"));
+  const { code, stdout, stderr } = await scaffold(project.root, ["generate"]);
+  expect(code).toBe(100);
+  expect(stdout).toMatch(/0002_add_notes_author\.sql:1:1: GENERATED_CONFLICT: cannot be written: /);
+  expect(stderr).toContain("next: settle the conflicts, then npx scaffold generate\n");
+});
+
+it("refuses two kinds of run at once", async () => {
+  const { code, stderr } = await scaffold(contractProject().root, ["generate", "--diff", "--check"]);
+  expect([code, stderr]).toEqual([1, expect.stringContaining("--check and --diff are two runs: choose one")]);
 });

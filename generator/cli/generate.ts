@@ -51,7 +51,9 @@ export const generate: CommandModule<object, Options> = {
       .example("$0 generate --force generated/shop/orders/v1/orders_pb.ts", "Let go of the edits in one file")
       .example("$0 generate --allow MIGRATION_LOSES_DATA", "Drop what the contract no longer has"),
   async handler({ check, diff, dryRun, json, watch, force, allow, errorFormat }) {
-    const mode = check ? "check" : diff ? "diff" : dryRun ? "dry-run" : "write";
+    const asked = { check, diff, "dry-run": dryRun } as const;
+    const [mode = "write", other] = (["check", "diff", "dry-run"] as const).filter((each) => asked[each]);
+    if (other !== undefined) throw new UsageError(`--${mode} and --${other} are two runs: choose one`);
     if (watch && (mode !== "write" || json)) throw new UsageError("--watch writes, so it goes with no other option");
     const settings = await project();
     const { regenerate } = await import("./regenerate.js");

@@ -38,6 +38,6 @@ export async function previewMigrations(
     process.stdout.write(`-- ${path}\n\n${printSql(statements, outside)}\n`);
   }
   report(diagnostics, errorFormat);
-  const next = planned.length === 0 ? "nothing to migrate" : "nothing written; next: scaffold generate";
+  const next = planned.length === 0 ? "nothing to migrate" : "nothing written; next: npx scaffold generate";
   if (!hasErrors(diagnostics)) process.stderr.write(`${next}\n`);
 }

@@ -46,7 +46,7 @@ it("plans what the contract asks for, and writes nothing", async () => {
 ALTER TABLE "notes" DROP COLUMN "old";
 
 `,
-    stderr: "nothing written; next: scaffold generate\n",
+    stderr: "nothing written; next: npx scaffold generate\n",
   });
   const json = await scaffold(root, ["migrate", "plan", "--json", ...allow]);
   const statement = { lock: "ACCESS EXCLUSIVE", rows: "untouched", losesData: true, transaction: true };

@@ -42,13 +42,13 @@ export const newService: CommandModule<object, Options> = {
     const findings = [...diagnostics.filter(({ severity }) => severity === "error"), ...conflicts(actions)];
     report(findings, errorFormat);
     if (hasErrors(findings)) {
-      process.stderr.write("Nothing generated yet: settle these, then run scaffold generate\n");
+      process.stderr.write("Nothing generated yet: settle these, then npx scaffold generate\n");
       return;
     }
     const [contract, handlers] = written.map(({ path }) => path);
     process.stderr.write(
-      `\nNext:\n  ${contract}  says what it does; after a change: scaffold generate\n` +
-        `  ${handlers}  does it\n  npx vitest run ${settings.services}/${name}\n  scaffold dev  runs it beside the others\n`,
+      `\nNext:\n  ${contract}  says what it does; after a change: npx scaffold generate\n` +
+        `  ${handlers}  does it\n  npx vitest run ${settings.services}/${name}\n  npx scaffold dev  runs it beside the others\n`,
     );
   },
 };

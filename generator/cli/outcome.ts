@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import type { Diagnostic } from "../contract/diagnostic.js";
 import type { GenerateResult, Mode } from "../generate.js";
 import { type Action, isConflict } from "../output/action.js";
 import type { MissingHandlers } from "../scaffold/handlers.js";
@@ -26,41 +27,56 @@ export function count(actions: readonly Action[]): Counts {
 export async function printOutcome(result: GenerateResult, mode: Mode, root: string): Promise<void> {
   const { missing, actions } = result;
   const lines = missing.flatMap(describe);
-  lines.push(hasErrors(result) ? "nothing written: the contract has errors" : summary(count(actions), mode));
+  lines.push(hasErrors(result) ? "nothing written: there are errors" : summary(countDone(actions, mode), mode));
   const next = await nextStep(result, mode, root);
   if (next !== undefined) lines.push(`next: ${next}`);
   process.stderr.write(`${lines.join("\n")}\n`);
 }
 
-/** Prints the whole result as one JSON document; texts of files are left out. */
-export async function printJson(result: GenerateResult, mode: Mode, root: string): Promise<void> {
+/**
+ * Prints the whole result as one JSON document; texts of files are left out.
+ *
+ * @param ofFiles what is to be said of the files, beside what is said of the contract
+ */
+export async function printJson(
+  result: GenerateResult,
+  ofFiles: readonly Diagnostic[],
+  mode: Mode,
+  root: string,
+): Promise<void> {
   const actions = result.actions.map((action) => ({
     kind: action.kind,
     path: action.path,
     ...(isConflict(action) ? { message: action.message } : {}),
   }));
-  const { diagnostics, missing } = result;
+  const diagnostics = [...result.diagnostics, ...ofFiles];
+  const counts = countDone(result.actions, mode);
   const next = (await nextStep(result, mode, root)) ?? null;
-  process.stdout.write(`${JSON.stringify({ diagnostics, actions, counts: count(result.actions), missing, next })}\n`);
+  process.stdout.write(`${JSON.stringify({ diagnostics, actions, counts, missing: result.missing, next })}\n`);
+}
+
+/** With a conflict nothing is written, whatever else there would have been to do. */
+function countDone(actions: readonly Action[], mode: Mode): Counts {
+  const counts = count(actions);
+  return mode === "write" && counts.conflicts > 0 ? { ...counts, written: 0, deleted: 0 } : counts;
 }
 
 function summary({ written, deleted, conflicts, unchanged }: Counts, mode: Mode): string {
   const rest = `${conflicts} ${conflicts === 1 ? "conflict" : "conflicts"}, ${unchanged} unchanged`;
   if (mode === "check") return `${written + deleted} stale, ${rest}`;
-  // With a conflict nothing is written, whatever else there would have been to do.
-  if (mode === "write")
-    return conflicts > 0 ? `0 written, 0 deleted, ${rest}` : `${written} written, ${deleted} deleted, ${rest}`;
+  if (mode === "write") return `${written} written, ${deleted} deleted, ${rest}`;
   return `nothing written; it would be: ${written} written, ${deleted} deleted, ${rest}`;
 }
 
 async function nextStep(result: GenerateResult, mode: Mode, root: string): Promise<string | undefined> {
-  if (hasErrors(result)) return "settle these, then scaffold generate";
+  if (hasErrors(result)) return "settle these, then npx scaffold generate";
   const { written, deleted } = count(result.actions);
-  const conflict = result.actions.find(isConflict);
-  if (conflict !== undefined)
-    return `settle the conflicts, or let an edit go: scaffold generate --force ${conflict.path}`;
+  const conflicts = result.actions.filter(isConflict);
+  const edit = conflicts.find(({ message }) => message.includes("--force"));
+  if (edit !== undefined) return `settle the conflicts, or let an edit go: npx scaffold generate --force ${edit.path}`;
+  if (conflicts.length > 0) return "settle the conflicts, then npx scaffold generate";
   const test = await testCommand(root);
-  if (mode !== "write") return written + deleted > 0 ? "scaffold generate" : undefined;
+  if (mode !== "write") return written + deleted > 0 ? "npx scaffold generate" : undefined;
   const [missing] = result.missing;
   if (missing !== undefined) {
     const files = [...new Set(result.missing.map(({ file }) => file))].join(" and ");
@@ -90,5 +106,5 @@ async function testCommand(root: string): Promise<string> {
   const { scripts } = JSON.parse(await readFile(join(root, "package.json"), "utf8")) as {
     scripts?: { test?: string };
   };
-  return scripts?.test === undefined ? "scaffold check" : "npm test";
+  return scripts?.test === undefined ? "npx scaffold check" : "npm test";
 }

@@ -17,7 +17,7 @@ export const ps: CommandModule<object, { json: boolean }> = {
     if (json) {
       process.stdout.write(`${JSON.stringify(processes, undefined, 2)}\n`);
     } else if (processes.length === 0) {
-      process.stderr.write("Nothing runs in this project. scaffold dev starts it\n");
+      process.stderr.write("Nothing runs in this project. npx scaffold dev starts it\n");
     } else {
       const { printProcesses } = await import("../dev/list.js");
       process.stdout.write(printProcesses(processes));

@@ -1,6 +1,8 @@
+import type { Diagnostic } from "../contract/diagnostic.js";
 import { conflicts, drift } from "../drift.js";
-import { generate, type Mode } from "../generate.js";
+import { type GenerateResult, generate, type Mode } from "../generate.js";
 import type { Allowable } from "../migrate/changes.js";
+import type { Action } from "../output/action.js";
 import type { Settings } from "../settings.js";
 import { printChanges } from "./changes.js";
 import { printJson, printOutcome } from "./outcome.js";
@@ -17,24 +19,51 @@ export interface RegenerateOptions {
   readonly errorFormat: ErrorFormat;
 }
 
-/** Generates, and says all that there is to say of it. Answers false when something is in the way. */
+/** How a run went. */
+export interface Regenerated {
+  /** Something was in the way, and nothing was written. */
+  readonly blocked: boolean;
+  /** Methods are to be written by hand now: until they are, their services do not start. */
+  readonly unwritten: boolean;
+}
+
+/** Generates, and says all that there is to say of it. */
 export async function regenerate(
   settings: Settings,
   { mode, json, force, allow, errorFormat }: RegenerateOptions,
-): Promise<boolean> {
-  const result = await generate(settings, mode, { force, allow });
+): Promise<Regenerated> {
+  const result = await generate(settings, mode, { force, allow }).catch(refused);
   const ofFiles = mode === "check" ? drift(result.actions) : conflicts(result.actions);
   // Notes are for `scaffold lint`.
   const findings = [...result.diagnostics.filter(({ severity }) => severity === "error"), ...ofFiles];
   const blocked = hasErrors(findings);
+  const outcome = { blocked, unwritten: result.missing.length > 0 };
+  for (const path of force.filter(
+    (path) => !result.actions.some((action) => isTools(action) && isAt(action.path, path)),
+  )) {
+    process.stderr.write(`--force ${path}: there is nothing of the tool's, so nothing to let go\n`);
+  }
   if (json) {
-    const { diagnostics } = result;
-    await printJson({ ...result, diagnostics: [...diagnostics, ...ofFiles] }, mode, settings.root);
+    await printJson(result, ofFiles, mode, settings.root);
     if (blocked) process.exitCode = 100;
-    return !blocked;
+    return outcome;
   }
   await printChanges(result, { mode, blocked });
   report(findings, errorFormat);
   await printOutcome(result, mode, settings.root);
-  return !blocked;
+  return outcome;
+}
+
+/** A contract that does not compile, or a template that cannot be rendered, is findings, not a failure. */
+function refused(error: unknown): GenerateResult {
+  if (!(error instanceof Error && "diagnostics" in error)) throw error;
+  return { diagnostics: error.diagnostics as readonly Diagnostic[], actions: [], missing: [] };
+}
+
+function isTools(action: Action): boolean {
+  return action.kind !== "keep" || !action.present;
+}
+
+function isAt(path: string, place: string): boolean {
+  return path === place || path.startsWith(`${place}/`);
 }

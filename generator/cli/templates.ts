@@ -43,7 +43,7 @@ const eject: CommandModule<object, { name: string }> = {
     const { root } = await project();
     const { ejectTemplate } = await import("../scaffold/templates.js");
     process.stdout.write(`create ${await ejectTemplate(root, name)}\n`);
-    process.stderr.write("Yours from now on: scaffold new-service renders it in place of the tool's own\n");
+    process.stderr.write("Yours from now on: it is rendered in place of the tool's own\n");
   },
 };
 

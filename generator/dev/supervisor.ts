@@ -343,5 +343,9 @@ async function startAll(processes: readonly SupervisedProcess[]): Promise<void> 
 async function assertPrograms(processes: readonly SupervisedProcess[]): Promise<void> {
   const missing: string[] = [];
   for (const { plan } of processes) await access(plan.program).catch(() => missing.push(plan.program));
-  if (missing.length > 0) throw new Error(`there is no program for all of the system:\n  ${missing.join("\n  ")}`);
+  if (missing.length === 0) return;
+  throw new Error(
+    `there is no program for all of the system:\n  ${missing.join("\n  ")}\nEach service needs its main.ts. Where one was ` +
+      "removed, npx scaffold generate --force <its path> writes it again",
+  );
 }

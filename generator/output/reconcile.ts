@@ -8,7 +8,7 @@ import { byCodeUnit, hash, lf } from "./text.js";
 export interface Circumstances {
   /** Paths whose text git has in its last commit. */
   readonly clean: ReadonlySet<string>;
-  /** Paths at which the user lets the tool have its way. Default: none. */
+  /** Paths at which the user lets the tool have its way, also if it is to write a starter again that is gone. Default: none. */
   readonly forced?: (path: string) => boolean;
   /** Whether starters that the user once removed are asked for again. Default: no. */
   readonly anew?: boolean;
@@ -37,7 +37,8 @@ export function reconcile(
     if (other !== undefined) {
       actions.set(path, { kind: "conflict", path, content: undefined, before: undefined, message: oneName(other) });
     } else if (file.owner === "user") {
-      actions.set(path, starter(file, there, !anew && !file.anew && manifest.get(path) === "user"));
+      const removed = manifest.get(path) === "user" && !anew && !file.anew && !forced(path);
+      actions.set(path, starter(file, there, removed));
     } else {
       const earlier = (remembered.get(folded(path)) ?? []).filter((name) => name !== path && part(name));
       const known = manifest.get(path) ?? earlierHashes(earlier, manifest);
@@ -87,7 +88,17 @@ function earlierHashes(paths: readonly string[], manifest: Manifest): Remembered
   return hashes.length === 0 ? undefined : new Set(hashes);
 }
 
-function starter({ path, content }: OutputFile, there: OnDisk | undefined, removed: boolean): Action {
+function starter({ path, content, anew }: OutputFile, there: OnDisk | undefined, removed: boolean): Action {
+  // What must not be missing is not taken to be there when nobody could look.
+  if (there?.kind === "obstacle" && anew) {
+    return {
+      kind: "conflict",
+      path,
+      content,
+      before: undefined,
+      message: obstacle(path, { ...there, replaceable: false }),
+    };
+  }
   if (there !== undefined) return { kind: "keep", path, present: true };
   if (removed) return { kind: "keep", path, present: false };
   return { kind: "create", path, owner: "user", content };

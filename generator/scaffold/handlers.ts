@@ -68,8 +68,9 @@ export async function missingHandlers(
     const sources = await sourcesIn(settings.root, `${settings.services}/${service.name}`);
     const file = [...sources].find(([, text]) => names(text, definition(service)))?.[0];
     if (file === undefined) continue;
+    const code = [...sources.values()].map(withoutComments);
     const methods = service.methods.filter(
-      (method) => isByHand(method) && ![...sources.values()].some((text) => names(text, method.desc.localName)),
+      (method) => isByHand(method) && !code.some((text) => names(text, method.desc.localName)),
     );
     if (methods.length === 0) continue;
     missing.push({
@@ -104,8 +105,9 @@ function definition({ exports }: Service): string {
 }
 
 /** What its handlers' file exports: `orders`. */
-function constant({ name }: Service): string {
-  return identifier(camelCase(name));
+function constant({ name, exports }: Service): string {
+  const plain = identifier(camelCase(name));
+  return plain === exports.define ? `${plain}Service` : plain;
 }
 
 function exports(text: string, service: Service): boolean {
@@ -129,4 +131,10 @@ async function sourcesIn(root: string, folder: string): Promise<Map<string, stri
     }
   }
   return sources;
+}
+
+/** Comments do not write a method. Text in quotes is passed over first, for it may hold what looks like one. */
+function withoutComments(text: string): string {
+  const parts = /("(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|`(?:\\.|[^`\\])*`)|\/\*[\s\S]*?\*\/|\/\/[^\n]*/g;
+  return text.replace(parts, (_, quoted: string | undefined) => quoted ?? " ");
 }
