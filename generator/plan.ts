@@ -6,6 +6,7 @@ import { rewrites } from "./contract/words.js";
 import { emitBrowser } from "./emit/browser.js";
 import { emitCache } from "./emit/cache.js";
 import { emitClient } from "./emit/client.js";
+import { emitCodec, hasCodecs } from "./emit/codec.js";
 import { layout } from "./emit/layout.js";
 import { emitPolicy } from "./emit/policy.js";
 import { emitRepository } from "./emit/repository.js";
@@ -26,6 +27,7 @@ const emitters: readonly {
   readonly applies: (file: ContractFile) => boolean;
   readonly emit: (file: ContractFile, f: GeneratedFile) => void;
 }[] = [
+  { suffix: "_codec", applies: hasCodecs, emit: emitCodec },
   { suffix: "_policy", applies: ({ services }) => services.length > 0, emit: emitPolicy },
   { suffix: "_service", applies: ({ services }) => services.length > 0, emit: emitService },
   { suffix: "_client", applies: ({ services }) => services.length > 0, emit: emitClient },

@@ -13,6 +13,8 @@ export interface ServiceExports {
   readonly peers: string;
   /** The function that makes the service of its handlers. */
   readonly define: string;
+  /** The codecs of the messages that it takes, answers and owns. */
+  readonly codecs: string;
   readonly client: string;
   /** The function that makes a client; of this name there are two, for services and for pages. */
   readonly connect: string;
@@ -29,9 +31,19 @@ export interface EntityExports {
   readonly cache: string;
 }
 
+/** What generated code calls the parts of a message's codec, exported by one generated file, and what it is for. */
+export interface CodecExports {
+  readonly codec: string;
+  readonly write: string;
+  readonly read: string;
+  /** The function that makes an empty message. */
+  readonly make: string;
+}
+
 interface FileExports {
   readonly services: ReadonlyMap<DescService, ServiceExports>;
   readonly entities: ReadonlyMap<DescMessage, EntityExports>;
+  readonly codecs: ReadonlyMap<DescMessage, CodecExports>;
 }
 
 const known = new WeakMap<DescFile, FileExports>();
@@ -44,17 +56,20 @@ export function entityExports(message: DescMessage): EntityExports {
   return exportsOf(message.file).entities.get(message) as EntityExports;
 }
 
+export function codecExports(message: DescMessage): CodecExports {
+  return exportsOf(message.file).codecs.get(message) as CodecExports;
+}
+
 /** All names at once: whoever comes first in the file has the plain one, so that later declarations rename nothing. */
 function exportsOf(file: DescFile): FileExports {
   let names = known.get(file);
   if (names === undefined) {
     const take = allocator();
     const services = file.services.map((service) => [service, serviceNames(service, take)] as const);
-    const entities = [...nestedTypes(file)]
-      .filter((desc) => desc.kind === "message")
-      .filter(isEntity)
-      .map((message) => [message, entityNames(message, take)] as const);
-    names = { services: new Map(services), entities: new Map(entities) };
+    const messages = [...nestedTypes(file)].filter((desc) => desc.kind === "message");
+    const entities = messages.filter(isEntity).map((message) => [message, entityNames(message, take)] as const);
+    const codecs = messages.map((message) => [message, codecNames(message, take)] as const);
+    names = { services: new Map(services), entities: new Map(entities), codecs: new Map(codecs) };
     known.set(file, names);
   }
   return names;
@@ -71,6 +86,7 @@ function serviceNames({ name }: DescService, take: Take): ServiceExports {
     entities: take("service", `${name}Entities`),
     peers: take("service", `${name}Peers`),
     define: take("service", lower),
+    codecs: take("codec", `${lower}Codecs`),
     client: take("client", `${name}Client`),
     connect: take("client", `create${name}Client`),
   };
@@ -87,6 +103,16 @@ function entityNames(message: DescMessage, take: Take): EntityExports {
     repository: take("repository", `${name}Repository`),
     entity: take("repository", `${lower}Entity`),
     cache: take("cache", `${lower}Cache`),
+  };
+}
+
+function codecNames(message: DescMessage, take: Take): CodecExports {
+  const name = qualified(message);
+  return {
+    codec: take("codec", `${lowerFirst(name)}Codec`),
+    write: take("codec", `write${name}`),
+    read: take("codec", `read${name}`),
+    make: take("codec", `new${name}`),
   };
 }
 

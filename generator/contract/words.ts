@@ -26,3 +26,20 @@ export const rewrites: readonly (readonly [pattern: string, target: string])[] =
 export function isOwn(path: string): boolean {
   return !Object.hasOwn(wktPublicImportPaths, path) && !Object.hasOwn(lenders, path.replace(/\.proto$/, ""));
 }
+
+/** Protobuf's own files whose messages have codecs in the runtime library. */
+export const codecsOfRuntime: readonly string[] = [
+  "any",
+  "duration",
+  "empty",
+  "field_mask",
+  "struct",
+  "timestamp",
+  "wrappers",
+].map((name) => `google/protobuf/${name}`);
+
+/** Whose `_codec` file has the messages of a .proto file (its path less ".proto"); undefined if nobody's has. */
+export function codecHome(path: string): "project" | "runtime" | undefined {
+  if (codecsOfRuntime.includes(path)) return "runtime";
+  return isOwn(`${path}.proto`) ? "project" : undefined;
+}

@@ -6,7 +6,7 @@ export function layout(content: string): string {
   const lines = content.split("\n");
   const imports = lines.filter((line) => line.startsWith("import "));
   const rest = lines.filter((line) => !line.startsWith("import "));
-  const text = rest.join("\n");
+  const text = rest.map(wrapSignature).join("\n");
   const start = text.indexOf(endOfHeader);
   const header = start < 0 ? "" : text.slice(0, start + endOfHeader.length);
   const body = text.slice(header.length);
@@ -44,5 +44,16 @@ function wrap(line: string): string {
         .split(", ")
         .map((name) => `  ${name},\n`)
         .join("")}}`,
+  );
+}
+
+function wrapSignature(line: string): string {
+  if (line.length <= WIDTH) return line;
+  return line.replace(
+    /^(export function [^(]+\()(.*)(\): .* \{)$/,
+    (_, start: string, parameters: string, end: string) => {
+      const lines = parameters.split(", ").map((parameter) => `  ${parameter},\n`);
+      return `${start}\n${lines.join("")}${end}`;
+    },
   );
 }

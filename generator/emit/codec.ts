@@ -1,0 +1,58 @@
+import type { DescMessage } from "@bufbuild/protobuf";
+import { nestedTypes } from "@bufbuild/protobuf/reflect";
+import type { GeneratedFile, Printable } from "@bufbuild/protoplugin";
+import type { ContractFile, Service } from "../contract/contract.js";
+import { codecExports } from "../contract/exports.js";
+import { codecHome } from "../contract/words.js";
+import { emitMake, emitRead } from "./codec/read.js";
+import { Scribe } from "./codec/scribe.js";
+import { emitWrite } from "./codec/write.js";
+
+/** Whether a file has something to turn into bytes. */
+export function hasCodecs({ desc, services }: ContractFile): boolean {
+  return desc.messages.length > 0 || services.length > 0;
+}
+
+/** `_codec`: messages as bytes and back, field by field, without a look at their descriptors. */
+export function emitCodec(file: ContractFile, f: GeneratedFile): void {
+  const scribe = new Scribe(f, file.path);
+  for (const desc of nestedTypes(file.desc)) if (desc.kind === "message") emitMessage(desc, scribe);
+  for (const service of file.services) emitService(service, scribe);
+}
+
+function emitMessage(message: DescMessage, scribe: Scribe): void {
+  const { f } = scribe;
+  const { codec, write, read } = codecExports(message);
+  const schema = f.importSchema(message);
+  f.print();
+  f.print(f.jsDoc(`${message.name} as bytes, and back.\n\n@generated from ${message}`));
+  const type: Printable = [scribe.type("Codec", "codec"), "<typeof ", schema, ">"];
+  f.print(f.export("const", codec), ": ", type, " = /*@__PURE__*/ ", scribe.value("defineCodec", "codec"), "(");
+  for (const argument of [schema, write, read]) f.print("  ", argument, ",");
+  f.print(");");
+  f.print();
+  emitWrite(message, scribe);
+  f.print();
+  emitRead(message, scribe);
+  f.print();
+  emitMake(message, scribe);
+}
+
+/** By service, for a service and its clients know of no other messages. */
+function emitService({ desc, exports, entities }: Service, scribe: Scribe): void {
+  const { f } = scribe;
+  const carried = desc.methods.flatMap(({ input, output }) => [input, output]);
+  const messages = [...new Set([...carried, ...entities.map((entity) => entity.desc)])];
+  const codecs = messages.filter((message) => codecHome(message.file.name) !== undefined);
+  f.print();
+  f.print(f.jsDoc(`The codecs of what ${desc.name} takes, answers and owns.\n\n@generated from ${desc}`));
+  const start: Printable[] = [
+    f.export("const", exports.codecs),
+    ": readonly ",
+    scribe.type("Codec", "codec"),
+    "[] = [",
+  ];
+  f.print(start, codecs.length === 0 ? "];" : "");
+  for (const message of codecs) f.print("  ", scribe.of(message, "codec"), ",");
+  if (codecs.length > 0) f.print("];");
+}

@@ -1,0 +1,210 @@
+import { type DescField, type DescMessage, ScalarType } from "@bufbuild/protobuf";
+import type { Printable } from "@bufbuild/protoplugin";
+import { codecExports } from "../../contract/exports.js";
+import { IMPLICIT, inherits, isText, scalarOf } from "./scalar.js";
+import { holdingOf, type Scribe } from "./scribe.js";
+
+type MessageField = DescField & { readonly message: DescMessage };
+
+/** Prints the function that reads a message's fields up to its end. */
+export function emitRead(message: DescMessage, scribe: Scribe): void {
+  const { f } = scribe;
+  const { read, make } = codecExports(message);
+  const shape = f.importShape(message);
+  f.print(
+    "/** Reads a ",
+    message.name,
+    " up to `end` (a group: its number below zero); one from before takes the fields. */",
+  );
+  const signature: Printable = [
+    "(r: ",
+    scribe.type("Reader", "reader"),
+    ", end: number, before?: ",
+    shape,
+    "): ",
+    shape,
+  ];
+  f.print(f.export("function", read), signature, " {");
+  f.print(`  const m = before ?? ${make}();`);
+  f.print("  r.enter();");
+  f.print("  for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {");
+  if (message.fields.length === 0) f.print("    r.unknown(tag, m);");
+  else {
+    f.print("    switch (tag >>> 3) {");
+    for (const field of message.fields) readField(field, scribe);
+    f.print("      default:");
+    f.print("        r.unknown(tag, m);");
+    f.print("    }");
+  }
+  f.print("  }");
+  f.print("  r.leave();");
+  f.print("  return m;");
+  f.print("}");
+}
+
+/** Prints the function that makes an empty message, as `create` does. */
+export function emitMake(message: DescMessage, scribe: Scribe): void {
+  const { f } = scribe;
+  const { make } = codecExports(message);
+  f.print("/** An empty ", message.name, ". */");
+  f.print(f.export("function", make), "(): ", f.importShape(message), " {");
+  const ofItsOwn = message.members.flatMap((member): Printable[][] => {
+    if (member.kind === "oneof") return [[member.localName, "{ case: undefined }"]];
+    if (member.fieldKind === "list") return [[member.localName, "[]"]];
+    if (member.fieldKind === "map") return [[member.localName, "{}"]];
+    if (member.fieldKind === "message" || member.presence !== IMPLICIT) return [];
+    return [[member.localName, zeroOf(member, scribe)]];
+  });
+  // Where an object has more than its literal says, TypeScript is not to compare them.
+  if (inherits(message) || message.fields.some(({ localName }) => localName in Object.prototype)) {
+    f.print("  const m = ", scribe.value("inherit", "message"), "(", f.importSchema(message), ");");
+    for (const [name, zero] of ofItsOwn) f.print("  m.", name!, " = ", zero!, ";");
+    f.print("  return m;");
+  } else if (ofItsOwn.length === 0) {
+    f.print("  return { $typeName: ", f.string(message.typeName), " };");
+  } else {
+    f.print("  return {");
+    f.print("    $typeName: ", f.string(message.typeName), ",");
+    for (const [name, zero] of ofItsOwn) f.print("    ", name!, ": ", zero!, ",");
+    f.print("  };");
+  }
+  f.print("}");
+}
+
+function zeroOf(field: DescField, scribe: Scribe): Printable {
+  if (field.enum !== undefined) return String(field.enum.values[0]!.number);
+  if (field.scalar === ScalarType.BYTES) return [scribe.value("noBytes", "message"), "()"];
+  return isText(field) ? '"0"' : scalarOf(field.scalar).zero;
+}
+
+function readField(field: DescField, scribe: Scribe): void {
+  const { f } = scribe;
+  const place = `m.${field.localName}`;
+  const { oneof } = field;
+  f.print(`      case ${field.number}:`, isBlock(field) ? " {" : "");
+  if (field.fieldKind === "list") readList(field, place, scribe);
+  else if (field.fieldKind === "map") readMap(field, place, scribe);
+  else if (oneof !== undefined) {
+    const place = `m.${oneof.localName}`;
+    const name = JSON.stringify(field.localName);
+    if (field.message !== undefined) {
+      f.print(`        const there = ${place}.case === ${name} ? ${place}.value : undefined;`);
+    }
+    readInto(field, "there", (value) => [`${place} = { case: ${name}, value: `, value, " };"], scribe);
+  } else readInto(field, place, (value) => [`${place} = `, value, ";"], scribe);
+  f.print("        break;");
+  if (isBlock(field)) f.print("      }");
+}
+
+/** Whether what reads a field declares words of its own. */
+function isBlock(field: DescField): boolean {
+  if (field.fieldKind === "message") return field.oneof !== undefined;
+  return field.fieldKind === "map" || (field.fieldKind === "enum" && !field.enum.open);
+}
+
+/** Reads one value. A message that is there already takes the fields that are read. */
+function readInto(field: DescField, before: string, into: (value: Printable) => Printable, scribe: Scribe): void {
+  const { f } = scribe;
+  if (field.fieldKind === "enum" && !field.enum.open) {
+    f.print("        const value = r.int32();");
+    const isKnown: Printable = [scribe.value("knows", "message"), "(", f.importSchema(field.enum), ", value)"];
+    f.print("        if (", isKnown, ") ", into("value"));
+    f.print("        else r.unknownEnum(tag, value, m);");
+    return;
+  }
+  f.print(
+    "        ",
+    into(field.message === undefined ? scalar(field) : message(field as MessageField, scribe, before)),
+  );
+}
+
+function scalar(field: DescField): Printable {
+  const read = `r.${readerOf(field.scalar, field)}()`;
+  return isText(field) ? `\`\${${read}}\`` : read;
+}
+
+function readerOf(type: ScalarType | undefined, { utf8Validation }: DescField): string {
+  return type === ScalarType.STRING && !utf8Validation ? "anyString" : scalarOf(type).method;
+}
+
+/** @param before what holds the message that takes the fields, if there may be one */
+function message(field: MessageField, scribe: Scribe, before?: string): Printable {
+  const end = field.delimitedEncoding ? `-${field.number}` : "r.length()";
+  const more = before === undefined ? "" : `, ${before}`;
+  switch (holdingOf(field)) {
+    case "wrapped": {
+      const empty = scribe.of(field.message, "make");
+      const wrapper: Printable = [scribe.value("wrap", "message"), "(", empty, `(), ${before})`];
+      return [scribe.of(field.message, "read"), `(r, ${end}, `, wrapper, ").value"];
+    }
+    case "json":
+      return [scribe.value("readJsonObject", "json"), `(r, ${end}${more})`];
+    case "message":
+      return [scribe.of(field.message, "read"), `(r, ${end}${more})`];
+    case "reflected":
+      return [
+        scribe.value("readReflected", "reflected"),
+        "(r, ",
+        scribe.f.importSchema(field.message),
+        `, ${end}${more})`,
+      ];
+  }
+}
+
+function readList(field: DescField & { fieldKind: "list" }, place: string, scribe: Scribe): void {
+  const { f } = scribe;
+  const value = field.message === undefined ? scalar(field) : message(field as MessageField, scribe);
+  const one: Printable = [`${place}.push(`, value, ");"];
+  const isLong = field.message !== undefined || scalarOf(field.scalar).wireType === 2;
+  if (!isLong) f.print("        if ((tag & 7) === 2) for (const stop = r.length(); r.at < stop; ) ", one);
+  f.print(isLong ? "        " : "        else ", one);
+}
+
+function readMap(field: DescField & { fieldKind: "map" }, place: string, scribe: Scribe): void {
+  const { f } = scribe;
+  const readKey = `r.${readerOf(field.mapKey, field)}()`;
+  const { zero: zeroKey } = scalarOf(field.mapKey);
+  // A property's name is a text, or a number that stands for one.
+  const isNumber = zeroKey === "0";
+  const isText = field.mapKey === ScalarType.STRING;
+  f.print("        const stop = r.length();");
+  f.print("        let key = ", isNumber || isText ? zeroKey : `"${zeroKey.replace("n", "")}"`, ";");
+  f.print("        let value", startOf(field, scribe), ";");
+  f.print("        for (let entry = r.tag(stop); entry !== 0; entry = r.tag(stop)) {");
+  f.print("          if (entry >>> 3 === 1) key = ", isNumber || isText ? readKey : `\`\${${readKey}}\``, ";");
+  const readValue = field.message === undefined ? scalar(field) : message(field as MessageField, scribe);
+  f.print("          else if (entry >>> 3 === 2) value = ", readValue, ";");
+  f.print("        }");
+  const value = orEmpty(field, scribe);
+  if (isText) f.print("        ", scribe.value("put", "message"), `(${place}, key, `, value, ");");
+  else f.print(`        ${place}[key] = `, value, ";");
+}
+
+function startOf(field: DescField & { fieldKind: "map" }, scribe: Scribe): Printable {
+  const { f } = scribe;
+  if (field.message === undefined) {
+    const type: Printable = field.enum === undefined ? "" : ": number";
+    return [type, " = ", zeroOf(field, scribe)];
+  }
+  if (holdingOf(field as MessageField) !== "json") return [": ", f.importShape(field.message), " | undefined"];
+  return [": ", f.import("JsonObject", "@bufbuild/protobuf", true), " | undefined"];
+}
+
+/** An entry's value, or what stands for one that did not come. */
+function orEmpty(field: DescField & { fieldKind: "map" }, scribe: Scribe): Printable {
+  if (field.message === undefined) return "value";
+  switch (holdingOf(field as MessageField)) {
+    case "json":
+      return "value ?? {}";
+    case "reflected":
+      return [
+        "value ?? ",
+        scribe.f.import("create", "@bufbuild/protobuf"),
+        "(",
+        scribe.f.importSchema(field.message),
+        ")",
+      ];
+    default:
+      return ["value ?? ", scribe.of(field.message, "make"), "()"];
+  }
+}

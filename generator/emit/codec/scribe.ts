@@ -1,0 +1,56 @@
+import type { DescField, DescMessage } from "@bufbuild/protobuf";
+import type { GeneratedFile, Printable } from "@bufbuild/protoplugin";
+import { type CodecExports, codecExports } from "../../contract/exports.js";
+import { codecHome } from "../../contract/words.js";
+import { fromGenerated, fromRuntime } from "../print.js";
+
+/** One `_codec` file that is printed, and what it says often; an import is made once. */
+export class Scribe {
+  readonly f: GeneratedFile;
+  readonly #path: string;
+  readonly #imports = new Map<string, Printable>();
+
+  constructor(f: GeneratedFile, path: string) {
+    this.f = f;
+    this.#path = path;
+  }
+
+  /** A symbol of runtime/codec/. */
+  value(name: string, module: string): Printable {
+    return this.#once(`${module} ${name}`, () => fromRuntime(this.f, name, `codec/${module}`));
+  }
+
+  type(name: string, module: string): Printable {
+    return this.#once(`type ${module} ${name}`, () => fromRuntime(this.f, name, `codec/${module}`, true));
+  }
+
+  /** A part of a message's codec, wherever that is. */
+  of(message: DescMessage, part: keyof CodecExports): Printable {
+    const name = codecExports(message)[part];
+    const { name: path } = message.file;
+    if (path === this.#path) return name;
+    return this.#once(`of ${path} ${name}`, () =>
+      codecHome(path) === "runtime"
+        ? fromRuntime(this.f, name, `codec/${path}_codec`)
+        : fromGenerated(this.f, name, path, "_codec"),
+    );
+  }
+
+  #once(key: string, make: () => Printable): Printable {
+    const found = this.#imports.get(key) ?? make();
+    this.#imports.set(key, found);
+    return found;
+  }
+}
+
+/** How a message is held where it is a field: as what it wraps, as JSON, or as itself, with a codec or without. */
+export type Holding = "wrapped" | "json" | "message" | "reflected";
+
+export function holdingOf(field: DescField & { readonly message: DescMessage }): Holding {
+  const { file, typeName } = field.message;
+  if (file.name === "google/protobuf/wrappers" && field.fieldKind === "message" && field.oneof === undefined) {
+    return "wrapped";
+  }
+  if (typeName === "google.protobuf.Struct" && field.parent.typeName !== "google.protobuf.Value") return "json";
+  return codecHome(file.name) === undefined ? "reflected" : "message";
+}

@@ -1,0 +1,162 @@
+import { type DescField, type DescMessage, type DescOneof, ScalarType } from "@bufbuild/protobuf";
+import type { Printable } from "@bufbuild/protoplugin";
+import { codecExports } from "../../contract/exports.js";
+import { IMPLICIT, inherits, isInherited, isText, REQUIRED, scalarOf } from "./scalar.js";
+import { holdingOf, type Scribe } from "./scribe.js";
+
+/** Prints the function that writes a message's fields, in the order of their numbers, as protobuf-es does. */
+export function emitWrite(message: DescMessage, scribe: Scribe): void {
+  const { f } = scribe;
+  const { write } = codecExports(message);
+  const init: Printable = [scribe.type("Init", "codec"), "<typeof ", f.importSchema(message), ">"];
+  f.print("/** Writes the fields of ", message.name, ". */");
+  f.print(f.export("function", write), "(w: ", scribe.type("Writer", "writer"), ", m: ", init, "): void {");
+  const fields = message.fields.toSorted((a, b) => a.number - b.number);
+  fields.forEach((field, at) => {
+    const { oneof } = field;
+    if (oneof === undefined) writeField(field, scribe);
+    // Neighbours of one oneof are one switch; others of it may come later.
+    else if (fields[at - 1]?.oneof !== oneof) {
+      const end = fields.findIndex((other, place) => place > at && other.oneof !== oneof);
+      writeOneof(oneof, fields.slice(at, end < 0 ? undefined : end), scribe);
+    }
+  });
+  f.print("  if (m.$unknown !== undefined) w.unknown(m, ", f.string(message.typeName), ");");
+  f.print("}");
+}
+
+function writeOneof({ localName }: DescOneof, fields: readonly DescField[], scribe: Scribe): void {
+  const { f } = scribe;
+  f.print(`  switch (m.${localName}?.case) {`);
+  for (const field of fields) {
+    const lines = singular(field, `m.${localName}.value`, scribe);
+    f.print("    case ", f.string(field.localName), lines.length === 1 ? ":" : ": {");
+    for (const line of lines) f.print("      ", line);
+    f.print("      break;");
+    if (lines.length > 1) f.print("    }");
+  }
+  f.print("  }");
+}
+
+function writeField(field: DescField, scribe: Scribe): void {
+  const { f } = scribe;
+  const { localName: name } = field;
+  // What every object inherits something for is asked for as its own.
+  const isOdd = name in Object.prototype;
+  const value: Printable = isOdd ? [scribe.value("own", "message"), `(m, "${name}")`] : `m.${name}`;
+  // Where TypeScript does not see that it is there.
+  const there: Printable = isOdd || (isInherited(field) && inherits(field.parent)) ? [value, "!"] : value;
+  if (field.fieldKind === "list") writeList(field, value, there, scribe);
+  else if (field.fieldKind === "map") writeMap(field, value, scribe);
+  else {
+    block(["if (", isSet(field, value, scribe), ")"], singular(field, there, scribe), scribe);
+    if (field.presence === REQUIRED) f.print(`  else w.missing("${field.parent.typeName}.${field.name}");`);
+  }
+}
+
+/** Prints one statement beside its condition, several in a block. */
+function block(head: Printable, lines: readonly Printable[], { f }: Scribe): void {
+  const [only] = lines;
+  if (lines.length === 1) f.print("  ", head, " ", only!);
+  else {
+    f.print("  ", head, " {");
+    for (const line of lines) f.print("    ", line);
+    f.print("  }");
+  }
+}
+
+/** Whether a field that is no list and no map is set. */
+function isSet(field: DescField, value: Printable, scribe: Scribe): Printable {
+  if (field.fieldKind === "message") return [value, " != null"];
+  if (field.presence !== IMPLICIT) {
+    return isInherited(field) && inherits(field.parent)
+      ? [scribe.value("has", "message"), `(m, "${field.localName}")`]
+      : [value, " != null"];
+  }
+  return isNotZero(field, value, scribe);
+}
+
+function isNotZero(field: DescField, value: Printable, scribe: Scribe): Printable {
+  if (field.enum !== undefined) return [value, " != null && ", value, ` !== ${field.enum.values[0]!.number}`];
+  switch (field.scalar) {
+    case ScalarType.STRING:
+    case ScalarType.BOOL:
+      return value;
+    case ScalarType.BYTES:
+      return [value, "?.length"];
+    // -0 is no zero.
+    case ScalarType.DOUBLE:
+    case ScalarType.FLOAT:
+      return [value, " != null && (", value, " !== 0 || 1 / ", value, " < 0)"];
+    case ScalarType.INT64:
+    case ScalarType.UINT64:
+    case ScalarType.FIXED64:
+    case ScalarType.SFIXED64:
+    case ScalarType.SINT64:
+      return isText(field) ? [value, " != null && !", scribe.value("isZero", "message"), "(", value, ")"] : value;
+    default:
+      // Not a number is refused rather than left out.
+      return [value, " != null && ", value, " !== 0"];
+  }
+}
+
+/** Writes one value with its tag. */
+function singular(field: DescField, value: Printable, scribe: Scribe, number = field.number): Printable[] {
+  if (field.message === undefined) {
+    const { method, wireType } = scalarOf(field.scalar);
+    return [[`w.tag(${number}, ${wireType}).${method}(`, value, ");"]];
+  }
+  const lines = content(field as DescField & { message: DescMessage }, value, scribe);
+  if (field.delimitedEncoding) return [`w.tag(${number}, 3);`, ...lines, `w.tag(${number}, 4);`];
+  const open: Printable = holdingOf(field as DescField & { message: DescMessage }) === "wrapped" ? "" : [", ", value];
+  return [[`const at = w.open(${number}`, open, ");"], ...lines, "w.close(at);"];
+}
+
+function content(field: DescField & { message: DescMessage }, value: Printable, scribe: Scribe): Printable[] {
+  const { message } = field;
+  switch (holdingOf(field)) {
+    case "wrapped":
+      return [[scribe.of(message, "write"), "(w, { value: ", value, " });"]];
+    case "json":
+      return [[scribe.value("writeJsonObject", "json"), "(w, ", value, ");"]];
+    case "message":
+      return [[scribe.of(message, "write"), "(w, ", value, ");"]];
+    case "reflected":
+      return [[scribe.value("writeReflected", "reflected"), "(w, ", scribe.f.importSchema(message), ", ", value, ");"]];
+  }
+}
+
+function writeList(field: DescField, value: Printable, there: Printable, scribe: Scribe): void {
+  if ("packed" in field && field.packed) {
+    const { method } = scalarOf(field.scalar);
+    const each: Printable = ["for (const each of ", there, `) w.${method}(each);`];
+    block(["if (", value, "?.length)"], [`const at = w.open(${field.number});`, each, "w.close(at);"], scribe);
+  } else block(["for (const each of ", value, " ?? [])"], singular(field, "each", scribe), scribe);
+}
+
+function writeMap(field: DescField & { fieldKind: "map" }, value: Printable, scribe: Scribe): void {
+  const { f } = scribe;
+  const key = scalarOf(field.mapKey);
+  f.print("  for (const [key, value] of ", scribe.value("entries", "message"), "(", value, ")) {");
+  f.print(`    const entry = w.open(${field.number});`);
+  f.print(`    w.tag(1, ${key.wireType}).${key.method}(`, keyOf(field.mapKey, scribe), ");");
+  for (const line of singular(field, "value", scribe, 2)) f.print("    ", line);
+  f.print("    w.close(entry);");
+  f.print("  }");
+}
+
+/** A property's name as the key that it stands for. Those of 64 bits are written from a text. */
+function keyOf(type: ScalarType, scribe: Scribe): Printable {
+  switch (type) {
+    case ScalarType.BOOL:
+      return [scribe.value("boolKey", "message"), "(key)"];
+    case ScalarType.INT32:
+    case ScalarType.SINT32:
+    case ScalarType.SFIXED32:
+    case ScalarType.UINT32:
+    case ScalarType.FIXED32:
+      return [scribe.value("numberKey", "message"), "(key)"];
+    default:
+      return "key";
+  }
+}

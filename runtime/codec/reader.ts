@@ -1,0 +1,301 @@
+import type { Message, UnknownField } from "@bufbuild/protobuf";
+import { utf8Read } from "./text.js";
+import { Writer } from "./writer.js";
+
+/** Messages may be inside one another this deep, the outermost included; protobuf-es has the same limit. */
+const DEEPEST = 100;
+
+/** Where bytes are put together to a value of 64 bits or a fraction. */
+const wide = new BigInt64Array(1);
+const unsigned = new BigUint64Array(wide.buffer);
+const words = new Int32Array(wide.buffer);
+const double = new Float64Array(wide.buffer);
+const float = new Float32Array(wide.buffer);
+const octets = new Uint8Array(wide.buffer);
+
+/**
+ * Reads Protobuf's wire format as protobuf-es does, and refuses what it refuses. `_codec` files call it: a tag, then
+ * the value that the field is of. A value's wire type is not looked at, and a message's end only between its fields;
+ * nothing is read past the end of it all. What is read is copied: the buffer may be used again.
+ */
+export class Reader {
+  private readonly buffer: Uint8Array;
+  /** Where the next byte is. */
+  at: number;
+  private readonly limit: number;
+  private depth = 0;
+
+  constructor(bytes: Uint8Array, start: number, end: number) {
+    this.buffer = bytes;
+    this.at = start;
+    this.limit = end;
+  }
+
+  /** Begins a message. */
+  enter(): void {
+    if (++this.depth > DEEPEST) throw new RangeError(`messages are more than ${DEEPEST} deep in one another`);
+  }
+
+  /** Ends a message. */
+  leave(): void {
+    this.depth--;
+  }
+
+  /** How many more messages may be inside this one. */
+  get left(): number {
+    return DEEPEST - this.depth;
+  }
+
+  /** Reads on to a message's end, and answers with a copy of its fields. `end` as for `tag`. */
+  fields(end: number): Uint8Array {
+    const start = this.at;
+    if (end >= 0) {
+      if (end > this.limit) throw tooShort();
+      this.at = end;
+      return this.copy(start, end);
+    }
+    let last = this.at;
+    for (let tag = this.tag(end); tag !== 0; tag = this.tag(end)) {
+      this.skip(tag);
+      last = this.at;
+    }
+    return this.copy(start, last);
+  }
+
+  /**
+   * The next field's number and wire type; 0 if the message ends here.
+   *
+   * @param end where that is; for a group, its number below zero
+   */
+  tag(end: number): number {
+    const { at } = this;
+    if (at >= end) return end < 0 ? this.tagOfGroup(-end) : 0;
+    const byte = this.buffer[at]!;
+    // Most often it is one byte, and sound.
+    if (byte < 8 || byte > 0x7f || (byte & 7) > 5 || at >= this.limit) return this.anyTag();
+    this.at = at + 1;
+    return byte;
+  }
+
+  private anyTag(): number {
+    const start = this.at;
+    const tag = this.uint32();
+    const size = this.at - start;
+    if (size > 5 || (size === 5 && this.buffer[this.at - 1]! > 0x0f)) throw new RangeError("a tag is too long");
+    if (tag < 8 || (tag & 7) > 5) throw new RangeError(`${tag} is no tag`);
+    return tag;
+  }
+
+  private tagOfGroup(number: number): number {
+    if (this.at >= this.limit) throw new RangeError("a group has no end");
+    const tag = this.anyTag();
+    if ((tag & 7) !== 4) return tag;
+    if (tag >>> 3 !== number) throw new RangeError("a group ends as another one");
+    return 0;
+  }
+
+  /** Where ends what begins with its length. */
+  length(): number {
+    const length = this.uint32();
+    return this.at + length;
+  }
+
+  string(): string {
+    return this.text(true);
+  }
+
+  /** A text that need not be UTF-8: what is not, becomes U+FFFD. */
+  anyString(): string {
+    return this.text(false);
+  }
+
+  private text(strict: boolean): string {
+    const end = this.length();
+    if (end > this.limit) throw tooShort();
+    const start = this.at;
+    this.at = end;
+    return utf8Read(this.buffer, start, end, strict);
+  }
+
+  bytes(): Uint8Array<ArrayBuffer> {
+    const end = this.length();
+    if (end > this.limit) throw tooShort();
+    const start = this.at;
+    this.at = end;
+    return this.copy(start, end);
+  }
+
+  bool(): boolean {
+    this.varint64();
+    return words[0] !== 0 || words[1] !== 0;
+  }
+
+  /** An int32, or an enum's number. */
+  int32(): number {
+    return this.uint32() | 0;
+  }
+
+  uint32(): number {
+    const { buffer } = this;
+    let { at } = this;
+    let byte = buffer[at++]!;
+    if (byte < 0x80 && at <= this.limit) {
+      this.at = at;
+      return byte;
+    }
+    let value = byte & 0x7f;
+    for (let shift = 7; byte > 0x7f; shift += 7) {
+      if (shift > 63) throw new RangeError("a number is too long");
+      byte = buffer[at++]!;
+      if (shift < 32) value |= (byte & 0x7f) << shift;
+    }
+    this.at = at;
+    if (at > this.limit) throw tooShort();
+    return value >>> 0;
+  }
+
+  sint32(): number {
+    const value = this.uint32();
+    return (value >>> 1) ^ -(value & 1);
+  }
+
+  int64(): bigint {
+    this.varint64();
+    return wide[0]!;
+  }
+
+  uint64(): bigint {
+    this.varint64();
+    return unsigned[0]!;
+  }
+
+  sint64(): bigint {
+    this.varint64();
+    const low = words[0]!;
+    const high = words[1]!;
+    const sign = -(low & 1);
+    words[0] = ((low >>> 1) | (high << 31)) ^ sign;
+    words[1] = (high >>> 1) ^ sign;
+    return wide[0]!;
+  }
+
+  fixed32(): number {
+    this.fixed(4);
+    return words[0]! >>> 0;
+  }
+
+  sfixed32(): number {
+    this.fixed(4);
+    return words[0]!;
+  }
+
+  fixed64(): bigint {
+    this.fixed(8);
+    return unsigned[0]!;
+  }
+
+  sfixed64(): bigint {
+    this.fixed(8);
+    return wide[0]!;
+  }
+
+  float(): number {
+    this.fixed(4);
+    return float[0]!;
+  }
+
+  double(): number {
+    this.fixed(8);
+    return double[0]!;
+  }
+
+  /** Keeps a field that the contract does not have, for when the message is written again. */
+  unknown(tag: number, message: Message): void {
+    const no = tag >>> 3;
+    const wireType = tag & 7;
+    const start = this.at;
+    this.skip(tag);
+    keep(message, { no, wireType, data: this.copy(start, this.at) });
+  }
+
+  /** Keeps a number that a closed enum does not have. */
+  unknownEnum(tag: number, value: number, message: Message): void {
+    const writer = new Writer(16);
+    writer.int32(value);
+    keep(message, { no: tag >>> 3, wireType: tag & 7, data: Uint8Array.from(writer.buffer.subarray(0, writer.at)) });
+  }
+
+  /** Passes over a field's value. */
+  skip(tag: number, left = this.left): void {
+    switch (tag & 7) {
+      case 0:
+        while (this.at < this.limit && this.buffer[this.at]! > 0x7f) this.at++;
+        this.at++;
+        break;
+      case 1:
+        this.at += 8;
+        break;
+      case 2:
+        this.at = this.length();
+        break;
+      case 3: {
+        if (left <= 0) throw new RangeError(`groups are more than ${DEEPEST} deep in one another`);
+        for (let inner = this.anyTag(); ; inner = this.anyTag()) {
+          if ((inner & 7) !== 4) this.skip(inner, left - 1);
+          else if (inner >>> 3 === tag >>> 3) break;
+          else throw new RangeError("a group ends as another one");
+        }
+        break;
+      }
+      case 5:
+        this.at += 4;
+        break;
+      default:
+        throw new RangeError("a group ends that did not begin");
+    }
+    if (this.at > this.limit) throw tooShort();
+  }
+
+  private copy(start: number, end: number): Uint8Array<ArrayBuffer> {
+    const copy = new Uint8Array(end - start);
+    copy.set(this.buffer.subarray(start, end));
+    return copy;
+  }
+
+  private fixed(size: number): void {
+    const start = this.at;
+    this.at = start + size;
+    if (this.at > this.limit) throw tooShort();
+    for (let each = 0; each < size; each++) octets[each] = this.buffer[start + each]!;
+  }
+
+  /** Leaves a varint's 64 bits in `wide`. */
+  private varint64(): void {
+    const { buffer } = this;
+    let { at } = this;
+    let byte = buffer[at++]!;
+    let low = byte & 0x7f;
+    let high = 0;
+    for (let shift = 7; byte > 0x7f; shift += 7) {
+      if (shift > 63) throw new RangeError("a number is too long");
+      byte = buffer[at++]!;
+      const bits = byte & 0x7f;
+      if (shift < 32) low |= bits << shift;
+      if (shift === 28) high = bits >>> 4;
+      else if (shift > 28) high |= bits << (shift - 32);
+    }
+    this.at = at;
+    if (at > this.limit) throw tooShort();
+    words[0] = low;
+    words[1] = high;
+  }
+}
+
+function keep(message: Message, field: UnknownField): void {
+  if (message.$unknown === undefined) message.$unknown = [field];
+  else message.$unknown.push(field);
+}
+
+function tooShort(): RangeError {
+  return new RangeError("the bytes end in the middle of a field");
+}

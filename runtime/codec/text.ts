@@ -1,0 +1,38 @@
+import { isUtf8 } from "node:buffer";
+
+/** Parts of Buffer that every array of bytes can be given to. */
+const native = Buffer.prototype as unknown as {
+  utf8Write(this: Uint8Array, text: string, at: number): number;
+  utf8Slice(this: Uint8Array, start: number, end: number): string;
+};
+
+/** Texts up to this length are read one character after the other; for longer ones a call into Node is cheaper. */
+const SHORT = 8;
+
+/** Writes a text as UTF-8, half a character as U+FFFD, and answers with how many bytes it took. */
+export function utf8Write(bytes: Uint8Array, text: string, at: number): number {
+  return native.utf8Write.call(bytes, text, at);
+}
+
+/**
+ * Reads UTF-8. As everywhere on the web, U+FEFF at the beginning is no part of the text.
+ *
+ * @param strict whether to refuse what is no UTF-8, rather than to have U+FFFD there
+ */
+export function utf8Read(bytes: Uint8Array, start: number, end: number, strict: boolean): string {
+  if (end - start <= SHORT) {
+    let text = "";
+    let at = start;
+    for (; at < end; at++) {
+      const code = bytes[at]!;
+      if (code > 0x7f) break;
+      text += String.fromCharCode(code);
+    }
+    if (at === end) return text;
+  }
+  const text = native.utf8Slice.call(bytes, start, end);
+  if (strict && text.includes("\ufffd") && !isUtf8(bytes.subarray(start, end))) {
+    throw new TypeError("a string is no UTF-8");
+  }
+  return text.charCodeAt(0) === 0xfeff ? text.slice(1) : text;
+}
