@@ -41,27 +41,6 @@ export class Reader {
     this.depth--;
   }
 
-  /** How many more messages may be inside this one. */
-  get left(): number {
-    return DEEPEST - this.depth;
-  }
-
-  /** Reads on to a message's end, and answers with a copy of its fields. `end` as for `tag`. */
-  fields(end: number): Uint8Array {
-    const start = this.at;
-    if (end >= 0) {
-      if (end > this.limit) throw tooShort();
-      this.at = end;
-      return this.copy(start, end);
-    }
-    let last = this.at;
-    for (let tag = this.tag(end); tag !== 0; tag = this.tag(end)) {
-      this.skip(tag);
-      last = this.at;
-    }
-    return this.copy(start, last);
-  }
-
   /**
    * The next field's number and wire type; 0 if the message ends here.
    *
@@ -226,7 +205,7 @@ export class Reader {
   }
 
   /** Passes over a field's value. */
-  skip(tag: number, left = this.left): void {
+  skip(tag: number, left = DEEPEST - this.depth): void {
     switch (tag & 7) {
       case 0:
         while (this.at < this.limit && this.buffer[this.at]! > 0x7f) this.at++;
