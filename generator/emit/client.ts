@@ -6,7 +6,7 @@ import { fromGenerated, fromRuntime, local } from "./print.js";
 export function emitClient(file: ContractFile, f: GeneratedFile): void {
   for (const service of file.services) {
     const { name } = service.desc;
-    const { client, connect, policy } = service.exports;
+    const { client, connect, policy, codecs } = service.exports;
     const options = local(f, "options", `${file.path}_client`);
     const schema = f.importSchema(service.desc);
     f.print();
@@ -48,6 +48,8 @@ export function emitClient(file: ContractFile, f: GeneratedFile): void {
       fromGenerated(f, policy, file.path, "_policy"),
       ", ",
       options,
+      ", ",
+      fromGenerated(f, codecs, file.path, "_codec"),
       ");",
     );
     f.print("}");

@@ -117,6 +117,7 @@ function emitDefinition(service: Service, f: GeneratedFile): void {
   f.print("  service: ", f.importSchema(service.desc), ",");
   f.print("  name: ", f.string(service.name), ",");
   f.print("  policy: ", fromGenerated(f, policy, service.file, "_policy"), ",");
+  f.print("  codecs: ", fromGenerated(f, service.exports.codecs, service.file, "_codec"), ",");
   block(f, "entities", service.entities, (entity) => [
     entity.plural,
     ": { entity: ",

@@ -1,14 +1,8 @@
 import { createHash } from "node:crypto";
-import {
-  create,
-  type DescMessage,
-  fromBinary,
-  type MessageInitShape,
-  type MessageShape,
-  toBinary,
-} from "@bufbuild/protobuf";
+import { create, type DescMessage, type MessageInitShape, type MessageShape } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { and, eq, sql } from "drizzle-orm";
+import { codecOf } from "../codec/known.js";
 import type { KeyedContext } from "../rpc/context.js";
 import type { DatabaseTransaction } from "./driver.js";
 import { requests } from "./tables.js";
@@ -37,12 +31,12 @@ export async function answerOnce<O extends DescMessage>(
   const mine = and(eq(requests.method, method), eq(requests.key, key));
   if (claimed.rowCount === 0) {
     const [row] = await tx.select().from(requests).where(mine);
-    return fromBinary(output, recordedAnswer(row, key, fingerprint));
+    return codecOf(output).decode(recordedAnswer(row, key, fingerprint));
   }
   const answer = create(output, await body());
   await tx
     .update(requests)
-    .set({ answer: toBinary(output, answer) })
+    .set({ answer: codecOf(output).toBytes(answer) })
     .where(mine);
   return answer;
 }

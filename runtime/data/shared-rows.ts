@@ -1,5 +1,7 @@
-import { type DescMessage, fromBinary, type MessageShape, toBinary } from "@bufbuild/protobuf";
+import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
 import type { Behind, Loaded, Need } from "../cache/read-through.js";
+import type { Codec } from "../codec/codec.js";
+import { codecOf } from "../codec/known.js";
 import type { Entity } from "./entity.js";
 import { shapeOf } from "./shape.js";
 import type { SharedCache } from "./shared-cache.js";
@@ -8,13 +10,13 @@ const NOTHING = new Uint8Array();
 
 /** The rows of one entity in the cache that a service's instances share; as bytes, so that nobody changes another's. */
 export class SharedRows<D extends DescMessage> implements Behind<MessageShape<D>> {
-  readonly #schema: D;
+  readonly #codec: Codec<D>;
   readonly #table: string;
   readonly #shape: string;
   readonly #shared: SharedCache;
 
   constructor(entity: Entity<D>, table: string, shared: SharedCache) {
-    this.#schema = entity.schema;
+    this.#codec = codecOf(entity.schema);
     this.#table = table;
     this.#shape = shapeOf(entity.schema);
     this.#shared = shared;
@@ -30,12 +32,12 @@ export class SharedRows<D extends DescMessage> implements Behind<MessageShape<D>
     const answer = id === undefined ? undefined : await tier.read(id, this.#shape, need.atLeastMs);
     if (answer !== undefined && "found" in answer) {
       const { bytes, freshMs } = answer.found;
-      return { value: bytes.length === 0 ? undefined : fromBinary(this.#schema, bytes), freshMs };
+      return { value: bytes.length === 0 ? undefined : this.#codec.decode(bytes), freshMs };
     }
     const value = await load();
     const freshMs = need.freshMs(value);
     if (id !== undefined && answer !== undefined) {
-      const bytes = value === undefined ? NOTHING : toBinary(this.#schema, value);
+      const bytes = value === undefined ? NOTHING : this.#codec.toBytes(value);
       // Nobody waits for that; it never fails.
       void tier.fill(id, this.#shape, answer.lease, { bytes, freshMs });
     }

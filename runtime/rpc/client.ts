@@ -9,6 +9,8 @@ import type {
 } from "@bufbuild/protobuf";
 import { type CallOptions, createClient, type Transport } from "@connectrpc/connect";
 import type { MethodPolicy, ServicePolicy } from "../call/policy.js";
+import type { Codec } from "../codec/codec.js";
+import { know } from "../codec/known.js";
 import { peerError, wasRefused } from "./client-error.js";
 import { callOptions } from "./client-options.js";
 import { grpcTransport } from "./client-transport.js";
@@ -47,12 +49,18 @@ export type ServiceClient<S extends DescService> = {
 /** A method of Connect's client, its types forgotten. */
 type Call<Answer> = (request: unknown, options: CallOptions) => Answer;
 
-/** A client of `service` that keeps to the contract's policy: no call takes longer than it says. */
+/**
+ * A client of `service` that keeps to the contract's policy: no call takes longer than it says.
+ *
+ * @param codecs those of the messages that it takes and answers, where they are generated
+ */
 export function createServiceClient<S extends DescService>(
   service: S,
   policy: ServicePolicy<S>,
   { baseUrl, transport }: ClientOptions,
+  codecs: readonly Codec[] = [],
 ): ServiceClient<S> {
+  know(codecs);
   if (!transport && !baseUrl) throw new Error(`a client of ${service.typeName} needs a baseUrl or a transport`);
   const client = createClient(service, transport ?? grpcTransport(baseUrl as string)) as Record<string, unknown>;
   const methods = service.methods.map((method) => {

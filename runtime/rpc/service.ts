@@ -1,6 +1,8 @@
 import type { DescService } from "@bufbuild/protobuf";
 import type { CachePolicy } from "../cache/policy.js";
 import type { ServicePolicy } from "../call/policy.js";
+import type { Codec } from "../codec/codec.js";
+import { know } from "../codec/known.js";
 import type { Data } from "../data/data.js";
 import type { Entity } from "../data/entity.js";
 import type { StandardMethod } from "../data/standard.js";
@@ -18,6 +20,8 @@ export interface ServiceSpec {
   /** The service's short name, "orders": names its database, its logs and its address variable. */
   readonly name: string;
   readonly policy: ServicePolicy;
+  /** The codecs of the messages that it takes, answers and owns; others are read by their descriptors. */
+  readonly codecs: readonly Codec[];
   /** What it owns, by the names that its handlers use. */
   readonly entities: Readonly<Record<string, OwnedEntity>>;
   /** How clients of the services that it calls are made, by the names that its handlers use. */
@@ -55,6 +59,7 @@ export type Handlers<Handler, Standard extends keyof Handler> = Omit<Handler, St
 export function defineService<Handler extends object, Standard extends keyof Handler, Entities, Peers>(
   spec: ServiceSpec,
 ) {
+  know(spec.codecs);
   return (
     implement: (service: Resources<Entities, Peers>, standard: Pick<Handler, Standard>) => Handlers<Handler, Standard>,
   ): ServiceDefinition => ({ spec, implement: implement as ServiceDefinition["implement"] });

@@ -4,6 +4,7 @@
 
 import type { ClientOptions, ServiceClient } from "@protoscaffold/runtime/rpc/client";
 import { createServiceClient } from "@protoscaffold/runtime/rpc/client";
+import { inventoryServiceCodecs } from "./inventory_codec.js";
 import { InventoryService } from "./inventory_pb.js";
 import { inventoryServicePolicy } from "./inventory_policy.js";
 
@@ -22,5 +23,5 @@ export type InventoryServiceClient = ServiceClient<typeof InventoryService>;
  * @generated from service shop.inventory.v1.InventoryService
  */
 export function createInventoryServiceClient(options: ClientOptions): InventoryServiceClient {
-  return createServiceClient(InventoryService, inventoryServicePolicy, options);
+  return createServiceClient(InventoryService, inventoryServicePolicy, options, inventoryServiceCodecs);
 }

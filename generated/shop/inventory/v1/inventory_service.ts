@@ -7,6 +7,7 @@ import type { EmptySchema } from "@bufbuild/protobuf/wkt";
 import type { Context, KeyedContext } from "@protoscaffold/runtime/rpc/context";
 import { defineService } from "@protoscaffold/runtime/rpc/service";
 import { productCache } from "./inventory_cache.js";
+import { inventoryServiceCodecs } from "./inventory_codec.js";
 import type {
   BatchGetProductsRequest,
   BatchGetProductsResponseSchema,
@@ -206,6 +207,7 @@ export const inventoryService = defineService<
   service: InventoryService,
   name: "inventory",
   policy: inventoryServicePolicy,
+  codecs: inventoryServiceCodecs,
   entities: {
     products: { entity: productEntity, cache: productCache },
     stocks: { entity: stockEntity },

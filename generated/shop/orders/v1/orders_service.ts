@@ -10,6 +10,7 @@ import { createInventoryServiceClient } from "../../inventory/v1/inventory_clien
 import type { PaymentServiceClient } from "../../payments/v1/payments_client.js";
 import { createPaymentServiceClient } from "../../payments/v1/payments_client.js";
 import { orderCache } from "./orders_cache.js";
+import { orderServiceCodecs } from "./orders_codec.js";
 import type {
   CancelOrderRequest,
   GetOrderRequest,
@@ -154,6 +155,7 @@ export const orderService = defineService<
   service: OrderService,
   name: "orders",
   policy: orderServicePolicy,
+  codecs: orderServiceCodecs,
   entities: {
     orders: { entity: orderEntity, cache: orderCache },
   },

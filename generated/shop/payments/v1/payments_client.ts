@@ -4,6 +4,7 @@
 
 import type { ClientOptions, ServiceClient } from "@protoscaffold/runtime/rpc/client";
 import { createServiceClient } from "@protoscaffold/runtime/rpc/client";
+import { paymentServiceCodecs } from "./payments_codec.js";
 import { PaymentService } from "./payments_pb.js";
 import { paymentServicePolicy } from "./payments_policy.js";
 
@@ -22,5 +23,5 @@ export type PaymentServiceClient = ServiceClient<typeof PaymentService>;
  * @generated from service shop.payments.v1.PaymentService
  */
 export function createPaymentServiceClient(options: ClientOptions): PaymentServiceClient {
-  return createServiceClient(PaymentService, paymentServicePolicy, options);
+  return createServiceClient(PaymentService, paymentServicePolicy, options, paymentServiceCodecs);
 }

@@ -6,6 +6,7 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Context, KeyedContext } from "@protoscaffold/runtime/rpc/context";
 import { defineService } from "@protoscaffold/runtime/rpc/service";
 import { paymentCache } from "./payments_cache.js";
+import { paymentServiceCodecs } from "./payments_codec.js";
 import type { CapturePaymentRequest, GetPaymentRequest, PaymentSchema, RefundPaymentRequest } from "./payments_pb.js";
 import { PaymentService } from "./payments_pb.js";
 import { paymentServicePolicy } from "./payments_policy.js";
@@ -90,6 +91,7 @@ export const paymentService = defineService<
   service: PaymentService,
   name: "payments",
   policy: paymentServicePolicy,
+  codecs: paymentServiceCodecs,
   entities: {
     payments: { entity: paymentEntity, cache: paymentCache },
   },

@@ -4,6 +4,7 @@
 
 import type { ClientOptions, ServiceClient } from "@protoscaffold/runtime/rpc/client";
 import { createServiceClient } from "@protoscaffold/runtime/rpc/client";
+import { userServiceCodecs } from "./users_codec.js";
 import { UserService } from "./users_pb.js";
 import { userServicePolicy } from "./users_policy.js";
 
@@ -22,5 +23,5 @@ export type UserServiceClient = ServiceClient<typeof UserService>;
  * @generated from service shop.users.v1.UserService
  */
 export function createUserServiceClient(options: ClientOptions): UserServiceClient {
-  return createServiceClient(UserService, userServicePolicy, options);
+  return createServiceClient(UserService, userServicePolicy, options, userServiceCodecs);
 }

@@ -6,6 +6,7 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Context, KeyedContext } from "@protoscaffold/runtime/rpc/context";
 import { defineService } from "@protoscaffold/runtime/rpc/service";
 import { userCache } from "./users_cache.js";
+import { userServiceCodecs } from "./users_codec.js";
 import type {
   ChatRequest,
   ChatResponseSchema,
@@ -121,6 +122,7 @@ export const userService = defineService<
   service: UserService,
   name: "users",
   policy: userServicePolicy,
+  codecs: userServiceCodecs,
   entities: {
     users: { entity: userEntity, cache: userCache },
   },

@@ -4,6 +4,7 @@
 
 import type { ClientOptions, ServiceClient } from "@protoscaffold/runtime/rpc/client";
 import { createServiceClient } from "@protoscaffold/runtime/rpc/client";
+import { thingServiceCodecs } from "./contract_codec.js";
 import { ThingService } from "./contract_pb.js";
 import { thingServicePolicy } from "./contract_policy.js";
 
@@ -22,5 +23,5 @@ export type ThingServiceClient = ServiceClient<typeof ThingService>;
  * @generated from service columns.v1.ThingService
  */
 export function createThingServiceClient(options: ClientOptions): ThingServiceClient {
-  return createServiceClient(ThingService, thingServicePolicy, options);
+  return createServiceClient(ThingService, thingServicePolicy, options, thingServiceCodecs);
 }

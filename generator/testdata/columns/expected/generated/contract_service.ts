@@ -3,6 +3,7 @@
 /* eslint-disable */
 
 import { defineService } from "@protoscaffold/runtime/rpc/service";
+import { thingServiceCodecs } from "./contract_codec.js";
 import { ThingService } from "./contract_pb.js";
 import { thingServicePolicy } from "./contract_policy.js";
 import type { ThingRepository } from "./contract_repository.js";
@@ -49,6 +50,7 @@ export const thingService = defineService<
   service: ThingService,
   name: "columns",
   policy: thingServicePolicy,
+  codecs: thingServiceCodecs,
   entities: {
     things: { entity: thingEntity },
   },

@@ -4,6 +4,7 @@
 
 import type { ClientOptions, ServiceClient } from "@protoscaffold/runtime/rpc/client";
 import { createServiceClient } from "@protoscaffold/runtime/rpc/client";
+import { billingServiceCodecs } from "./billing_codec.js";
 import { BillingService } from "./billing_pb.js";
 import { billingServicePolicy } from "./billing_policy.js";
 
@@ -22,5 +23,5 @@ export type BillingServiceClient = ServiceClient<typeof BillingService>;
  * @generated from service acme.billing.v1.BillingService
  */
 export function createBillingServiceClient(options: ClientOptions): BillingServiceClient {
-  return createServiceClient(BillingService, billingServicePolicy, options);
+  return createServiceClient(BillingService, billingServicePolicy, options, billingServiceCodecs);
 }

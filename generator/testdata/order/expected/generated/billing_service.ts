@@ -5,6 +5,7 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Context } from "@protoscaffold/runtime/rpc/context";
 import { defineService } from "@protoscaffold/runtime/rpc/service";
+import { billingServiceCodecs } from "./billing_codec.js";
 import type { ChargeRequest, ChargeResponseSchema } from "./billing_pb.js";
 import { BillingService } from "./billing_pb.js";
 import { billingServicePolicy } from "./billing_policy.js";
@@ -58,6 +59,7 @@ export const billingService = defineService<
   service: BillingService,
   name: "billing",
   policy: billingServicePolicy,
+  codecs: billingServiceCodecs,
   entities: {},
   peers: {},
   standard: {},

@@ -4,6 +4,7 @@
 
 import type { ClientOptions, ServiceClient } from "@protoscaffold/runtime/rpc/client";
 import { createServiceClient } from "@protoscaffold/runtime/rpc/client";
+import { orderServiceCodecs } from "./contract_codec.js";
 import { OrderService } from "./contract_pb.js";
 import { orderServicePolicy } from "./contract_policy.js";
 
@@ -22,5 +23,5 @@ export type OrderServiceClient = ServiceClient<typeof OrderService>;
  * @generated from service acme.orders.v1.OrderService
  */
 export function createOrderServiceClient(options: ClientOptions): OrderServiceClient {
-  return createServiceClient(OrderService, orderServicePolicy, options);
+  return createServiceClient(OrderService, orderServicePolicy, options, orderServiceCodecs);
 }

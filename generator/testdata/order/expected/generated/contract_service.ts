@@ -9,6 +9,7 @@ import { defineService } from "@protoscaffold/runtime/rpc/service";
 import type { BillingServiceClient } from "./billing_client.js";
 import { createBillingServiceClient } from "./billing_client.js";
 import { orderCache } from "./contract_cache.js";
+import { orderServiceCodecs } from "./contract_codec.js";
 import type {
   BatchGetOrdersRequest,
   BatchGetOrdersResponseSchema,
@@ -170,6 +171,7 @@ export const orderService = defineService<
   service: OrderService,
   name: "orders",
   policy: orderServicePolicy,
+  codecs: orderServiceCodecs,
   entities: {
     orders: { entity: orderEntity, cache: orderCache },
   },

@@ -4,6 +4,7 @@
 
 import type { ClientOptions, ServiceClient } from "@protoscaffold/runtime/rpc/client";
 import { createServiceClient } from "@protoscaffold/runtime/rpc/client";
+import { echoCodecs } from "./contract_codec.js";
 import { Echo } from "./contract_pb.js";
 import { echoPolicy } from "./contract_policy.js";
 
@@ -22,5 +23,5 @@ export type EchoClient = ServiceClient<typeof Echo>;
  * @generated from service plain.v1.Echo
  */
 export function createEchoClient(options: ClientOptions): EchoClient {
-  return createServiceClient(Echo, echoPolicy, options);
+  return createServiceClient(Echo, echoPolicy, options, echoCodecs);
 }

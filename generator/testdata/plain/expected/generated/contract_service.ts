@@ -5,6 +5,7 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Context } from "@protoscaffold/runtime/rpc/context";
 import { defineService } from "@protoscaffold/runtime/rpc/service";
+import { echoCodecs } from "./contract_codec.js";
 import type { Word, WordSchema } from "./contract_pb.js";
 import { Echo } from "./contract_pb.js";
 import { echoPolicy } from "./contract_policy.js";
@@ -60,6 +61,7 @@ export const echo = defineService<
   service: Echo,
   name: "plain",
   policy: echoPolicy,
+  codecs: echoCodecs,
   entities: {},
   peers: {},
   standard: {},

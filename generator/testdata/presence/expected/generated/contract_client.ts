@@ -5,6 +5,7 @@
 
 import type { ClientOptions, ServiceClient } from "@protoscaffold/runtime/rpc/client";
 import { createServiceClient } from "@protoscaffold/runtime/rpc/client";
+import { explicitCodecs } from "./contract_codec.js";
 import { Explicit } from "./contract_pb.js";
 import { explicitPolicy } from "./contract_policy.js";
 
@@ -23,5 +24,5 @@ export type ExplicitClient = ServiceClient<typeof Explicit>;
  * @generated from service presence.v1.Explicit
  */
 export function createExplicitClient(options: ClientOptions): ExplicitClient {
-  return createServiceClient(Explicit, explicitPolicy, options);
+  return createServiceClient(Explicit, explicitPolicy, options, explicitCodecs);
 }

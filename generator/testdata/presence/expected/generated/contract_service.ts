@@ -6,6 +6,7 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Context } from "@protoscaffold/runtime/rpc/context";
 import { defineService } from "@protoscaffold/runtime/rpc/service";
+import { explicitCodecs } from "./contract_codec.js";
 import type { Thing, ThingSchema } from "./contract_pb.js";
 import { Explicit } from "./contract_pb.js";
 import { explicitPolicy } from "./contract_policy.js";
@@ -62,6 +63,7 @@ export const explicit = defineService<
   service: Explicit,
   name: "presence",
   policy: explicitPolicy,
+  codecs: explicitCodecs,
   entities: {
     things: { entity: thingEntity },
   },
