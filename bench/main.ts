@@ -2,7 +2,7 @@ export {};
 
 /** `npm run bench -- <name>`: measures, prints a table, and writes it to bench/results/. */
 const benches: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = {
-  codec: async () => (await import("./codec.js")).bench(),
+  codec: async (args) => (await import("./codec.js")).bench(args),
   data: async (args) => (await import("./data.js")).bench(args),
   generate: async (args) => (await import("./generate.js")).bench(args),
 };

@@ -1,4 +1,3 @@
-import { median, spread, whole } from "../figures.js";
 import type { Figures, Sample, Subject } from "./measure.js";
 
 /** The results as a page: medians, their spread, the goals, and how each grows. */
@@ -37,10 +36,10 @@ function lines({ size, samples, memory }: Figures): string[][] {
     return [
       String(size),
       names[subject],
-      whole(median(walls)),
-      spread(walls),
-      whole(median(samples[subject].map(({ cpu }) => cpu))),
-      whole(memory[subject]),
+      ms(median(walls)),
+      `${ms(Math.min(...walls))}–${ms(Math.max(...walls))}`,
+      ms(median(samples[subject].map(({ cpu }) => cpu))),
+      ms(memory[subject]),
       ...against(subject, samples),
     ];
   });
@@ -55,7 +54,7 @@ function against(subject: Subject, samples: Figures["samples"]): [goal: string, 
   }
   if (subject === "unchanged") {
     const more = median(samples.unchanged.map(({ wall }, round) => wall - samples.build[round]!.wall));
-    return ["≤ buf build + 150 ms", `+ ${whole(more)} ms`];
+    return ["≤ buf build + 150 ms", `+ ${ms(more)} ms`];
   }
   return ["", ""];
 }
@@ -70,4 +69,14 @@ function growth(all: readonly Figures[]): string {
     return `* ${names[subject]}: ${time} times the time, ${(last.memory[subject] / first.memory[subject]).toFixed(1)} times the memory`;
   });
   return `${head}\n\n${parts.join("\n")}`;
+}
+
+function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+}
+
+function ms(value: number): string {
+  return Math.round(value).toLocaleString("en");
 }

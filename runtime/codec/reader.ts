@@ -126,6 +126,7 @@ export class Reader {
     for (let shift = 7; byte > 0x7f; shift += 7) {
       if (shift > 63) throw new RangeError("a number is too long");
       byte = buffer[at++]!;
+      // What is beyond 32 bits is passed over.
       if (shift < 32) value |= (byte & 0x7f) << shift;
     }
     this.at = at;
@@ -255,13 +256,20 @@ export class Reader {
     let byte = buffer[at++]!;
     let low = byte & 0x7f;
     let high = 0;
-    for (let shift = 7; byte > 0x7f; shift += 7) {
-      if (shift > 63) throw new RangeError("a number is too long");
+    for (let shift = 7; byte > 0x7f && shift < 28; shift += 7) {
       byte = buffer[at++]!;
-      const bits = byte & 0x7f;
-      if (shift < 32) low |= bits << shift;
-      if (shift === 28) high = bits >>> 4;
-      else if (shift > 28) high |= bits << (shift - 32);
+      low |= (byte & 0x7f) << shift;
+    }
+    if (byte > 0x7f) {
+      // The fifth byte has bits of both halves.
+      byte = buffer[at++]!;
+      low |= (byte & 0x7f) << 28;
+      high = (byte & 0x7f) >>> 4;
+      for (let shift = 3; byte > 0x7f; shift += 7) {
+        if (shift > 31) throw new RangeError("a number is too long");
+        byte = buffer[at++]!;
+        high |= (byte & 0x7f) << shift;
+      }
     }
     this.at = at;
     if (at > this.limit) throw tooShort();

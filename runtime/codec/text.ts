@@ -7,7 +7,7 @@ const native = Buffer.prototype as unknown as {
 };
 
 /** Texts up to this length are read one character after the other; for longer ones a call into Node is cheaper. */
-const SHORT = 8;
+const SHORT = 6;
 
 /** Writes a text as UTF-8, half a character as U+FFFD, and answers with how many bytes it took. */
 export function utf8Write(bytes: Uint8Array, text: string, at: number): number {
