@@ -13,7 +13,7 @@ it("takes a checkout with CRLF for what it is, and leaves alone what a newer ver
   }
   const checkout = treeOf(project.root);
   const { code, stdout, stderr } = await scaffold(project.root, ["generate"]);
-  expect([code, stdout, stderr]).toEqual([0, "", "0 written, 0 deleted, 0 conflicts, 11 unchanged\n"]);
+  expect([code, stdout, stderr]).toEqual([0, "", "0 written, 0 deleted, 0 conflicts, 12 unchanged\n"]);
   expect(treeOf(project.root)).toEqual(checkout);
 
   const manifest = project

@@ -54,7 +54,7 @@ it("does what each change of a contract asks for, and nothing else", async () =>
     "create migrations/0001_create_notes.sql",
     "create notes",
   ]);
-  expect(first.end).toEqual(["16 written, 0 deleted, 0 conflicts, 0 unchanged", "next: npm test"]);
+  expect(first.end).toEqual(["17 written, 0 deleted, 0 conflicts, 0 unchanged", "next: npm test"]);
 
   // A field, and a standard method: at once there, without code.
   edit(project, notesPath, "  string text = 2;", "  string text = 2;\n  // Who wrote it.\n  string author = 3;");
@@ -63,6 +63,7 @@ it("does what each change of a contract asks for, and nothing else", async () =>
   edit(project, notesPath, `import "google/api/field_behavior.proto";\n`, `$&import "google/protobuf/empty.proto";\n`);
   const field = await generate(project);
   expect(field.changes).toEqual([
+    "update notes_codec",
     "update notes_pb",
     "update notes_policy",
     "update notes_routes",
@@ -71,7 +72,7 @@ it("does what each change of a contract asks for, and nothing else", async () =>
     "create migrations/0002_add_notes_author.json",
     "create migrations/0002_add_notes_author.sql",
   ]);
-  expect(field.stderr).toBe("8 written, 0 deleted, 0 conflicts, 6 unchanged\nnext: npm test\n");
+  expect(field.stderr).toBe("9 written, 0 deleted, 0 conflicts, 6 unchanged\nnext: npm test\n");
 
   // A method to be written by hand, and a message.
   const watchNote = "  // Watches one note.\n  rpc WatchNote(GetNoteRequest) returns (stream Note);\n\n";
@@ -79,6 +80,7 @@ it("does what each change of a contract asks for, and nothing else", async () =>
   edit(project, notesPath, /$/, "\n// A word that many notes share.\nmessage Tag {\n  // It.\n  string word = 1;\n}\n");
   const custom = await generate(project);
   expect(custom.changes).toEqual([
+    "update notes_codec",
     "update notes_pb",
     "update notes_policy",
     "update notes_routes",
@@ -101,14 +103,16 @@ it("does what each change of a contract asks for, and nothing else", async () =>
   project.write("proto/desk/notes/v1/pins.proto", `syntax = "proto3";\n\npackage desk.notes.v1;\n\n${pins}`);
   const moved = await generate(project);
   expect(moved.changes).toEqual([
+    "update notes_codec",
     "update notes_pb",
     "update notes_schema",
     "update notes_service",
+    "create pins_codec",
     "create pins_pb",
     "create migrations/0003_rename_notes_author_to_writer.json",
     "create migrations/0003_rename_notes_author_to_writer.sql",
   ]);
-  expect(moved.end).toEqual(["7 written, 0 deleted, 0 conflicts, 8 unchanged", "next: npm test"]);
+  expect(moved.end).toEqual(["9 written, 0 deleted, 0 conflicts, 8 unchanged", "next: npm test"]);
   expect(types(project)).toEqual([]);
 
   // One method less, and a service more: it starts with what a person would write first.
@@ -120,7 +124,7 @@ it("does what each change of a contract asks for, and nothing else", async () =>
     "update notes_policy",
     "update notes_routes",
     "update notes_service",
-    ...["browser", "client", "pb", "policy", "service"].map((name) => `create tags/v1/tags_${name}`),
+    ...["browser", "client", "codec", "pb", "policy", "service"].map((name) => `create tags/v1/tags_${name}`),
     "update generated/system",
     "create services/tags/main",
     "create services/tags/tags",
@@ -133,17 +137,17 @@ it("does what each change of a contract asks for, and nothing else", async () =>
   rmSync(join(project.root, "proto/desk/tags"), { recursive: true });
   const gone = await generate(project);
   expect(gone.changes).toEqual([
-    ...["browser", "client", "pb", "policy", "service"].map((name) => `delete tags/v1/tags_${name}`),
+    ...["browser", "client", "codec", "pb", "policy", "service"].map((name) => `delete tags/v1/tags_${name}`),
     "update generated/system",
   ]);
-  expect(gone.end).toEqual(["2 written, 5 deleted, 0 conflicts, 11 unchanged", "next: npm test"]);
+  expect(gone.end).toEqual(["2 written, 6 deleted, 0 conflicts, 13 unchanged", "next: npm test"]);
 }, 240_000);
 
 it("is told the same in JSON", async () => {
   const project = contractProject({ [handlers]: "export const notes = noteService(() => ({}));\n" });
   const { stdout } = await scaffold(project.root, ["generate", "--json"]);
   expect(JSON.parse(stdout)).toMatchObject({
-    counts: { written: 15, deleted: 0, conflicts: 0, unchanged: 0 },
+    counts: { written: 16, deleted: 0, conflicts: 0, unchanged: 0 },
     missing: [
       { service: "NoteService", file: handlers, methods: ["pinNote"], stub: expect.stringContaining("async pinNote(") },
     ],

@@ -115,6 +115,18 @@ test("what is no part of a message, but of every object, is no field of it", () 
   expect(Object.hasOwn(odd, "toLocaleString")).toBe(true);
 });
 
+test("no more is read than there is", () => {
+  const bytes = scalarsCodec.toBytes({ string: "text" });
+  expect(scalarsCodec.decode(bytes, 0, 0).string).toBe("");
+  for (const [start, end] of [
+    [0, bytes.length + 1],
+    [-1, 3],
+    [3, 2],
+  ] as const) {
+    expect(() => scalarsCodec.decode(bytes, start, end)).toThrow("there is nothing from");
+  }
+});
+
 test("values outside of their types are refused", () => {
   expect(() => scalarsCodec.toBytes({ uint32: -1 })).toThrow("-1 is no unsigned 32-bit integer");
   expect(() => scalarsCodec.toBytes({ int32: Number.NaN })).toThrow("NaN is no 32-bit integer");

@@ -22,7 +22,8 @@ export interface Codec<D extends DescMessage = DescMessage> {
   /** A message's bytes, in an array of their own. */
   toBytes(message: MessageInitShape<D>): Uint8Array;
   /**
-   * Reads a message, and nothing outside `start` and `end`, by default all. It keeps no part of `bytes`.
+   * Reads a message, and nothing outside `start` and `end`, by default all. It keeps no part of `bytes`, which may be
+   * used again.
    *
    * @throws if they are no such message
    */
@@ -64,6 +65,11 @@ export function defineCodec<D extends DescMessage>(
       if (start === 0 && writer.buffer.length > KEPT) shared = new Writer();
       return bytes;
     },
-    decode: (bytes, start = 0, end = bytes.length) => read(new Reader(bytes, start, end), end),
+    decode(bytes, start = 0, end = bytes.length) {
+      if (!(start >= 0 && start <= end && end <= bytes.length)) {
+        throw new RangeError(`of ${bytes.length} bytes, there is nothing from ${start} to ${end}`);
+      }
+      return read(new Reader(bytes, start, end), end);
+    },
   };
 }

@@ -1,3 +1,4 @@
+import { fileURLToPath } from "node:url";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { anyPack } from "@bufbuild/protobuf/wkt";
 import { StatusSchema } from "@protoscaffold/runtime/options/google/rpc/status_pb.js";
@@ -28,6 +29,7 @@ test("what has no codec is written and read all the same", () => {
 
 test("a page carries no codecs", async () => {
   const { metafile } = await build({
+    absWorkingDir: fileURLToPath(new URL("../../", import.meta.url)),
     entryPoints: ["generated/shop/orders/v1/orders_browser.ts"],
     bundle: true,
     write: false,

@@ -49,8 +49,11 @@ function writeField(field: DescField, scribe: Scribe): void {
   if (field.fieldKind === "list") writeList(field, value, there, scribe);
   else if (field.fieldKind === "map") writeMap(field, value, scribe);
   else {
+    if (field.presence === REQUIRED) {
+      const isMissing: Printable = field.message ? [value, " == null"] : ["!", isSet(field, value, scribe)];
+      f.print("  if (", isMissing, `) w.missing("${field.parent.typeName}.${field.name}");`);
+    }
     block(["if (", isSet(field, value, scribe), ")"], singular(field, there, scribe), scribe);
-    if (field.presence === REQUIRED) f.print(`  else w.missing("${field.parent.typeName}.${field.name}");`);
   }
 }
 

@@ -29,8 +29,8 @@ export const featuredCodec: Codec<typeof FeaturedSchema> = /*@__PURE__*/ defineC
 export function writeFeatured(w: Writer, m: Init<typeof FeaturedSchema>): void {
   if (has(m, "explicit")) w.tag(1, 2).string(m.explicit!);
   if (m.implicit) w.tag(2, 2).string(m.implicit);
+  if (!has(m, "required")) w.missing("codec.editions.Featured.required");
   if (has(m, "required")) w.tag(3, 2).string(m.required!);
-  else w.missing("codec.editions.Featured.required");
   if (m.delimited != null) {
     w.tag(4, 3);
     writeInner(w, m.delimited);
@@ -66,12 +66,12 @@ export function writeFeatured(w: Writer, m: Init<typeof FeaturedSchema>): void {
     writeReflected(w, StatusSchema, m.status);
     w.tag(13, 4);
   }
+  if (m.needed == null) w.missing("codec.editions.Featured.needed");
   if (m.needed != null) {
     const at = w.open(14, m.needed);
     writeInner(w, m.needed);
     w.close(at);
   }
-  else w.missing("codec.editions.Featured.needed");
   for (const each of m.uncheckedList ?? []) w.tag(15, 2).string(each);
   for (const [key, value] of entries(m.uncheckedMap)) {
     const entry = w.open(16);

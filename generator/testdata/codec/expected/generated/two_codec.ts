@@ -36,26 +36,26 @@ export const legacyCodec: Codec<typeof LegacySchema> = /*@__PURE__*/ defineCodec
 
 /** Writes the fields of Legacy. */
 export function writeLegacy(w: Writer, m: Init<typeof LegacySchema>): void {
+  if (!has(m, "id")) w.missing("codec.two.Legacy.id");
   if (has(m, "id")) w.tag(1, 2).string(m.id!);
-  else w.missing("codec.two.Legacy.id");
   if (has(m, "count")) w.tag(2, 0).int32(m.count!);
   if (has(m, "text")) w.tag(3, 2).string(m.text!);
   if (has(m, "data")) w.tag(4, 2).bytes(m.data!);
   if (has(m, "ratio")) w.tag(5, 1).double(m.ratio!);
   if (has(m, "color")) w.tag(6, 0).int32(m.color!);
+  if (!has(m, "needed")) w.missing("codec.two.Legacy.needed");
   if (has(m, "needed")) w.tag(7, 0).int32(m.needed!);
-  else w.missing("codec.two.Legacy.needed");
   if (m.part != null) {
     const at = w.open(8, m.part);
     writeLegacy_Part(w, m.part);
     w.close(at);
   }
+  if (m.main == null) w.missing("codec.two.Legacy.main");
   if (m.main != null) {
     const at = w.open(9, m.main);
     writeLegacy_Part(w, m.main);
     w.close(at);
   }
-  else w.missing("codec.two.Legacy.main");
   for (const each of m.colors ?? []) w.tag(10, 0).int32(each);
   if (m.packedColors?.length) {
     const at = w.open(11);
@@ -337,8 +337,8 @@ export const legacy_SingleCodec: Codec<typeof Legacy_SingleSchema> = /*@__PURE__
 
 /** Writes the fields of Single. */
 export function writeLegacy_Single(w: Writer, m: Init<typeof Legacy_SingleSchema>): void {
+  if (!has(m, "number")) w.missing("codec.two.Legacy.Single.number");
   if (has(m, "number")) w.tag(1, 0).int32(m.number!);
-  else w.missing("codec.two.Legacy.Single.number");
   if (m.$unknown !== undefined) w.unknown(m, "codec.two.Legacy.Single");
 }
 
@@ -418,8 +418,8 @@ export const legacy_PartCodec: Codec<typeof Legacy_PartSchema> = /*@__PURE__*/ d
 
 /** Writes the fields of Part. */
 export function writeLegacy_Part(w: Writer, m: Init<typeof Legacy_PartSchema>): void {
+  if (!has(m, "name")) w.missing("codec.two.Legacy.Part.name");
   if (has(m, "name")) w.tag(1, 2).string(m.name!);
-  else w.missing("codec.two.Legacy.Part.name");
   if (has(m, "color")) w.tag(2, 0).int32(m.color!);
   if (m.$unknown !== undefined) w.unknown(m, "codec.two.Legacy.Part");
 }

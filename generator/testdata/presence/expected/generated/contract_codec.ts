@@ -29,15 +29,15 @@ export function writeThing(w: Writer, m: Init<typeof ThingSchema>): void {
   if (has(m, "wide")) w.tag(3, 0).int64(m.wide!);
   if (has(m, "flag")) w.tag(4, 0).bool(m.flag!);
   if (has(m, "color")) w.tag(5, 0).int32(m.color!);
+  if (!has(m, "data")) w.missing("presence.v1.Thing.data");
   if (has(m, "data")) w.tag(6, 2).bytes(m.data!);
-  else w.missing("presence.v1.Thing.data");
   if (m.part != null) {
     const at = w.open(7, m.part);
     writeThing_Part(w, m.part);
     w.close(at);
   }
+  if (!has(m, "needed")) w.missing("presence.v1.Thing.needed");
   if (has(m, "needed")) w.tag(8, 0).int32(m.needed!);
-  else w.missing("presence.v1.Thing.needed");
   if (m.plain) w.tag(9, 2).string(m.plain);
   if (has(m, "named")) w.tag(10, 2).string(m.named!);
   if (m.$unknown !== undefined) w.unknown(m, "presence.v1.Thing");
