@@ -1,13 +1,16 @@
 import { createFileRegistry, type DescFile, type DescMessage, type FileRegistry } from "@bufbuild/protobuf";
 import type { FileDescriptorSet } from "@bufbuild/protobuf/wkt";
+import { addChecks } from "./check.js";
 import type { Contract, ContractFile, Entity, Service } from "./contract.js";
 import type { Diagnostic } from "./diagnostic.js";
-import { buildEntity } from "./entity.js";
+import { buildEntity, type EntityDraft } from "./entity.js";
 import { isEntity } from "./entity-option.js";
 import { Findings } from "./findings.js";
 import { deepFreeze } from "./freeze.js";
 import { checkRoutes } from "./http.js";
+
 import { camelCase, takenServiceNames } from "./names.js";
+import { linkReferences } from "./reference.js";
 import { buildService, type Draft, linkCalls, type Owners } from "./service.js";
 import { checkTypeScript } from "./typescript.js";
 import { isOwn } from "./words.js";
@@ -26,6 +29,7 @@ export function buildContract(image: FileDescriptorSet): Reading {
   const entities = readEntities(files, findings);
   const owners: Owners = new Map();
   const services = readServices(files, registry, entities, owners, findings);
+  linkEntities(services, entities, registry);
   checkOwners(files, owners, findings);
   checkNames(services, findings);
   checkTypeScript(files, findings);
@@ -42,8 +46,8 @@ export function buildContract(image: FileDescriptorSet): Reading {
   return { contract: deepFreeze(contract), findings: findings.all() };
 }
 
-function readEntities(files: readonly DescFile[], findings: Findings): Map<string, Entity> {
-  const entities = new Map<string, Entity>();
+function readEntities(files: readonly DescFile[], findings: Findings): Map<string, EntityDraft> {
+  const entities = new Map<string, EntityDraft>();
   for (const message of files.flatMap((file) => allMessages(file.messages))) {
     const entity = isEntity(message) ? buildEntity(message, findings) : undefined;
     if (entity !== undefined) entities.set(message.typeName, entity);
@@ -64,6 +68,19 @@ function readServices(
   const byType = new Map(services.filter((service) => service.run).map((service) => [service.desc.typeName, service]));
   for (const service of services) linkCalls(service, registry, byType, findings);
   return services;
+}
+
+/** What of an entity depends on others, and what depends on that. */
+function linkEntities(
+  services: readonly Service[],
+  drafts: ReadonlyMap<string, EntityDraft>,
+  registry: FileRegistry,
+): void {
+  for (const service of services) {
+    const owned = service.entities.flatMap(({ desc }) => drafts.get(desc.typeName) ?? []);
+    for (const entity of owned) linkReferences(entity, owned);
+  }
+  for (const entity of drafts.values()) addChecks(entity, registry);
 }
 
 function contractFile(desc: DescFile, services: readonly Service[], entities: readonly Entity[]): ContractFile {

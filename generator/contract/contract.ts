@@ -1,4 +1,12 @@
-import type { DescEnum, DescField, DescFile, DescMessage, DescMethod, DescService } from "@bufbuild/protobuf";
+import type {
+  DescEnum,
+  DescField,
+  DescFile,
+  DescMessage,
+  DescMethod,
+  DescService,
+  ScalarType,
+} from "@bufbuild/protobuf";
 import type { EntityExports, ServiceExports } from "./exports.js";
 
 /** What the protos say, read, resolved and frozen: all that planning needs to know. */
@@ -50,9 +58,12 @@ export interface Http {
   readonly responseBody: string | undefined;
 }
 
-/** A standard method (AIP-131 to 135, 231): which, over which entity, and in which request and response fields. */
+/** A standard method (AIP-131 to 135, 164, 231): which, over which entity, and in which request and response fields. */
 export type Standard =
-  | { readonly kind: "get" | "delete"; readonly entity: Entity; readonly key: DescField }
+  | { readonly kind: "get"; readonly entity: Entity; readonly key: DescField }
+  /** `answers`: with the row that is deleted now (AIP-164), rather than with nothing. */
+  | { readonly kind: "delete"; readonly entity: Entity; readonly key: DescField; readonly answers: boolean }
+  | { readonly kind: "undelete"; readonly entity: Entity; readonly key: DescField }
   | { readonly kind: "list"; readonly entity: Entity; readonly items: DescField }
   | { readonly kind: "batchGet"; readonly entity: Entity; readonly keys: DescField; readonly items: DescField }
   | { readonly kind: "create"; readonly entity: Entity; readonly resource: DescField }
@@ -69,11 +80,18 @@ export interface Entity {
   readonly columns: readonly Column[];
   readonly key: Column;
   readonly indexes: readonly Index[];
+  /** What must hold of each row, where SQL can say it. */
+  readonly checks: readonly Check[];
+  readonly references: readonly Reference[];
   /** The full name that the message had before. */
   readonly renamedFrom: string | undefined;
   readonly cache: { readonly ttlS: number; readonly staleIfErrorS: number } | undefined;
   readonly createTime: DescField | undefined;
   readonly updateTime: DescField | undefined;
+  /** Set on rows that are deleted, and kept all the same (AIP-164). */
+  readonly deleteTime: DescField | undefined;
+  /** Says which version of a row it is (AIP-154). */
+  readonly etag: DescField | undefined;
   readonly outputOnly: readonly DescField[];
   readonly immutable: readonly DescField[];
 }
@@ -83,13 +101,20 @@ export interface Column {
   /** The name in the database: the field's own, unless the contract gives another. */
   readonly name: string;
   readonly type: ColumnType;
+  /** What it holds, or what the wrapper wraps that it holds; undefined for all that is no scalar. */
+  readonly scalar: ScalarType | undefined;
+  /** What is not set is NULL. */
   readonly nullable: boolean;
+  /** A text that refers to nothing is empty in its message, and NULL here, for no row has the empty key. */
+  readonly emptyIsNull: boolean;
 }
 
-/** A PostgreSQL type, and with `enum` and `json` what it holds. */
+/** A PostgreSQL type, and with `enum` and `message` what it holds. */
 export type ColumnType =
   | { readonly sql: "text" | "boolean" | "integer" | "bigint" | "numeric" | "real" | "double precision" | "bytea" }
   | { readonly sql: "timestamptz" }
+  /** A google.protobuf.Duration, in nanoseconds. */
+  | { readonly sql: "numeric"; readonly duration: true }
   | { readonly sql: "integer"; readonly enum: DescEnum }
   /** A message, or a list or map of anything, in its ProtoJSON form. */
   | { readonly sql: "jsonb"; readonly message: DescMessage | undefined };
@@ -98,4 +123,22 @@ export interface Index {
   readonly name: string;
   readonly columns: readonly Column[];
   readonly unique: boolean;
+}
+
+/** What must hold of a row. */
+export interface Check {
+  readonly name: string;
+  /** Whose values it is about. */
+  readonly columns: readonly Column[];
+  /** The expression, piece by piece, so that names of columns are filled in at last. */
+  readonly sql: readonly (string | Column)[];
+  /** Whether a row that says nothing of these columns breaks it. */
+  readonly refusesDefault: boolean;
+}
+
+/** A foreign key: the column holds the key of another entity of the same service, or NULL. */
+export interface Reference {
+  readonly name: string;
+  readonly column: Column;
+  readonly target: Entity;
 }

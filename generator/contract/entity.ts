@@ -1,7 +1,9 @@
 import { type DescField, type DescMessage, getOption, ScalarType } from "@bufbuild/protobuf";
-import { FieldBehavior, field_behavior } from "@protoscaffold/runtime/options/google/api/field_behavior_pb.js";
-import { entity as entityOption, field as fieldOption } from "@protoscaffold/runtime/options/scaffold/v1/options_pb.js";
-import type { Column, ColumnType, Entity, Index } from "./contract.js";
+import { FieldBehavior } from "@protoscaffold/runtime/options/google/api/field_behavior_pb.js";
+import { entity as entityOption } from "@protoscaffold/runtime/options/scaffold/v1/options_pb.js";
+import { behaves } from "./behavior.js";
+import { buildColumn, checkColumnNames } from "./column.js";
+import type { Check, Column, Entity, Index, Reference } from "./contract.js";
 import { entityExports } from "./exports.js";
 import type { Findings } from "./findings.js";
 import { camelCase, plural, snakeCase } from "./names.js";
@@ -9,10 +11,12 @@ import { camelCase, plural, snakeCase } from "./names.js";
 const ENTITY = 270100;
 const INDEX = 2;
 const CACHE = 3;
-const EXPLICIT = 1;
+
+/** An entity to which its references and checks are still to be added, once all entities are known. */
+export type EntityDraft = Entity & { indexes: Index[]; checks: Check[]; references: Reference[] };
 
 /** Reads an entity; undefined, with findings, if its rows could not be kept. */
-export function buildEntity(message: DescMessage, findings: Findings): Entity | undefined {
+export function buildEntity(message: DescMessage, findings: Findings): EntityDraft | undefined {
   const options = getOption(message, entityOption);
   const columns = message.fields.flatMap((field) => buildColumn(field, findings) ?? []);
   checkColumnNames(columns, findings);
@@ -80,26 +84,37 @@ export function buildEntity(message: DescMessage, findings: Findings): Entity | 
     columns,
     key,
     indexes,
+    checks: [],
+    references: [],
     renamedFrom: options.renamedFrom || undefined,
     cache: options.cache?.ttlS ? { ttlS: options.cache.ttlS, staleIfErrorS: options.cache.staleIfErrorS } : undefined,
     createTime: timestampCalled("create_time", message),
     updateTime: timestampCalled("update_time", message),
-    outputOnly: message.fields.filter((field) => behaves(field, FieldBehavior.OUTPUT_ONLY)),
+    deleteTime: timestampCalled("delete_time", message),
+    etag: message.fields.find(isEtag),
+    outputOnly: message.fields.filter((field) => behaves(field, FieldBehavior.OUTPUT_ONLY) || isEtag(field)),
     immutable: message.fields.filter(
       (field) => behaves(field, FieldBehavior.IDENTIFIER) || behaves(field, FieldBehavior.IMMUTABLE),
     ),
   };
 }
 
-function behaves(field: DescField, behavior: FieldBehavior): boolean {
-  return getOption(field, field_behavior).includes(behavior);
-}
-
-/** AIP-148: the service sets these two itself, if the contract marks them OUTPUT_ONLY. */
+/** AIP-148: the service sets these itself, if the contract marks them OUTPUT_ONLY. */
 function timestampCalled(name: string, message: DescMessage): DescField | undefined {
   const field = message.fields.find((candidate) => candidate.name === name);
   const isTimestamp = field?.fieldKind === "message" && field.message.typeName === "google.protobuf.Timestamp";
   return field !== undefined && isTimestamp && behaves(field, FieldBehavior.OUTPUT_ONLY) ? field : undefined;
+}
+
+/** AIP-154. */
+function isEtag(field: DescField): boolean {
+  return (
+    field.name === "etag" &&
+    field.fieldKind === "scalar" &&
+    field.scalar === ScalarType.STRING &&
+    field.oneof === undefined &&
+    !behaves(field, FieldBehavior.IDENTIFIER)
+  );
 }
 
 function findKey(message: DescMessage, columns: readonly Column[], findings: Findings): Column | undefined {
@@ -118,14 +133,11 @@ function findKey(message: DescMessage, columns: readonly Column[], findings: Fin
       `${message.name} has ${more.length + 1} fields marked IDENTIFIER: keep one, and make the others a unique index.`,
     );
   }
-  if (key.desc.proto.proto3Optional) {
-    return findings.error(
-      "ENTITY_KEY",
-      key.desc,
-      `A row is nothing without its key: remove optional from ${key.name}.`,
-    );
+  if (key.desc.proto.proto3Optional || key.desc.oneof !== undefined) {
+    const way = key.desc.oneof === undefined ? "remove optional from" : `take it out of ${key.desc.oneof.name}:`;
+    return findings.error("ENTITY_KEY", key.desc, `A row is nothing without its key: ${way} ${key.name}.`);
   }
-  if (key.type.sql !== "text") {
+  if (key.type.sql !== "text" || key.desc.fieldKind !== "scalar") {
     return findings.error(
       "ENTITY_KEY",
       key.desc,
@@ -135,93 +147,8 @@ function findKey(message: DescMessage, columns: readonly Column[], findings: Fin
   return key;
 }
 
-function buildColumn(field: DescField, findings: Findings): Column | undefined {
-  if (field.oneof !== undefined) {
-    return findings.error(
-      "ENTITY_FIELD",
-      field,
-      `${field.name} is part of oneof ${field.oneof.name}, which has no column yet: put the oneof into a message of its own, and hold that message here.`,
-    );
-  }
-  const type = columnType(field);
-  if (type === undefined) {
-    return findings.error("ENTITY_FIELD", field, `${field.name} is a group, which no column holds: use a message.`);
-  }
-  if (field.fieldKind === "scalar" && field.longAsString) {
-    return findings.error(
-      "ENTITY_FIELD",
-      field,
-      `${field.name} is a string in TypeScript and a number in the database: remove jstype.`,
-    );
-  }
-  // Lists and maps are never absent, only empty; a message is absent until it is set, also a required one.
-  // With proto2 and editions a key has presence unless it says otherwise; it is set before its row is kept.
-  const nullable =
-    field.fieldKind === "message" ||
-    ((field.fieldKind === "scalar" || field.fieldKind === "enum") &&
-      field.presence === EXPLICIT &&
-      (field.proto.proto3Optional || !behaves(field, FieldBehavior.IDENTIFIER)));
-  return { desc: field, name: getOption(field, fieldOption).column || field.name, type, nullable };
-}
-
-/** Fields have names of their own; those that the contract gives to columns need not. */
-function checkColumnNames(columns: readonly Column[], findings: Findings): void {
-  for (const { name, desc } of columns) {
-    if (name === desc.name) continue;
-    const owner = columns.find((column) => column.name === name && column.desc !== desc);
-    if (owner !== undefined) {
-      findings.error(
-        "ENTITY_FIELD",
-        desc,
-        `The column ${name} is ${owner.desc.name}'s already: give this one another.`,
-      );
-    } else if (!/^[a-z][a-z0-9_]{0,62}$/.test(name)) {
-      findings.error(
-        "ENTITY_FIELD",
-        desc,
-        `"${name}" is no name for a column: use a-z, 0-9 and _, at most 63 of them.`,
-      );
-    }
-  }
-}
-
-function columnType(field: DescField): ColumnType | undefined {
-  switch (field.fieldKind) {
-    case "scalar":
-      return { sql: scalarTypes[field.scalar] };
-    case "enum":
-      return { sql: "integer", enum: field.enum };
-    case "message":
-      if (field.delimitedEncoding) return undefined;
-      if (field.message.typeName === "google.protobuf.Timestamp") return { sql: "timestamptz" };
-      return { sql: "jsonb", message: field.message };
-    case "list":
-      return { sql: "jsonb", message: field.listKind === "message" ? field.message : undefined };
-    case "map":
-      return { sql: "jsonb", message: undefined };
-  }
-}
-
-const scalarTypes = {
-  [ScalarType.STRING]: "text",
-  [ScalarType.BOOL]: "boolean",
-  [ScalarType.BYTES]: "bytea",
-  [ScalarType.FLOAT]: "real",
-  [ScalarType.DOUBLE]: "double precision",
-  [ScalarType.INT32]: "integer",
-  [ScalarType.SINT32]: "integer",
-  [ScalarType.SFIXED32]: "integer",
-  [ScalarType.UINT32]: "bigint",
-  [ScalarType.FIXED32]: "bigint",
-  [ScalarType.INT64]: "bigint",
-  [ScalarType.SINT64]: "bigint",
-  [ScalarType.SFIXED64]: "bigint",
-  [ScalarType.UINT64]: "numeric",
-  [ScalarType.FIXED64]: "numeric",
-} as const;
-
 /** `orders_customer_id_idx`, cut to the 63 bytes that PostgreSQL keeps of a name. */
-function indexName(table: string, columns: readonly Column[], unique: boolean): string {
+export function indexName(table: string, columns: readonly Column[], unique: boolean): string {
   const suffix = unique ? "_key" : "_idx";
   return `${[table, ...columns.map(({ name }) => name)].join("_").slice(0, 63 - suffix.length)}${suffix}`;
 }

@@ -4,7 +4,7 @@ import type { Findings } from "./findings.js";
 import { plural } from "./names.js";
 
 /**
- * Recognises a standard method (AIP-131 to 135, 231) by its name, its shape, and an entity of its service. A near miss
+ * Recognises a standard method (AIP-131 to 135, 164, 231) by its name, its shape, and an entity of its service. A near miss
  * is noted, with what differs, and left to be written by hand.
  */
 export function findStandard(
@@ -53,7 +53,9 @@ const shapes: Record<string, Shape> = {
     const items = listOf(output, entity);
     if (items === undefined) return `${output.name} has no repeated ${entity.desc.name}`;
     if (stringField(output, "next_page_token") === undefined) return `${output.name} lacks string next_page_token`;
-    return { standard: { kind: "list", entity, items }, reads: [size, token] };
+    const deleted = entity.deleteTime && scalarField(input, "show_deleted", ScalarType.BOOL);
+    const optional = [stringField(input, "filter"), stringField(input, "order_by"), deleted];
+    return { standard: { kind: "list", entity, items }, reads: [size, token, ...optional.filter(isThere)] };
   },
   BatchGetEntities({ input, output }, entity) {
     const keys = input.fields.find(
@@ -85,13 +87,29 @@ const shapes: Record<string, Shape> = {
     return { standard: { kind: "update", entity, resource, mask }, reads: [resource, mask] };
   },
   DeleteEntity({ input, output }, entity) {
-    if (output.typeName !== "google.protobuf.Empty")
+    // AIP-164 has a soft delete answer with the resource; Empty is let be, for to change it would break callers.
+    const answers = entity.deleteTime !== undefined && output === entity.desc;
+    if (output.typeName !== "google.protobuf.Empty" && !answers)
       return `it answers with ${output.name} instead of google.protobuf.Empty`;
     const key = stringField(input, entity.key.name);
     if (key === undefined) return `${input.name} has no string ${entity.key.name}`;
-    return { standard: { kind: "delete", entity, key }, reads: [key] };
+    const etag = entity.etag && stringField(input, "etag");
+    return { standard: { kind: "delete", entity, key, answers }, reads: [key, etag].filter(isThere) };
+  },
+  UndeleteEntity({ input, output }, entity) {
+    if (entity.deleteTime === undefined)
+      return `${entity.desc.name} has no google.protobuf.Timestamp delete_time marked OUTPUT_ONLY`;
+    if (output !== entity.desc) return `it answers with ${output.name} instead of ${entity.desc.name}`;
+    const key = stringField(input, entity.key.name);
+    if (key === undefined) return `${input.name} has no string ${entity.key.name}`;
+    const etag = entity.etag && stringField(input, "etag");
+    return { standard: { kind: "undelete", entity, key }, reads: [key, etag].filter(isThere) };
   },
 };
+
+function isThere(field: DescField | undefined): field is DescField {
+  return field !== undefined;
+}
 
 function scalarField(message: DescMessage, name: string, scalar: ScalarType): DescField | undefined {
   return message.fields.find((field) => field.name === name && field.fieldKind === "scalar" && field.scalar === scalar);

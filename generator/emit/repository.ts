@@ -1,5 +1,5 @@
 import type { GeneratedFile } from "@bufbuild/protoplugin";
-import type { ContractFile } from "../contract/contract.js";
+import type { ContractFile, Entity } from "../contract/contract.js";
 import { fromGenerated, fromRuntime, strings } from "./print.js";
 
 /** `_repository`: an entity as handlers read and write it. */
@@ -12,7 +12,7 @@ export function emitRepository(file: ContractFile, f: GeneratedFile): void {
     f.print(
       f.export("type", exports.repository),
       " = ",
-      fromRuntime(f, "Repository", "data/repository", true),
+      fromRuntime(f, entity.deleteTime === undefined ? "Repository" : "SoftRepository", "data/repository", true),
       "<typeof ",
       schema,
       ">;",
@@ -39,10 +39,28 @@ export function emitRepository(file: ContractFile, f: GeneratedFile): void {
     f.print("  key: ", f.string(entity.key.desc.localName), ",");
     if (entity.createTime !== undefined) f.print("  createTime: ", f.string(entity.createTime.localName), ",");
     if (entity.updateTime !== undefined) f.print("  updateTime: ", f.string(entity.updateTime.localName), ",");
+    if (entity.deleteTime !== undefined) f.print("  deleteTime: ", f.string(entity.deleteTime.localName), ",");
+    if (entity.etag !== undefined) f.print("  etag: ", f.string(entity.etag.localName), ",");
+    f.print("  indexed: ", strings(indexed(entity)), ",");
+    f.print("  constraints: {", constraints(entity), "},");
     f.print("  outputOnly: ", strings(entity.outputOnly.map((field) => field.localName)), ",");
     f.print("  immutable: ", strings(entity.immutable.map((field) => field.localName)), ",");
     f.print("  toRow: ", fromGenerated(f, exports.toRow, file.path, "_schema"), ",");
     f.print("  fromRow: ", fromGenerated(f, exports.fromRow, file.path, "_schema"), ",");
     f.print("};");
   }
+}
+
+/** The fields that a list may be filtered and ordered by: an index finds them. */
+function indexed({ desc, key, indexes }: Entity): string[] {
+  const covered = new Set([key.desc, ...indexes.flatMap((index) => index.columns.map((column) => column.desc))]);
+  return desc.fields.filter((field) => covered.has(field)).map((field) => field.localName);
+}
+
+/** In which fields a violation is to be seen. */
+function constraints({ checks, references }: Entity): string {
+  const named = [...references.map(({ name, column }) => ({ name, columns: [column] })), ...checks].map(
+    ({ name, columns }) => `\n    ${name}: ${strings(columns.map((column) => column.desc.name))},`,
+  );
+  return named.length === 0 ? "" : `${named.join("")}\n  `;
 }

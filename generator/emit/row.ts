@@ -1,4 +1,4 @@
-import type { DescField } from "@bufbuild/protobuf";
+import type { DescField, DescOneof } from "@bufbuild/protobuf";
 import type { GeneratedFile, Printable } from "@bufbuild/protoplugin";
 import type { Column, Entity } from "../contract/contract.js";
 import { identifier } from "../contract/identifier.js";
@@ -24,8 +24,9 @@ function emitType(entity: Entity, f: GeneratedFile): void {
   f.print("};");
 }
 
-/** A field's type in its message, never undefined. */
-function typeOf(entity: Entity, { desc, type, nullable }: Column, f: GeneratedFile): Printable {
+/** A field's type in its message, never undefined; of a wrapper, what it wraps. */
+function typeOf(entity: Entity, column: Column, f: GeneratedFile): Printable {
+  const { desc, type } = column;
   switch (type.sql) {
     case "integer":
       return "enum" in type ? f.importShape(type.enum) : "number";
@@ -39,15 +40,15 @@ function typeOf(entity: Entity, { desc, type, nullable }: Column, f: GeneratedFi
     case "double precision":
       return "number";
     case "bigint":
-      return isWide(desc) ? "bigint" : "number";
+      return isWide(column) ? "bigint" : "number";
     case "numeric":
-      return "bigint";
+      return "duration" in type ? f.import("Duration", "@bufbuild/protobuf/wkt", true) : "bigint";
     case "timestamptz":
       return f.import("Timestamp", "@bufbuild/protobuf/wkt", true);
     case "jsonb": {
       if (isOwnMessage(desc)) return [f.importShape(desc.message), desc.fieldKind === "list" ? "[]" : ""];
-      const inMessage = [f.importShape(entity.desc), `["${desc.localName}"]`];
-      return nullable ? [here(entity, "NonNullable", f), "<", inMessage, ">"] : inMessage;
+      if (desc.fieldKind === "message") return f.import("JsonObject", "@bufbuild/protobuf", true);
+      return [f.importShape(entity.desc), `["${desc.localName}"]`];
     }
   }
 }
@@ -59,12 +60,23 @@ function emitToRow(entity: Entity, f: GeneratedFile): void {
   f.print(f.jsDoc(`The row that keeps this ${desc.name}.\n\n@generated from ${desc}`));
   f.print(f.export("function", exports.toRow), "(", message, ": ", f.importShape(desc), "): ", exports.row, " {");
   f.print("  return {");
-  for (const { desc: field, nullable } of entity.columns) {
-    const value: Printable = [message, ".", field.localName];
-    f.print("    ", field.localName, ": ", nullable ? orNull(entity, field, message, value, f) : value, ",");
+  for (const column of entity.columns) {
+    f.print("    ", column.desc.localName, ": ", toColumn(entity, column, message, f), ",");
   }
   f.print("  };");
   f.print("}");
+}
+
+function toColumn(entity: Entity, column: Column, message: Printable, f: GeneratedFile): Printable {
+  const { desc, nullable, emptyIsNull } = column;
+  if (desc.oneof !== undefined) {
+    const oneof: Printable = [message, ".", desc.oneof.localName];
+    const wrapped = isWrapper(column) ? ".value" : "";
+    return [oneof, `.case === "${desc.localName}" ? `, oneof, `.value${wrapped} : null`];
+  }
+  const value: Printable = [message, ".", desc.localName];
+  if (emptyIsNull) return [value, " || null"];
+  return nullable ? orNull(entity, desc, message, value, f) : value;
 }
 
 /** What is not set is NULL. With proto2 and editions, a scalar that is not set reads as its default. */
@@ -80,12 +92,36 @@ function emitFromRow(entity: Entity, f: GeneratedFile): void {
   f.print(f.jsDoc(`The ${desc.name} that a row keeps.\n\n@generated from ${desc}`));
   f.print(f.export("function", exports.fromRow), "(", row, ": ", exports.row, "): ", f.importShape(desc), " {");
   f.print("  return ", f.import("create", "@bufbuild/protobuf"), "(", f.importSchema(desc), ", {");
-  for (const { desc: field, nullable } of entity.columns) {
-    const value: Printable = [row, ".", field.localName];
-    f.print("    ", nullable ? unlessNull(field, value) : [field.localName, ": ", value], ",");
+  for (const member of desc.members) {
+    f.print("    ", member.kind === "oneof" ? fromColumns(entity, member, row) : fromColumn(entity, member, row), ",");
   }
   f.print("  });");
   f.print("}");
+}
+
+function fromColumn(entity: Entity, field: DescField, row: Printable): Printable {
+  const column = entity.columns.find(({ desc }) => desc === field);
+  const value: Printable = [row, ".", field.localName];
+  if (column?.emptyIsNull) return [field.localName, ": ", value, ' ?? ""'];
+  return column?.nullable ? unlessNull(field, value) : [field.localName, ": ", value];
+}
+
+/** A oneof has the member whose column is not NULL. */
+function fromColumns(entity: Entity, oneof: DescOneof, row: Printable): Printable {
+  const cases = entity.columns
+    .filter(({ desc }) => desc.oneof === oneof)
+    .map((column): Printable => {
+      const { localName } = column.desc;
+      const value: Printable = [row, ".", localName];
+      const held = isWrapper(column) ? ["{ value: ", value, " }"] : value;
+      return ["\n      ", value, ` !== null ? { case: "${localName}", value: `, held, " } :"];
+    });
+  return [oneof.localName, ":", cases, " { case: undefined }"];
+}
+
+/** Whether a member of a oneof is a wrapper, which is not unwrapped there. */
+function isWrapper({ desc, scalar }: Column): boolean {
+  return desc.fieldKind === "message" && scalar !== undefined;
 }
 
 function unlessNull(field: DescField, value: Printable): Printable {

@@ -1,7 +1,7 @@
 import type { GeneratedFile, Printable } from "@bufbuild/protoplugin";
-import type { Column, ContractFile, Entity } from "../contract/contract.js";
+import type { Check, Column, ContractFile, Entity, Index, Reference } from "../contract/contract.js";
 import { isOwnMessage, isWide } from "./field-type.js";
-import { doc, fromRuntime } from "./print.js";
+import { doc, fromGenerated, fromRuntime } from "./print.js";
 import { emitRow } from "./row.js";
 
 const drizzle = "drizzle-orm/pg-core";
@@ -18,39 +18,56 @@ export function emitSchema(file: ContractFile, f: GeneratedFile): void {
 
 function emitTable(entity: Entity, f: GeneratedFile): void {
   f.print(doc(f, entity.desc));
-  const open = entity.indexes.length === 0 ? "(" : "(\n  ";
-  const indent = entity.indexes.length === 0 ? "" : "  ";
+  const extras = [
+    ...entity.indexes.map((index) => indexOf(index, f)),
+    ...entity.references.map((reference) => referenceOf(entity, reference, f)),
+    ...entity.checks.map((check) => checkOf(check, f)),
+  ];
+  const open = extras.length === 0 ? "(" : "(\n  ";
+  const indent = extras.length === 0 ? "" : "  ";
   f.print(
     f.export("const", entity.exports.table),
     " = ",
     f.import("pgTable", drizzle),
     open,
     f.string(entity.table),
-    entity.indexes.length === 0 ? ", {" : ",\n  {",
+    extras.length === 0 ? ", {" : ",\n  {",
   );
   for (const column of entity.columns) {
     f.print(indent, "  ", column.desc.localName, ": ", builder(entity, column, f), constraints(entity, column), ",");
   }
-  if (entity.indexes.length === 0) {
+  if (extras.length === 0) {
     f.print("});");
     return;
   }
   f.print("  },");
   f.print("  (table) => [");
-  for (const index of entity.indexes) {
-    const columns = index.columns.map((column) => `table.${column.desc.localName}`).join(", ");
-    f.print(
-      "    ",
-      f.import(index.unique ? "uniqueIndex" : "index", drizzle),
-      "(",
-      f.string(index.name),
-      ").on(",
-      columns,
-      "),",
-    );
-  }
+  for (const extra of extras) f.print("    ", extra, ",");
   f.print("  ],");
   f.print(");");
+}
+
+function indexOf(index: Index, f: GeneratedFile): Printable {
+  const columns = index.columns.map((column) => `table.${column.desc.localName}`).join(", ");
+  return [f.import(index.unique ? "uniqueIndex" : "index", drizzle), "(", f.string(index.name), ").on(", columns, ")"];
+}
+
+/** Tables may refer to each other in a circle, so the type of the other's column is said, not inferred. */
+function referenceOf(entity: Entity, { name, column, target }: Reference, f: GeneratedFile): Printable {
+  const other =
+    target === entity
+      ? ["table.", target.key.desc.localName]
+      : [fromGenerated(f, target.exports.table, target.file, "_schema"), ".", target.key.desc.localName];
+  const own = `table.${column.desc.localName}`;
+  const type = f.import("AnyPgColumn", drizzle, true);
+  return [fromRuntime(f, "reference", "data/columns"), "(", f.string(name), `, ${own}, (): `, type, " => ", other, ")"];
+}
+
+function checkOf({ name, sql }: Check, f: GeneratedFile): Printable {
+  const pieces = sql.map((piece) =>
+    typeof piece === "string" ? piece.replace(/[\\`]|\$\{/g, "\\$&") : `\${table.${piece.desc.localName}}`,
+  );
+  return [f.import("check", drizzle), "(", f.string(name), ", ", f.import("sql", "drizzle-orm"), "`", pieces, "`)"];
 }
 
 /** The column's builder, with what its type needs to know. */
@@ -74,9 +91,9 @@ function builder(entity: Entity, column: Column, f: GeneratedFile): Printable {
     case "integer":
       return "enum" in type ? [call("integer"), ".$type<", f.importShape(type.enum), ">()"] : call("integer");
     case "bigint":
-      return call("bigint", `, { mode: "${isWide(desc) ? "bigint" : "number"}" }`);
+      return call("bigint", `, { mode: "${isWide(column) ? "bigint" : "number"}" }`);
     case "numeric":
-      return own("uint64");
+      return own("duration" in type ? "duration" : "uint64");
     case "real":
       return own("float");
     case "double precision":
@@ -89,6 +106,7 @@ function builder(entity: Entity, column: Column, f: GeneratedFile): Printable {
       if (isOwnMessage(desc)) {
         return own(desc.fieldKind === "list" ? "messagesColumn" : "messageColumn", ", ", f.importSchema(desc.message));
       }
+      if (desc.fieldKind === "message") return own("struct");
       return own("jsonColumn", ", ", f.importSchema(entity.desc), ", ", f.string(desc.localName));
     default:
       return call(type.sql);
@@ -102,7 +120,8 @@ function constraints(entity: Entity, column: Column): string {
 }
 
 /** What a field has when nobody set it. */
-function zero({ desc, type }: Column): string {
+function zero(column: Column): string {
+  const { desc, type } = column;
   switch (type.sql) {
     case "text":
       return '""';
@@ -113,7 +132,7 @@ function zero({ desc, type }: Column): string {
     case "numeric":
       return "0n";
     case "bigint":
-      return isWide(desc) ? "0n" : "0";
+      return isWide(column) ? "0n" : "0";
     case "jsonb":
       return desc.fieldKind === "map" ? "{}" : "[]";
     case "integer":

@@ -148,8 +148,10 @@ function literal(standard: Standard): string {
   const start = `{ kind: "${kind}", entity: "${entity.plural}"`;
   switch (kind) {
     case "get":
-    case "delete":
+    case "undelete":
       return `${start}, key: "${standard.key.localName}" }`;
+    case "delete":
+      return `${start}, key: "${standard.key.localName}"${standard.answers ? ", answers: true" : ""} }`;
     case "list":
       return `${start}, items: "${standard.items.localName}" }`;
     case "batchGet":

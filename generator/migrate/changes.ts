@@ -31,10 +31,10 @@ export interface Migration {
 }
 
 /**
- * Statements run in this order, so that a new table or column can have the name that a renamed one gives up. Those of
- * the last phase run outside a transaction.
+ * Statements run in this order: constraints let go of what is dropped, so that a new table or column can have the name
+ * that a renamed one gives up, and hold on to what is new. Those of the last phase run outside a transaction.
  */
-const phases = ["rename", "create", "alter", "add", "drop", "index", "outside"] as const;
+const phases = ["release", "rename", "create", "alter", "add", "drop", "index", "constrain", "outside"] as const;
 type Phase = (typeof phases)[number];
 
 /** Collects what a migration does, and everything that it must not do. */

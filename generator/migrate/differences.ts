@@ -1,4 +1,4 @@
-import type { LiveColumn, LiveIndex, LiveTable } from "./live-schema.js";
+import type { LiveColumn, LiveConstraint, LiveIndex, LiveTable } from "./live-schema.js";
 import type { ColumnSnapshot, IndexSnapshot, SchemaSnapshot, TableSnapshot } from "./snapshot.js";
 
 /**
@@ -10,7 +10,7 @@ export function differences(wanted: SchemaSnapshot, live: ReadonlyMap<string, Li
   return [
     ...wanted.tables.flatMap((table) => {
       const found = live.get(table.name);
-      return found === undefined ? [`table ${table.name} is missing`] : ofTable(table, found);
+      return found === undefined ? [`table ${table.name} is missing`] : ofTable(table, found, wanted);
     }),
     ...(wanted.dropped ?? [])
       .filter(({ name }) => live.has(name) && !names.has(name))
@@ -18,7 +18,7 @@ export function differences(wanted: SchemaSnapshot, live: ReadonlyMap<string, Li
   ];
 }
 
-function ofTable(table: TableSnapshot, live: LiveTable): string[] {
+function ofTable(table: TableSnapshot, live: LiveTable, schema: SchemaSnapshot): string[] {
   const key = table.columns.find(({ field }) => field === table.key)!.name;
   return [
     ...(live.key.join() === key ? [] : [`${table.name} has the primary key (${live.key.join(", ")}), not (${key})`]),
@@ -29,6 +29,37 @@ function ofTable(table: TableSnapshot, live: LiveTable): string[] {
       (index) => `index ${index} of ${table.name}`,
       (index, found) => ofIndex(table, index, found),
     ),
+    ...both(
+      constraintsOf(table, schema),
+      live.constraints,
+      (constraint) => `constraint ${constraint} of ${table.name}`,
+      ofConstraint,
+    ),
+  ];
+}
+
+/** What the database should tell of a table's constraints. The text of a CHECK is its own, so only columns are compared. */
+function constraintsOf(table: TableSnapshot, schema: SchemaSnapshot): LiveConstraint[] {
+  const named = (fields: readonly unknown[]) =>
+    table.columns.filter(({ field }) => fields.includes(field)).map(({ name }) => name);
+  return [
+    ...(table.checks ?? []).map(({ name, sql }) => ({ name, valid: true, columns: named(sql), refersTo: null })),
+    ...(table.references ?? []).map(({ name, field, message }) => ({
+      name,
+      valid: true,
+      columns: named([field]),
+      refersTo: schema.tables.find((target) => target.message === message)?.name ?? null,
+    })),
+  ];
+}
+
+function ofConstraint(wanted: LiveConstraint, live: LiveConstraint): string[] {
+  const [columns, found] = [wanted.columns.toSorted(), live.columns.toSorted()];
+  const what = ({ refersTo }: LiveConstraint) => (refersTo === null ? "a CHECK" : `a reference to ${refersTo}`);
+  return [
+    ...(live.valid ? [] : ["is NOT VALID, for a row broke it: settle that, and scaffold migrate up goes on"]),
+    ...(what(live) === what(wanted) ? [] : [`is ${what(live)}, not ${what(wanted)}`]),
+    ...(columns.join() === found.join() ? [] : [`is about (${found.join(", ")}), not (${columns.join(", ")})`]),
   ];
 }
 

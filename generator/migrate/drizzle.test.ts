@@ -1,6 +1,6 @@
 import { readdir } from "node:fs/promises";
 import { migrate } from "@protoscaffold/runtime/data/migrate";
-import { is } from "drizzle-orm";
+import { getTableName, is } from "drizzle-orm";
 import { getTableConfig, type PgColumn, PgTable } from "drizzle-orm/pg-core";
 import { expect, test } from "vitest";
 import { testDatabase } from "../testing/database.js";
@@ -20,7 +20,7 @@ test.each(services)("the migrations of %s make the tables that Drizzle is told o
   const tables = Object.values(generated).filter((value): value is PgTable => is(value, PgTable));
   expect(tables.length).toBeGreaterThan(0);
   for (const table of tables) {
-    const { name, columns, indexes } = getTableConfig(table);
+    const { name, columns, indexes, checks, foreignKeys } = getTableConfig(table);
     const found = live.get(name)!;
     expect(found.columns.map(({ name, type, nullable }) => ({ name, type, nullable }))).toEqual(
       columns.map((column) => ({
@@ -37,6 +37,20 @@ test.each(services)("the migrations of %s make the tables that Drizzle is told o
         columns: config.columns.map((column) => (column as PgColumn).name),
       })),
     );
+    const references = foreignKeys.map((key) => ({ key, ...key.reference() }));
+    expect(found.constraints.filter(({ refersTo }) => refersTo === null).map((check) => check.name)).toEqual(
+      checks.map((check) => check.name).sort(),
+    );
+    expect(found.constraints.filter(({ refersTo }) => refersTo !== null)).toEqual(
+      references.map(({ key, columns, foreignTable }) => ({
+        name: key.getName(),
+        valid: true,
+        columns: columns.map((column) => column.name),
+        refersTo: getTableName(foreignTable),
+      })),
+    );
+    // A row without values breaks rules.
+    for (const check of checks) await execute(url, `ALTER TABLE "${name}" DROP CONSTRAINT "${check.name}"`);
     // The database fills in what Drizzle says that it does.
     const key = columns.find(({ primary }) => primary)!;
     const { rows } = await execute(url, `INSERT INTO "${name}" ("${key.name}") VALUES ('zero') RETURNING *`);

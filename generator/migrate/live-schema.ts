@@ -5,6 +5,8 @@ export interface LiveTable {
   readonly columns: readonly LiveColumn[];
   /** Beside the primary key's. */
   readonly indexes: readonly LiveIndex[];
+  /** CHECKs and foreign keys. */
+  readonly constraints: readonly LiveConstraint[];
   /** The primary key's columns. */
   readonly key: readonly string[];
 }
@@ -23,6 +25,15 @@ export interface LiveIndex {
   /** Whether its building came to an end. */
   readonly valid: boolean;
   readonly columns: readonly string[];
+}
+
+export interface LiveConstraint {
+  readonly name: string;
+  /** Whether it was shown to hold for every row. */
+  readonly valid: boolean;
+  readonly columns: readonly string[];
+  /** The table that a foreign key refers to; null: it is a CHECK. */
+  readonly refersTo: string | null;
 }
 
 /** The tables of a database, in the schema that comes first, by name. */
@@ -53,6 +64,13 @@ SELECT c.relname AS "name",
     ) ORDER BY n.relname), '[]')
     FROM pg_index i JOIN pg_class n ON n.oid = i.indexrelid
     WHERE i.indrelid = c.oid AND NOT i.indisprimary) AS "indexes",
+  (SELECT coalesce(json_agg(json_build_object(
+      'name', k.conname, 'valid', k.convalidated, 'refersTo', t.relname,
+      'columns', (SELECT coalesce(json_agg(a.attname ORDER BY a.attnum), '[]') FROM pg_attribute a
+        WHERE a.attrelid = k.conrelid AND a.attnum = ANY (k.conkey))
+    ) ORDER BY k.conname), '[]')
+    FROM pg_constraint k LEFT JOIN pg_class t ON t.oid = k.confrelid
+    WHERE k.conrelid = c.oid AND k.contype IN ('c', 'f')) AS "constraints",
   (SELECT coalesce(json_agg(a.attname ORDER BY a.attnum), '[]')
     FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)
     WHERE i.indrelid = c.oid AND i.indisprimary) AS "key"

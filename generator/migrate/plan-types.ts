@@ -11,12 +11,27 @@ const widenings: Readonly<Record<string, readonly string[]>> = {
   real: ["double precision"],
 };
 
+/** Columns that were JSON, and hold the same as something better now: how that is made of this. */
+const recasts: Readonly<Record<string, (column: string) => string>> = {
+  "google.protobuf.Duration": (column) => `rtrim(${column} #>> '{}', 's')::numeric * 1000000000`,
+  "google.protobuf.BytesValue": (column) => `decode(${column} #>> '{}', 'base64')`,
+  "google.protobuf.StringValue": (column) => `${column} #>> '{}'`,
+  ...Object.fromEntries(
+    ["Bool", "Int32", "Int64", "UInt32", "UInt64", "Float", "Double"].map((name) => [
+      `google.protobuf.${name}Value`,
+      (column: string) => `${column} #>> '{}'`,
+    ]),
+  ),
+};
+
 /** A column that changes its type is rewritten while nobody may use the table, and an older process misreads it. */
 export function planType(table: TableSnapshot, from: ColumnSnapshot, to: ColumnSnapshot, changes: Changes): void {
   if (from.type === to.type && from.json === to.json) return;
   const title = `change_${table.name}_${to.name}`;
+  const recast = from.type === "jsonb" && to.type !== "jsonb" && from.json === (to.json ?? from.json);
+  const using = recast ? recasts[from.json ?? ""]?.(quoted(to.name)) : undefined;
   const statement: Statement = {
-    ...alterColumn(table, to, `TYPE ${to.type}`),
+    ...alterColumn(table, to, `TYPE ${to.type}${using === undefined ? "" : ` USING (${using})::${to.type}`}`),
     rows: "rewritten",
     breaksOld: true,
   };
@@ -28,7 +43,7 @@ export function planType(table: TableSnapshot, from: ColumnSnapshot, to: ColumnS
     statement: statement.sql,
     title,
   };
-  if (!widenings[from.type]?.includes(to.type)) {
+  if (!widenings[from.type]?.includes(to.type) && using === undefined) {
     changes.refuse({ rule: "MIGRATION_REFUSED", ...refusal });
   } else if (changes.allows({ rule: "MIGRATION_BREAKS_OLD", ...refusal })) {
     changes.plan("alter", statement, title);
@@ -49,25 +64,40 @@ export function planNullability(
     rule: "MIGRATION_BREAKS_OLD",
     message: table.message,
     field: to.field,
-    problem: to.nullable
-      ? `${to.name} may be absent now, which a process of the version before cannot read. Add a new field instead`
-      : `${to.name} can no longer be absent, but rows may have none. Keep it optional`,
+    problem: to.emptyIsNull
+      ? `${to.name} refers to another row now, and where it is empty it is NULL, which a process of the version before cannot read. Refer by a new field instead`
+      : to.nullable
+        ? `${to.name} may be absent now, which a process of the version before cannot read. Add a new field instead`
+        : `${to.name} can no longer be absent, but rows may have none. Keep it optional`,
     steps: replaceField(table, from, to),
     statement: alterColumn(table, to, `${to.nullable ? "DROP" : "SET"} NOT NULL`).sql,
     title,
   });
   if (!planned) return;
   if (to.nullable) loosen(table, to, changes, title);
-  else tighten(table, to, changes, title);
+  else tighten(table, from, to, changes, title);
 }
 
 function loosen(table: TableSnapshot, column: ColumnSnapshot, changes: Changes, title: string): void {
   changes.plan("alter", { ...alterColumn(table, column, "DROP NOT NULL"), breaksOld: true }, title);
   changes.plan("alter", alterColumn(table, column, "DROP DEFAULT"));
+  if (!column.emptyIsNull) return;
+  const name = quoted(column.name);
+  changes.plan("outside", {
+    sql: `UPDATE ${quoted(table.name)} SET ${name} = NULL WHERE ${name} = ''`,
+    lock: "ROW EXCLUSIVE",
+    rows: "rewritten",
+  });
 }
 
 /** A constraint that is not valid yet binds new rows at once; the others are looked at while the table is in use. */
-function tighten(table: TableSnapshot, column: ColumnSnapshot, changes: Changes, title: string): void {
+function tighten(
+  table: TableSnapshot,
+  from: ColumnSnapshot,
+  column: ColumnSnapshot,
+  changes: Changes,
+  title: string,
+): void {
   const name = quoted(column.name);
   const constraint = quoted(`${table.name.slice(0, 28)}_${column.name.slice(0, 27)}_filled`);
   changes.plan("alter", alterColumn(table, column, `SET DEFAULT ${column.default}`), title);
@@ -79,8 +109,7 @@ function tighten(table: TableSnapshot, column: ColumnSnapshot, changes: Changes,
     sql: `UPDATE ${quoted(table.name)} SET ${name} = ${column.default} WHERE ${name} IS NULL`,
     lock: "ROW EXCLUSIVE",
     rows: "rewritten",
-    hint: "Afterwards nobody can tell that these had none",
-    losesData: true,
+    ...(!from.emptyIsNull && { hint: "Afterwards nobody can tell that these had none", losesData: true }),
   });
   changes.plan("outside", concurrent(`${alterTable(table)} VALIDATE CONSTRAINT ${constraint}`, "scanned"));
   changes.plan("outside", {

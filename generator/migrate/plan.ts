@@ -1,5 +1,6 @@
 import { type Allowable, Changes, type Migration, type Refusal } from "./changes.js";
 import { planColumns, refuseReused } from "./plan-columns.js";
+import { planConstraints, releaseTable } from "./plan-constraints.js";
 import { planIndexes } from "./plan-indexes.js";
 import { planJson } from "./plan-json.js";
 import type { SchemaSnapshot, TableSnapshot } from "./snapshot.js";
@@ -33,6 +34,7 @@ export function planMigration(
       planColumns(old, table, changes);
     }
     planIndexes(old, table, changes);
+    planConstraints(old, table, before, after, changes);
   }
   for (const old of before.tables) {
     if (!after.tables.some((table) => predecessor(before, table) === old)) planDrop(old, after, changes);
@@ -99,5 +101,7 @@ function planDrop(old: TableSnapshot, after: SchemaSnapshot, changes: Changes): 
   });
   // First, if another table is to have its name.
   const phase = after.tables.some(({ name }) => name === old.name) ? "rename" : "drop";
-  if (planned) changes.plan(phase, dropTable(old), `drop_${old.name}`);
+  if (!planned) return;
+  releaseTable(old, changes);
+  changes.plan(phase, dropTable(old), `drop_${old.name}`);
 }

@@ -1,5 +1,5 @@
 import { type DescField, ScalarType } from "@bufbuild/protobuf";
-import type { Column, Entity, Service } from "../contract/contract.js";
+import type { Check, Column, Entity, Service } from "../contract/contract.js";
 import { jsonMessages, jsonType } from "./json-shape.js";
 
 /**
@@ -26,6 +26,8 @@ export interface TableSnapshot {
   /** In the order of the fields. */
   readonly columns: readonly ColumnSnapshot[];
   readonly indexes: readonly IndexSnapshot[];
+  readonly checks?: readonly CheckSnapshot[];
+  readonly references?: readonly ReferenceSnapshot[];
   /** Fields that were dropped, by number: no other field may have it. */
   readonly dropped?: readonly DroppedColumn[];
 }
@@ -42,14 +44,32 @@ export interface ColumnSnapshot {
   readonly nullable: boolean;
   /** An SQL literal. A column that is never NULL has one, so that an older process can go on inserting without it. */
   readonly default?: string;
-  /** What the JSON in it is. */
+  /** What the JSON in it is; or, of what was JSON once, would be. */
   readonly json?: string;
+  /** A text that is empty in its message is NULL here. */
+  readonly emptyIsNull?: true;
 }
 
 export interface IndexSnapshot {
   readonly name: string;
   readonly fields: readonly number[];
   readonly unique: boolean;
+}
+
+export interface CheckSnapshot {
+  readonly name: string;
+  /** The expression in pieces; a number stands for the column of that field. */
+  readonly sql: readonly (string | number)[];
+  /** A row that says nothing of these fields breaks it. */
+  readonly refusesDefault?: true;
+}
+
+/** A foreign key. */
+export interface ReferenceSnapshot {
+  readonly name: string;
+  readonly field: number;
+  /** Whose key it holds. */
+  readonly message: string;
 }
 
 /** The database that a service's contract asks for. */
@@ -71,11 +91,27 @@ function tableOf(entity: Entity): TableSnapshot {
       fields: columns.map((column) => column.desc.number),
       unique,
     })),
+    ...(entity.checks.length > 0 && { checks: entity.checks.map(checkOf) }),
+    ...(entity.references.length > 0 && {
+      references: entity.references.map(({ name, column, target }) => ({
+        name,
+        field: column.desc.number,
+        message: target.desc.typeName,
+      })),
+    }),
+  };
+}
+
+function checkOf({ name, sql, refusesDefault }: Check): CheckSnapshot {
+  return {
+    name,
+    sql: sql.map((piece) => (typeof piece === "string" ? piece : piece.desc.number)),
+    ...(refusesDefault && { refusesDefault }),
   };
 }
 
 function columnOf(column: Column, isKey: boolean): ColumnSnapshot {
-  const { desc, name, type, nullable } = column;
+  const { desc, name, type, nullable, emptyIsNull } = column;
   const zero = nullable || isKey ? undefined : zeroOf(desc);
   return {
     field: desc.number,
@@ -83,7 +119,8 @@ function columnOf(column: Column, isKey: boolean): ColumnSnapshot {
     type: type.sql,
     nullable,
     ...(zero !== undefined && { default: zero }),
-    ...(isJson(column) && { json: jsonType(desc) }),
+    ...((isJson(column) || "duration" in type) && { json: jsonType(desc) }),
+    ...(emptyIsNull && { emptyIsNull }),
   };
 }
 

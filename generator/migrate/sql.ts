@@ -1,4 +1,11 @@
-import type { ColumnSnapshot, IndexSnapshot, TableSnapshot } from "./snapshot.js";
+import type {
+  CheckSnapshot,
+  ColumnSnapshot,
+  IndexSnapshot,
+  ReferenceSnapshot,
+  SchemaSnapshot,
+  TableSnapshot,
+} from "./snapshot.js";
 import type { Statement } from "./statement.js";
 
 /** A name, as SQL quotes it. */
@@ -7,7 +14,10 @@ export function quoted(name: string): string {
 }
 
 export function createTable(table: TableSnapshot): Statement {
-  const lines = table.columns.map((column) => `  ${columnDefinition(column, column.field === table.key)}`);
+  const lines = [
+    ...table.columns.map((column) => `  ${columnDefinition(column, column.field === table.key)}`),
+    ...(table.checks ?? []).map((check) => `  ${checkDefinition(table, check)}`),
+  ];
   return {
     sql: `CREATE TABLE ${quoted(table.name)} (\n${lines.join(",\n")}\n)`,
     lock: "none",
@@ -75,6 +85,55 @@ export function renameIndex(from: IndexSnapshot, to: IndexSnapshot): Statement {
   return concurrent(`ALTER INDEX ${quoted(from.name)} RENAME TO ${quoted(to.name)}`, "untouched");
 }
 
+/** Binds rows that are written from now on; whether the others keep to it is seen later. */
+export function addCheck(table: TableSnapshot, check: CheckSnapshot): Statement {
+  return {
+    ...exclusive(`${alterTable(table)} ADD ${checkDefinition(table, check)} NOT VALID`),
+    hint: "From now on nobody, and no process of the version before, writes what it refuses",
+  };
+}
+
+/** Binds rows that are written from now on; whether the others keep to it is seen later. */
+export function addReference(table: TableSnapshot, reference: ReferenceSnapshot, schema: SchemaSnapshot): Statement {
+  const target = tableOf(reference.message, schema);
+  return {
+    sql: `${alterTable(table)} ADD ${referenceDefinition(table, reference, target)} NOT VALID`,
+    lock: "SHARE ROW EXCLUSIVE",
+    rows: "untouched",
+    hint: `It locks ${quoted(target.name)} too. From now on nobody, and no process of the version before, writes what it refuses`,
+  };
+}
+
+/** For a table that is new itself; what it refers to may be in use. */
+export function referenceNewTable(
+  table: TableSnapshot,
+  reference: ReferenceSnapshot,
+  schema: SchemaSnapshot,
+): Statement {
+  const target = tableOf(reference.message, schema);
+  return {
+    sql: `${alterTable(table)} ADD ${referenceDefinition(table, reference, target)}`,
+    lock: "SHARE ROW EXCLUSIVE",
+    rows: "untouched",
+    hint: `It locks ${quoted(target.name)} too`,
+  };
+}
+
+export function validateConstraint(table: TableSnapshot, name: string): Statement {
+  return {
+    ...concurrent(`${alterTable(table)} VALIDATE CONSTRAINT ${quoted(name)}`, "scanned"),
+    hint: "Fails if a row breaks it already: settle those first",
+  };
+}
+
+export function dropConstraint(table: TableSnapshot, name: string): Statement {
+  return exclusive(`${alterTable(table)} DROP CONSTRAINT IF EXISTS ${quoted(name)}`);
+}
+
+export function renameConstraint(table: TableSnapshot, from: string, to: string): Statement {
+  return exclusive(`${alterTable(table)} RENAME CONSTRAINT ${quoted(from)} TO ${quoted(to)}`);
+}
+
 export function alterTable(table: TableSnapshot): string {
   return `ALTER TABLE ${quoted(table.name)}`;
 }
@@ -94,7 +153,7 @@ export function concurrent(sql: string, rows: Statement["rows"]): Statement {
 }
 
 function indexDefinition(table: TableSnapshot, index: IndexSnapshot): string {
-  const columns = index.fields.map((number) => quoted(table.columns.find(({ field }) => field === number)!.name));
+  const columns = index.fields.map((number) => columnOf(table, number));
   return `${quoted(index.name)} ON ${quoted(table.name)} (${columns.join(", ")})`;
 }
 
@@ -105,4 +164,22 @@ function columnDefinition(column: ColumnSnapshot, isKey: boolean): string {
   if (isKey) return `${definition} COLLATE "C" PRIMARY KEY`;
   if (column.nullable) return definition;
   return `${definition} NOT NULL${column.default === undefined ? "" : ` DEFAULT ${column.default}`}`;
+}
+
+function checkDefinition(table: TableSnapshot, { name, sql }: CheckSnapshot): string {
+  const pieces = sql.map((piece) => (typeof piece === "number" ? columnOf(table, piece) : piece));
+  return `CONSTRAINT ${quoted(name)} CHECK (${pieces.join("")})`;
+}
+
+function referenceDefinition(table: TableSnapshot, { name, field }: ReferenceSnapshot, target: TableSnapshot): string {
+  const to = `${quoted(target.name)} (${columnOf(target, target.key)})`;
+  return `CONSTRAINT ${quoted(name)} FOREIGN KEY (${columnOf(table, field)}) REFERENCES ${to}`;
+}
+
+function columnOf(table: TableSnapshot, number: number): string {
+  return quoted(table.columns.find(({ field }) => field === number)!.name);
+}
+
+function tableOf(wanted: string, schema: SchemaSnapshot): TableSnapshot {
+  return schema.tables.find(({ message }) => message === wanted)!;
 }

@@ -1,11 +1,14 @@
 /** What PostgreSQL locks a table with while a statement runs, its own names ("Explicit Locking" in its manual). */
-export type Lock = "ACCESS EXCLUSIVE" | "SHARE UPDATE EXCLUSIVE" | "ROW EXCLUSIVE" | "none";
+export type Lock = "ACCESS EXCLUSIVE" | "SHARE ROW EXCLUSIVE" | "SHARE UPDATE EXCLUSIVE" | "ROW EXCLUSIVE" | "none";
 
 /** One SQL statement of a migration, and what it means for a system that runs. */
 export interface Statement {
   /** Without its semicolon. */
   readonly sql: string;
-  /** ACCESS EXCLUSIVE: nobody reads or writes meanwhile. ROW EXCLUSIVE and SHARE UPDATE EXCLUSIVE: everybody does. */
+  /**
+   * ACCESS EXCLUSIVE: nobody reads or writes meanwhile. SHARE ROW EXCLUSIVE: nobody writes. ROW EXCLUSIVE and SHARE
+   * UPDATE EXCLUSIVE: everybody does both.
+   */
   readonly lock: Lock;
   /** How long it takes: no longer for more rows, as long as reading all of them, or as long as writing all of them. */
   readonly rows: "untouched" | "scanned" | "rewritten";

@@ -17,6 +17,15 @@ export function replaceField(table: TableSnapshot, from: ColumnSnapshot, to: Col
   ];
 }
 
+/** The steps to a new field that every row is to have. */
+export function addCheckLater(table: TableSnapshot, { name }: Pick<ColumnSnapshot, "name">): string[] {
+  return [
+    `expand: add ${name} with (buf.validate.field).ignore = IGNORE_ALWAYS. scaffold generate. Release what sets it.`,
+    `backfill: put an UPDATE of ${quoted(table.name)} that sets ${quoted(name)} into the next migration.`,
+    `contract: remove ignore. scaffold generate, and release.`,
+  ];
+}
+
 /** The last steps of a field's life. */
 export function dropField({ field, name }: Pick<ColumnSnapshot, "field" | "name">): string[] {
   return [

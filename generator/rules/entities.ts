@@ -124,7 +124,7 @@ message Order {
   },
   ENTITY_FIELD: {
     holds: "Every field of an entity can be kept in a column.",
-    why: "What is written must be read again, all of it. A oneof's fields exclude each other, which columns do not say; a group and a number that is a string in TypeScript have no column that fits.",
+    why: "What is written must be read again, all of it. A group, a number that is a string in TypeScript, and an Any, whose messages nobody knows beforehand, have no column that fits.",
     language: "proto",
     bad: `service OrderService {
   option (scaffold.v1.service) = {entities: "Order"};
@@ -133,10 +133,7 @@ message Order {
 message Order {
   option (scaffold.v1.entity) = {};
   string id = 1 [(google.api.field_behavior) = IDENTIFIER];
-  oneof payment {
-    string card = 2;
-    string iban = 3;
-  }
+  int64 total_cents = 2 [jstype = JS_STRING];
 }`,
     good: `service OrderService {
   option (scaffold.v1.service) = {entities: "Order"};
@@ -145,14 +142,7 @@ message Order {
 message Order {
   option (scaffold.v1.entity) = {};
   string id = 1 [(google.api.field_behavior) = IDENTIFIER];
-  Payment payment = 2;
-}
-
-message Payment {
-  oneof by {
-    string card = 1;
-    string iban = 2;
-  }
+  int64 total_cents = 2;
 }`,
     ignoring: never("the field's value would be lost without a word."),
   },

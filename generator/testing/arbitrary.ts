@@ -2,11 +2,14 @@ import {
   create,
   type DescField,
   type DescMessage,
+  type DescOneof,
+  fromJson,
+  type JsonValue,
   type MessageInitShape,
   type MessageShape,
   ScalarType,
 } from "@bufbuild/protobuf";
-import { isWrapperDesc } from "@bufbuild/protobuf/wkt";
+import { isWrapperDesc, ListValueSchema, ValueSchema } from "@bufbuild/protobuf/wkt";
 import fc from "fast-check";
 
 /**
@@ -16,8 +19,39 @@ import fc from "fast-check";
 export function arbitraryMessage<D extends DescMessage>(schema: D): fc.Arbitrary<MessageShape<D>> {
   const special = wellKnown[schema.typeName];
   if (special !== undefined) return special as fc.Arbitrary<MessageShape<D>>;
-  const fields = Object.fromEntries(schema.fields.map((field) => [field.localName, arbitraryField(field)]));
-  return fc.record(fields, { requiredKeys: [] }).map((init) => create(schema, init as MessageInitShape<D>));
+  // Messages may hold themselves.
+  const known = messages.get(schema);
+  if (known !== undefined) return known as fc.Arbitrary<MessageShape<D>>;
+  const fields = () =>
+    fc
+      .record(
+        Object.fromEntries(
+          schema.members.map((member) => [
+            member.localName,
+            member.kind === "oneof" ? arbitraryOneof(member) : arbitraryField(member),
+          ]),
+        ),
+        { requiredKeys: [] },
+      )
+      .map((init) => create(schema, init as MessageInitShape<D>));
+  let built: fc.Arbitrary<MessageShape<D>> | undefined;
+  const later = fc.constant(undefined).chain(() => {
+    built ??= fields();
+    return built;
+  });
+  messages.set(schema, later);
+  return later;
+}
+
+const messages = new WeakMap<DescMessage, fc.Arbitrary<unknown>>();
+
+function arbitraryOneof(oneof: DescOneof): fc.Arbitrary<unknown> {
+  const cases = oneof.fields.map((field) => {
+    // A wrapper is what it wraps only outside of a oneof.
+    const value = field.fieldKind === "message" ? arbitraryMessage(field.message) : arbitraryField(field);
+    return value.map((held) => ({ case: field.localName, value: held }));
+  });
+  return fc.oneof(fc.constant({ case: undefined }), ...cases);
 }
 
 function arbitraryField(field: DescField): fc.Arbitrary<unknown> {
@@ -25,15 +59,16 @@ function arbitraryField(field: DescField): fc.Arbitrary<unknown> {
     case "scalar":
       return arbitraryScalar(field.scalar);
     case "enum":
-      return fc.constantFrom(...field.enum.values.map((value) => value.number));
+      // An open enum keeps numbers that it has no name for.
+      return fc.constantFrom(...field.enum.values.map((value) => value.number), ...(field.enum.open ? [4711, -1] : []));
     case "message":
       // protobuf-es holds these as what they wrap.
       return isWrapperDesc(field.message) ? arbitraryField(field.message.fields[0]!) : arbitraryMessage(field.message);
     case "list":
-      return fc.array(arbitraryElement(field.listKind, field), { maxLength: 4 });
+      return fc.array(arbitraryElement(field.listKind, field), { maxLength: 3, depthIdentifier: "message" });
     case "map":
       return fc
-        .array(fc.tuple(arbitraryScalar(field.mapKey), arbitraryElement(field.mapKind, field)), { maxLength: 4 })
+        .array(fc.tuple(arbitraryScalar(field.mapKey), arbitraryElement(field.mapKind, field)), { maxLength: 3 })
         .map((entries) => Object.fromEntries(entries.map(([key, value]) => [String(key), value])));
   }
 }
@@ -77,6 +112,9 @@ function arbitraryScalar(type: ScalarType): fc.Arbitrary<unknown> {
   }
 }
 
+const something = fc.oneof(text, fc.boolean(), fc.integer(), fc.array(text, { maxLength: 3 }));
+const value = fc.oneof(something, fc.constant(null)) as fc.Arbitrary<JsonValue>;
+
 const wellKnown: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
   "google.protobuf.Timestamp": fc
     .tuple(fc.bigInt({ min: -62_135_596_800n, max: 253_402_300_799n }), fc.nat({ max: 999_999 }))
@@ -88,9 +126,11 @@ const wellKnown: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
       seconds: BigInt(seconds * sign),
       nanos: nanos * sign,
     })),
-  "google.protobuf.Struct": fc.dictionary(
-    text,
-    fc.oneof(text, fc.boolean(), fc.integer(), fc.constant(null), fc.array(text, { maxLength: 3 })),
-    { maxKeys: 4, noNullPrototype: true },
-  ),
+  // A Value that is null is none, once it is read from a database.
+  "google.protobuf.Value": something.map((json) => fromJson(ValueSchema, json)),
+  "google.protobuf.ListValue": fc.array(value, { maxLength: 3 }).map((json) => fromJson(ListValueSchema, json)),
+  "google.protobuf.FieldMask": fc
+    .uniqueArray(fc.constantFrom("name", "unit_price", "a.b_c"))
+    .map((paths) => ({ $typeName: "google.protobuf.FieldMask", paths })),
+  "google.protobuf.Struct": fc.dictionary(text, value, { maxKeys: 4, noNullPrototype: true }),
 };

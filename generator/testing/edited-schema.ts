@@ -5,6 +5,7 @@ type Value = string | null;
 
 interface Kind {
   readonly type: string;
+  readonly json?: string;
   readonly zero?: string;
   value(n: number): Value;
 }
@@ -14,6 +15,8 @@ const kinds: readonly Kind[] = [
   { type: "integer", zero: "0", value: String },
   { type: "bigint", zero: "0", value: (n) => `${n}00000000000` },
   { type: "boolean", zero: "false", value: (n) => (n % 2 === 0 ? "true" : "false") },
+  { type: "numeric", zero: "0", value: (n) => `1844674407370955${n % 10_000}` },
+  { type: "numeric", json: "google.protobuf.Duration", value: (n) => `-${n}000000001` },
   { type: "jsonb", zero: "'[]'", value: (n) => `[${n}]` },
   {
     type: "timestamptz",
@@ -28,6 +31,12 @@ interface Table {
   name: string;
   columns: ColumnSnapshot[];
   indexes: { fields: number[]; unique: boolean }[];
+  /** Members of each. */
+  oneofs: number[][];
+  /** The fields that have a rule. */
+  checked: Set<number>;
+  /** By field, the message whose key it holds. */
+  references: Map<number, Table>;
   /** By field number. */
   rows: Map<number, Value>[];
   next: number;
@@ -40,6 +49,17 @@ export interface Edit {
   readonly column: number;
   readonly choice: number;
 }
+
+/** What every value fulfils that is ever given to a column of this type. */
+const rules: Readonly<Record<string, (field: number) => (string | number)[]>> = {
+  text: (field) => ["char_length(", field, ") <= 100 AND ", field, " NOT IN ('it''s; gone', E'\\x0a')"],
+  integer: (field) => [field, " >= 0 AND ", field, " <> -1"],
+  bigint: (field) => [field, " >= 0"],
+  boolean: (field) => [field, " IN (true, false)"],
+  numeric: (field) => [field, " < 18446744073709551616"],
+  jsonb: (field) => ["jsonb_array_length(", field, ") <= 5"],
+  timestamptz: (field) => [field, " >= '0001-01-01T00:00:00Z'::timestamptz"],
+};
 
 /** A contract that is edited again and again, and all rows that its database is to hold. */
 export class EditedSchema {
@@ -72,20 +92,38 @@ export class EditedSchema {
         table.message = `a.v1.${this.#name("Message")}`;
       },
       () => this.#tables.length < 4 && this.#addTable(),
-      () => this.#tables.length > 1 && choice % 3 === 0 && this.#tables.splice(which % this.#tables.length, 1),
+      () => this.#tables.length > 1 && choice % 3 === 0 && this.#dropTable(table),
+      () => this.#addOneof(table, choice),
+      () => column && this.#toggleCheck(table, column),
+      () => this.#addReference(table, this.#tables[choice % this.#tables.length]!),
+      () => column && this.#toggleReference(table, column, this.#tables[choice % this.#tables.length]!),
     ];
     edits[kind % edits.length]!();
   }
 
   get snapshot(): SchemaSnapshot {
     const tables = this.#tables.map(
-      ({ message, renamedFrom, name, columns, indexes }): TableSnapshot => ({
+      ({ message, renamedFrom, name, columns, indexes, oneofs, checked, references }): TableSnapshot => ({
         message,
         ...(renamedFrom !== undefined && { renamedFrom }),
         name,
         key: 1,
         columns: [...columns],
         indexes: indexes.map((index) => this.#indexOf(name, columns, index)),
+        checks: [
+          ...oneofs.map((members, i) => ({
+            name: `${name}_${i}_oneof`,
+            sql: ["num_nonnulls(", ...members.flatMap((field, i) => (i === 0 ? [field] : [", ", field])), ") <= 1"],
+          })),
+          ...columns
+            .filter(({ field }) => checked.has(field))
+            .map((column) => ({ name: `${name}_${column.name}_check`, sql: rules[column.type]!(column.field) })),
+        ],
+        references: columns.flatMap((column) => {
+          const target = references.get(column.field);
+          if (target === undefined) return [];
+          return [{ name: `${name}_${column.name}_fkey`, field: column.field, message: target.message }];
+        }),
       }),
     );
     return { version: 1, tables: tables.sort((a, b) => (a.message < b.message ? -1 : 1)), messages: {} };
@@ -98,9 +136,15 @@ export class EditedSchema {
         const n = ++this.#names;
         const row = new Map(table.columns.map((column) => [column.field, zeroOf(column)]));
         row.set(1, String(n).padStart(9, "0"));
-        for (const { field, type } of table.columns.slice(1)) {
-          if ((n + field) % 2 === 0 || isUnique(table, field))
-            row.set(field, kinds.find((kind) => kind.type === type)!.value(n));
+        for (const column of table.columns.slice(1)) {
+          const { field } = column;
+          const members = table.oneofs.find((oneof) => oneof.includes(field));
+          const target = table.references.get(field);
+          if (members !== undefined) {
+            if (members[n % (members.length + 1)] === field) row.set(field, kindOf(column).value(n));
+          } else if (target !== undefined) {
+            row.set(field, target.rows[n % (target.rows.length + 1)]?.get(1) ?? null);
+          } else if ((n + field) % 2 === 0 || isUnique(table, field)) row.set(field, kindOf(column).value(n));
         }
         table.rows.push(row);
         const set = table.columns.filter((column) => row.get(column.field) !== zeroOf(column));
@@ -121,10 +165,49 @@ export class EditedSchema {
   #addTable(): void {
     const id = { field: 1, name: "id", type: "text", nullable: false };
     const [name, message] = [this.#name("table"), `a.v1.${this.#name("Message")}`];
-    this.#tables.push({ message, name, columns: [id], indexes: [], rows: [], next: 2 });
+    const [checked, references] = [new Set<number>(), new Map<number, Table>()];
+    this.#tables.push({
+      message,
+      name,
+      columns: [id],
+      indexes: [],
+      oneofs: [],
+      checked,
+      references,
+      rows: [],
+      next: 2,
+    });
   }
 
-  #addColumn(table: Table, { type, zero }: Kind, optional: boolean): void {
+  #dropTable(table: Table): void {
+    this.#tables = this.#tables.filter((other) => other !== table);
+    for (const { columns, references } of this.#tables) {
+      for (const { field } of columns) if (references.get(field) === table) references.delete(field);
+    }
+  }
+
+  #addOneof(table: Table, choice: number): void {
+    const members = [0, 1, 2].map((i) => this.#addColumn(table, kinds[(choice + i) % kinds.length]!, true));
+    table.oneofs.push(members.slice(0, 2 + (choice % 2)));
+  }
+
+  #toggleCheck({ checked }: Table, { field }: ColumnSnapshot): void {
+    if (!checked.delete(field)) checked.add(field);
+  }
+
+  #addReference(table: Table, target: Table): void {
+    const text = kinds.find(({ type }) => type === "text")!;
+    table.references.set(this.#addColumn(table, text, true), target);
+  }
+
+  /** A field that refers to rows may do so no longer; one that did not may, if there is nothing in it yet. */
+  #toggleReference(table: Table, { field, type, nullable }: ColumnSnapshot, target: Table): void {
+    if (table.references.delete(field)) return;
+    const isEmpty = table.rows.every((row) => row.get(field) === null);
+    if (type === "text" && nullable && isEmpty && !isInOneof(table, field)) table.references.set(field, target);
+  }
+
+  #addColumn(table: Table, { type, zero, json }: Kind, optional: boolean): number {
     const nullable = optional || zero === undefined;
     const column: ColumnSnapshot = {
       field: table.next++,
@@ -132,14 +215,21 @@ export class EditedSchema {
       type,
       nullable,
       ...(!nullable && { default: zero }),
+      ...(json !== undefined && { json }),
     };
     table.columns.push(column);
     for (const row of table.rows) row.set(column.field, zeroOf(column));
+    return column.field;
   }
 
   #drop(table: Table, { field }: ColumnSnapshot): void {
     table.columns = table.columns.filter((column) => column.field !== field);
     table.indexes = table.indexes.filter(({ fields }) => !fields.includes(field));
+    table.oneofs = table.oneofs
+      .map((members) => members.filter((member) => member !== field))
+      .filter((of) => of.length > 0);
+    table.checked.delete(field);
+    table.references.delete(field);
     for (const row of table.rows) row.delete(field);
   }
 
@@ -148,9 +238,11 @@ export class EditedSchema {
   }
 
   #toggle(table: Table, column: ColumnSnapshot): void {
-    const zero = kinds.find(({ type }) => type === column.type)!.zero;
+    const zero = kindOf(column).zero;
     // What has no value now would all get the same.
     if (zero === undefined || isUnique(table, column.field)) return;
+    // What excludes others, and what refers to a row, has none at times.
+    if (isInOneof(table, column.field) || table.references.has(column.field)) return;
     const { default: _, ...rest } = column;
     const changed = column.nullable ? { ...rest, nullable: false, default: zero } : { ...rest, nullable: true };
     table.columns = table.columns.map((other) => (other === column ? changed : other));
@@ -160,7 +252,12 @@ export class EditedSchema {
   #addIndex(table: Table, { field, type }: ColumnSnapshot, wanted: boolean): void {
     if (type === "jsonb" || table.indexes.some(({ fields }) => fields[0] === field)) return;
     const values = table.rows.map((row) => row.get(field));
-    const unique = wanted && type !== "boolean" && new Set(values).size === values.length;
+    const unique =
+      wanted &&
+      type !== "boolean" &&
+      !isInOneof(table, field) &&
+      !table.references.has(field) &&
+      new Set(values).size === values.length;
     table.indexes.push({ fields: unique ? [field] : [field, 1], unique });
   }
 
@@ -180,6 +277,14 @@ export class EditedSchema {
   #name(kind: string): string {
     return `${kind}_${++this.#names}`;
   }
+}
+
+function kindOf({ type, json }: ColumnSnapshot): Kind {
+  return kinds.find((kind) => kind.type === type && kind.json === json)!;
+}
+
+function isInOneof({ oneofs }: Table, field: number): boolean {
+  return oneofs.some((members) => members.includes(field));
 }
 
 function isUnique({ indexes }: Table, field: number): boolean {

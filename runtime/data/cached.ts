@@ -4,11 +4,11 @@ import { activeTiming } from "../observe/timing.js";
 import type { Entity } from "./entity.js";
 import { isOutage } from "./errors.js";
 import { isCacheable } from "./notices.js";
-import type { Page, PageRequest, Repository } from "./repository.js";
+import type { Page, PageRequest, Precondition, SoftRepository } from "./repository.js";
 import { notFound, pick, type Rows } from "./rows.js";
 
 /** The rows of one entity: single ones are read through a cache. What is written leaves it by the rows' observer. */
-export class CachedRows<D extends DescMessage> implements Repository<D> {
+export class CachedRows<D extends DescMessage> implements SoftRepository<D> {
   readonly #schema: D;
   readonly #key: string;
   readonly #rows: Rows<D>;
@@ -105,8 +105,12 @@ export class CachedRows<D extends DescMessage> implements Repository<D> {
     return this.#write(key, () => this.#rows.update(key, change));
   }
 
-  delete(key: string): Promise<void> {
-    return this.#write(key, () => this.#rows.delete(key));
+  delete(key: string, precondition?: Precondition): Promise<MessageShape<D>> {
+    return this.#write(key, () => this.#rows.delete(key, precondition));
+  }
+
+  undelete(key: string, precondition?: Precondition): Promise<MessageShape<D>> {
+    return this.#write(key, () => this.#rows.undelete(key, precondition));
   }
 
   async #write<T>(key: string, write: () => Promise<T>): Promise<T> {

@@ -8,8 +8,9 @@ import {
   type MessageShape,
   toJson,
 } from "@bufbuild/protobuf";
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import { customType } from "drizzle-orm/pg-core";
+import { type Duration, StructSchema, type Timestamp } from "@bufbuild/protobuf/wkt";
+import { type AnyPgColumn, customType, foreignKey } from "drizzle-orm/pg-core";
+import { formatDuration, parseDuration } from "./duration.js";
 import { formatTimestamp, parseTimestamp } from "./timestamp.js";
 
 /**
@@ -52,6 +53,27 @@ export const uint64 = customType<{ data: bigint; driverData: string }>({
   toDriver: String,
   fromDriver: BigInt,
 });
+
+/** `google.protobuf.Duration`, in nanoseconds: the whole range fits, and longer is more. */
+export const duration = customType<{ data: Duration; driverData: string }>({
+  dataType: () => "numeric",
+  toDriver: formatDuration,
+  fromDriver: parseDuration,
+});
+
+/** `google.protobuf.Struct`, which TypeScript holds as JSON. */
+export function struct(name: string) {
+  return jsonb<JsonObject>(
+    name,
+    (value) => toJson(StructSchema, fromJson(StructSchema, value)),
+    (json) => json as JsonObject,
+  );
+}
+
+/** A foreign key of one column. `to` is asked when both tables are there. */
+export function reference(name: string, column: AnyPgColumn, to: () => AnyPgColumn) {
+  return foreignKey({ name, columns: [column], foreignColumns: [to()] });
+}
 
 /** One message, as JSON. */
 export function messageColumn<D extends DescMessage>(name: string, schema: D) {

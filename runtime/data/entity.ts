@@ -14,7 +14,18 @@ export interface Entity<D extends DescMessage = DescMessage, Row = Record<string
   readonly createTime?: string;
   /** The timestamp that the repository sets whenever it writes a row (AIP-148). */
   readonly updateTime?: string;
-  /** Fields that a request cannot set: the rest of OUTPUT_ONLY. */
+  /**
+   * The timestamp of a row that is deleted and kept all the same (AIP-164). Nobody reads it then but a list that asks for
+   * deleted rows.
+   */
+  readonly deleteTime?: string;
+  /** The text that is another after each write (AIP-154); the repository sets it. */
+  readonly etag?: string;
+  /** Fields that lists may be filtered and ordered by: the key, and what indexes cover. */
+  readonly indexed: readonly string[];
+  /** What the database's constraints are about: by their names, fields in proto spelling. */
+  readonly constraints: Readonly<Record<string, readonly string[]>>;
+  /** Fields that a request cannot set: OUTPUT_ONLY, and the etag. */
   readonly outputOnly: readonly string[];
   /** Fields that cannot change once a row exists: IDENTIFIER and IMMUTABLE. */
   readonly immutable: readonly string[];

@@ -1,5 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import pg from "pg";
+import { type Violation, violated } from "../rpc/violations.js";
 
 /**
  * What an error from the database means to a caller. Errors that are not the database's come back as they are, so this
@@ -7,10 +8,10 @@ import pg from "pg";
  *
  * SQL and values stay in `cause`, for the log; the message is fit for a client.
  */
-export function fromDatabase(error: unknown): unknown {
+export function fromDatabase(error: unknown, subject?: Subject): unknown {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
     if (cause instanceof ConnectError) return cause;
-    if (cause instanceof pg.DatabaseError) return answered(cause);
+    if (cause instanceof pg.DatabaseError) return answered(cause, subject);
     if (isConnectionTrouble(cause)) {
       return failure("the database does not answer", Code.Unavailable, cause);
     }
@@ -18,12 +19,20 @@ export function fromDatabase(error: unknown): unknown {
   return error;
 }
 
+/** What a statement was about, so that an error can name fields. */
+export interface Subject {
+  /** The database's constraints by name, and the fields that they are about. */
+  readonly constraints: Readonly<Record<string, readonly string[]>>;
+  /** Whether a row was to be removed: then it is others that refer to it. */
+  readonly removes?: boolean;
+}
+
 /** Runs `body`; what the database throws in it becomes a ConnectError. */
-export async function translated<T>(body: () => Promise<T>): Promise<T> {
+export async function translated<T>(body: () => Promise<T>, subject?: Subject): Promise<T> {
   try {
     return await body();
   } catch (error) {
-    throw fromDatabase(error);
+    throw fromDatabase(error, subject);
   }
 }
 
@@ -64,15 +73,34 @@ const meanings: Readonly<Record<string, readonly [code: Code, message: string]>>
   "57014": [Code.DeadlineExceeded, "the database took too long"],
 };
 
-function answered(error: pg.DatabaseError): ConnectError {
+function answered(error: pg.DatabaseError, subject: Subject | undefined): ConnectError {
   const state = error.code ?? "";
   if (state === "23505") return failure(taken(error), Code.AlreadyExists, error);
-  if (state === "23502") return failure(`${error.column} is missing`, Code.InvalidArgument, error);
+  if (state === "23502") {
+    const violation = { field: error.column ?? "", description: "is missing", reason: "REQUIRED" };
+    return violated([violation], Code.InvalidArgument, error);
+  }
+  const fields = subject?.constraints[error.constraint ?? ""];
+  if (state === "23514" && fields !== undefined) {
+    const description = `the rule ${error.constraint} does not allow this`;
+    return violated(each(fields, description, "RULE_BROKEN"), Code.InvalidArgument, error);
+  }
+  if (state === "23503" && subject?.removes) {
+    return failure(`other rows refer to this one (${error.constraint})`, Code.FailedPrecondition, error);
+  }
+  if (state === "23503" && fields !== undefined) {
+    const description = "the row that it refers to does not exist";
+    return violated(each(fields, description, "REFERENCE_NOT_FOUND"), Code.FailedPrecondition, error);
+  }
   if (state === "23514") {
     return failure(`the rule "${error.constraint}" of ${error.table} does not allow this`, Code.InvalidArgument, error);
   }
   const [code, message] = meanings[state] ?? meanings[state.slice(0, 2)] ?? [Code.Internal, "the database failed"];
   return failure(`${message} (SQLSTATE ${state})`, code, error);
+}
+
+function each(fields: readonly string[], description: string, reason: string): Violation[] {
+  return fields.map((field) => ({ field, description, reason }));
 }
 
 /** Names the unique fields, never the values: `Key (customer_id, slot)=(17, 3) already exists.` in any language. */

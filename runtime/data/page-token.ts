@@ -1,34 +1,53 @@
 import { createHash } from "node:crypto";
-import { Code, ConnectError } from "@connectrpc/connect";
+import { violated } from "../rpc/violations.js";
 
 const CHECK_BYTES = 9;
 
-/** A page token: goes on after the row with this key. Opaque to clients (AIP-158). */
-export function pageToken(entity: string, key: string): string {
-  return Buffer.concat([check(entity, key), Buffer.from(key)]).toString("base64url");
+/** Where a page ends: what its last row has in the fields that the list is ordered by, as the database writes it. */
+export type Position = readonly (string | null)[];
+
+/** A page token: goes on after this position of this list. Opaque to clients (AIP-158). */
+export function pageToken(list: string, position: Position): string {
+  return encode(list, JSON.stringify(position));
 }
 
 /**
- * The key that a page token goes on after.
+ * The position that a page token goes on after.
  *
- * A token is checked so that one of another list, or a mistyped one, is refused rather than taken for a place in this
- * list. It guards against mistakes only: whoever may list rows may as well know their keys.
+ * A token is checked so that one of another list, of another filter or order, or a mistyped one, is refused rather than
+ * taken for a place in this list. It guards against mistakes only: whoever may list rows may as well know what is in them.
  *
- * @throws ConnectError INVALID_ARGUMENT if it is no token of this entity
+ * @param list names the list: the entity, and whatever else makes it another
+ * @param length how many fields it is ordered by
+ * @throws ConnectError INVALID_ARGUMENT if it is no token of this list
  */
-export function parsePageToken(entity: string, token: string): string {
-  const bytes = Buffer.from(token, "base64url");
-  const key = bytes.subarray(CHECK_BYTES).toString();
+export function parsePageToken(list: string, token: string, length: number): Position {
+  const payload = Buffer.from(token, "base64url").subarray(CHECK_BYTES).toString();
   // Compares the token itself, so that no second spelling of it is accepted.
-  if (pageToken(entity, key) !== token) {
-    throw new ConnectError(
-      "page_token is none that this list gave out: send the next_page_token of the page before, or leave it empty",
-      Code.InvalidArgument,
-    );
-  }
-  return key;
+  const position = encode(list, payload) === token ? parse(payload) : undefined;
+  if (position?.length === length) return position;
+  throw violated([
+    {
+      field: "page_token",
+      description:
+        "is none that this list gave out: send the next_page_token of the page before with the same filter and order_by, or leave it empty",
+      reason: "PAGE_TOKEN_INVALID",
+    },
+  ]);
 }
 
-function check(entity: string, key: string): Buffer {
-  return createHash("sha256").update(`page\0${entity}\0${key}`).digest().subarray(0, CHECK_BYTES);
+function parse(payload: string): Position | undefined {
+  try {
+    const position: unknown = JSON.parse(payload);
+    const isPosition =
+      Array.isArray(position) && position.every((value) => value === null || typeof value === "string");
+    return isPosition ? position : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function encode(list: string, payload: string): string {
+  const check = createHash("sha256").update(`page\0${list}\0${payload}`).digest().subarray(0, CHECK_BYTES);
+  return Buffer.concat([check, Buffer.from(payload)]).toString("base64url");
 }

@@ -13,6 +13,21 @@ export interface PageRequest {
   readonly pageSize?: number;
   /** `nextPageToken` of the page before; empty or absent for the first. A forged one is INVALID_ARGUMENT. */
   readonly pageToken?: string;
+  /**
+   * Which rows (AIP-160): comparisons joined by AND, `customer_id = "ada" AND create_time >= "2026-01-01T00:00:00Z"`, of
+   * the key and of fields that an index of the entity covers. Anything else is INVALID_ARGUMENT. Empty or absent: all.
+   */
+  readonly filter?: string;
+  /** In which order (AIP-132): `create_time desc, id`, of the same fields. What is not set comes last, in descending order first. Empty or absent: by key. */
+  readonly orderBy?: string;
+  /** Whether rows that are deleted, and kept all the same, are among them (AIP-164). */
+  readonly showDeleted?: boolean;
+}
+
+/** What must hold of a row before it is written. */
+export interface Precondition {
+  /** The etag that it has (AIP-154); ABORTED if it has another. Empty or absent: whichever. */
+  readonly etag?: string;
 }
 
 /** Reads and writes the rows of one entity. Outside a transaction, single rows are read through the cache. */
@@ -29,10 +44,19 @@ export interface Repository<D extends DescMessage, K = string> {
   all(): AsyncIterable<MessageShape<D>>;
   /** Adds a row. An empty string key is given a new UUIDv7. ALREADY_EXISTS if the key, or a unique index, is taken. */
   create(init: MessageInitShape<D>): Promise<MessageShape<D>>;
-  /** Changes the fields that `change` has, and no others; NOT_FOUND if the row does not exist. */
+  /**
+   * Changes the fields that `change` has, and no others; NOT_FOUND if the row does not exist. An etag in it is not
+   * written: the row must have it, or the answer is ABORTED.
+   */
   update(key: K, change: MessageInitShape<D>): Promise<MessageShape<D>>;
-  /** Removes a row; NOT_FOUND if there is none. */
-  delete(key: K): Promise<void>;
+  /** Removes a row, and answers what it was; NOT_FOUND if there is none. With `delete_time` it is kept, and has that set. */
+  delete(key: K, precondition?: Precondition): Promise<MessageShape<D>>;
+}
+
+/** Of rows that are kept when they are deleted (AIP-164): other methods than `list` do not find them then. */
+export interface SoftRepository<D extends DescMessage, K = string> extends Repository<D, K> {
+  /** Brings a deleted row back; NOT_FOUND if there is none, ALREADY_EXISTS if it is not deleted. */
+  undelete(key: K, precondition?: Precondition): Promise<MessageShape<D>>;
 }
 
 /** A repository inside a transaction: it bypasses the cache, and what it writes leaves the cache after the commit. */

@@ -1,14 +1,18 @@
-import { create, type DescMessage, type MessageInitShape, type MessageShape } from "@bufbuild/protobuf";
+import { randomBytes } from "node:crypto";
+import { create, type DescMessage, type Message, type MessageInitShape, type MessageShape } from "@bufbuild/protobuf";
 import { type Timestamp, timestampNow } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { asc, eq, getTableColumns, gt, type SQL, sql } from "drizzle-orm";
+import { and, asc, eq, getTableColumns, isNotNull, isNull, type SQL, sql } from "drizzle-orm";
 import type { PgColumn } from "drizzle-orm/pg-core";
 import { v7 as uuidv7 } from "uuid";
+import { violated } from "../rpc/violations.js";
 import type { Database } from "./driver.js";
 import type { Entity } from "./entity.js";
 import { translated } from "./errors.js";
+import { parseFilter } from "./filter.js";
+import { after, inOrder, parseOrder, positionOf } from "./order.js";
 import { pageToken, parsePageToken } from "./page-token.js";
-import type { Page, PageRequest, TransactionRepository } from "./repository.js";
+import type { Page, PageRequest, Precondition, SoftRepository, TransactionRepository } from "./repository.js";
 
 const DEFAULT_PAGE_SIZE = 50;
 const MAX_PAGE_SIZE = 1000;
@@ -26,17 +30,20 @@ export interface WriteObserver {
 }
 
 /** The rows of one entity, read and written by SQL with no cache in between. */
-export class Rows<D extends DescMessage> implements TransactionRepository<D> {
+export class Rows<D extends DescMessage> implements TransactionRepository<D>, SoftRepository<D> {
   readonly #db: Database;
   readonly #entity: Entity<D>;
+  readonly #columns: Readonly<Record<string, PgColumn>>;
   readonly #key: PgColumn;
   readonly #observer: WriteObserver | undefined;
 
   constructor(entity: Entity<D>, db: Database, observer?: WriteObserver) {
-    const key = getTableColumns(entity.table)[entity.key];
+    const columns = getTableColumns(entity.table);
+    const key = columns[entity.key];
     if (key === undefined) throw new Error(`the table of ${entity.schema.typeName} has no column ${entity.key}`);
     this.#db = db;
     this.#entity = entity;
+    this.#columns = columns;
     this.#key = key;
     this.#observer = observer;
   }
@@ -46,12 +53,22 @@ export class Rows<D extends DescMessage> implements TransactionRepository<D> {
   }
 
   async find(key: string): Promise<MessageShape<D> | undefined> {
-    const [row] = await this.#select(eq(this.#key, key), 1);
+    const [row] = await this.#select(this.#there(key), 1);
     return row;
   }
 
+  /** The row with this key, unless it is deleted. */
+  #there(key: string): SQL | undefined {
+    return and(eq(this.#key, key), this.#notDeleted());
+  }
+
+  #notDeleted(): SQL | undefined {
+    const { deleteTime } = this.#entity;
+    return deleteTime === undefined ? undefined : isNull(this.#columns[deleteTime]!);
+  }
+
   async lock(key: string): Promise<MessageShape<D>> {
-    const query = this.#db.select().from(this.#entity.table).where(eq(this.#key, key)).for("update");
+    const query = this.#db.select().from(this.#entity.table).where(this.#there(key)).for("update");
     const [row] = await translated(async () => await query);
     return row === undefined ? this.#missing(key) : this.#entity.fromRow(row);
   }
@@ -65,20 +82,35 @@ export class Rows<D extends DescMessage> implements TransactionRepository<D> {
   async findAll(keys: readonly string[]): Promise<Map<string, MessageShape<D>>> {
     if (keys.length === 0) return new Map();
     // One parameter, however many keys: the statement's text stays the same.
-    const rows = await this.#select(sql`${this.#key} = any(${sql.param([...new Set(keys)])})`);
+    const named = sql`${this.#key} = any(${sql.param([...new Set(keys)])})`;
+    const rows = await this.#select(and(named, this.#notDeleted()));
     return new Map(rows.map((row) => [this.#keyOf(row), row]));
   }
 
-  async list({ pageSize = 0, pageToken: token = "" }: PageRequest = {}): Promise<Page<MessageShape<D>>> {
-    if (pageSize < 0) throw new ConnectError(`page_size is ${pageSize}: send 0 or more`, Code.InvalidArgument);
-    const { typeName } = this.#entity.schema;
+  async list(request: PageRequest = {}): Promise<Page<MessageShape<D>>> {
+    const { pageSize = 0, pageToken: token = "", filter = "", orderBy = "", showDeleted = false } = request;
+    if (pageSize < 0) {
+      const description = `is ${pageSize}: send 0 or more`;
+      throw violated([{ field: "page_size", description, reason: "PAGE_SIZE_INVALID" }]);
+    }
+    const { table, fromRow } = this.#entity;
+    const conditions = parseFilter(this.#entity, filter);
+    const order = parseOrder(this.#entity, orderBy);
+    const list = [this.#entity.schema.typeName, filter, orderBy, showDeleted].join("\0");
+    if (token !== "") conditions.push(after(order, parsePageToken(list, token, order.length))!);
+    const there = showDeleted ? undefined : this.#notDeleted();
     const size = Math.min(pageSize || DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE);
-    const after = token === "" ? undefined : gt(this.#key, parsePageToken(typeName, token));
-    // One more than asked for tells whether there is another page.
-    const items = await this.#select(after, size + 1);
-    if (items.length <= size) return { items, nextPageToken: "" };
-    items.length = size;
-    return { items, nextPageToken: pageToken(typeName, this.#keyOf(items[size - 1]!)) };
+    const query = this.#db
+      .select()
+      .from(table)
+      .where(and(...conditions, there))
+      .orderBy(...inOrder(order))
+      // One more than asked for tells whether there is another page.
+      .limit(size + 1);
+    const rows = (await translated(async () => await query)) as Written[];
+    const last = rows.length > size ? rows[size - 1] : undefined;
+    const nextPageToken = last === undefined ? "" : pageToken(list, positionOf(order, last));
+    return { items: rows.slice(0, size).map((row) => fromRow(row)), nextPageToken };
   }
 
   async *all(): AsyncIterable<MessageShape<D>> {
@@ -91,24 +123,24 @@ export class Rows<D extends DescMessage> implements TransactionRepository<D> {
   }
 
   async create(init: MessageInitShape<D>): Promise<MessageShape<D>> {
-    const { schema, table, key, createTime, updateTime } = this.#entity;
+    const { schema, table, key, createTime, updateTime, deleteTime, etag } = this.#entity;
     const row = this.#entity.toRow(create(schema, init));
     if (row[key] === "") row[key] = uuidv7();
     const now = timestampNow();
     if (createTime !== undefined) row[createTime] = now;
     if (updateTime !== undefined) row[updateTime] = now;
+    if (deleteTime !== undefined) row[deleteTime] = null;
+    if (etag !== undefined) row[etag] = newEtag();
     const query = this.#db
       .insert(table)
       .values(row)
       .returning(this.#returning(row[key] as string));
-    const [created] = (await translated(async () => await query)) as Written[];
-    const message = this.#entity.fromRow(created!);
-    this.#observer?.wrote(this.#keyOf(message), created![ANNOUNCED]);
-    return message;
+    const [created] = (await translated(async () => await query, this.#entity)) as Written[];
+    return this.#written(created!);
   }
 
   async update(key: string, change: MessageInitShape<D>): Promise<MessageShape<D>> {
-    const { schema } = this.#entity;
+    const { schema, etag } = this.#entity;
     const given = change as Record<string, unknown>;
     const to = given[this.#entity.key];
     if (to !== undefined && to !== key) {
@@ -117,43 +149,101 @@ export class Rows<D extends DescMessage> implements TransactionRepository<D> {
         Code.InvalidArgument,
       );
     }
-    const fields = Object.keys(given).filter((name) => name in schema.field && given[name] !== undefined);
-    return this.write(key, create(schema, change), fields);
+    const fields = schema.members.flatMap((member) => {
+      if (given[member.localName] === undefined) return [];
+      return member.kind === "oneof" ? member.fields.map(({ localName }) => localName) : [member.localName];
+    });
+    const expected = etag === undefined ? undefined : (given[etag] as string | undefined);
+    return this.write(key, create(schema, change), fields, { etag: expected });
   }
 
   /**
    * Changes these fields of a row to what they are in `message`, those that it does not have to nothing; NOT_FOUND if
-   * the row does not exist. The key and the creation time stay.
+   * the row does not exist. The key, and what the repository sets itself, stay.
    */
-  async write(key: string, message: MessageShape<D>, fields: readonly string[]): Promise<MessageShape<D>> {
-    const { table, createTime, updateTime } = this.#entity;
+  async write(
+    key: string,
+    message: MessageShape<D>,
+    fields: readonly string[],
+    precondition: Precondition = {},
+  ): Promise<MessageShape<D>> {
+    const { schema, key: keyField, createTime, updateTime, deleteTime, etag } = this.#entity;
     const row = this.#entity.toRow(message);
-    const change: Record<string, unknown> = {};
-    for (const name of fields) {
-      if (name !== this.#entity.key && name !== createTime && name !== updateTime) change[name] = row[name] ?? null;
+    const own = [keyField, createTime, updateTime, deleteTime, etag];
+    const changed = [...withOthers(schema, fields)].filter((name) => !own.includes(name));
+    if (changed.length === 0) {
+      const found = await this.get(key);
+      checkEtag(this.#entity, key, found, precondition.etag);
+      return found;
     }
-    if (Object.keys(change).length === 0) return this.get(key);
-    if (updateTime !== undefined) change[updateTime] = timestampNow() satisfies Timestamp;
-    const query = this.#db.update(table).set(change).where(eq(this.#key, key)).returning(this.#returning(key));
-    const [updated] = (await translated(async () => await query)) as Written[];
-    if (updated === undefined) return this.#missing(key);
-    this.#observer?.wrote(key, updated[ANNOUNCED]);
-    return this.#entity.fromRow(updated);
+    const change = Object.fromEntries(changed.map((name) => [name, row[name] ?? null]));
+    const written = await this.#change(key, change, this.#notDeleted(), precondition);
+    return written ?? this.#refuse(key, this.#notDeleted());
   }
 
-  async delete(key: string): Promise<void> {
-    const { table } = this.#entity;
+  async delete(key: string, precondition: Precondition = {}): Promise<MessageShape<D>> {
+    const { table, deleteTime, constraints } = this.#entity;
+    if (deleteTime !== undefined) {
+      const written = await this.#change(key, { [deleteTime]: timestampNow() }, this.#notDeleted(), precondition);
+      return written ?? this.#refuse(key, this.#notDeleted());
+    }
     const query = this.#db
       .delete(table)
-      .where(eq(this.#key, key))
-      .returning({ key: this.#key, ...this.#announced(key) });
-    const [deleted] = (await translated(async () => await query)) as Written[];
-    if (deleted === undefined) return this.#missing(key);
-    this.#observer?.wrote(key, deleted[ANNOUNCED]);
+      .where(and(eq(this.#key, key), this.#hasEtag(precondition)))
+      .returning(this.#returning(key));
+    const [deleted] = (await translated(async () => await query, { constraints, removes: true })) as Written[];
+    return deleted === undefined ? this.#refuse(key) : this.#written(deleted);
+  }
+
+  async undelete(key: string, precondition: Precondition = {}): Promise<MessageShape<D>> {
+    const { schema, deleteTime } = this.#entity;
+    if (deleteTime === undefined) throw new Error(`${schema.typeName} has no delete_time, so none of it can come back`);
+    const isDeleted = isNotNull(this.#columns[deleteTime]!);
+    const back = await this.#change(key, { [deleteTime]: null }, isDeleted, precondition);
+    if (back !== undefined) return back;
+    if ((await this.find(key)) === undefined) return this.#refuse(key, isDeleted);
+    throw new ConnectError(`the ${schema.name} ${quote(key)} is not deleted`, Code.AlreadyExists);
+  }
+
+  /** Writes to the row with this key, if it is as it must be, and what the repository sets itself with it. */
+  async #change(
+    key: string,
+    change: Written,
+    state: SQL | undefined,
+    precondition: Precondition,
+  ): Promise<MessageShape<D> | undefined> {
+    const { table, updateTime, etag } = this.#entity;
+    if (updateTime !== undefined) change[updateTime] = timestampNow() satisfies Timestamp;
+    if (etag !== undefined) change[etag] = newEtag();
+    const query = this.#db
+      .update(table)
+      .set(change)
+      .where(and(eq(this.#key, key), state, this.#hasEtag(precondition)))
+      .returning(this.#returning(key));
+    const [changed] = (await translated(async () => await query, this.#entity)) as Written[];
+    return changed && this.#written(changed);
+  }
+
+  #written(row: Written): MessageShape<D> {
+    const message = this.#entity.fromRow(row);
+    this.#observer?.wrote(this.#keyOf(message), row[ANNOUNCED]);
+    return message;
+  }
+
+  #hasEtag({ etag = "" }: Precondition): SQL | undefined {
+    const column = this.#entity.etag === undefined ? undefined : this.#columns[this.#entity.etag];
+    return etag === "" || column === undefined ? undefined : eq(column, etag);
+  }
+
+  /** Says why no row was written: there is none in this state, or it is not what the caller has seen. */
+  async #refuse(key: string, state?: SQL): Promise<never> {
+    const [found] = await this.#select(and(eq(this.#key, key), state), 1);
+    if (found === undefined) return this.#missing(key);
+    throw changedMeanwhile(this.#entity.schema, key);
   }
 
   #returning(key: string) {
-    return { ...getTableColumns(this.#entity.table), ...this.#announced(key) };
+    return { ...this.#columns, ...this.#announced(key) };
   }
 
   #announced(key: string): { [ANNOUNCED]?: SQL } {
@@ -176,6 +266,11 @@ export class Rows<D extends DescMessage> implements TransactionRepository<D> {
   }
 }
 
+/** Fields with all that exclude them: who sets one member of a oneof unsets the others. */
+function withOthers(schema: DescMessage, fields: readonly string[]): ReadonlySet<string> {
+  return new Set(fields.flatMap((name) => schema.field[name]?.oneof?.fields.map((field) => field.localName) ?? [name]));
+}
+
 /** One row for each key, in their order. @throws ConnectError NOT_FOUND that names the keys without one */
 export function pick<D extends DescMessage>(
   schema: D,
@@ -185,6 +280,24 @@ export function pick<D extends DescMessage>(
   const missing = keys.filter((key) => !found.has(key));
   if (missing.length > 0) throw notFound(schema, missing);
   return keys.map((key) => found.get(key)!);
+}
+
+/** @throws ConnectError ABORTED if a row that was found is not the one that the caller has seen */
+export function checkEtag(entity: Entity, key: string, found: Message, etag: string | undefined): void {
+  if (!etag || entity.etag === undefined) return;
+  if ((found as unknown as Record<string, unknown>)[entity.etag] !== etag) throw changedMeanwhile(entity.schema, key);
+}
+
+function changedMeanwhile(schema: DescMessage, key: string): ConnectError {
+  return new ConnectError(
+    `the ${schema.name} ${quote(key)} has changed since it had this etag: get it again, and decide anew`,
+    Code.Aborted,
+  );
+}
+
+/** Opaque, and never the same twice (AIP-154). */
+function newEtag(): string {
+  return randomBytes(12).toString("base64url");
 }
 
 /** NOT_FOUND, naming the keys (the first ten of them). */

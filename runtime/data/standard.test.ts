@@ -176,7 +176,7 @@ describe("update", () => {
     for (const path of ["priceCents", "tags.0", "nothing", ""]) {
       await expect(update({ id: "pen" }, path, "colour"), path).rejects.toMatchObject({
         code: Code.InvalidArgument,
-        rawMessage: expect.stringContaining(`update_mask names ${JSON.stringify(path)}, "colour"; it may name`),
+        rawMessage: expect.stringContaining(`update_mask: names ${JSON.stringify(path)}, "colour"; it may name`),
       });
     }
   });
@@ -184,7 +184,7 @@ describe("update", () => {
   test("refuses to change what cannot change, but not to name it", async () => {
     await expect(update({ id: "pen", tags: ["c"] }, "name", "tags")).rejects.toMatchObject({
       code: Code.InvalidArgument,
-      rawMessage: expect.stringContaining("tags of a Product cannot change"),
+      rawMessage: expect.stringContaining("tags: of a Product cannot change"),
     });
     await expect(update({ id: "pen", tags: ["c"] })).rejects.toMatchObject({ code: Code.InvalidArgument });
     expect(await update({ id: "pen", name: "Nib", tags: ["a", "b"] }, "id", "name", "tags")).toMatchObject({
@@ -206,7 +206,7 @@ describe("update", () => {
     await expect(update({ id: "ink", name: "Ink" })).rejects.toMatchObject({ code: Code.NotFound });
     await expect(update({ name: "Ink" })).rejects.toMatchObject({
       code: Code.InvalidArgument,
-      rawMessage: "id is missing",
+      rawMessage: "id: is missing",
     });
   });
 });

@@ -1,20 +1,22 @@
 import { clearField, clone, type DescMessage, type Message, type MessageInitShape } from "@bufbuild/protobuf";
 import type { FieldMask } from "@bufbuild/protobuf/wkt";
-import { Code, ConnectError } from "@connectrpc/connect";
 import type { KeyedContext } from "../rpc/context.js";
+import { violated } from "../rpc/violations.js";
 import type { Data } from "./data.js";
 import type { Entity } from "./entity.js";
-import type { Repository } from "./repository.js";
+import type { PageRequest, Repository, SoftRepository } from "./repository.js";
 import type { Rows } from "./rows.js";
 import { updateRow } from "./update.js";
 
 /**
- * A standard method (AIP-131 to 135, 231): which, over which entity (by the name that handlers use), and in which fields
+ * A standard method (AIP-131 to 135, 164, 231): which, over which entity (by the name that handlers use), and in which fields
  * of its request and response (by their names in TypeScript).
  */
 export type StandardMethod =
   | { readonly kind: "get"; readonly entity: string; readonly key: string }
-  | { readonly kind: "delete"; readonly entity: string; readonly key: string }
+  /** `answers`: with the row that is deleted now, rather than with nothing. */
+  | { readonly kind: "delete"; readonly entity: string; readonly key: string; readonly answers?: boolean }
+  | { readonly kind: "undelete"; readonly entity: string; readonly key: string }
   | { readonly kind: "list"; readonly entity: string; readonly items: string }
   | { readonly kind: "batchGet"; readonly entity: string; readonly keys: string; readonly items: string }
   | { readonly kind: "create"; readonly entity: string; readonly resource: string }
@@ -39,8 +41,9 @@ function standardHandler(method: StandardMethod, data: Data): Handler {
     case "get":
       return (request) => rows.get(request[method.key] as string);
     case "list":
-      return async ({ pageSize, pageToken }) => {
-        const page = await rows.list({ pageSize: pageSize as number, pageToken: pageToken as string });
+      // Whichever of these the contract gives it: what a request has no field for is absent.
+      return async (request) => {
+        const page = await rows.list(request as PageRequest);
         return { [method.items]: page.items, nextPageToken: page.nextPageToken };
       };
     case "batchGet":
@@ -48,14 +51,17 @@ function standardHandler(method: StandardMethod, data: Data): Handler {
     case "create":
       return createHandler(method.resource, method.entity, entity, rows, data);
     case "delete":
+    case "undelete":
       return (request, context) => {
         const key = request[method.key] as string;
-        const remove = async (from: Repository<DescMessage>) => {
-          await from.delete(key);
-          return {};
+        const precondition = { etag: request.etag as string | undefined };
+        const run = async (on: SoftRepository<DescMessage>) => {
+          if (method.kind === "undelete") return on.undelete(key, precondition);
+          const deleted = await on.delete(key, precondition);
+          return method.answers ? deleted : {};
         };
         // One statement needs no transaction around it.
-        return isKeyed(context) ? data.once(context, (tx) => remove(tx[method.entity]!)) : remove(rows);
+        return isKeyed(context) ? data.once(context, (tx) => run(soft(tx[method.entity]!))) : run(soft(rows));
       };
     case "update":
       return (request, context) =>
@@ -84,11 +90,16 @@ function createHandler(
   };
 }
 
+/** An undelete is standard only of an entity whose rows come back. */
+function soft(rows: Repository<DescMessage>): SoftRepository<DescMessage> {
+  return rows as SoftRepository<DescMessage>;
+}
+
 function isKeyed(context: KeyedContext<DescMessage>): boolean {
   return context.idempotencyKey !== undefined;
 }
 
 function required(resource: unknown, field: string): Message {
-  if (resource === undefined) throw new ConnectError(`${field} is missing`, Code.InvalidArgument);
+  if (resource === undefined) throw violated([{ field, description: "is missing", reason: "REQUIRED" }]);
   return resource as Message;
 }

@@ -1,15 +1,17 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { DatabaseTransaction, Driver } from "./driver.js";
 import { fromDatabase, isRetryable } from "./errors.js";
-import type { Repository, TransactionRepository } from "./repository.js";
+import type { Repository, SoftRepository, TransactionRepository } from "./repository.js";
 
 const ATTEMPTS = 5;
 
 /** Entities as a transaction sees them, and the transaction itself for what repositories cannot say. */
 export type Transaction<Entities> = {
-  readonly [Name in keyof Entities]: Entities[Name] extends Repository<infer D, infer K>
-    ? TransactionRepository<D, K>
-    : never;
+  readonly [Name in keyof Entities]: Entities[Name] extends SoftRepository<infer D, infer K>
+    ? TransactionRepository<D, K> & SoftRepository<D, K>
+    : Entities[Name] extends Repository<infer D, infer K>
+      ? TransactionRepository<D, K>
+      : never;
 } & {
   /** The Drizzle transaction. What is written through it must not be cached, for the cache does not see it. */
   readonly db: DatabaseTransaction;

@@ -1,9 +1,9 @@
 import { clone, type DescMessage, equals, isFieldSet, type Message } from "@bufbuild/protobuf";
 import { reflect } from "@bufbuild/protobuf/reflect";
-import { Code, ConnectError } from "@connectrpc/connect";
 import { validateMessage } from "../rpc/validate.js";
+import { violated } from "../rpc/violations.js";
 import type { Entity } from "./entity.js";
-import type { Rows } from "./rows.js";
+import { checkEtag, type Rows } from "./rows.js";
 
 /**
  * The standard update (AIP-134): changes the fields of a row that a mask names. The row is locked meanwhile, and its
@@ -12,7 +12,7 @@ import type { Rows } from "./rows.js";
  * @param resource names the row by its key, and has the new values
  * @param paths top-level fields in proto spelling. Empty: every field that is set in `resource`; `*`: every field that
  *   may change. Fields that only the service sets are passed over (AIP-203).
- * @throws ConnectError INVALID_ARGUMENT for a path that is none, for a field that cannot change, and for broken rules
+ * @throws ConnectError ABORTED if `resource` has another etag than the row; INVALID_ARGUMENT for a path that is none, for a field that cannot change, and for broken rules
  */
 export async function updateRow(
   entity: Entity,
@@ -22,16 +22,20 @@ export async function updateRow(
 ): Promise<Message> {
   const { schema } = entity;
   const key = (resource as unknown as Record<string, string>)[entity.key]!;
-  if (key === "") throw new ConnectError(`${schema.field[entity.key]?.name} is missing`, Code.InvalidArgument);
+  if (key === "") {
+    const field = schema.field[entity.key]!.name;
+    throw violated([{ field, description: "is missing", reason: "REQUIRED" }]);
+  }
   const masked = maskedFields(entity, resource, paths);
   const before = await rows.lock(key);
+  const etag = entity.etag === undefined ? "" : (resource as unknown as Record<string, string>)[entity.etag];
+  checkEtag(entity, key, before, etag);
   const frozen = masked.filter((name) => entity.immutable.includes(name));
   const refused = frozen.filter((name) => !equals(schema, before, merge(schema, before, resource, [name])));
   if (refused.length > 0) {
-    const names = refused.map((name) => schema.field[name]?.name).join(", ");
-    throw new ConnectError(
-      `${names} of a ${schema.name} cannot change: leave it out of update_mask`,
-      Code.InvalidArgument,
+    const description = `of a ${schema.name} cannot change: leave it out of update_mask`;
+    throw violated(
+      refused.map((name) => ({ field: schema.field[name]!.name, description, reason: "FIELD_IMMUTABLE" })),
     );
   }
   const after = merge(schema, before, resource, masked);
@@ -63,10 +67,8 @@ function maskedFields(
   const unknown = named.filter(([, field]) => field === undefined).map(([path]) => JSON.stringify(path));
   if (unknown.length > 0) {
     const known = schema.fields.map((field) => field.name).join(", ");
-    throw new ConnectError(
-      `update_mask names ${unknown.join(", ")}; it may name whole fields of ${schema.name}: ${known}`,
-      Code.InvalidArgument,
-    );
+    const description = `names ${unknown.join(", ")}; it may name whole fields of ${schema.name}: ${known}`;
+    throw violated([{ field: "update_mask", description, reason: "FIELD_MASK_INVALID" }]);
   }
   const all = schema.fields.map((field) => field.localName);
   const wanted = paths.includes("*")

@@ -2,7 +2,7 @@ import { create, type DescMessage, type Message } from "@bufbuild/protobuf";
 import { pathToString } from "@bufbuild/protobuf/reflect";
 import { createValidator, type Violation } from "@bufbuild/protovalidate";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { BadRequestSchema } from "../options/google/rpc/error_details_pb.js";
+import { violated } from "./violations.js";
 
 const validator = createValidator();
 
@@ -28,15 +28,13 @@ export function validateMessage(schema: DescMessage, message: unknown): void {
   if (result.kind === "error") {
     throw new ConnectError(`${schema.typeName} cannot be checked: ${result.error.message}`, Code.Internal);
   }
-  const fieldViolations = result.violations.map((violation) => ({
-    field: pathToString(violation.field),
-    description: violation.message,
-    reason: reasonOf(violation),
-  }));
-  const text = fieldViolations.map(({ field, description }) => (field ? `${field}: ${description}` : description));
-  throw new ConnectError(text.join("; "), Code.InvalidArgument, undefined, [
-    { desc: BadRequestSchema, value: { fieldViolations } },
-  ]);
+  throw violated(
+    result.violations.map((violation) => ({
+      field: pathToString(violation.field),
+      description: violation.message,
+      reason: reasonOf(violation),
+    })),
+  );
 }
 
 /** The rule's id as AIP-193 wants reasons spelled: `string.min_len` -> `STRING_MIN_LEN`. */

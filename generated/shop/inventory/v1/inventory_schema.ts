@@ -5,7 +5,8 @@
 import { create } from "@bufbuild/protobuf";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { jsonColumn, messagesColumn, timestamptz } from "@protoscaffold/runtime/data/columns";
-import { bigint, index, integer, pgTable, text } from "drizzle-orm/pg-core";
+import { sql } from "drizzle-orm";
+import { bigint, check, index, integer, pgTable, text } from "drizzle-orm/pg-core";
 import type { Product, Reservation, ReservationState, Stock, StockLine } from "./inventory_pb.js";
 import { ProductSchema, ReservationSchema, StockLineSchema, StockSchema } from "./inventory_pb.js";
 
@@ -14,14 +15,22 @@ import { ProductSchema, ReservationSchema, StockLineSchema, StockSchema } from "
  *
  * @generated from message shop.inventory.v1.Product
  */
-export const products = pgTable("products", {
-  id: text("id").primaryKey(),
-  name: text("name").notNull().default(""),
-  priceCents: bigint("price_cents", { mode: "bigint" }).notNull().default(0n),
-  tags: jsonColumn("tags", ProductSchema, "tags").notNull().default([]),
-  createTime: timestamptz("create_time"),
-  updateTime: timestamptz("update_time"),
-});
+export const products = pgTable(
+  "products",
+  {
+    id: text("id").primaryKey(),
+    name: text("name").notNull().default(""),
+    priceCents: bigint("price_cents", { mode: "bigint" }).notNull().default(0n),
+    tags: jsonColumn("tags", ProductSchema, "tags").notNull().default([]),
+    createTime: timestamptz("create_time"),
+    updateTime: timestamptz("update_time"),
+  },
+  (table) => [
+    check("products_id_check", sql`char_length(${table.id}) <= 64`),
+    check("products_name_check", sql`char_length(${table.name}) >= 1 AND char_length(${table.name}) <= 200`),
+    check("products_price_cents_check", sql`${table.priceCents} > 0`),
+  ],
+);
 
 /**
  * A row of products.
@@ -74,11 +83,18 @@ export function productFromRow(row: ProductRow): Product {
  *
  * @generated from message shop.inventory.v1.Stock
  */
-export const stocks = pgTable("stocks", {
-  productId: text("product_id").primaryKey(),
-  available: integer("available").notNull().default(0),
-  reserved: integer("reserved").notNull().default(0),
-});
+export const stocks = pgTable(
+  "stocks",
+  {
+    productId: text("product_id").primaryKey(),
+    available: integer("available").notNull().default(0),
+    reserved: integer("reserved").notNull().default(0),
+  },
+  (table) => [
+    check("stocks_product_id_check", sql`char_length(${table.productId}) >= 1`),
+    check("stocks_available_check", sql`${table.available} >= 0`),
+  ],
+);
 
 /**
  * A row of stocks.

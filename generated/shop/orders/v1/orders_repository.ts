@@ -26,6 +26,8 @@ export const orderEntity: Entity<typeof OrderSchema, OrderRow> = {
   key: "id",
   createTime: "createTime",
   updateTime: "updateTime",
+  indexed: ["id", "customerId", "createTime"],
+  constraints: {},
   outputOnly: ["id", "createTime", "updateTime"],
   immutable: ["id"],
   toRow: orderToRow,

@@ -26,6 +26,8 @@ export const paymentEntity: Entity<typeof PaymentSchema, PaymentRow> = {
   key: "id",
   createTime: "createTime",
   updateTime: "updateTime",
+  indexed: ["id", "orderId"],
+  constraints: {},
   outputOnly: ["id", "state", "createTime", "updateTime"],
   immutable: ["id", "orderId", "amountCents"],
   toRow: paymentToRow,

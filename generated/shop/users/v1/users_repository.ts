@@ -25,6 +25,10 @@ export const userEntity: Entity<typeof UserSchema, UserRow> = {
   table: users,
   key: "id",
   createTime: "createTime",
+  indexed: ["id", "email"],
+  constraints: {
+    users_display_name_check: ["display_name"],
+  },
   outputOnly: ["id", "createTime"],
   immutable: ["id"],
   toRow: userToRow,

@@ -5,7 +5,8 @@
 import { create } from "@bufbuild/protobuf";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { timestamptz } from "@protoscaffold/runtime/data/columns";
-import { pgTable, text, uniqueIndex } from "drizzle-orm/pg-core";
+import { sql } from "drizzle-orm";
+import { check, pgTable, text, uniqueIndex } from "drizzle-orm/pg-core";
 import type { User } from "./users_pb.js";
 import { UserSchema } from "./users_pb.js";
 
@@ -24,6 +25,7 @@ export const users = pgTable(
   },
   (table) => [
     uniqueIndex("users_email_key").on(table.email),
+    check("users_display_name_check", sql`char_length(${table.displayName}) >= 1 AND char_length(${table.displayName}) <= 100`),
   ],
 );
 

@@ -5,8 +5,8 @@
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_google_api_field_behavior } from "@protoscaffold/runtime/options/google/api/field_behavior_pb.js";
-import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
-import { file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp, file_google_protobuf_wrappers } from "@bufbuild/protobuf/wkt";
+import type { Duration, FieldMask, Int64Value, ListValue, StringValue, Timestamp, UInt64Value, Value } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_struct, file_google_protobuf_timestamp, file_google_protobuf_wrappers } from "@bufbuild/protobuf/wkt";
 import { file_scaffold_v1_options } from "@protoscaffold/runtime/options/scaffold/v1/options_pb.js";
 import type { JsonObject, Message } from "@bufbuild/protobuf";
 
@@ -14,7 +14,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file contract.proto.
  */
 export const file_contract: GenFile = /*@__PURE__*/
-  fileDesc("Cg5jb250cmFjdC5wcm90bxIKY29sdW1ucy52MSLNCAoFVGhpbmcSFQoIdGhpbmdfaWQYASABKAlCA+BBCBIOCgZzdHJpbmcYAiABKAkSDAoEYm9vbBgDIAEoCBINCgVieXRlcxgEIAEoDBINCgVmbG9hdBgFIAEoAhIOCgZkb3VibGUYBiABKAESDQoFaW50MzIYByABKAUSDgoGc2ludDMyGAggASgREhAKCHNmaXhlZDMyGAkgASgPEg4KBnVpbnQzMhgKIAEoDRIPCgdmaXhlZDMyGAsgASgHEg0KBWludDY0GAwgASgDEg4KBnNpbnQ2NBgNIAEoEhIQCghzZml4ZWQ2NBgOIAEoEBIOCgZ1aW50NjQYDyABKAQSDwoHZml4ZWQ2NBgQIAEoBhIgCgVjb2xvchgRIAEoDjIRLmNvbHVtbnMudjEuQ29sb3ISHAoPb3B0aW9uYWxfc3RyaW5nGBIgASgJSACIAQESGwoOb3B0aW9uYWxfYnl0ZXMYEyABKAxIAYgBARIbCg5vcHRpb25hbF9pbnQ2NBgUIAEoA0gCiAEBEi4KDm9wdGlvbmFsX2NvbG9yGBUgASgOMhEuY29sdW1ucy52MS5Db2xvckgDiAEBEi0KCXRpbWVzdGFtcBgWIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKwoIZHVyYXRpb24YFyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SLAoHd3JhcHBlchgYIAEoCzIbLmdvb2dsZS5wcm90b2J1Zi5JbnQzMlZhbHVlEicKBnN0cnVjdBgZIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSJAoEcGFydBgaIAEoCzIWLmNvbHVtbnMudjEuVGhpbmcuUGFydBIlCgVwYXJ0cxgbIAMoCzIWLmNvbHVtbnMudjEuVGhpbmcuUGFydBIPCgdudW1iZXJzGBwgAygDEiEKBmNvbG9ycxgdIAMoDjIRLmNvbHVtbnMudjEuQ29sb3ISLQoGbGFiZWxzGB4gAygLMh0uY29sdW1ucy52MS5UaGluZy5MYWJlbHNFbnRyeRI9Cg9wYXJ0c19ieV9udW1iZXIYHyADKAsyJC5jb2x1bW5zLnYxLlRoaW5nLlBhcnRzQnlOdW1iZXJFbnRyeRotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBGkwKElBhcnRzQnlOdW1iZXJFbnRyeRILCgNrZXkYASABKAUSJQoFdmFsdWUYAiABKAsyFi5jb2x1bW5zLnYxLlRoaW5nLlBhcnQ6AjgBGhQKBFBhcnQSDAoEbmFtZRgBIAEoCToRovGDAQwKCmFsbF90aGluZ3NCEgoQX29wdGlvbmFsX3N0cmluZ0IRCg9fb3B0aW9uYWxfYnl0ZXNCEQoPX29wdGlvbmFsX2ludDY0QhEKD19vcHRpb25hbF9jb2xvciotCgVDb2xvchIVChFDT0xPUl9VTlNQRUNJRklFRBAAEg0KCUNPTE9SX1JFRBABMhwKDFRoaW5nU2VydmljZRoMovGDAQcKBVRoaW5nYgZwcm90bzM", [file_google_api_field_behavior, file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp, file_google_protobuf_wrappers, file_scaffold_v1_options]);
+  fileDesc("Cg5jb250cmFjdC5wcm90bxIKY29sdW1ucy52MSK7FgoFVGhpbmcSFQoIdGhpbmdfaWQYASABKAlCA+BBCBIOCgZzdHJpbmcYAiABKAkSDAoEYm9vbBgDIAEoCBINCgVieXRlcxgEIAEoDBINCgVmbG9hdBgFIAEoAhIOCgZkb3VibGUYBiABKAESDQoFaW50MzIYByABKAUSDgoGc2ludDMyGAggASgREhAKCHNmaXhlZDMyGAkgASgPEg4KBnVpbnQzMhgKIAEoDRIPCgdmaXhlZDMyGAsgASgHEg0KBWludDY0GAwgASgDEg4KBnNpbnQ2NBgNIAEoEhIQCghzZml4ZWQ2NBgOIAEoEBIOCgZ1aW50NjQYDyABKAQSDwoHZml4ZWQ2NBgQIAEoBhIgCgVjb2xvchgRIAEoDjIRLmNvbHVtbnMudjEuQ29sb3ISHAoPb3B0aW9uYWxfc3RyaW5nGBIgASgJSAGIAQESGwoOb3B0aW9uYWxfYnl0ZXMYEyABKAxIAogBARIbCg5vcHRpb25hbF9pbnQ2NBgUIAEoA0gDiAEBEi4KDm9wdGlvbmFsX2NvbG9yGBUgASgOMhEuY29sdW1ucy52MS5Db2xvckgEiAEBEi0KCXRpbWVzdGFtcBgWIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKwoIZHVyYXRpb24YFyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SLAoHd3JhcHBlchgYIAEoCzIbLmdvb2dsZS5wcm90b2J1Zi5JbnQzMlZhbHVlEicKBnN0cnVjdBgZIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3QSJAoEcGFydBgaIAEoCzIWLmNvbHVtbnMudjEuVGhpbmcuUGFydBIlCgVwYXJ0cxgbIAMoCzIWLmNvbHVtbnMudjEuVGhpbmcuUGFydBIPCgdudW1iZXJzGBwgAygDEiEKBmNvbG9ycxgdIAMoDjIRLmNvbHVtbnMudjEuQ29sb3ISLQoGbGFiZWxzGB4gAygLMh0uY29sdW1ucy52MS5UaGluZy5MYWJlbHNFbnRyeRI9Cg9wYXJ0c19ieV9udW1iZXIYHyADKAsyJC5jb2x1bW5zLnYxLlRoaW5nLlBhcnRzQnlOdW1iZXJFbnRyeRIVCgtjaG9pY2VfdGV4dBggIAEoCUgAEhYKDGNob2ljZV9ieXRlcxghIAEoDEgAEhcKDWNob2ljZV9kb3VibGUYIiABKAFIABIXCg1jaG9pY2VfdWludDY0GCMgASgESAASFgoMY2hvaWNlX2ludDY0GCQgASgDSAASFQoLY2hvaWNlX2Jvb2wYJSABKAhIABIpCgxjaG9pY2VfY29sb3IYJiABKA4yES5jb2x1bW5zLnYxLkNvbG9ySAASNgoQY2hvaWNlX3RpbWVzdGFtcBgnIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBIABI0Cg9jaG9pY2VfZHVyYXRpb24YKCABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25IABI2Cg5jaG9pY2Vfd3JhcHBlchgpIAEoCzIcLmdvb2dsZS5wcm90b2J1Zi5VSW50NjRWYWx1ZUgAEjAKDWNob2ljZV9zdHJ1Y3QYKiABKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0SAASLQoLY2hvaWNlX3BhcnQYKyABKAsyFi5jb2x1bW5zLnYxLlRoaW5nLlBhcnRIABIyCgxkb3VibGVfdmFsdWUYLCABKAsyHC5nb29nbGUucHJvdG9idWYuRG91YmxlVmFsdWUSMAoLZmxvYXRfdmFsdWUYLSABKAsyGy5nb29nbGUucHJvdG9idWYuRmxvYXRWYWx1ZRIwCgtpbnQ2NF92YWx1ZRguIAEoCzIbLmdvb2dsZS5wcm90b2J1Zi5JbnQ2NFZhbHVlEjIKDHVpbnQ2NF92YWx1ZRgvIAEoCzIcLmdvb2dsZS5wcm90b2J1Zi5VSW50NjRWYWx1ZRIyCgx1aW50MzJfdmFsdWUYMCABKAsyHC5nb29nbGUucHJvdG9idWYuVUludDMyVmFsdWUSLgoKYm9vbF92YWx1ZRgxIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5Cb29sVmFsdWUSMgoMc3RyaW5nX3ZhbHVlGDIgASgLMhwuZ29vZ2xlLnByb3RvYnVmLlN0cmluZ1ZhbHVlEjAKC2J5dGVzX3ZhbHVlGDMgASgLMhsuZ29vZ2xlLnByb3RvYnVmLkJ5dGVzVmFsdWUSJQoFdmFsdWUYNCABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSLgoKbGlzdF92YWx1ZRg1IAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5MaXN0VmFsdWUSKAoEbWFzaxg2IAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2sSDQoFdGV4dHMYNyADKAkSDQoFYmxvYnMYOCADKAwSDwoHZG91Ymxlcxg5IAMoARIUCgx3aWRlX251bWJlcnMYOiADKAQSDQoFZmxhZ3MYOyADKAgSLgoKdGltZXN0YW1wcxg8IAMoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoJZHVyYXRpb25zGD0gAygLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEi4KCHdyYXBwZXJzGD4gAygLMhwuZ29vZ2xlLnByb3RvYnVmLlN0cmluZ1ZhbHVlEigKB3N0cnVjdHMYPyADKAsyFy5nb29nbGUucHJvdG9idWYuU3RydWN0EjsKDmNvbG9yc19ieV9mbGFnGEAgAygLMiMuY29sdW1ucy52MS5UaGluZy5Db2xvcnNCeUZsYWdFbnRyeRJFChNkdXJhdGlvbnNfYnlfbnVtYmVyGEEgAygLMiguY29sdW1ucy52MS5UaGluZy5EdXJhdGlvbnNCeU51bWJlckVudHJ5EjkKDWJsb2JzX2J5X25hbWUYQiADKAsyIi5jb2x1bW5zLnYxLlRoaW5nLkJsb2JzQnlOYW1lRW50cnkaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ARpMChJQYXJ0c0J5TnVtYmVyRW50cnkSCwoDa2V5GAEgASgFEiUKBXZhbHVlGAIgASgLMhYuY29sdW1ucy52MS5UaGluZy5QYXJ0OgI4ARpGChFDb2xvcnNCeUZsYWdFbnRyeRILCgNrZXkYASABKAgSIAoFdmFsdWUYAiABKA4yES5jb2x1bW5zLnYxLkNvbG9yOgI4ARpTChZEdXJhdGlvbnNCeU51bWJlckVudHJ5EgsKA2tleRgBIAEoBBIoCgV2YWx1ZRgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbjoCOAEaMgoQQmxvYnNCeU5hbWVFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAw6AjgBGoIBCgRQYXJ0EgwKBG5hbWUYASABKAkSDwoFc21hbGwYAiABKAVIABIsCgVsYXJnZRgDIAEoCzIbLmdvb2dsZS5wcm90b2J1Zi5JbnQ2NFZhbHVlSAASJQoFcGFydHMYBCADKAsyFi5jb2x1bW5zLnYxLlRoaW5nLlBhcnRCBgoEc2l6ZToRovGDAQwKCmFsbF90aGluZ3NCCAoGY2hvaWNlQhIKEF9vcHRpb25hbF9zdHJpbmdCEQoPX29wdGlvbmFsX2J5dGVzQhEKD19vcHRpb25hbF9pbnQ2NEIRCg9fb3B0aW9uYWxfY29sb3IqLQoFQ29sb3ISFQoRQ09MT1JfVU5TUEVDSUZJRUQQABINCglDT0xPUl9SRUQQATIcCgxUaGluZ1NlcnZpY2UaDKLxgwEHCgVUaGluZ2IGcHJvdG8z", [file_google_api_field_behavior, file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_struct, file_google_protobuf_timestamp, file_google_protobuf_wrappers, file_scaffold_v1_options]);
 
 /**
  * Has a column of every kind.
@@ -176,6 +176,198 @@ export type Thing = Message<"columns.v1.Thing"> & {
    * @generated from field: map<int32, columns.v1.Thing.Part> parts_by_number = 31;
    */
   partsByNumber: { [key: number]: Thing_Part };
+
+  /**
+   * @generated from oneof columns.v1.Thing.choice
+   */
+  choice: {
+    /**
+     * @generated from field: string choice_text = 32;
+     */
+    value: string;
+    case: "choiceText";
+  } | {
+    /**
+     * @generated from field: bytes choice_bytes = 33;
+     */
+    value: Uint8Array;
+    case: "choiceBytes";
+  } | {
+    /**
+     * @generated from field: double choice_double = 34;
+     */
+    value: number;
+    case: "choiceDouble";
+  } | {
+    /**
+     * @generated from field: uint64 choice_uint64 = 35;
+     */
+    value: bigint;
+    case: "choiceUint64";
+  } | {
+    /**
+     * @generated from field: int64 choice_int64 = 36;
+     */
+    value: bigint;
+    case: "choiceInt64";
+  } | {
+    /**
+     * @generated from field: bool choice_bool = 37;
+     */
+    value: boolean;
+    case: "choiceBool";
+  } | {
+    /**
+     * @generated from field: columns.v1.Color choice_color = 38;
+     */
+    value: Color;
+    case: "choiceColor";
+  } | {
+    /**
+     * @generated from field: google.protobuf.Timestamp choice_timestamp = 39;
+     */
+    value: Timestamp;
+    case: "choiceTimestamp";
+  } | {
+    /**
+     * @generated from field: google.protobuf.Duration choice_duration = 40;
+     */
+    value: Duration;
+    case: "choiceDuration";
+  } | {
+    /**
+     * @generated from field: google.protobuf.UInt64Value choice_wrapper = 41;
+     */
+    value: UInt64Value;
+    case: "choiceWrapper";
+  } | {
+    /**
+     * @generated from field: google.protobuf.Struct choice_struct = 42;
+     */
+    value: JsonObject;
+    case: "choiceStruct";
+  } | {
+    /**
+     * @generated from field: columns.v1.Thing.Part choice_part = 43;
+     */
+    value: Thing_Part;
+    case: "choicePart";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * @generated from field: google.protobuf.DoubleValue double_value = 44;
+   */
+  doubleValue?: number | undefined;
+
+  /**
+   * @generated from field: google.protobuf.FloatValue float_value = 45;
+   */
+  floatValue?: number | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Int64Value int64_value = 46;
+   */
+  int64Value?: bigint | undefined;
+
+  /**
+   * @generated from field: google.protobuf.UInt64Value uint64_value = 47;
+   */
+  uint64Value?: bigint | undefined;
+
+  /**
+   * @generated from field: google.protobuf.UInt32Value uint32_value = 48;
+   */
+  uint32Value?: number | undefined;
+
+  /**
+   * @generated from field: google.protobuf.BoolValue bool_value = 49;
+   */
+  boolValue?: boolean | undefined;
+
+  /**
+   * @generated from field: google.protobuf.StringValue string_value = 50;
+   */
+  stringValue?: string | undefined;
+
+  /**
+   * @generated from field: google.protobuf.BytesValue bytes_value = 51;
+   */
+  bytesValue?: Uint8Array | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Value value = 52;
+   */
+  value?: Value | undefined;
+
+  /**
+   * @generated from field: google.protobuf.ListValue list_value = 53;
+   */
+  listValue?: ListValue | undefined;
+
+  /**
+   * @generated from field: google.protobuf.FieldMask mask = 54;
+   */
+  mask?: FieldMask | undefined;
+
+  /**
+   * @generated from field: repeated string texts = 55;
+   */
+  texts: string[];
+
+  /**
+   * @generated from field: repeated bytes blobs = 56;
+   */
+  blobs: Uint8Array[];
+
+  /**
+   * @generated from field: repeated double doubles = 57;
+   */
+  doubles: number[];
+
+  /**
+   * @generated from field: repeated uint64 wide_numbers = 58;
+   */
+  wideNumbers: bigint[];
+
+  /**
+   * @generated from field: repeated bool flags = 59;
+   */
+  flags: boolean[];
+
+  /**
+   * @generated from field: repeated google.protobuf.Timestamp timestamps = 60;
+   */
+  timestamps: Timestamp[];
+
+  /**
+   * @generated from field: repeated google.protobuf.Duration durations = 61;
+   */
+  durations: Duration[];
+
+  /**
+   * @generated from field: repeated google.protobuf.StringValue wrappers = 62;
+   */
+  wrappers: StringValue[];
+
+  /**
+   * @generated from field: repeated google.protobuf.Struct structs = 63;
+   */
+  structs: JsonObject[];
+
+  /**
+   * @generated from field: map<bool, columns.v1.Color> colors_by_flag = 64;
+   */
+  colorsByFlag: { [key: string]: Color };
+
+  /**
+   * @generated from field: map<uint64, google.protobuf.Duration> durations_by_number = 65;
+   */
+  durationsByNumber: { [key: string]: Duration };
+
+  /**
+   * @generated from field: map<string, bytes> blobs_by_name = 66;
+   */
+  blobsByName: { [key: string]: Uint8Array };
 };
 
 /**
@@ -193,6 +385,28 @@ export type Thing_Part = Message<"columns.v1.Thing.Part"> & {
    * @generated from field: string name = 1;
    */
   name: string;
+
+  /**
+   * @generated from oneof columns.v1.Thing.Part.size
+   */
+  size: {
+    /**
+     * @generated from field: int32 small = 2;
+     */
+    value: number;
+    case: "small";
+  } | {
+    /**
+     * @generated from field: google.protobuf.Int64Value large = 3;
+     */
+    value: Int64Value;
+    case: "large";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * @generated from field: repeated columns.v1.Thing.Part parts = 4;
+   */
+  parts: Thing_Part[];
 };
 
 /**

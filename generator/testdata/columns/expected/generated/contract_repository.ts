@@ -24,6 +24,10 @@ export const thingEntity: Entity<typeof ThingSchema, ThingRow> = {
   schema: ThingSchema,
   table: things,
   key: "thingId",
+  indexed: ["thingId"],
+  constraints: {
+    all_things_choice_oneof: ["choice_text", "choice_bytes", "choice_double", "choice_uint64", "choice_int64", "choice_bool", "choice_color", "choice_timestamp", "choice_duration", "choice_wrapper", "choice_struct", "choice_part"],
+  },
   outputOnly: [],
   immutable: ["thingId"],
   toRow: thingToRow,

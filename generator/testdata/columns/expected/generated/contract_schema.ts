@@ -2,20 +2,31 @@
 // @generated from file contract.proto (package columns.v1, syntax proto3)
 /* eslint-disable */
 
+import type { JsonObject } from "@bufbuild/protobuf";
 import { create } from "@bufbuild/protobuf";
-import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
-import { DurationSchema } from "@bufbuild/protobuf/wkt";
+import type { Duration, FieldMask, ListValue, StringValue, Timestamp, Value } from "@bufbuild/protobuf/wkt";
+import {
+  DurationSchema,
+  FieldMaskSchema,
+  ListValueSchema,
+  StringValueSchema,
+  TimestampSchema,
+  ValueSchema,
+} from "@bufbuild/protobuf/wkt";
 import {
   bytes,
   double,
+  duration,
   float,
   jsonColumn,
   messageColumn,
   messagesColumn,
+  struct,
   timestamptz,
   uint64,
 } from "@protoscaffold/runtime/data/columns";
-import { bigint, boolean, integer, pgTable, text } from "drizzle-orm/pg-core";
+import { sql } from "drizzle-orm";
+import { bigint, boolean, check, integer, pgTable, text } from "drizzle-orm/pg-core";
 import type { Color, Thing, Thing_Part } from "./contract_pb.js";
 import { Thing_PartSchema, ThingSchema } from "./contract_pb.js";
 
@@ -24,39 +35,80 @@ import { Thing_PartSchema, ThingSchema } from "./contract_pb.js";
  *
  * @generated from message columns.v1.Thing
  */
-export const things = pgTable("all_things", {
-  thingId: text("thing_id").primaryKey(),
-  string: text("string").notNull().default(""),
-  bool: boolean("bool").notNull().default(false),
-  bytes: bytes("bytes").notNull().default(new Uint8Array()),
-  float: float("float").notNull().default(0),
-  double: double("double").notNull().default(0),
-  int32: integer("int32").notNull().default(0),
-  sint32: integer("sint32").notNull().default(0),
-  sfixed32: integer("sfixed32").notNull().default(0),
-  uint32: bigint("uint32", { mode: "number" }).notNull().default(0),
-  fixed32: bigint("fixed32", { mode: "number" }).notNull().default(0),
-  int64: bigint("int64", { mode: "bigint" }).notNull().default(0n),
-  sint64: bigint("sint64", { mode: "bigint" }).notNull().default(0n),
-  sfixed64: bigint("sfixed64", { mode: "bigint" }).notNull().default(0n),
-  uint64: uint64("uint64").notNull().default(0n),
-  fixed64: uint64("fixed64").notNull().default(0n),
-  color: integer("color").$type<Color>().notNull().default(0),
-  optionalString: text("optional_string"),
-  optionalBytes: bytes("optional_bytes"),
-  optionalInt64: bigint("optional_int64", { mode: "bigint" }),
-  optionalColor: integer("optional_color").$type<Color>(),
-  timestamp: timestamptz("timestamp"),
-  duration: messageColumn("duration", DurationSchema),
-  wrapper: jsonColumn("wrapper", ThingSchema, "wrapper"),
-  struct: jsonColumn("struct", ThingSchema, "struct"),
-  part: messageColumn("part", Thing_PartSchema),
-  parts: messagesColumn("parts", Thing_PartSchema).notNull().default([]),
-  numbers: jsonColumn("numbers", ThingSchema, "numbers").notNull().default([]),
-  colors: jsonColumn("colors", ThingSchema, "colors").notNull().default([]),
-  labels: jsonColumn("labels", ThingSchema, "labels").notNull().default({}),
-  partsByNumber: jsonColumn("parts_by_number", ThingSchema, "partsByNumber").notNull().default({}),
-});
+export const things = pgTable(
+  "all_things",
+  {
+    thingId: text("thing_id").primaryKey(),
+    string: text("string").notNull().default(""),
+    bool: boolean("bool").notNull().default(false),
+    bytes: bytes("bytes").notNull().default(new Uint8Array()),
+    float: float("float").notNull().default(0),
+    double: double("double").notNull().default(0),
+    int32: integer("int32").notNull().default(0),
+    sint32: integer("sint32").notNull().default(0),
+    sfixed32: integer("sfixed32").notNull().default(0),
+    uint32: bigint("uint32", { mode: "number" }).notNull().default(0),
+    fixed32: bigint("fixed32", { mode: "number" }).notNull().default(0),
+    int64: bigint("int64", { mode: "bigint" }).notNull().default(0n),
+    sint64: bigint("sint64", { mode: "bigint" }).notNull().default(0n),
+    sfixed64: bigint("sfixed64", { mode: "bigint" }).notNull().default(0n),
+    uint64: uint64("uint64").notNull().default(0n),
+    fixed64: uint64("fixed64").notNull().default(0n),
+    color: integer("color").$type<Color>().notNull().default(0),
+    optionalString: text("optional_string"),
+    optionalBytes: bytes("optional_bytes"),
+    optionalInt64: bigint("optional_int64", { mode: "bigint" }),
+    optionalColor: integer("optional_color").$type<Color>(),
+    timestamp: timestamptz("timestamp"),
+    duration: duration("duration"),
+    wrapper: integer("wrapper"),
+    struct: struct("struct"),
+    part: messageColumn("part", Thing_PartSchema),
+    parts: messagesColumn("parts", Thing_PartSchema).notNull().default([]),
+    numbers: jsonColumn("numbers", ThingSchema, "numbers").notNull().default([]),
+    colors: jsonColumn("colors", ThingSchema, "colors").notNull().default([]),
+    labels: jsonColumn("labels", ThingSchema, "labels").notNull().default({}),
+    partsByNumber: jsonColumn("parts_by_number", ThingSchema, "partsByNumber").notNull().default({}),
+    choiceText: text("choice_text"),
+    choiceBytes: bytes("choice_bytes"),
+    choiceDouble: double("choice_double"),
+    choiceUint64: uint64("choice_uint64"),
+    choiceInt64: bigint("choice_int64", { mode: "bigint" }),
+    choiceBool: boolean("choice_bool"),
+    choiceColor: integer("choice_color").$type<Color>(),
+    choiceTimestamp: timestamptz("choice_timestamp"),
+    choiceDuration: duration("choice_duration"),
+    choiceWrapper: uint64("choice_wrapper"),
+    choiceStruct: struct("choice_struct"),
+    choicePart: messageColumn("choice_part", Thing_PartSchema),
+    doubleValue: double("double_value"),
+    floatValue: float("float_value"),
+    int64Value: bigint("int64_value", { mode: "bigint" }),
+    uint64Value: uint64("uint64_value"),
+    uint32Value: bigint("uint32_value", { mode: "number" }),
+    boolValue: boolean("bool_value"),
+    stringValue: text("string_value"),
+    bytesValue: bytes("bytes_value"),
+    value: messageColumn("value", ValueSchema),
+    listValue: messageColumn("list_value", ListValueSchema),
+    mask: messageColumn("mask", FieldMaskSchema),
+    texts: jsonColumn("texts", ThingSchema, "texts").notNull().default([]),
+    blobs: jsonColumn("blobs", ThingSchema, "blobs").notNull().default([]),
+    doubles: jsonColumn("doubles", ThingSchema, "doubles").notNull().default([]),
+    wideNumbers: jsonColumn("wide_numbers", ThingSchema, "wideNumbers").notNull().default([]),
+    flags: jsonColumn("flags", ThingSchema, "flags").notNull().default([]),
+    timestamps: messagesColumn("timestamps", TimestampSchema).notNull().default([]),
+    durations: messagesColumn("durations", DurationSchema).notNull().default([]),
+    wrappers: messagesColumn("wrappers", StringValueSchema).notNull().default([]),
+    structs: jsonColumn("structs", ThingSchema, "structs").notNull().default([]),
+    colorsByFlag: jsonColumn("colors_by_flag", ThingSchema, "colorsByFlag").notNull().default({}),
+    durationsByNumber: jsonColumn("durations_by_number", ThingSchema, "durationsByNumber").notNull().default({}),
+    blobsByName: jsonColumn("blobs_by_name", ThingSchema, "blobsByName").notNull().default({}),
+  },
+  (table) => [
+    check("all_things_choice_oneof", sql`num_nonnulls(${table.choiceText}, ${table.choiceBytes}, ${table.choiceDouble}, ${table.choiceUint64}, ${table.choiceInt64}, ${table.choiceBool}, ${table.choiceColor}, ${table.choiceTimestamp}, ${table.choiceDuration}, ${table.choiceWrapper}, ${table.choiceStruct}, ${table.choicePart}) <= 1`),
+  ],
+);
 
 /**
  * A row of all_things.
@@ -87,14 +139,49 @@ export type ThingRow = {
   optionalColor: Color | null;
   timestamp: Timestamp | null;
   duration: Duration | null;
-  wrapper: NonNullable<Thing["wrapper"]> | null;
-  struct: NonNullable<Thing["struct"]> | null;
+  wrapper: number | null;
+  struct: JsonObject | null;
   part: Thing_Part | null;
   parts: Thing_Part[];
   numbers: Thing["numbers"];
   colors: Thing["colors"];
   labels: Thing["labels"];
   partsByNumber: Thing["partsByNumber"];
+  choiceText: string | null;
+  choiceBytes: Uint8Array | null;
+  choiceDouble: number | null;
+  choiceUint64: bigint | null;
+  choiceInt64: bigint | null;
+  choiceBool: boolean | null;
+  choiceColor: Color | null;
+  choiceTimestamp: Timestamp | null;
+  choiceDuration: Duration | null;
+  choiceWrapper: bigint | null;
+  choiceStruct: JsonObject | null;
+  choicePart: Thing_Part | null;
+  doubleValue: number | null;
+  floatValue: number | null;
+  int64Value: bigint | null;
+  uint64Value: bigint | null;
+  uint32Value: number | null;
+  boolValue: boolean | null;
+  stringValue: string | null;
+  bytesValue: Uint8Array | null;
+  value: Value | null;
+  listValue: ListValue | null;
+  mask: FieldMask | null;
+  texts: Thing["texts"];
+  blobs: Thing["blobs"];
+  doubles: Thing["doubles"];
+  wideNumbers: Thing["wideNumbers"];
+  flags: Thing["flags"];
+  timestamps: Timestamp[];
+  durations: Duration[];
+  wrappers: StringValue[];
+  structs: Thing["structs"];
+  colorsByFlag: Thing["colorsByFlag"];
+  durationsByNumber: Thing["durationsByNumber"];
+  blobsByName: Thing["blobsByName"];
 };
 
 /**
@@ -135,6 +222,41 @@ export function thingToRow(thing: Thing): ThingRow {
     colors: thing.colors,
     labels: thing.labels,
     partsByNumber: thing.partsByNumber,
+    choiceText: thing.choice.case === "choiceText" ? thing.choice.value : null,
+    choiceBytes: thing.choice.case === "choiceBytes" ? thing.choice.value : null,
+    choiceDouble: thing.choice.case === "choiceDouble" ? thing.choice.value : null,
+    choiceUint64: thing.choice.case === "choiceUint64" ? thing.choice.value : null,
+    choiceInt64: thing.choice.case === "choiceInt64" ? thing.choice.value : null,
+    choiceBool: thing.choice.case === "choiceBool" ? thing.choice.value : null,
+    choiceColor: thing.choice.case === "choiceColor" ? thing.choice.value : null,
+    choiceTimestamp: thing.choice.case === "choiceTimestamp" ? thing.choice.value : null,
+    choiceDuration: thing.choice.case === "choiceDuration" ? thing.choice.value : null,
+    choiceWrapper: thing.choice.case === "choiceWrapper" ? thing.choice.value.value : null,
+    choiceStruct: thing.choice.case === "choiceStruct" ? thing.choice.value : null,
+    choicePart: thing.choice.case === "choicePart" ? thing.choice.value : null,
+    doubleValue: thing.doubleValue ?? null,
+    floatValue: thing.floatValue ?? null,
+    int64Value: thing.int64Value ?? null,
+    uint64Value: thing.uint64Value ?? null,
+    uint32Value: thing.uint32Value ?? null,
+    boolValue: thing.boolValue ?? null,
+    stringValue: thing.stringValue ?? null,
+    bytesValue: thing.bytesValue ?? null,
+    value: thing.value ?? null,
+    listValue: thing.listValue ?? null,
+    mask: thing.mask ?? null,
+    texts: thing.texts,
+    blobs: thing.blobs,
+    doubles: thing.doubles,
+    wideNumbers: thing.wideNumbers,
+    flags: thing.flags,
+    timestamps: thing.timestamps,
+    durations: thing.durations,
+    wrappers: thing.wrappers,
+    structs: thing.structs,
+    colorsByFlag: thing.colorsByFlag,
+    durationsByNumber: thing.durationsByNumber,
+    blobsByName: thing.blobsByName,
   };
 }
 
@@ -176,5 +298,41 @@ export function thingFromRow(row: ThingRow): Thing {
     colors: row.colors,
     labels: row.labels,
     partsByNumber: row.partsByNumber,
+    choice:
+      row.choiceText !== null ? { case: "choiceText", value: row.choiceText } :
+      row.choiceBytes !== null ? { case: "choiceBytes", value: row.choiceBytes } :
+      row.choiceDouble !== null ? { case: "choiceDouble", value: row.choiceDouble } :
+      row.choiceUint64 !== null ? { case: "choiceUint64", value: row.choiceUint64 } :
+      row.choiceInt64 !== null ? { case: "choiceInt64", value: row.choiceInt64 } :
+      row.choiceBool !== null ? { case: "choiceBool", value: row.choiceBool } :
+      row.choiceColor !== null ? { case: "choiceColor", value: row.choiceColor } :
+      row.choiceTimestamp !== null ? { case: "choiceTimestamp", value: row.choiceTimestamp } :
+      row.choiceDuration !== null ? { case: "choiceDuration", value: row.choiceDuration } :
+      row.choiceWrapper !== null ? { case: "choiceWrapper", value: { value: row.choiceWrapper } } :
+      row.choiceStruct !== null ? { case: "choiceStruct", value: row.choiceStruct } :
+      row.choicePart !== null ? { case: "choicePart", value: row.choicePart } : { case: undefined },
+    doubleValue: row.doubleValue ?? undefined,
+    floatValue: row.floatValue ?? undefined,
+    int64Value: row.int64Value ?? undefined,
+    uint64Value: row.uint64Value ?? undefined,
+    uint32Value: row.uint32Value ?? undefined,
+    boolValue: row.boolValue ?? undefined,
+    stringValue: row.stringValue ?? undefined,
+    bytesValue: row.bytesValue ?? undefined,
+    value: row.value ?? undefined,
+    listValue: row.listValue ?? undefined,
+    mask: row.mask ?? undefined,
+    texts: row.texts,
+    blobs: row.blobs,
+    doubles: row.doubles,
+    wideNumbers: row.wideNumbers,
+    flags: row.flags,
+    timestamps: row.timestamps,
+    durations: row.durations,
+    wrappers: row.wrappers,
+    structs: row.structs,
+    colorsByFlag: row.colorsByFlag,
+    durationsByNumber: row.durationsByNumber,
+    blobsByName: row.blobsByName,
   });
 }

@@ -25,6 +25,8 @@ export const thingEntity: Entity<typeof ThingSchema, ThingRow> = {
   schema: ThingSchema,
   table: things,
   key: "id",
+  indexed: ["id"],
+  constraints: {},
   outputOnly: [],
   immutable: ["id"],
   toRow: thingToRow,

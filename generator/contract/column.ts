@@ -1,0 +1,114 @@
+import { type DescField, type DescMessage, getOption, ScalarType } from "@bufbuild/protobuf";
+import { isWrapperDesc } from "@bufbuild/protobuf/wkt";
+import { FieldBehavior } from "@protoscaffold/runtime/options/google/api/field_behavior_pb.js";
+import { field as fieldOption } from "@protoscaffold/runtime/options/scaffold/v1/options_pb.js";
+import { behaves } from "./behavior.js";
+import type { Column, ColumnType } from "./contract.js";
+import type { Findings } from "./findings.js";
+
+const EXPLICIT = 1;
+
+/** Reads how a field is kept; undefined, with a finding, if it cannot be. */
+export function buildColumn(field: DescField, findings: Findings): Column | undefined {
+  const type = columnType(field);
+  if (type === undefined) {
+    return findings.error("ENTITY_FIELD", field, `${field.name} is a group, which no column holds: use a message.`);
+  }
+  if (field.fieldKind === "scalar" && field.longAsString) {
+    return findings.error(
+      "ENTITY_FIELD",
+      field,
+      `${field.name} is a string in TypeScript and a number in the database: remove jstype.`,
+    );
+  }
+  if (field.message !== undefined && holdsAny(field.message, new Set())) {
+    return findings.error(
+      "ENTITY_FIELD",
+      field,
+      `${field.name} holds google.protobuf.Any, which can be kept only by who knows every message: hold the messages that are meant, in a oneof.`,
+    );
+  }
+  // Lists and maps are never absent, only empty; a message is absent until it is set, also a required one. Of a oneof
+  // all but one are.
+  // With proto2 and editions a key has presence unless it says otherwise; it is set before its row is kept.
+  const nullable =
+    field.fieldKind === "message" ||
+    field.oneof !== undefined ||
+    ((field.fieldKind === "scalar" || field.fieldKind === "enum") &&
+      field.presence === EXPLICIT &&
+      (field.proto.proto3Optional || !behaves(field, FieldBehavior.IDENTIFIER)));
+  const name = getOption(field, fieldOption).column || field.name;
+  return { desc: field, name, type, scalar: scalarOf(field), nullable, emptyIsNull: false };
+}
+
+/** Fields have names of their own; those that the contract gives to columns need not. */
+export function checkColumnNames(columns: readonly Column[], findings: Findings): void {
+  for (const { name, desc } of columns) {
+    if (name === desc.name) continue;
+    const owner = columns.find((column) => column.name === name && column.desc !== desc);
+    if (owner !== undefined) {
+      findings.error(
+        "ENTITY_FIELD",
+        desc,
+        `The column ${name} is ${owner.desc.name}'s already: give this one another.`,
+      );
+    } else if (!/^[a-z][a-z0-9_]{0,62}$/.test(name)) {
+      findings.error(
+        "ENTITY_FIELD",
+        desc,
+        `"${name}" is no name for a column: use a-z, 0-9 and _, at most 63 of them.`,
+      );
+    }
+  }
+}
+
+function columnType(field: DescField): ColumnType | undefined {
+  switch (field.fieldKind) {
+    case "scalar":
+      return { sql: scalarTypes[field.scalar] };
+    case "enum":
+      return { sql: "integer", enum: field.enum };
+    case "message":
+      if (field.delimitedEncoding) return undefined;
+      if (isWrapperDesc(field.message)) return { sql: scalarTypes[field.message.fields[0].scalar] };
+      if (field.message.typeName === "google.protobuf.Timestamp") return { sql: "timestamptz" };
+      if (field.message.typeName === "google.protobuf.Duration") return { sql: "numeric", duration: true };
+      return { sql: "jsonb", message: field.message };
+    case "list":
+      return { sql: "jsonb", message: field.listKind === "message" ? field.message : undefined };
+    case "map":
+      return { sql: "jsonb", message: undefined };
+  }
+}
+
+/** Whether an Any is somewhere in a message: its JSON is not to be had without a registry of all types. */
+function holdsAny(message: DescMessage, seen: Set<DescMessage>): boolean {
+  if (message.typeName === "google.protobuf.Any") return true;
+  if (seen.has(message)) return false;
+  seen.add(message);
+  return message.fields.some((field) => field.message !== undefined && holdsAny(field.message, seen));
+}
+
+function scalarOf(field: DescField): ScalarType | undefined {
+  if (field.fieldKind === "scalar") return field.scalar;
+  if (field.fieldKind === "message" && isWrapperDesc(field.message)) return field.message.fields[0].scalar;
+  return undefined;
+}
+
+const scalarTypes = {
+  [ScalarType.STRING]: "text",
+  [ScalarType.BOOL]: "boolean",
+  [ScalarType.BYTES]: "bytea",
+  [ScalarType.FLOAT]: "real",
+  [ScalarType.DOUBLE]: "double precision",
+  [ScalarType.INT32]: "integer",
+  [ScalarType.SINT32]: "integer",
+  [ScalarType.SFIXED32]: "integer",
+  [ScalarType.UINT32]: "bigint",
+  [ScalarType.FIXED32]: "bigint",
+  [ScalarType.INT64]: "bigint",
+  [ScalarType.SINT64]: "bigint",
+  [ScalarType.SFIXED64]: "bigint",
+  [ScalarType.UINT64]: "numeric",
+  [ScalarType.FIXED64]: "numeric",
+} as const;

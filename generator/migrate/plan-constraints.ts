@@ -1,0 +1,118 @@
+import type { Changes } from "./changes.js";
+import type { CheckSnapshot, ReferenceSnapshot, SchemaSnapshot, TableSnapshot } from "./snapshot.js";
+import {
+  addCheck,
+  addReference,
+  dropConstraint,
+  referenceNewTable,
+  renameConstraint,
+  validateConstraint,
+} from "./sql.js";
+import { addCheckLater } from "./steps.js";
+import { predecessor } from "./tombstones.js";
+
+/**
+ * Plans what must hold of a table's rows. A constraint that changes is dropped and added; one that only has another
+ * name is renamed. New ones bind new rows at once, and are shown to hold for the others while the table is in use.
+ */
+export function planConstraints(
+  old: TableSnapshot | undefined,
+  table: TableSnapshot,
+  before: SchemaSnapshot,
+  after: SchemaSnapshot,
+  changes: Changes,
+): void {
+  const references = table.references ?? [];
+  if (old === undefined) {
+    // Its checks stand in CREATE TABLE.
+    for (const reference of references) changes.plan("constrain", referenceNewTable(table, reference, after));
+    return;
+  }
+  const sameTarget = (one: ReferenceSnapshot, other: ReferenceSnapshot) =>
+    one.field === other.field && one.message === formerName(other.message, before, after);
+  const checks = pair(old.checks ?? [], table.checks ?? [], sameCheck);
+  const targets = pair(old.references ?? [], references, sameTarget);
+  const known = [...(old.checks ?? []), ...(old.references ?? [])];
+  for (const { name } of [...checks.gone, ...targets.gone]) {
+    changes.plan("release", dropConstraint(old, name), `drop_${name}`);
+  }
+  for (const [was, now] of [...checks.kept, ...targets.kept]) {
+    if (was.name === now.name) continue;
+    const free = !known.some(({ name }) => name === now.name);
+    if (free) changes.plan("release", renameConstraint(old, was.name, now.name));
+    // Its new name is another's until now. Rows that bore the old one bear the new one.
+    else replace(old, table, was, now, after, changes);
+  }
+  for (const check of checks.added) planCheck(old, table, check, changes);
+  for (const reference of targets.added) {
+    changes.plan("constrain", addReference(table, reference, after), `reference_${table.name}`);
+    changes.plan("outside", validateConstraint(table, reference.name));
+  }
+}
+
+/** Lets go of what a dropped table refers to, so that tables can be dropped in any order. */
+export function releaseTable(old: TableSnapshot, changes: Changes): void {
+  for (const { name, message } of old.references ?? []) {
+    if (message !== old.message) changes.plan("release", dropConstraint(old, name));
+  }
+}
+
+function planCheck(old: TableSnapshot, table: TableSnapshot, check: CheckSnapshot, changes: Changes): void {
+  const title = `check_${table.name}`;
+  const fields = check.sql.filter((piece) => typeof piece === "number");
+  const added = table.columns.find(
+    ({ field }) => fields.includes(field) && !old.columns.some((column) => column.field === field),
+  );
+  // What a field has that nobody set is against the rule: so are the rows that exist, and those that older processes add.
+  const planned =
+    added === undefined ||
+    !check.refusesDefault ||
+    changes.allows({
+      rule: "MIGRATION_BREAKS_OLD",
+      message: table.message,
+      field: added.field,
+      problem: `${added.name} is new, and its rule ${check.name} refuses rows without it: those that exist, and those that processes of the version before add. Make it optional, or begin without the rule`,
+      steps: addCheckLater(table, added),
+      statement: addCheck(table, check).sql,
+      title,
+    });
+  if (!planned) return;
+  changes.plan("constrain", addCheck(table, check), title);
+  changes.plan("outside", validateConstraint(table, check.name));
+}
+
+function replace(
+  old: TableSnapshot,
+  table: TableSnapshot,
+  was: CheckSnapshot | ReferenceSnapshot,
+  now: CheckSnapshot | ReferenceSnapshot,
+  after: SchemaSnapshot,
+  changes: Changes,
+): void {
+  changes.plan("release", dropConstraint(old, was.name));
+  changes.plan("constrain", "sql" in now ? addCheck(table, now) : addReference(table, now, after));
+  changes.plan("outside", validateConstraint(table, now.name));
+}
+
+/** Pairs what is the same before and after. */
+function pair<T>(old: readonly T[], now: readonly T[], same: (was: T, is: T) => boolean) {
+  const kept = now.flatMap((one) => {
+    const was = old.find((candidate) => same(candidate, one));
+    return was === undefined ? [] : [[was, one] as const];
+  });
+  return {
+    kept,
+    added: now.filter((one) => !kept.some(([, is]) => is === one)),
+    gone: old.filter((one) => !kept.some(([was]) => was === one)),
+  };
+}
+
+function sameCheck(one: CheckSnapshot, other: CheckSnapshot): boolean {
+  return JSON.stringify(one.sql) === JSON.stringify(other.sql);
+}
+
+/** What a message was called before, if it is an entity now. */
+function formerName(message: string, before: SchemaSnapshot, after: SchemaSnapshot): string | undefined {
+  const table = after.tables.find((candidate) => candidate.message === message);
+  return table && predecessor(before, table)?.message;
+}
