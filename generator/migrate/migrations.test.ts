@@ -13,7 +13,11 @@ import { testDatabase } from "../testing/database.js";
 import { compile } from "../testing/image.js";
 import { execute } from "../testing/tables.js";
 import type { Allowable } from "./changes.js";
+import { differences } from "./differences.js";
+import { readSchema } from "./live-schema.js";
 import { type Migrations, planMigrations } from "./migrations.js";
+import { planMigration } from "./plan.js";
+import { type ColumnSnapshot, type SchemaSnapshot, snapshotOf } from "./snapshot.js";
 
 const testdata = fileURLToPath(new URL("./testdata/", import.meta.url));
 const contracts = new Map<string, Contract>();
@@ -23,7 +27,8 @@ beforeAll(async () => {
     join(testdata, name, "before"),
     join(testdata, name, "after"),
   ]);
-  for (const folder of [...folders, fileURLToPath(new URL("../testdata/columns", import.meta.url))]) {
+  const others = ["columns", "library"].map((name) => fileURLToPath(new URL(`../testdata/${name}`, import.meta.url)));
+  for (const folder of [...folders, ...others]) {
     const { contract, findings } = buildContract(await compile(folder));
     expect(findings).toEqual([]);
     contracts.set(folder.slice(folder.startsWith(testdata) ? testdata.length : dirname(folder).length + 1), contract);
@@ -97,6 +102,87 @@ describe("a contract that changes", () => {
       Object.values(contracts.get("columns")!.entities[0]!.columns).map(({ name }) => name),
     );
   });
+});
+
+describe("what must hold of rows", () => {
+  test("is in the database, and verify misses what is not", async () => {
+    const url = await testDatabase();
+    await plan("library");
+    const directory = pathToFileURL(join(root, "services/library/migrations"));
+    await migrate({ url, directory });
+    const schema = snapshotOf(contracts.get("library")!.services[0]!);
+    expect(differences(schema, await readSchema(url))).toEqual([]);
+    await execute(url, `INSERT INTO "books" ("id", "title", "pages") VALUES ('1', 'A', 1)`);
+    await expect(execute(url, `UPDATE "books" SET "shelf_id" = 'x'`)).rejects.toThrow("books_shelf_id_fkey");
+    await expect(execute(url, `UPDATE "books" SET "printing" = 1, "url" = ''`)).rejects.toThrow("books_edition_oneof");
+    await execute(
+      url,
+      `ALTER TABLE "books" DROP CONSTRAINT "books_title_check", DROP CONSTRAINT "books_pages_check",
+        ADD CONSTRAINT "books_pages_check" CHECK ("pages" >= 0) NOT VALID, ADD CONSTRAINT "own" CHECK ("pages" < 9)`,
+    );
+    expect(differences(schema, await readSchema(url))).toEqual([
+      "constraint books_title_check of books is missing",
+      "constraint books_pages_check of books is NOT VALID, for a row broke it: settle that, and scaffold migrate up goes on",
+      "constraint own of books is in no migration's schema",
+    ]);
+  });
+});
+
+test("durations and wrappers that were kept as JSON are the same in columns of their own", async () => {
+  const url = await testDatabase();
+  const names = {
+    Duration: "numeric",
+    BytesValue: "bytea",
+    StringValue: "text",
+    UInt64Value: "numeric",
+    BoolValue: "boolean",
+  };
+  const columns = Object.entries(names).map(([name, type], i) => ({
+    field: i + 2,
+    name: name.toLowerCase(),
+    nullable: true,
+    type,
+    json: `google.protobuf.${name}`,
+  }));
+  const now = columns.map((column) => (column.name === "duration" ? column : { ...column, json: undefined }));
+  const id = { field: 1, name: "id", type: "text", nullable: false };
+  const schema = (fields: ColumnSnapshot[]): SchemaSnapshot => ({
+    version: 1,
+    tables: [{ message: "a.v1.Note", name: "notes", key: 1, columns: [id, ...fields], indexes: [] }],
+    messages: {},
+  });
+  const planned = planMigration(schema(columns.map((column) => ({ ...column, type: "jsonb" }))), schema(now), [
+    "MIGRATION_BREAKS_OLD",
+  ]);
+  if ("refusals" in planned) throw new Error(JSON.stringify(planned.refusals));
+  const values = {
+    duration: '"-1.500s"',
+    bytesvalue: '"AP8="',
+    stringvalue: `"it's"`,
+    uint64value: '"18446744073709551615"',
+    boolvalue: "true",
+  };
+  const list = Object.values(values).map((value) => `'${value.replaceAll("'", "''")}'`);
+  await execute(
+    url,
+    `CREATE TABLE "notes" ("id" text PRIMARY KEY, ${Object.keys(values)
+      .map((name) => `"${name}" jsonb`)
+      .join()});
+     INSERT INTO "notes" VALUES ('1', ${list.join()}), ('2', NULL, NULL, NULL, NULL, NULL);
+     ${planned.statements.map(({ sql }) => sql).join(";\n")}`,
+  );
+  const { rows } = await execute(url, `SELECT * FROM "notes" ORDER BY "id"`);
+  expect(rows).toEqual([
+    {
+      id: "1",
+      duration: "-1500000000",
+      bytesvalue: Buffer.from([0, 255]),
+      stringvalue: "it's",
+      uint64value: "18446744073709551615",
+      boolvalue: true,
+    },
+    { id: "2", duration: null, bytesvalue: null, stringvalue: null, uint64value: null, boolvalue: null },
+  ]);
 });
 
 describe("a message that has other names now", () => {

@@ -13,7 +13,7 @@ const widenings: Readonly<Record<string, readonly string[]>> = {
 
 /** Columns that were JSON, and hold the same as something better now: how that is made of this. */
 const recasts: Readonly<Record<string, (column: string) => string>> = {
-  "google.protobuf.Duration": (column) => `rtrim(${column} #>> '{}', 's')::numeric * 1000000000`,
+  "google.protobuf.Duration": (column) => `trunc(rtrim(${column} #>> '{}', 's')::numeric * 1000000000)`,
   "google.protobuf.BytesValue": (column) => `decode(${column} #>> '{}', 'base64')`,
   "google.protobuf.StringValue": (column) => `${column} #>> '{}'`,
   ...Object.fromEntries(

@@ -128,6 +128,114 @@ describe("what an older process would stumble over", () => {
   });
 });
 
+describe("a constraint", () => {
+  const check = (name: string, sql: (string | number)[], refusesDefault?: true) => ({
+    name,
+    sql,
+    ...(refusesDefault && { refusesDefault }),
+  });
+  const columns = [text(2, "a"), number(3, "b")];
+  const rule = check("notes_b_check", [3, " > 0"]);
+  const parent = table([], { message: "a.v1.Parent", name: "parents" });
+  const child = (rest: Partial<TableSnapshot> = {}) =>
+    table(columns, { references: [{ name: "notes_a_fkey", field: 2, message: "a.v1.Parent" }], ...rest });
+
+  test("binds new rows first, then is shown to hold for the others", () => {
+    expect(walk([schema(table(columns)), schema(table(columns, { checks: [rule] }))])).toEqual([
+      'ALTER TABLE "notes" ADD CONSTRAINT "notes_b_check" CHECK ("b" > 0) NOT VALID',
+      'ALTER TABLE "notes" VALIDATE CONSTRAINT "notes_b_check"',
+    ]);
+    expect(walk([schema(table(columns), parent), schema(child(), parent)])).toEqual([
+      'ALTER TABLE "notes" ADD CONSTRAINT "notes_a_fkey" FOREIGN KEY ("a") REFERENCES "parents" ("id") NOT VALID',
+      'ALTER TABLE "notes" VALIDATE CONSTRAINT "notes_a_fkey"',
+    ]);
+  });
+
+  test("that changes is dropped and added; that is the same under other names is kept, or renamed", () => {
+    const before = schema(table(columns, { checks: [rule] }));
+    const [drop, add, validate] = walk([
+      before,
+      schema(table(columns, { checks: [check("notes_b_check", [3, " > 1"])] })),
+    ]);
+    expect(drop).toBe('ALTER TABLE "notes" DROP CONSTRAINT IF EXISTS "notes_b_check"');
+    expect(add).toContain('CHECK ("b" > 1) NOT VALID');
+    expect(validate).toContain("VALIDATE");
+    const renamed = table([text(2, "a"), number(3, "c")], {
+      name: "sheets",
+      checks: [check("sheets_c_check", [3, " > 0"])],
+    });
+    expect(walk([before, schema(renamed)])).toEqual([
+      'ALTER TABLE "notes" RENAME CONSTRAINT "notes_b_check" TO "sheets_c_check"',
+      'ALTER TABLE "notes" RENAME TO "sheets"',
+      'ALTER TABLE "sheets" RENAME COLUMN "b" TO "c"',
+    ]);
+  });
+
+  test("follows the table that it refers to", () => {
+    const heir = { ...parent, message: "a.v1.Heir", renamedFrom: "a.v1.Parent", name: "heirs" };
+    const after = child({ references: [{ name: "notes_a_fkey", field: 2, message: "a.v1.Heir" }] });
+    expect(walk([schema(child(), parent), schema(after, heir)])).toEqual(['ALTER TABLE "parents" RENAME TO "heirs"']);
+  });
+
+  test("is there after the tables that it is about, and gone before them", () => {
+    expect(walk([schema(child(), parent)])).toEqual([
+      expect.stringMatching(/^CREATE TABLE "notes"/),
+      expect.stringMatching(/^CREATE TABLE "parents"/),
+      'ALTER TABLE "notes" ADD CONSTRAINT "notes_a_fkey" FOREIGN KEY ("a") REFERENCES "parents" ("id")',
+    ]);
+    expect(walk([schema(child(), parent), schema()], loses)).toEqual([
+      'ALTER TABLE "notes" DROP CONSTRAINT IF EXISTS "notes_a_fkey"',
+      'DROP TABLE "notes"',
+      'DROP TABLE "parents"',
+    ]);
+    expect(walk([schema(child(), parent), schema(table(columns))], loses)).toEqual([
+      'ALTER TABLE "notes" DROP CONSTRAINT IF EXISTS "notes_a_fkey"',
+      'DROP TABLE "parents"',
+    ]);
+  });
+
+  test("that refuses what older processes write of a new field is refused itself, unless it is allowed", () => {
+    const strict = check("notes_b_check", [3, " > 0"], true);
+    const schemas = [schema(table([text(2, "a")])), schema(table(columns, { checks: [strict] }))];
+    expect(walk(schemas)).toEqual([
+      expect.stringMatching(/^MIGRATION_BREAKS_OLD: b is new, and its rule notes_b_check refuses rows without it/),
+    ]);
+    expect(walk(schemas, ["MIGRATION_BREAKS_OLD"])).toHaveLength(3);
+    expect(walk([schema(table(columns)), schemas[1]!])).toHaveLength(2);
+  });
+
+  test("has a text that is empty become NULL where it refers to rows from now on", () => {
+    const plain = { ...text(2, "a"), nullable: false, default: "''" };
+    const refers = { ...text(2, "a"), emptyIsNull: true as const };
+    const [before, after] = [table([plain]), { ...child(), columns: [id, refers] }];
+    expect(walk([schema(before, parent), schema(after, parent)])).toEqual([
+      expect.stringMatching(/^MIGRATION_BREAKS_OLD: a refers to another row now/),
+    ]);
+    expect(walk([schema(before, parent), schema(after, parent)], ["MIGRATION_BREAKS_OLD"])).toEqual([
+      'ALTER TABLE "notes" ALTER COLUMN "a" DROP NOT NULL',
+      'ALTER TABLE "notes" ALTER COLUMN "a" DROP DEFAULT',
+      'ALTER TABLE "notes" ADD CONSTRAINT "notes_a_fkey" FOREIGN KEY ("a") REFERENCES "parents" ("id") NOT VALID',
+      `UPDATE "notes" SET "a" = NULL WHERE "a" = ''`,
+      'ALTER TABLE "notes" VALIDATE CONSTRAINT "notes_a_fkey"',
+    ]);
+  });
+});
+
+test("what was JSON before there was a better column is made into it when it is allowed", () => {
+  const json = (type: string): ColumnSnapshot => ({ ...text(2, "a"), type: "jsonb", json: `google.protobuf.${type}` });
+  const allowed: Allowable[] = ["MIGRATION_BREAKS_OLD"];
+  const duration = { ...text(2, "a"), type: "numeric", json: "google.protobuf.Duration" };
+  expect(walk([schema(table([json("Duration")])), schema(table([duration]))])).toEqual([
+    expect.stringMatching(/^MIGRATION_BREAKS_OLD/),
+  ]);
+  expect(walk([schema(table([json("Duration")])), schema(table([duration]))], allowed)).toEqual([
+    `ALTER TABLE "notes" ALTER COLUMN "a" TYPE numeric USING (trunc(rtrim("a" #>> '{}', 's')::numeric * 1000000000))::numeric`,
+  ]);
+  expect(
+    walk([schema(table([json("BytesValue")])), schema(table([{ ...text(2, "a"), type: "bytea" }]))], allowed),
+  ).toEqual([`ALTER TABLE "notes" ALTER COLUMN "a" TYPE bytea USING (decode("a" #>> '{}', 'base64'))::bytea`]);
+});
+
 test("an index is built and dropped while its table is in use, and the new one is there before the old one goes", () => {
   const index = (fields: number[], name: string) => ({ name, fields, unique: false });
   const columns = [text(2, "a"), text(3, "b")];

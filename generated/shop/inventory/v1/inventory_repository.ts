@@ -36,13 +36,14 @@ export const productEntity: Entity<typeof ProductSchema, ProductRow> = {
   key: "id",
   createTime: "createTime",
   updateTime: "updateTime",
+  etag: "etag",
   indexed: ["id"],
   constraints: {
     products_id_check: ["id"],
     products_name_check: ["name"],
     products_price_cents_check: ["price_cents"],
   },
-  outputOnly: ["createTime", "updateTime"],
+  outputOnly: ["createTime", "updateTime", "etag"],
   immutable: ["id"],
   toRow: productToRow,
   fromRow: productFromRow,
@@ -66,6 +67,7 @@ export const stockEntity: Entity<typeof StockSchema, StockRow> = {
   key: "productId",
   indexed: ["productId"],
   constraints: {
+    stocks_product_id_fkey: ["product_id"],
     stocks_product_id_check: ["product_id"],
     stocks_available_check: ["available"],
   },

@@ -4,8 +4,9 @@
 
 import { create } from "@bufbuild/protobuf";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import { jsonColumn, messagesColumn, timestamptz } from "@protoscaffold/runtime/data/columns";
+import { jsonColumn, messagesColumn, reference, timestamptz } from "@protoscaffold/runtime/data/columns";
 import { sql } from "drizzle-orm";
+import type { AnyPgColumn } from "drizzle-orm/pg-core";
 import { bigint, check, index, integer, pgTable, text } from "drizzle-orm/pg-core";
 import type { Product, Reservation, ReservationState, Stock, StockLine } from "./inventory_pb.js";
 import { ProductSchema, ReservationSchema, StockLineSchema, StockSchema } from "./inventory_pb.js";
@@ -24,6 +25,7 @@ export const products = pgTable(
     tags: jsonColumn("tags", ProductSchema, "tags").notNull().default([]),
     createTime: timestamptz("create_time"),
     updateTime: timestamptz("update_time"),
+    etag: text("etag").notNull().default(""),
   },
   (table) => [
     check("products_id_check", sql`char_length(${table.id}) <= 64`),
@@ -44,6 +46,7 @@ export type ProductRow = {
   tags: Product["tags"];
   createTime: Timestamp | null;
   updateTime: Timestamp | null;
+  etag: string;
 };
 
 /**
@@ -59,6 +62,7 @@ export function productToRow(product: Product): ProductRow {
     tags: product.tags,
     createTime: product.createTime ?? null,
     updateTime: product.updateTime ?? null,
+    etag: product.etag,
   };
 }
 
@@ -75,6 +79,7 @@ export function productFromRow(row: ProductRow): Product {
     tags: row.tags,
     createTime: row.createTime ?? undefined,
     updateTime: row.updateTime ?? undefined,
+    etag: row.etag,
   });
 }
 
@@ -91,6 +96,7 @@ export const stocks = pgTable(
     reserved: integer("reserved").notNull().default(0),
   },
   (table) => [
+    reference("stocks_product_id_fkey", table.productId, (): AnyPgColumn => products.id),
     check("stocks_product_id_check", sql`char_length(${table.productId}) >= 1`),
     check("stocks_available_check", sql`${table.available} >= 0`),
   ],

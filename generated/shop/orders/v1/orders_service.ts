@@ -74,7 +74,7 @@ export interface OrderServiceHandler {
   ): Promise<MessageInitShape<typeof ReceiptSchema>>;
 
   /**
-   * Returns the orders, oldest first, a page at a time.
+   * Returns the orders, oldest first unless asked otherwise, a page at a time.
    *
    * Standard. Ends after 2 s at the latest. No side effects.
    *

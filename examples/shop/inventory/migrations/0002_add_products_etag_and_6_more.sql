@@ -1,4 +1,7 @@
 -- lock: ACCESS EXCLUSIVE; rows: untouched
+ALTER TABLE "products" ADD COLUMN "etag" text NOT NULL DEFAULT '';
+
+-- lock: ACCESS EXCLUSIVE; rows: untouched
 -- From now on nobody, and no process of the version before, writes what it refuses.
 ALTER TABLE "products" ADD CONSTRAINT "products_id_check" CHECK (char_length("id") <= 64) NOT VALID;
 
@@ -17,6 +20,10 @@ ALTER TABLE "stocks" ADD CONSTRAINT "stocks_product_id_check" CHECK (char_length
 -- lock: ACCESS EXCLUSIVE; rows: untouched
 -- From now on nobody, and no process of the version before, writes what it refuses.
 ALTER TABLE "stocks" ADD CONSTRAINT "stocks_available_check" CHECK ("available" >= 0) NOT VALID;
+
+-- lock: SHARE ROW EXCLUSIVE; rows: untouched
+-- It locks "products" too. From now on nobody, and no process of the version before, writes what it refuses.
+ALTER TABLE "stocks" ADD CONSTRAINT "stocks_product_id_fkey" FOREIGN KEY ("product_id") REFERENCES "products" ("id") NOT VALID;
 
 -- scaffold: outside a transaction
 
@@ -39,3 +46,7 @@ ALTER TABLE "stocks" VALIDATE CONSTRAINT "stocks_product_id_check";
 -- lock: SHARE UPDATE EXCLUSIVE; rows: scanned
 -- Fails if a row breaks it already: settle those first.
 ALTER TABLE "stocks" VALIDATE CONSTRAINT "stocks_available_check";
+
+-- lock: SHARE UPDATE EXCLUSIVE; rows: scanned
+-- Fails if a row breaks it already: settle those first.
+ALTER TABLE "stocks" VALIDATE CONSTRAINT "stocks_product_id_fkey";
