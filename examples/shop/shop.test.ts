@@ -52,6 +52,39 @@ const failure = async (call: Promise<unknown>) => {
 };
 
 describe("over REST", () => {
+  test("a customer's orders are listed, newest first", async () => {
+    const customerId = randomUUID();
+    const ids: string[] = [];
+    for (let i = 0; i < 3; i++) {
+      ids.unshift((await json("POST", "/v1/orders", { ...orderOf("oak-tray"), customerId })).body.id);
+    }
+    const query = new URLSearchParams({
+      filter: `customer_id = "${customerId}"`,
+      order_by: "create_time desc",
+      page_size: "2",
+    });
+    const first = (await json("GET", `/v1/orders?${query}`)).body;
+    query.set("page_token", first.nextPageToken);
+    const second = (await json("GET", `/v1/orders?${query}`)).body;
+    expect([...first.orders, ...second.orders].map(({ id }) => id)).toEqual(ids);
+    expect(second.nextPageToken).toBe("");
+    const other = await json("GET", "/v1/orders?filter=total_cents%20%3E%201");
+    expect(other).toMatchObject({
+      status: 400,
+      body: { message: expect.stringContaining("it may compare id, customer_id") },
+    });
+  });
+
+  test("a product that somebody else has changed is not changed unseen", async () => {
+    const before = (await json("GET", "/v1/products/oak-tray")).body;
+    const change = { tags: ["wood", "tray"], etag: before.etag };
+    const after = (await json("PATCH", "/v1/products/oak-tray", change)).body;
+    expect(after.etag).not.toBe(before.etag);
+    expect(await json("PATCH", "/v1/products/oak-tray", change)).toMatchObject({ status: 409 });
+    // Its stock is counted.
+    expect(await json("DELETE", "/v1/products/oak-tray")).toMatchObject({ status: 400, body: { code: 9 } });
+  });
+
   test("an order goes its whole way", async () => {
     const before = await stockOf("oak-tray");
     const placed = await json("POST", "/v1/orders", orderOf("oak-tray", 2));

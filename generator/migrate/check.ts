@@ -1,9 +1,10 @@
 import type { ServiceDatabase } from "./databases.js";
 import { differences } from "./differences.js";
 import { readFolder } from "./folder.js";
-import { readSchema } from "./live-schema.js";
+import { readSchema, readWanted } from "./live-schema.js";
 import { emptySchema } from "./plan.js";
 import { loadRunner } from "./runner.js";
+import type { SchemaSnapshot } from "./snapshot.js";
 
 /** How a service's database, its ledger and its folder of migrations fit together. */
 export interface DatabaseStatus {
@@ -21,6 +22,11 @@ export async function statusOf({ service, url, directory }: ServiceDatabase): Pr
   return { service, ...(await migrationStatus({ url, directory })) };
 }
 
+/** Everything in which a database is not what the migrations made of it. */
+export async function differencesOf(wanted: SchemaSnapshot, url: string): Promise<string[]> {
+  return differences(wanted, await readSchema(url), await readWanted(url, wanted));
+}
+
 /** Compares the ledger with the files, and, if everything was applied, the tables with the newest snapshot. */
 export async function verify(root: string, database: ServiceDatabase): Promise<DatabaseStatus> {
   const status = await statusOf(database);
@@ -31,6 +37,6 @@ export async function verify(root: string, database: ServiceDatabase): Promise<D
   // What was not applied yet is no difference of its own.
   const compared = status.pending.length === 0;
   const wanted = folder.recorded?.schema ?? emptySchema;
-  const live = compared ? differences(wanted, await readSchema(database.url)) : [];
+  const live = compared ? await differencesOf(wanted, database.url) : [];
   return { ...status, faults: [...folder.faults, ...status.faults, ...pending, ...live] };
 }

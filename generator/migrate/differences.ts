@@ -4,13 +4,21 @@ import type { ColumnSnapshot, IndexSnapshot, SchemaSnapshot, TableSnapshot } fro
 /**
  * Everything in which a database is not what the migrations made of it, a sentence each without its full stop. Tables
  * that the contract does not know are a person's own, and are let be.
+ *
+ * @param made the tables as the database would make them now, so that the texts of CHECKs can be compared
  */
-export function differences(wanted: SchemaSnapshot, live: ReadonlyMap<string, LiveTable>): string[] {
+export function differences(
+  wanted: SchemaSnapshot,
+  live: ReadonlyMap<string, LiveTable>,
+  made: ReadonlyMap<string, LiveTable>,
+): string[] {
   const names = new Set(wanted.tables.map(({ name }) => name));
   return [
     ...wanted.tables.flatMap((table) => {
       const found = live.get(table.name);
-      return found === undefined ? [`table ${table.name} is missing`] : ofTable(table, found, wanted);
+      return found === undefined
+        ? [`table ${table.name} is missing`]
+        : ofTable(table, found, wanted, made.get(table.name));
     }),
     ...(wanted.dropped ?? [])
       .filter(({ name }) => live.has(name) && !names.has(name))
@@ -18,7 +26,7 @@ export function differences(wanted: SchemaSnapshot, live: ReadonlyMap<string, Li
   ];
 }
 
-function ofTable(table: TableSnapshot, live: LiveTable, schema: SchemaSnapshot): string[] {
+function ofTable(table: TableSnapshot, live: LiveTable, schema: SchemaSnapshot, made: LiveTable | undefined): string[] {
   const key = table.columns.find(({ field }) => field === table.key)!.name;
   return [
     ...(live.key.join() === key ? [] : [`${table.name} has the primary key (${live.key.join(", ")}), not (${key})`]),
@@ -30,7 +38,7 @@ function ofTable(table: TableSnapshot, live: LiveTable, schema: SchemaSnapshot):
       (index, found) => ofIndex(table, index, found),
     ),
     ...both(
-      constraintsOf(table, schema),
+      constraintsOf(table, schema, made),
       live.constraints,
       (constraint) => `constraint ${constraint} of ${table.name}`,
       ofConstraint,
@@ -38,29 +46,39 @@ function ofTable(table: TableSnapshot, live: LiveTable, schema: SchemaSnapshot):
   ];
 }
 
-/** What the database should tell of a table's constraints. The text of a CHECK is its own, so only columns are compared. */
-function constraintsOf(table: TableSnapshot, schema: SchemaSnapshot): LiveConstraint[] {
-  const named = (fields: readonly unknown[]) =>
-    table.columns.filter(({ field }) => fields.includes(field)).map(({ name }) => name);
+/** What the database should tell of a table's constraints. */
+function constraintsOf(table: TableSnapshot, schema: SchemaSnapshot, made: LiveTable | undefined): WantedConstraint[] {
+  const target = (wanted: string) => schema.tables.find(({ message }) => message === wanted)?.name ?? null;
   return [
-    ...(table.checks ?? []).map(({ name, sql }) => ({ name, valid: true, columns: named(sql), refersTo: null })),
+    ...(table.checks ?? []).map(({ name }) => ({
+      name,
+      refersTo: null,
+      columns: [],
+      definition: made?.constraints.find((constraint) => constraint.name === name)?.definition,
+    })),
     ...(table.references ?? []).map(({ name, field, message }) => ({
       name,
-      valid: true,
-      columns: named([field]),
-      refersTo: schema.tables.find((target) => target.message === message)?.name ?? null,
+      refersTo: target(message),
+      columns: table.columns.filter((column) => column.field === field).map((column) => column.name),
+      definition: undefined,
     })),
   ];
 }
 
-function ofConstraint(wanted: LiveConstraint, live: LiveConstraint): string[] {
-  const [columns, found] = [wanted.columns.toSorted(), live.columns.toSorted()];
-  const what = ({ refersTo }: LiveConstraint) => (refersTo === null ? "a CHECK" : `a reference to ${refersTo}`);
-  return [
-    ...(live.valid ? [] : ["is NOT VALID, for a row broke it: settle that, and scaffold migrate up goes on"]),
-    ...(what(live) === what(wanted) ? [] : [`is ${what(live)}, not ${what(wanted)}`]),
-    ...(columns.join() === found.join() ? [] : [`is about (${found.join(", ")}), not (${columns.join(", ")})`]),
-  ];
+interface WantedConstraint extends Pick<LiveConstraint, "name" | "refersTo" | "columns"> {
+  /** Of a CHECK. */
+  readonly definition: string | undefined;
+}
+
+function ofConstraint(wanted: WantedConstraint, live: LiveConstraint): string[] {
+  const invalid = live.valid ? [] : ["is NOT VALID, for a row broke it: settle that, and scaffold migrate up goes on"];
+  if (wanted.refersTo === null) {
+    return live.definition === wanted.definition
+      ? invalid
+      : [...invalid, `is ${live.definition}, not ${wanted.definition}`];
+  }
+  const same = live.refersTo === wanted.refersTo && live.columns.join() === wanted.columns.join();
+  return same ? invalid : [...invalid, `is ${live.definition}, not a reference to ${wanted.refersTo}`];
 }
 
 /** Pairs what is wanted with what there is, by name. */

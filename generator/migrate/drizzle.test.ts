@@ -45,6 +45,7 @@ test.each(services)("the migrations of %s make the tables that Drizzle is told o
       references.map(({ key, columns, foreignTable }) => ({
         name: key.getName(),
         valid: true,
+        definition: expect.stringMatching(/^FOREIGN KEY/),
         columns: columns.map((column) => column.name),
         refersTo: getTableName(foreignTable),
       })),

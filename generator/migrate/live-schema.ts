@@ -1,4 +1,6 @@
 import pg from "pg";
+import type { SchemaSnapshot } from "./snapshot.js";
+import { createTable } from "./sql.js";
 
 /** A table as it is in a database. */
 export interface LiveTable {
@@ -34,18 +36,46 @@ export interface LiveConstraint {
   readonly columns: readonly string[];
   /** The table that a foreign key refers to; null: it is a CHECK. */
   readonly refersTo: string | null;
+  /** As PostgreSQL prints it, which is not as it was written. */
+  readonly definition: string;
 }
 
 /** The tables of a database, in the schema that comes first, by name. */
 export async function readSchema(url: string): Promise<ReadonlyMap<string, LiveTable>> {
+  return connected(url, (client) => readTables(client, "current_schema()::regnamespace"));
+}
+
+/**
+ * The same tables as the database would have them if they were made now: the way to know how it prints a CHECK. They are
+ * made for this session only, and never seen by another.
+ */
+export async function readWanted(url: string, schema: SchemaSnapshot): Promise<ReadonlyMap<string, LiveTable>> {
+  return connected(url, async (client) => {
+    await client.query("BEGIN");
+    for (const table of schema.tables) {
+      await client.query(createTable(table).sql.replace(/^CREATE TABLE/, "CREATE TEMPORARY TABLE"));
+    }
+    const wanted = await readTables(client, "pg_my_temp_schema()");
+    await client.query("ROLLBACK");
+    return wanted;
+  });
+}
+
+async function connected<T>(url: string, body: (client: pg.Client) => Promise<T>): Promise<T> {
   const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5000 });
   await client.connect();
   try {
-    const { rows } = await client.query<{ name: string } & LiveTable>(tables);
-    return new Map(rows.map(({ name, ...table }) => [name, table]));
+    return await body(client);
   } finally {
     await client.end();
   }
+}
+
+async function readTables(client: pg.Client, schema: string): Promise<ReadonlyMap<string, LiveTable>> {
+  const { rows } = await client.query<{ name: string } & LiveTable>(
+    `${tables}\nWHERE c.relnamespace = ${schema} AND c.relkind IN ('r', 'p')`,
+  );
+  return new Map(rows.map(({ name, ...table }) => [name, table]));
 }
 
 const tables = `
@@ -66,6 +96,7 @@ SELECT c.relname AS "name",
     WHERE i.indrelid = c.oid AND NOT i.indisprimary) AS "indexes",
   (SELECT coalesce(json_agg(json_build_object(
       'name', k.conname, 'valid', k.convalidated, 'refersTo', t.relname,
+      'definition', replace(pg_get_constraintdef(k.oid), ' NOT VALID', ''),
       'columns', (SELECT coalesce(json_agg(a.attname ORDER BY a.attnum), '[]') FROM pg_attribute a
         WHERE a.attrelid = k.conrelid AND a.attnum = ANY (k.conkey))
     ) ORDER BY k.conname), '[]')
@@ -74,5 +105,4 @@ SELECT c.relname AS "name",
   (SELECT coalesce(json_agg(a.attname ORDER BY a.attnum), '[]')
     FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)
     WHERE i.indrelid = c.oid AND i.indisprimary) AS "key"
-FROM pg_class c
-WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p')`;
+FROM pg_class c`;

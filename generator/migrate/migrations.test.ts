@@ -13,11 +13,11 @@ import { testDatabase } from "../testing/database.js";
 import { compile } from "../testing/image.js";
 import { execute } from "../testing/tables.js";
 import type { Allowable } from "./changes.js";
-import { differences } from "./differences.js";
-import { readSchema } from "./live-schema.js";
+import { differencesOf } from "./check.js";
 import { type Migrations, planMigrations } from "./migrations.js";
-import { planMigration } from "./plan.js";
-import { type ColumnSnapshot, type SchemaSnapshot, snapshotOf } from "./snapshot.js";
+import { emptySchema, planMigration } from "./plan.js";
+import { type ColumnSnapshot, type SchemaSnapshot, snapshotOf, type TableSnapshot } from "./snapshot.js";
+import { printSql } from "./statement.js";
 
 const testdata = fileURLToPath(new URL("./testdata/", import.meta.url));
 const contracts = new Map<string, Contract>();
@@ -111,21 +111,53 @@ describe("what must hold of rows", () => {
     const directory = pathToFileURL(join(root, "services/library/migrations"));
     await migrate({ url, directory });
     const schema = snapshotOf(contracts.get("library")!.services[0]!);
-    expect(differences(schema, await readSchema(url))).toEqual([]);
+    expect(await differencesOf(schema, url)).toEqual([]);
     await execute(url, `INSERT INTO "books" ("id", "title", "pages") VALUES ('1', 'A', 1)`);
     await expect(execute(url, `UPDATE "books" SET "shelf_id" = 'x'`)).rejects.toThrow("books_shelf_id_fkey");
     await expect(execute(url, `UPDATE "books" SET "printing" = 1, "url" = ''`)).rejects.toThrow("books_edition_oneof");
     await execute(
       url,
       `ALTER TABLE "books" DROP CONSTRAINT "books_title_check", DROP CONSTRAINT "books_pages_check",
-        ADD CONSTRAINT "books_pages_check" CHECK ("pages" >= 0) NOT VALID, ADD CONSTRAINT "own" CHECK ("pages" < 9)`,
+        ADD CONSTRAINT "books_pages_check" CHECK ("pages" >= 1) NOT VALID, ADD CONSTRAINT "own" CHECK ("pages" < 9)`,
     );
-    expect(differences(schema, await readSchema(url))).toEqual([
+    expect(await differencesOf(schema, url)).toEqual([
       "constraint books_title_check of books is missing",
       "constraint books_pages_check of books is NOT VALID, for a row broke it: settle that, and scaffold migrate up goes on",
+      "constraint books_pages_check of books is CHECK ((pages >= 1)), not CHECK ((pages >= 0))",
       "constraint own of books is in no migration's schema",
     ]);
   });
+});
+
+test("a row that breaks a new rule stops the migration, which goes on when it is settled", async () => {
+  const url = await testDatabase();
+  const directory = pathToFileURL(join(root, "notes"));
+  const columns = [
+    { field: 1, name: "id", type: "text", nullable: false },
+    { field: 2, name: "size", type: "integer", nullable: true },
+  ];
+  const notes: TableSnapshot = { message: "a.v1.Note", name: "notes", key: 1, columns, indexes: [] };
+  const schemas: SchemaSnapshot[] = [
+    { version: 1, tables: [notes], messages: {} },
+    { version: 1, tables: [{ ...notes, checks: [{ name: "notes_size_check", sql: [2, " > 0"] }] }], messages: {} },
+  ];
+  let before = emptySchema;
+  for (const [i, schema] of schemas.entries()) {
+    const planned = planMigration(before, schema);
+    if ("refusals" in planned) throw new Error(JSON.stringify(planned.refusals));
+    await write(`notes/000${i + 1}_step.sql`, printSql(planned.statements, planned.outside));
+    before = schema;
+    if (i > 0) break;
+    await migrate({ url, directory });
+    await execute(url, `INSERT INTO "notes" VALUES ('old', 0)`);
+  }
+  await expect(migrate({ url, directory })).rejects.toThrow(
+    /"notes_size_check" of relation "notes" is violated by some row; what stands before it was applied, and the next run goes on/,
+  );
+  await expect(execute(url, `INSERT INTO "notes" VALUES ('new', 0)`)).rejects.toThrow("notes_size_check");
+  await execute(url, `UPDATE "notes" SET "size" = 1`);
+  await migrate({ url, directory });
+  expect(await differencesOf(schemas[1]!, url)).toEqual([]);
 });
 
 test("durations and wrappers that were kept as JSON are the same in columns of their own", async () => {

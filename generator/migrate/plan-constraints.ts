@@ -30,6 +30,8 @@ export function planConstraints(
   }
   const sameTarget = (one: ReferenceSnapshot, other: ReferenceSnapshot) =>
     one.field === other.field && one.message === formerName(other.message, before, after);
+  // The database reads an expression with the types that its columns have when it is added.
+  const sameCheck = (one: CheckSnapshot, other: CheckSnapshot) => textOf(old, one) === textOf(table, other);
   const checks = pair(old.checks ?? [], table.checks ?? [], sameCheck);
   const targets = pair(old.references ?? [], references, sameTarget);
   const known = [...(old.checks ?? []), ...(old.references ?? [])];
@@ -107,8 +109,9 @@ function pair<T>(old: readonly T[], now: readonly T[], same: (was: T, is: T) => 
   };
 }
 
-function sameCheck(one: CheckSnapshot, other: CheckSnapshot): boolean {
-  return JSON.stringify(one.sql) === JSON.stringify(other.sql);
+function textOf({ columns }: TableSnapshot, { sql }: CheckSnapshot): string {
+  const typed = (number: number) => [number, columns.find(({ field }) => field === number)?.type];
+  return JSON.stringify(sql.map((piece) => (typeof piece === "number" ? typed(piece) : piece)));
 }
 
 /** What a message was called before, if it is an entity now. */

@@ -171,6 +171,20 @@ describe("a constraint", () => {
     ]);
   });
 
+  test("is read anew with the new type of its column", () => {
+    const wide = { ...number(3, "b"), type: "bigint" };
+    const schemas = [
+      [text(2, "a"), number(3, "b")],
+      [text(2, "a"), wide],
+    ].map((columns) => schema(table(columns, { checks: [rule] })));
+    expect(walk(schemas, ["MIGRATION_BREAKS_OLD"]).map((sql) => sql.replace(/^ALTER TABLE "notes" /, ""))).toEqual([
+      'DROP CONSTRAINT IF EXISTS "notes_b_check"',
+      'ALTER COLUMN "b" TYPE bigint',
+      'ADD CONSTRAINT "notes_b_check" CHECK ("b" > 0) NOT VALID',
+      'VALIDATE CONSTRAINT "notes_b_check"',
+    ]);
+  });
+
   test("follows the table that it refers to", () => {
     const heir = { ...parent, message: "a.v1.Heir", renamedFrom: "a.v1.Parent", name: "heirs" };
     const after = child({ references: [{ name: "notes_a_fkey", field: 2, message: "a.v1.Heir" }] });

@@ -7,8 +7,7 @@ import fc from "fast-check";
 import pg from "pg";
 import { expect } from "vitest";
 import { allowable } from "../migrate/changes.js";
-import { differences } from "../migrate/differences.js";
-import { readSchema } from "../migrate/live-schema.js";
+import { differencesOf } from "../migrate/check.js";
 import { emptySchema, planMigration } from "../migrate/plan.js";
 import { printSql } from "../migrate/statement.js";
 import { withTombstones } from "../migrate/tombstones.js";
@@ -46,7 +45,7 @@ export async function walkEdits(count: number): Promise<void> {
           for (const { query, rows } of schema.expected) {
             expect((await client.query({ text: query, rowMode: "array" })).rows).toEqual(rows);
           }
-          expect(differences(after, await readSchema(url))).toEqual([]);
+          expect(await differencesOf(after, url)).toEqual([]);
           await client.query(schema.insert());
         }
       } finally {

@@ -131,7 +131,7 @@ describe("a list", () => {
     const { products } = data.repositories;
     await execute(
       url,
-      `INSERT INTO "products" ("id", "name", "price_cents", "tags") SELECT 'n' || i, '', 0, '[]' FROM generate_series(1, 1100) i`,
+      `INSERT INTO "products" ("id", "name", "price_cents", "tags", "etag") SELECT 'n' || i, '', 0, '[]', '' FROM generate_series(1, 1100) i`,
     );
     expect((await products.list()).items).toHaveLength(50);
     expect((await products.list({ pageSize: 5000 })).items).toHaveLength(1000);

@@ -48,14 +48,14 @@ function condition(entity: Entity, name: string, operator: Operator, word: strin
   const field = localName === undefined ? undefined : entity.schema.field[localName];
   const column = localName === undefined ? undefined : getTableColumns(entity.table)[localName];
   if (field === undefined || column === undefined || isBytes(field)) {
-    throw refused(entity, `compares ${name}, which it cannot`);
+    throw refused(entity, `compares ${short(name)}, which it cannot`);
   }
   const isOrdered = field.fieldKind !== "enum" && scalarOf(field) !== ScalarType.BOOL;
   if (!isOrdered && operator !== "=" && operator !== "!=") {
     throw refused(entity, `compares ${name} by ${operator}, but its values have no order: use = or !=`);
   }
   const value = meaning(field, word);
-  if (value === undefined) throw refused(entity, `compares ${name} with ${word}: write ${wanted(field)}`);
+  if (value === undefined) throw refused(entity, `compares ${name} with ${short(word)}: write ${wanted(field)}`);
   const emptyIsNull = field.presence === IMPLICIT && !column.notNull && !column.primary;
   if (emptyIsNull && typeof value === "string") return compareText(column, operator, value);
   // What is not set is not this.
@@ -151,6 +151,10 @@ function wanted(field: DescField): string {
     default:
       return "a whole number in its range";
   }
+}
+
+function short(word: string): string {
+  return word.length > 40 ? `${word.slice(0, 40)}…` : word;
 }
 
 function refused(entity: Entity, problem: string) {

@@ -231,8 +231,10 @@ export class Rows<D extends DescMessage> implements TransactionRepository<D>, So
   }
 
   #hasEtag({ etag = "" }: Precondition): SQL | undefined {
-    const column = this.#entity.etag === undefined ? undefined : this.#columns[this.#entity.etag];
-    return etag === "" || column === undefined ? undefined : eq(column, etag);
+    if (etag === "") return undefined;
+    const { schema, etag: field } = this.#entity;
+    if (field === undefined) throw new Error(`${schema.typeName} has no etag that could be compared`);
+    return eq(this.#columns[field]!, etag);
   }
 
   /** Says why no row was written: there is none in this state, or it is not what the caller has seen. */

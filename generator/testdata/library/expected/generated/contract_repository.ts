@@ -37,8 +37,10 @@ export const shelfEntity: Entity<typeof ShelfSchema, ShelfRow> = {
   schema: ShelfSchema,
   table: shelfs,
   key: "id",
-  indexed: ["id"],
-  constraints: {},
+  indexed: ["id", "firstBookId"],
+  constraints: {
+    shelfs_first_book_id_fkey: ["first_book_id"],
+  },
   outputOnly: [],
   immutable: ["id"],
   toRow: shelfToRow,

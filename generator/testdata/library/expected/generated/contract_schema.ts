@@ -25,9 +25,17 @@ import { BookSchema, ReviewSchema, RulesSchema, ShelfSchema } from "./contract_p
  *
  * @generated from message library.v1.Shelf
  */
-export const shelfs = pgTable("shelfs", {
-  id: text("id").primaryKey(),
-});
+export const shelfs = pgTable(
+  "shelfs",
+  {
+    id: text("id").primaryKey(),
+    firstBookId: text("first_book_id"),
+  },
+  (table) => [
+    index("shelfs_first_book_id_idx").on(table.firstBookId),
+    reference("shelfs_first_book_id_fkey", table.firstBookId, (): AnyPgColumn => books.id),
+  ],
+);
 
 /**
  * A row of shelfs.
@@ -36,6 +44,7 @@ export const shelfs = pgTable("shelfs", {
  */
 export type ShelfRow = {
   id: string;
+  firstBookId: string | null;
 };
 
 /**
@@ -46,6 +55,7 @@ export type ShelfRow = {
 export function shelfToRow(shelf: Shelf): ShelfRow {
   return {
     id: shelf.id,
+    firstBookId: shelf.firstBookId || null,
   };
 }
 
@@ -57,6 +67,7 @@ export function shelfToRow(shelf: Shelf): ShelfRow {
 export function shelfFromRow(row: ShelfRow): Shelf {
   return create(ShelfSchema, {
     id: row.id,
+    firstBookId: row.firstBookId ?? "",
   });
 }
 
