@@ -57,7 +57,7 @@ message WatchOrderResponse {}`,
   },
   METHOD_NEAR_STANDARD: {
     holds: "A method named like a standard one, and shaped otherwise, is written by hand.",
-    why: "This is a note, not an error: Get, List, BatchGet, Create, Update and Delete of an entity work without code if they have the standard shape (AIP-131 to 135, 231), and it says what is in the way.",
+    why: "This is a note, not an error: Get, List, BatchGet, Create, Update, Delete and Undelete of an entity work without code if they have the standard shape (AIP-131 to 135, 164, 231), and it says what is in the way.",
     language: "proto",
     bad: `service OrderService {
   option (scaffold.v1.service) = {entities: "Order"};

@@ -50,7 +50,7 @@ services/orders/migrations/0003_add_orders_status.{sql,json}`,
   },
   MIGRATION_BREAKS_OLD: {
     holds: "A process of the version before works on after the migration.",
-    why: "While a release goes out, both versions use one database. The one before fails on a NULL that it does not expect, and on a type that it does not know. If nothing of it runs, scaffold generate --allow MIGRATION_BREAKS_OLD plans the change.",
+    why: "While a release goes out, both versions use one database. The one before fails on a NULL that it does not expect, on a type that it does not know, and on a rule of a field that it does not set. If nothing of it runs, scaffold generate --allow MIGRATION_BREAKS_OLD plans the change.",
     language: "diff",
     bad: ` message Order {
    string id = 1 [(google.api.field_behavior) = IDENTIFIER];

@@ -91,7 +91,8 @@ export type EntityOptions = Message<"scaffold.v1.EntityOptions"> & {
   table: string;
 
   /**
-   * Indexes beside the primary key, which is the field marked (google.api.field_behavior) = IDENTIFIER.
+   * Indexes beside the primary key, which is the field marked (google.api.field_behavior) = IDENTIFIER. Standard lists are
+   * filtered and ordered by the fields of these, and by no others.
    *
    * @generated from field: repeated scaffold.v1.Index index = 2;
    */
