@@ -1,4 +1,4 @@
-import { create, type DescEnum, type DescField, fromJson, ScalarType } from "@bufbuild/protobuf";
+import { type DescEnum, type DescField, fromJson, ScalarType } from "@bufbuild/protobuf";
 import { DurationSchema, isWrapperDesc, TimestampSchema } from "@bufbuild/protobuf/wkt";
 import { eq, getTableColumns, gt, gte, isNotNull, isNull, lt, lte, or, type SQL, sql } from "drizzle-orm";
 import type { PgColumn } from "drizzle-orm/pg-core";
@@ -102,10 +102,9 @@ function enumNumber(desc: DescEnum, name: string): number | undefined {
 }
 
 function instantOrDuration(field: DescField, text: string): unknown {
-  const schema = field.message?.typeName === TimestampSchema.typeName ? TimestampSchema : DurationSchema;
+  const isInstant = field.message?.typeName === TimestampSchema.typeName;
   try {
-    const value = fromJson<typeof TimestampSchema | typeof DurationSchema>(schema, text);
-    return create<typeof TimestampSchema | typeof DurationSchema>(schema, value);
+    return isInstant ? fromJson(TimestampSchema, text) : fromJson(DurationSchema, text);
   } catch {
     return undefined;
   }
