@@ -75,6 +75,7 @@ export function writeProduct(w: Writer, m: Init<typeof ProductSchema>): void {
     writeTimestamp(w, m.updateTime);
     w.close(at);
   }
+  if (m.etag) w.tag(7, 2).string(m.etag);
   if (m.$unknown !== undefined) w.unknown(m, "shop.inventory.v1.Product");
 }
 
@@ -102,6 +103,9 @@ export function readProduct(r: Reader, end: number, before?: Product): Product {
       case 6:
         m.updateTime = readTimestamp(r, r.length(), m.updateTime);
         break;
+      case 7:
+        m.etag = r.string();
+        break;
       default:
         r.unknown(tag, m);
     }
@@ -118,6 +122,7 @@ export function newProduct(): Product {
     name: "",
     priceCents: 0n,
     tags: [],
+    etag: "",
   };
 }
 
@@ -650,6 +655,7 @@ export const deleteProductRequestCodec: Codec<typeof DeleteProductRequestSchema>
 /** Writes the fields of DeleteProductRequest. */
 export function writeDeleteProductRequest(w: Writer, m: Init<typeof DeleteProductRequestSchema>): void {
   if (m.id) w.tag(1, 2).string(m.id);
+  if (m.etag) w.tag(2, 2).string(m.etag);
   if (m.$unknown !== undefined) w.unknown(m, "shop.inventory.v1.DeleteProductRequest");
 }
 
@@ -661,6 +667,9 @@ export function readDeleteProductRequest(r: Reader, end: number, before?: Delete
     switch (tag >>> 3) {
       case 1:
         m.id = r.string();
+        break;
+      case 2:
+        m.etag = r.string();
         break;
       default:
         r.unknown(tag, m);
@@ -675,6 +684,7 @@ export function newDeleteProductRequest(): DeleteProductRequest {
   return {
     $typeName: "shop.inventory.v1.DeleteProductRequest",
     id: "",
+    etag: "",
   };
 }
 

@@ -395,6 +395,8 @@ export const listOrdersRequestCodec: Codec<typeof ListOrdersRequestSchema> = /*@
 export function writeListOrdersRequest(w: Writer, m: Init<typeof ListOrdersRequestSchema>): void {
   if (m.pageSize != null && m.pageSize !== 0) w.tag(1, 0).int32(m.pageSize);
   if (m.pageToken) w.tag(2, 2).string(m.pageToken);
+  if (m.filter) w.tag(3, 2).string(m.filter);
+  if (m.orderBy) w.tag(4, 2).string(m.orderBy);
   if (m.$unknown !== undefined) w.unknown(m, "shop.orders.v1.ListOrdersRequest");
 }
 
@@ -410,6 +412,12 @@ export function readListOrdersRequest(r: Reader, end: number, before?: ListOrder
       case 2:
         m.pageToken = r.string();
         break;
+      case 3:
+        m.filter = r.string();
+        break;
+      case 4:
+        m.orderBy = r.string();
+        break;
       default:
         r.unknown(tag, m);
     }
@@ -424,6 +432,8 @@ export function newListOrdersRequest(): ListOrdersRequest {
     $typeName: "shop.orders.v1.ListOrdersRequest",
     pageSize: 0,
     pageToken: "",
+    filter: "",
+    orderBy: "",
   };
 }
 

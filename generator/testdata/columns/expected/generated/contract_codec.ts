@@ -2,17 +2,49 @@
 // @generated from file contract.proto (package columns.v1, syntax proto3)
 /* eslint-disable */
 
+import type { Duration } from "@bufbuild/protobuf/wkt";
 import type { Codec, Init } from "@protoscaffold/runtime/codec/codec";
 import { defineCodec } from "@protoscaffold/runtime/codec/codec";
-import { readDuration, writeDuration } from "@protoscaffold/runtime/codec/google/protobuf/duration_codec";
+import { newDuration, readDuration, writeDuration } from "@protoscaffold/runtime/codec/google/protobuf/duration_codec";
+import { readFieldMask, writeFieldMask } from "@protoscaffold/runtime/codec/google/protobuf/field_mask_codec";
+import {
+  readListValue,
+  readValue,
+  writeListValue,
+  writeValue,
+} from "@protoscaffold/runtime/codec/google/protobuf/struct_codec";
 import { readTimestamp, writeTimestamp } from "@protoscaffold/runtime/codec/google/protobuf/timestamp_codec";
 import {
+  newBoolValue,
+  newBytesValue,
+  newDoubleValue,
+  newFloatValue,
   newInt32Value,
+  newInt64Value,
+  newStringValue,
+  newUInt32Value,
+  newUInt64Value,
+  readBoolValue,
+  readBytesValue,
+  readDoubleValue,
+  readFloatValue,
   readInt32Value,
+  readInt64Value,
+  readStringValue,
+  readUInt32Value,
+  readUInt64Value,
+  writeBoolValue,
+  writeBytesValue,
+  writeDoubleValue,
+  writeFloatValue,
   writeInt32Value,
+  writeInt64Value,
+  writeStringValue,
+  writeUInt32Value,
+  writeUInt64Value,
 } from "@protoscaffold/runtime/codec/google/protobuf/wrappers_codec";
 import { readJsonObject, writeJsonObject } from "@protoscaffold/runtime/codec/json";
-import { entries, noBytes, numberKey, put, wrap } from "@protoscaffold/runtime/codec/message";
+import { boolKey, entries, noBytes, numberKey, put, wrap } from "@protoscaffold/runtime/codec/message";
 import type { Reader } from "@protoscaffold/runtime/codec/reader";
 import type { Writer } from "@protoscaffold/runtime/codec/writer";
 import type { Thing, Thing_Part } from "./contract_pb.js";
@@ -104,6 +136,171 @@ export function writeThing(w: Writer, m: Init<typeof ThingSchema>): void {
     const at = w.open(2, value);
     writeThing_Part(w, value);
     w.close(at);
+    w.close(entry);
+  }
+  switch (m.choice?.case) {
+    case "choiceText":
+      w.tag(32, 2).string(m.choice.value);
+      break;
+    case "choiceBytes":
+      w.tag(33, 2).bytes(m.choice.value);
+      break;
+    case "choiceDouble":
+      w.tag(34, 1).double(m.choice.value);
+      break;
+    case "choiceUint64":
+      w.tag(35, 0).uint64(m.choice.value);
+      break;
+    case "choiceInt64":
+      w.tag(36, 0).int64(m.choice.value);
+      break;
+    case "choiceBool":
+      w.tag(37, 0).bool(m.choice.value);
+      break;
+    case "choiceColor":
+      w.tag(38, 0).int32(m.choice.value);
+      break;
+    case "choiceTimestamp": {
+      const at = w.open(39, m.choice.value);
+      writeTimestamp(w, m.choice.value);
+      w.close(at);
+      break;
+    }
+    case "choiceDuration": {
+      const at = w.open(40, m.choice.value);
+      writeDuration(w, m.choice.value);
+      w.close(at);
+      break;
+    }
+    case "choiceWrapper": {
+      const at = w.open(41, m.choice.value);
+      writeUInt64Value(w, m.choice.value);
+      w.close(at);
+      break;
+    }
+    case "choiceStruct": {
+      const at = w.open(42, m.choice.value);
+      writeJsonObject(w, m.choice.value);
+      w.close(at);
+      break;
+    }
+    case "choicePart": {
+      const at = w.open(43, m.choice.value);
+      writeThing_Part(w, m.choice.value);
+      w.close(at);
+      break;
+    }
+  }
+  if (m.doubleValue != null) {
+    const at = w.open(44);
+    writeDoubleValue(w, { value: m.doubleValue });
+    w.close(at);
+  }
+  if (m.floatValue != null) {
+    const at = w.open(45);
+    writeFloatValue(w, { value: m.floatValue });
+    w.close(at);
+  }
+  if (m.int64Value != null) {
+    const at = w.open(46);
+    writeInt64Value(w, { value: m.int64Value });
+    w.close(at);
+  }
+  if (m.uint64Value != null) {
+    const at = w.open(47);
+    writeUInt64Value(w, { value: m.uint64Value });
+    w.close(at);
+  }
+  if (m.uint32Value != null) {
+    const at = w.open(48);
+    writeUInt32Value(w, { value: m.uint32Value });
+    w.close(at);
+  }
+  if (m.boolValue != null) {
+    const at = w.open(49);
+    writeBoolValue(w, { value: m.boolValue });
+    w.close(at);
+  }
+  if (m.stringValue != null) {
+    const at = w.open(50);
+    writeStringValue(w, { value: m.stringValue });
+    w.close(at);
+  }
+  if (m.bytesValue != null) {
+    const at = w.open(51);
+    writeBytesValue(w, { value: m.bytesValue });
+    w.close(at);
+  }
+  if (m.value != null) {
+    const at = w.open(52, m.value);
+    writeValue(w, m.value);
+    w.close(at);
+  }
+  if (m.listValue != null) {
+    const at = w.open(53, m.listValue);
+    writeListValue(w, m.listValue);
+    w.close(at);
+  }
+  if (m.mask != null) {
+    const at = w.open(54, m.mask);
+    writeFieldMask(w, m.mask);
+    w.close(at);
+  }
+  for (const each of m.texts ?? []) w.tag(55, 2).string(each);
+  for (const each of m.blobs ?? []) w.tag(56, 2).bytes(each);
+  if (m.doubles?.length) {
+    const at = w.open(57);
+    for (const each of m.doubles) w.double(each);
+    w.close(at);
+  }
+  if (m.wideNumbers?.length) {
+    const at = w.open(58);
+    for (const each of m.wideNumbers) w.uint64(each);
+    w.close(at);
+  }
+  if (m.flags?.length) {
+    const at = w.open(59);
+    for (const each of m.flags) w.bool(each);
+    w.close(at);
+  }
+  for (const each of m.timestamps ?? []) {
+    const at = w.open(60, each);
+    writeTimestamp(w, each);
+    w.close(at);
+  }
+  for (const each of m.durations ?? []) {
+    const at = w.open(61, each);
+    writeDuration(w, each);
+    w.close(at);
+  }
+  for (const each of m.wrappers ?? []) {
+    const at = w.open(62, each);
+    writeStringValue(w, each);
+    w.close(at);
+  }
+  for (const each of m.structs ?? []) {
+    const at = w.open(63, each);
+    writeJsonObject(w, each);
+    w.close(at);
+  }
+  for (const [key, value] of entries(m.colorsByFlag)) {
+    const entry = w.open(64);
+    w.tag(1, 0).bool(boolKey(key));
+    w.tag(2, 0).int32(value);
+    w.close(entry);
+  }
+  for (const [key, value] of entries(m.durationsByNumber)) {
+    const entry = w.open(65);
+    w.tag(1, 0).uint64(key);
+    const at = w.open(2, value);
+    writeDuration(w, value);
+    w.close(at);
+    w.close(entry);
+  }
+  for (const [key, value] of entries(m.blobsByName)) {
+    const entry = w.open(66);
+    w.tag(1, 2).string(key);
+    w.tag(2, 2).bytes(value);
     w.close(entry);
   }
   if (m.$unknown !== undefined) w.unknown(m, "columns.v1.Thing");
@@ -226,6 +423,148 @@ export function readThing(r: Reader, end: number, before?: Thing): Thing {
         m.partsByNumber[key] = value ?? newThing_Part();
         break;
       }
+      case 32:
+        m.choice = { case: "choiceText", value: r.string() };
+        break;
+      case 33:
+        m.choice = { case: "choiceBytes", value: r.bytes() };
+        break;
+      case 34:
+        m.choice = { case: "choiceDouble", value: r.double() };
+        break;
+      case 35:
+        m.choice = { case: "choiceUint64", value: r.uint64() };
+        break;
+      case 36:
+        m.choice = { case: "choiceInt64", value: r.int64() };
+        break;
+      case 37:
+        m.choice = { case: "choiceBool", value: r.bool() };
+        break;
+      case 38:
+        m.choice = { case: "choiceColor", value: r.int32() };
+        break;
+      case 39: {
+        const there = m.choice.case === "choiceTimestamp" ? m.choice.value : undefined;
+        m.choice = { case: "choiceTimestamp", value: readTimestamp(r, r.length(), there) };
+        break;
+      }
+      case 40: {
+        const there = m.choice.case === "choiceDuration" ? m.choice.value : undefined;
+        m.choice = { case: "choiceDuration", value: readDuration(r, r.length(), there) };
+        break;
+      }
+      case 41: {
+        const there = m.choice.case === "choiceWrapper" ? m.choice.value : undefined;
+        m.choice = { case: "choiceWrapper", value: readUInt64Value(r, r.length(), there) };
+        break;
+      }
+      case 42: {
+        const there = m.choice.case === "choiceStruct" ? m.choice.value : undefined;
+        m.choice = { case: "choiceStruct", value: readJsonObject(r, r.length(), there) };
+        break;
+      }
+      case 43: {
+        const there = m.choice.case === "choicePart" ? m.choice.value : undefined;
+        m.choice = { case: "choicePart", value: readThing_Part(r, r.length(), there) };
+        break;
+      }
+      case 44:
+        m.doubleValue = readDoubleValue(r, r.length(), wrap(newDoubleValue(), m.doubleValue)).value;
+        break;
+      case 45:
+        m.floatValue = readFloatValue(r, r.length(), wrap(newFloatValue(), m.floatValue)).value;
+        break;
+      case 46:
+        m.int64Value = readInt64Value(r, r.length(), wrap(newInt64Value(), m.int64Value)).value;
+        break;
+      case 47:
+        m.uint64Value = readUInt64Value(r, r.length(), wrap(newUInt64Value(), m.uint64Value)).value;
+        break;
+      case 48:
+        m.uint32Value = readUInt32Value(r, r.length(), wrap(newUInt32Value(), m.uint32Value)).value;
+        break;
+      case 49:
+        m.boolValue = readBoolValue(r, r.length(), wrap(newBoolValue(), m.boolValue)).value;
+        break;
+      case 50:
+        m.stringValue = readStringValue(r, r.length(), wrap(newStringValue(), m.stringValue)).value;
+        break;
+      case 51:
+        m.bytesValue = readBytesValue(r, r.length(), wrap(newBytesValue(), m.bytesValue)).value;
+        break;
+      case 52:
+        m.value = readValue(r, r.length(), m.value);
+        break;
+      case 53:
+        m.listValue = readListValue(r, r.length(), m.listValue);
+        break;
+      case 54:
+        m.mask = readFieldMask(r, r.length(), m.mask);
+        break;
+      case 55:
+        m.texts.push(r.string());
+        break;
+      case 56:
+        m.blobs.push(r.bytes());
+        break;
+      case 57:
+        if ((tag & 7) === 2) for (const stop = r.length(); r.at < stop; ) m.doubles.push(r.double());
+        else m.doubles.push(r.double());
+        break;
+      case 58:
+        if ((tag & 7) === 2) for (const stop = r.length(); r.at < stop; ) m.wideNumbers.push(r.uint64());
+        else m.wideNumbers.push(r.uint64());
+        break;
+      case 59:
+        if ((tag & 7) === 2) for (const stop = r.length(); r.at < stop; ) m.flags.push(r.bool());
+        else m.flags.push(r.bool());
+        break;
+      case 60:
+        m.timestamps.push(readTimestamp(r, r.length()));
+        break;
+      case 61:
+        m.durations.push(readDuration(r, r.length()));
+        break;
+      case 62:
+        m.wrappers.push(readStringValue(r, r.length()));
+        break;
+      case 63:
+        m.structs.push(readJsonObject(r, r.length()));
+        break;
+      case 64: {
+        const stop = r.length();
+        let key = "false";
+        let value: number = 0;
+        for (let entry = r.tag(stop); entry !== 0; entry = r.tag(stop)) {
+          if (entry >>> 3 === 1) key = `${r.bool()}`;
+          else if (entry >>> 3 === 2) value = r.int32();
+        }
+        m.colorsByFlag[key] = value;
+        break;
+      }
+      case 65: {
+        const stop = r.length();
+        let key = "0";
+        let value: Duration | undefined;
+        for (let entry = r.tag(stop); entry !== 0; entry = r.tag(stop)) {
+          if (entry >>> 3 === 1) key = `${r.uint64()}`;
+          else if (entry >>> 3 === 2) value = readDuration(r, r.length());
+        }
+        m.durationsByNumber[key] = value ?? newDuration();
+        break;
+      }
+      case 66: {
+        const stop = r.length();
+        let key = "";
+        let value = noBytes();
+        for (let entry = r.tag(stop); entry !== 0; entry = r.tag(stop)) {
+          if (entry >>> 3 === 1) key = r.string();
+          else if (entry >>> 3 === 2) value = r.bytes();
+        }
+        put(m.blobsByName, key, value);
+        break;
+      }
       default:
         r.unknown(tag, m);
     }
@@ -260,6 +599,19 @@ export function newThing(): Thing {
     colors: [],
     labels: {},
     partsByNumber: {},
+    choice: { case: undefined },
+    texts: [],
+    blobs: [],
+    doubles: [],
+    wideNumbers: [],
+    flags: [],
+    timestamps: [],
+    durations: [],
+    wrappers: [],
+    structs: [],
+    colorsByFlag: {},
+    durationsByNumber: {},
+    blobsByName: {},
   };
 }
 
@@ -277,6 +629,22 @@ export const thing_PartCodec: Codec<typeof Thing_PartSchema> = /*@__PURE__*/ def
 /** Writes the fields of Part. */
 export function writeThing_Part(w: Writer, m: Init<typeof Thing_PartSchema>): void {
   if (m.name) w.tag(1, 2).string(m.name);
+  switch (m.size?.case) {
+    case "small":
+      w.tag(2, 0).int32(m.size.value);
+      break;
+    case "large": {
+      const at = w.open(3, m.size.value);
+      writeInt64Value(w, m.size.value);
+      w.close(at);
+      break;
+    }
+  }
+  for (const each of m.parts ?? []) {
+    const at = w.open(4, each);
+    writeThing_Part(w, each);
+    w.close(at);
+  }
   if (m.$unknown !== undefined) w.unknown(m, "columns.v1.Thing.Part");
 }
 
@@ -288,6 +656,17 @@ export function readThing_Part(r: Reader, end: number, before?: Thing_Part): Thi
     switch (tag >>> 3) {
       case 1:
         m.name = r.string();
+        break;
+      case 2:
+        m.size = { case: "small", value: r.int32() };
+        break;
+      case 3: {
+        const there = m.size.case === "large" ? m.size.value : undefined;
+        m.size = { case: "large", value: readInt64Value(r, r.length(), there) };
+        break;
+      }
+      case 4:
+        m.parts.push(readThing_Part(r, r.length()));
         break;
       default:
         r.unknown(tag, m);
@@ -302,6 +681,8 @@ export function newThing_Part(): Thing_Part {
   return {
     $typeName: "columns.v1.Thing.Part",
     name: "",
+    size: { case: undefined },
+    parts: [],
   };
 }
 

@@ -4,6 +4,7 @@
 
 import type { ClientOptions, ServiceClient } from "@protoscaffold/runtime/rpc/client";
 import { createServiceClient } from "@protoscaffold/runtime/rpc/client";
+import { libraryServiceCodecs } from "./contract_codec.js";
 import { LibraryService } from "./contract_pb.js";
 import { libraryServicePolicy } from "./contract_policy.js";
 
@@ -22,5 +23,5 @@ export type LibraryServiceClient = ServiceClient<typeof LibraryService>;
  * @generated from service library.v1.LibraryService
  */
 export function createLibraryServiceClient(options: ClientOptions): LibraryServiceClient {
-  return createServiceClient(LibraryService, libraryServicePolicy, options);
+  return createServiceClient(LibraryService, libraryServicePolicy, options, libraryServiceCodecs);
 }

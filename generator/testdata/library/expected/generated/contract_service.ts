@@ -7,6 +7,7 @@ import type { EmptySchema } from "@bufbuild/protobuf/wkt";
 import type { Context, KeyedContext } from "@protoscaffold/runtime/rpc/context";
 import { defineService } from "@protoscaffold/runtime/rpc/service";
 import { bookCache } from "./contract_cache.js";
+import { libraryServiceCodecs } from "./contract_codec.js";
 import type {
   BatchGetBooksRequest,
   BatchGetBooksResponseSchema,
@@ -173,6 +174,7 @@ export const libraryService = defineService<
   service: LibraryService,
   name: "library",
   policy: libraryServicePolicy,
+  codecs: libraryServiceCodecs,
   entities: {
     shelfs: { entity: shelfEntity },
     books: { entity: bookEntity, cache: bookCache },
