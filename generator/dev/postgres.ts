@@ -20,6 +20,8 @@ export interface PostgresOptions {
   readonly fsync?: boolean;
   /** The file that the server's log is appended to. Default: `postgres.log` in the directory. */
   readonly log?: string;
+  /** Further settings of the server, by PostgreSQL's names; they win over those that are made here. */
+  readonly settings?: Readonly<Record<string, string | number>>;
 }
 
 /** A PostgreSQL server that runs. */
@@ -55,7 +57,7 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
     const port = options.port ?? (await freePort());
     const log = await open(logPath, "a");
     const from = (await log.stat()).size;
-    const child = spawn(join(binaries.bin, "postgres"), ["-D", data, ...settings(port, options.fsync ?? true)], {
+    const child = spawn(join(binaries.bin, "postgres"), ["-D", data, ...settings(port, options)], {
       cwd: dirname(data),
       detached: true,
       env: serverEnvironment,
@@ -92,7 +94,7 @@ export async function removePostgres(directory: string): Promise<void> {
 }
 
 /** For one machine that runs other things as well. */
-function settings(port: number, fsync: boolean): string[] {
+function settings(port: number, { fsync = true, settings: further }: PostgresOptions): string[] {
   const values = {
     port,
     listen_addresses: "127.0.0.1",
@@ -104,6 +106,7 @@ function settings(port: number, fsync: boolean): string[] {
     timezone: "UTC",
     log_timezone: "UTC",
     ...(fsync ? {} : { fsync: "off", synchronous_commit: "off", full_page_writes: "off" }),
+    ...further,
   };
   return Object.entries(values).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
 }
