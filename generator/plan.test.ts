@@ -15,7 +15,7 @@ import { compile } from "./testing/image.js";
 const testdata = fileURLToPath(new URL("./testdata/", import.meta.url));
 const target = { generated: "generated", package: "@acme/generated" };
 
-describe.each(["order", "plain", "columns", "library", "presence", "codec"])("%s", (name) => {
+describe.each(["order", "plain", "columns", "library", "presence", "codec", "parcels"])("%s", (name) => {
   test("is printed as expected, and twice the same", async () => {
     const image = await compile(join(testdata, name));
     const { contract, findings } = buildContract(image);

@@ -1,5 +1,6 @@
 import type {
   DescEnum,
+  DescEnumValue,
   DescField,
   DescFile,
   DescMessage,
@@ -47,7 +48,17 @@ export interface Method {
   readonly standard: Standard | undefined;
   readonly timeoutMs: number | undefined;
   readonly idempotencyKey: DescField | undefined;
+  /** Whether replicas may answer its reads. */
+  readonly replicas: boolean;
+  /** How a write is answered that is still to be made. Undefined: never. */
+  readonly deferred: Deferred | undefined;
   readonly routes: readonly Http[];
+}
+
+/** The enum field of an answer, and its value, that say that a write was accepted. */
+export interface Deferred {
+  readonly field: DescField;
+  readonly value: DescEnumValue;
 }
 
 /** A google.api.http binding. */

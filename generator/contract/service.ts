@@ -8,11 +8,14 @@ import {
   type Registry,
   ScalarType,
 } from "@bufbuild/protobuf";
+import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import {
+  type MethodOptions,
   method as methodOption,
+  Reads,
   service as serviceOption,
 } from "@protoscaffold/runtime/options/scaffold/v1/options_pb.js";
-import type { Entity, Method, Service } from "./contract.js";
+import type { Deferred, Entity, Method, Service } from "./contract.js";
 import { isEntity } from "./entity-option.js";
 import { serviceExports } from "./exports.js";
 import type { Findings } from "./findings.js";
@@ -141,6 +144,8 @@ function buildMethod(desc: DescMethod, run: boolean, entities: readonly Entity[]
   return {
     desc,
     standard: findStandard(desc, entities, key, findings),
+    replicas: readsReplicas(desc, options, entities, findings),
+    deferred: deferredAnswer(desc, options, entities, key, findings),
     timeoutMs: options.timeoutMs || (desc.methodKind === "unary" ? DEFAULT_TIMEOUT_MS : undefined),
     idempotencyKey: key,
     routes: buildRoutes(desc, run, findings),
@@ -168,4 +173,50 @@ function idempotencyKey(desc: DescMethod, name: string, findings: Findings): Des
     );
   }
   return field;
+}
+
+function readsReplicas(
+  desc: DescMethod,
+  { reads }: MethodOptions,
+  entities: readonly Entity[],
+  findings: Findings,
+): boolean {
+  const fault = (message: string) => findings.error("METHOD_READS", desc, message, [SCAFFOLD, 10]);
+  if (reads === Reads.UNSPECIFIED || reads === Reads.PRIMARY) return false;
+  if (reads !== Reads.REPLICA) fault(`reads is ${reads}, which means nothing: say READS_PRIMARY or READS_REPLICA.`);
+  else if (desc.idempotency !== MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS) {
+    fault(`${desc.name} may write: mark it NO_SIDE_EFFECTS, or leave reads out.`);
+  } else if (entities.length === 0) {
+    fault(`${desc.parent.name} owns no entities, so ${desc.name} reads none: leave reads out.`);
+  }
+  return true;
+}
+
+function deferredAnswer(
+  desc: DescMethod,
+  { deferred }: MethodOptions,
+  entities: readonly Entity[],
+  key: DescField | undefined,
+  findings: Findings,
+): Deferred | undefined {
+  if (deferred === undefined) return undefined;
+  const fault = (message: string) => findings.error("METHOD_DEFERRED", desc, message, [SCAFFOLD, 11]);
+  if (desc.methodKind !== "unary") return fault(`${desc.name} streams, so it cannot be deferred: remove deferred.`);
+  if (desc.idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS) {
+    return fault(`${desc.name} has no side effects, so there is nothing to defer: remove deferred.`);
+  }
+  if (key === undefined) return fault(`${desc.name} has no idempotency_key to be made once by: name one.`);
+  if (entities.length === 0) {
+    return fault(`${desc.parent.name} owns no entities, so no database of its own is away: remove deferred.`);
+  }
+  const field = desc.output.fields.find((candidate) => candidate.name === deferred.field);
+  if (field?.fieldKind !== "enum" || field.oneof !== undefined) {
+    return fault(`${desc.output.name} has no enum "${deferred.field}": add one, or name another field.`);
+  }
+  const value = field.enum.values.find((candidate) => candidate.name === deferred.value);
+  if (value === undefined) {
+    const known = field.enum.values.map(({ name }) => name).join(", ");
+    return fault(`${field.enum.name} has no value "${deferred.value}": add it, or name one of ${known}.`);
+  }
+  return { field, value };
 }

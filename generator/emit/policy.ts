@@ -23,10 +23,14 @@ export function emitPolicy(file: ContractFile, f: GeneratedFile): void {
   }
 }
 
-function literal({ timeoutMs, idempotencyKey }: Method): string {
+function literal({ timeoutMs, idempotencyKey, replicas, deferred }: Method): string {
   const parts = [
     ...(timeoutMs === undefined ? [] : [`timeoutMs: ${digits(timeoutMs)}`]),
     ...(idempotencyKey === undefined ? [] : [`idempotencyKey: "${idempotencyKey.localName}"`]),
+    ...(replicas ? ["replicas: true"] : []),
+    ...(deferred === undefined
+      ? []
+      : [`deferred: { field: "${deferred.field.localName}", value: ${deferred.value.number} }`]),
   ];
   return parts.length === 0 ? "{}" : `{ ${parts.join(", ")} }`;
 }

@@ -31,12 +31,18 @@ function emitHandler(service: Service, f: GeneratedFile): void {
 }
 
 /** What the runtime will do for a method, in words. */
-function behaviour({ desc, standard, timeoutMs, idempotencyKey }: Method): string[] {
+function behaviour({ desc, standard, timeoutMs, idempotencyKey, replicas, deferred }: Method): string[] {
   return [
     ...(standard === undefined ? [] : ["Standard."]),
     ...(timeoutMs === undefined ? [] : [`Ends after ${duration(timeoutMs)} at the latest.`]),
     ...(idempotencyKey === undefined ? [] : [`What \`once\` does in it happens once for each ${idempotencyKey.name}.`]),
     ...(desc.idempotency === 1 ? ["No side effects."] : []),
+    ...(replicas ? ["Reads may be answered by a replica."] : []),
+    ...(deferred === undefined
+      ? []
+      : [
+          `While the database is away it is answered with ${deferred.field.name} ${deferred.value.name}, and made later.`,
+        ]),
   ];
 }
 

@@ -55,6 +55,95 @@ message WatchOrderRequest {}
 message WatchOrderResponse {}`,
     ignoring: never("every call of the method would fail."),
   },
+  METHOD_READS: {
+    holds: "Reads that may go to a replica belong to a method without side effects, of a service with entities.",
+    why: "A replica may be behind, and takes no writes: what is written by what was read there may be wrong, or lost.",
+    language: "proto",
+    bad: `service OrderService {
+  option (scaffold.v1.service) = {entities: "Order"};
+  rpc CloseOrder(CloseOrderRequest) returns (Order) {
+    option (scaffold.v1.method) = {reads: READS_REPLICA};
+  }
+}
+
+message Order {
+  option (scaffold.v1.entity) = {};
+  string id = 1 [(google.api.field_behavior) = IDENTIFIER];
+}
+
+message CloseOrderRequest {
+  string id = 1;
+}`,
+    good: `service OrderService {
+  option (scaffold.v1.service) = {entities: "Order"};
+  rpc GetOrder(GetOrderRequest) returns (Order) {
+    option idempotency_level = NO_SIDE_EFFECTS;
+    option (scaffold.v1.method) = {reads: READS_REPLICA};
+  }
+}
+
+message Order {
+  option (scaffold.v1.entity) = {};
+  string id = 1 [(google.api.field_behavior) = IDENTIFIER];
+}
+
+message GetOrderRequest {
+  string id = 1;
+}`,
+    ignoring: never("a handler could write by what is no longer so."),
+  },
+  METHOD_DEFERRED: {
+    holds:
+      "A deferred method is a write without streams, with an idempotency key, in a service with entities, and its answer can say that it was accepted.",
+    why: "While the database is away, such a call is taken down and answered before it is made. The key makes it happen once; the enum value tells the caller that it has not happened yet.",
+    language: "proto",
+    bad: `service OrderService {
+  option (scaffold.v1.service) = {entities: "Order"};
+  rpc PlaceOrder(PlaceOrderRequest) returns (Order) {
+    option (scaffold.v1.method) = {deferred: {field: "state" value: "ACCEPTED"}};
+  }
+}
+
+enum OrderState {
+  ORDER_STATE_UNSPECIFIED = 0;
+  ACCEPTED = 1;
+}
+
+message Order {
+  option (scaffold.v1.entity) = {};
+  string id = 1 [(google.api.field_behavior) = IDENTIFIER];
+  OrderState state = 2;
+}
+
+message PlaceOrderRequest {
+  string request_id = 1;
+}`,
+    good: `service OrderService {
+  option (scaffold.v1.service) = {entities: "Order"};
+  rpc PlaceOrder(PlaceOrderRequest) returns (Order) {
+    option (scaffold.v1.method) = {
+      idempotency_key: "request_id"
+      deferred: {field: "state" value: "ACCEPTED"}
+    };
+  }
+}
+
+enum OrderState {
+  ORDER_STATE_UNSPECIFIED = 0;
+  ACCEPTED = 1;
+}
+
+message Order {
+  option (scaffold.v1.entity) = {};
+  string id = 1 [(google.api.field_behavior) = IDENTIFIER];
+  OrderState state = 2;
+}
+
+message PlaceOrderRequest {
+  string request_id = 1;
+}`,
+    ignoring: never("a caller would take for done what is not, or it would be done twice."),
+  },
   METHOD_NEAR_STANDARD: {
     holds: "A method named like a standard one, and shaped otherwise, is written by hand.",
     why: "This is a note, not an error: Get, List, BatchGet, Create, Update, Delete and Undelete of an entity work without code if they have the standard shape (AIP-131 to 135, 164, 231), and it says what is in the way.",

@@ -4,6 +4,8 @@ import { LRUCache } from "lru-cache";
 export interface Entry {
   /** Undefined: there is no such row. */
   readonly value: object | undefined;
+  /** When the database said so, at the latest: what has been written since may not be in it. */
+  readonly readAt: number;
   /** From then on a reader has it loaded anew, though it need not wait for that. */
   readonly renewFrom: number;
   readonly freshUntil: number;

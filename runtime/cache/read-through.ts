@@ -20,12 +20,16 @@ export interface Loaded<T> {
   readonly value: T | undefined;
   /** How long it is fresh, in milliseconds. */
   readonly freshMs: number;
+  /** How long ago the database said so, at most, in milliseconds. */
+  readonly ageMs: number;
 }
 
 /** What a load is to come up with. */
 export interface Need<T> {
   /** A row with less time left than this is not worth having, in milliseconds. */
   readonly atLeastMs: number;
+  /** The longest that a row is fresh, in milliseconds. */
+  readonly ttlMs: number;
   /** How long a row that comes from the database now is fresh, in milliseconds. */
   freshMs(value: T | undefined): number;
 }
@@ -115,22 +119,22 @@ export class ReadThrough<T extends object> {
   /**
    * The row with this key; undefined if `load` says that there is none.
    *
-   * @param outcome is told how, before the row is there
+   * @param outcome is told how, before the row is there; and how many milliseconds ago a stale row was read
    */
   async read(
     key: string,
     load: () => Promise<T | undefined>,
-    outcome: (outcome: Outcome) => void = () => undefined,
+    outcome: (outcome: Outcome, ageMs: number) => void = () => undefined,
   ): Promise<T | undefined> {
     const id = this.#id(key);
     const entry = this.#store.get(id);
     const now = this.#now();
-    if (entry !== undefined && now < entry.freshUntil && this.#isCoherent(entry)) {
-      outcome("hit");
+    if (this.#isFresh(entry, now)) {
+      outcome("hit", 0);
       if (now >= entry.renewFrom) this.#renew(key, id, entry, load);
       return copy(entry.value as T | undefined);
     }
-    outcome("miss");
+    outcome("miss", 0);
     try {
       const value = await this.#inTime(this.#loads.get(id) ?? this.#load(key, id, load), entry);
       if (value !== TOO_LATE) return copy(value);
@@ -140,8 +144,14 @@ export class ReadThrough<T extends object> {
     // Looked up again: it may have been invalidated meanwhile, and then only the database can say.
     const stale = this.#store.get(id);
     if (!this.#isUsable(stale)) return copy(await (this.#loads.get(id) ?? this.#load(key, id, load)).promise);
-    outcome("stale");
+    outcome("stale", this.#now() - stale.readAt);
     return copy(stale.value as T | undefined);
+  }
+
+  /** What a read would answer from the store alone; undefined if it would load the row. */
+  peek(key: string): { readonly value: T | undefined } | undefined {
+    const entry = this.#store.get(this.#id(key));
+    return this.#isFresh(entry, this.#now()) ? { value: copy(entry.value as T | undefined) } : undefined;
   }
 
   /** Forgets a row that was written. */
@@ -172,8 +182,10 @@ export class ReadThrough<T extends object> {
         if (this.#coherence.epoch() === undefined) await this.#coherence.listen();
         // From before the row is read: a write that is not heard after this may not be in it.
         const epoch = this.#coherence.epoch();
-        const loaded = await this.#behind.read(key, run, { atLeastMs, freshMs: (value) => this.#freshMs(value) });
-        if (this.#loads.get(id) === load) this.#fill(id, loaded, epoch);
+        const begun = this.#now();
+        const need = { atLeastMs, ttlMs: this.#policy.ttlMs, freshMs: (value: T | undefined) => this.#freshMs(value) };
+        const loaded = await this.#behind.read(key, run, need);
+        if (this.#loads.get(id) === load) this.#fill(id, loaded, epoch, begun - loaded.ageMs);
         return loaded.value;
       } finally {
         if (this.#loads.get(id) === load) this.#loads.delete(id);
@@ -194,12 +206,13 @@ export class ReadThrough<T extends object> {
     return (value === undefined ? Math.min(ttlMs, MISSING_MS) : ttlMs) * (1 - JITTER * this.#random());
   }
 
-  #fill(id: string, { value, freshMs }: Loaded<T>, epoch: number | undefined): void {
+  #fill(id: string, { value, freshMs }: Loaded<T>, epoch: number | undefined, readAt: number): void {
     const { ttlMs, staleIfErrorMs } = this.#policy;
     const missing = value === undefined;
     const freshUntil = this.#now() + freshMs;
     this.#store.set(id, {
       value,
+      readAt,
       // To know soon that a row has come matters more than to know fast that it has not.
       renewFrom: missing ? freshUntil : freshUntil - ttlMs * RENEWAL,
       freshUntil,
@@ -223,8 +236,9 @@ export class ReadThrough<T extends object> {
     return first;
   }
 
-  #isCoherent({ epoch }: Entry): boolean {
-    return epoch !== undefined && epoch === this.#coherence.epoch();
+  #isFresh(entry: Entry | undefined, now: number): entry is Entry {
+    if (entry === undefined || now >= entry.freshUntil) return false;
+    return entry.epoch !== undefined && entry.epoch === this.#coherence.epoch();
   }
 
   #isUsable(entry: Entry | undefined): entry is Entry {
@@ -233,5 +247,5 @@ export class ReadThrough<T extends object> {
 }
 
 function withTime<T>(value: T | undefined, need: Need<T>): Loaded<T> {
-  return { value, freshMs: need.freshMs(value) };
+  return { value, freshMs: need.freshMs(value), ageMs: 0 };
 }

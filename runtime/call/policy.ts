@@ -9,6 +9,10 @@ export interface MethodPolicy {
   readonly timeoutMs?: number;
   /** The request field (its name in TypeScript) that holds the idempotency key. */
   readonly idempotencyKey?: string;
+  /** Whether replicas of the database may answer what the method reads. */
+  readonly replicas?: boolean;
+  /** How a call is answered that meets an outage of the database, and is made later: by which enum field (its name in TypeScript). */
+  readonly deferred?: { readonly field: string; readonly value: number };
 }
 
 /** One policy for each method of a service. */

@@ -1,6 +1,7 @@
 import type { DescMessage, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import type { Outcome, ReadThrough } from "../cache/read-through.js";
 import { activeTiming } from "../observe/timing.js";
+import { activeCall } from "../rpc/active-call.js";
 import type { Entity } from "./entity.js";
 import { isOutage } from "./errors.js";
 import { isCacheable } from "./notices.js";
@@ -43,7 +44,15 @@ export class CachedRows<D extends DescMessage> implements SoftRepository<D> {
 
   find(key: string): Promise<MessageShape<D> | undefined> {
     if (!isCacheable(key)) return this.#rows.find(key);
-    return this.#cache.read(key, () => this.#rows.find(key), activeTiming()?.start(this.#span));
+    const end = activeTiming()?.start(this.#span);
+    return this.#cache.read(
+      key,
+      () => this.#rows.find(key),
+      (outcome, ageMs) => {
+        end?.(outcome);
+        if (outcome === "stale") activeCall()?.stale(ageMs);
+      },
+    );
   }
 
   async batchGet(keys: readonly string[]): Promise<MessageShape<D>[]> {
@@ -55,7 +64,10 @@ export class CachedRows<D extends DescMessage> implements SoftRepository<D> {
       const row = await this.#cache.read(
         key,
         () => load(key),
-        (outcome) => outcomes.set(key, outcome),
+        (outcome, ageMs) => {
+          outcomes.set(key, outcome);
+          if (outcome === "stale") activeCall()?.stale(ageMs);
+        },
       );
       if (row !== undefined) found.set(key, row);
     };

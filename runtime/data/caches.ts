@@ -30,7 +30,6 @@ export interface Caches {
 }
 
 export interface CachesOptions {
-  readonly url: string;
   readonly service: string;
   readonly driver: Driver;
   /** A tier that all instances share, behind the one in this process. */
@@ -40,14 +39,15 @@ export interface CachesOptions {
 /** More keys in doubt than this, and everything is. */
 const MOST_DOUBTS = 1000;
 
-export function openCaches({ url, service, driver, shared: tier }: CachesOptions): Caches {
+export function openCaches({ service, driver, shared: tier }: CachesOptions): Caches {
   const store = memoryStore();
   const instance = instanceName();
   const byTable = new Map<string, EntityCache>();
   const doubts = new Set<string>();
   let longestMs = 0;
   const shared = tier && new SharedCache({ tier, driver, service, longestMs: () => longestMs });
-  const listener = new Listener({ url, service, channel: CHANNEL, heard, began });
+  const listener = new Listener({ url: () => driver.primary(), service, channel: CHANNEL, heard, began });
+  driver.onPrimary(() => listener.move());
 
   /** What was written before is not heard, and the shared tier may not have been told either. */
   function began(): void {

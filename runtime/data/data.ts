@@ -1,12 +1,15 @@
 import type { DescMessage, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import type { CachePolicy } from "../cache/policy.js";
 import type { SharedTier } from "../cache/shared.js";
+import type { Logger } from "../observe/log.js";
+import { Metrics } from "../observe/metrics.js";
 import type { KeyedContext } from "../rpc/context.js";
 import { CachedRows } from "./cached.js";
 import { openCaches } from "./caches.js";
 import { openDriver } from "./driver.js";
 import type { Entity } from "./entity.js";
 import { answerOnce } from "./once.js";
+import { ReplicatedRows } from "./replicated.js";
 import type { Repository } from "./repository.js";
 import { Rows } from "./rows.js";
 import { runTransaction, type Transaction } from "./transaction.js";
@@ -49,8 +52,14 @@ export interface DataOptions {
    * rest. Default: nowhere.
    */
   readonly shared?: SharedTier;
-  /** The most connections to the database at once; further work waits for one. Default 10. */
+  /** The most connections to each server at once; further work waits for one. Default 10. */
   readonly maxConnections?: number;
+  /** The addresses of the database's replicas. Which of all servers is the primary, now or later, is found out. */
+  readonly replicas?: readonly string[];
+  /** Whether a database without replicas is looked at while nothing is wrong, so that its end is noticed. Default: no. */
+  readonly watch?: boolean;
+  readonly metrics?: Metrics;
+  readonly log?: Logger;
 }
 
 /**
@@ -61,17 +70,21 @@ export interface DataOptions {
 export function openData<Entities = Readonly<Record<string, Repository<DescMessage>>>>(
   options: DataOptions,
 ): Data<Entities> {
-  const { service } = options;
-  const driver = openDriver(options);
-  const caches = openCaches({ ...options, driver });
+  const { service, metrics = new Metrics(options.service) } = options;
+  const driver = openDriver({ ...options, metrics });
+  const caches = openCaches({ service, shared: options.shared, driver });
   const owned = Object.entries(options.entities).map(([name, { entity, cache: policy }]) => {
     const cached = policy && caches.open(entity, policy);
     const rows = new Rows(entity, driver.db, cached && { announce: cached.announce, wrote: cached.forget });
-    const repository = cached ? new CachedRows(entity, rows, cached.rows, cached.doubt, `${service}.cache`) : rows;
+    const own = cached ? new CachedRows(entity, rows, cached.rows, cached.doubt, `${service}.cache`) : rows;
+    const replica = driver.replicas && new Rows(entity, driver.replicas);
+    const repository = replica
+      ? new ReplicatedRows(entity.schema, own, replica, cached && ((key) => cached.rows.peek(key)))
+      : own;
     return { name, entity, cached, repository };
   });
 
-  const transaction = <T>(body: (tx: Transaction<Entities>) => Promise<T>): Promise<T> => {
+  const run = <T>(body: (tx: Transaction<Entities>) => Promise<T>, repeatable = false): Promise<T> => {
     let written: (() => void)[] = [];
     let suspected: (() => void)[] = [];
     return runTransaction(
@@ -94,14 +107,17 @@ export function openData<Entities = Readonly<Record<string, Repository<DescMessa
       (outcome) => {
         for (const apply of outcome === "committed" ? written : suspected) apply();
       },
+      repeatable,
     );
   };
 
   return {
     repositories: Object.fromEntries(owned.map(({ name, repository }) => [name, repository])) as Entities,
     entities: Object.fromEntries(owned.map(({ name, entity }) => [name, entity])),
-    transaction,
-    once: (context, body) => transaction((tx) => answerOnce(tx.db, context, () => body(tx))),
+    transaction: (body) => run(body),
+    // With a key, a repeat finds what a commit that was cut off has left.
+    once: (context, body) =>
+      run((tx) => answerOnce(tx.db, context, () => body(tx)), context.idempotencyKey !== undefined),
     ready: () => driver.ready(),
     async close() {
       await caches.close();

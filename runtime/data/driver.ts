@@ -1,8 +1,11 @@
 import { drizzle, type NodePgDatabase, type NodePgQueryResultHKT } from "drizzle-orm/node-postgres";
 import type { PgDatabase } from "drizzle-orm/pg-core";
-import pg from "pg";
+import type pg from "pg";
+import type { Logger } from "../observe/log.js";
+import { Metrics } from "../observe/metrics.js";
 import { timed } from "../observe/timing.js";
-import { translated } from "./errors.js";
+import { isLoss, isRetryable, isUndone, translated, unavailable } from "./errors.js";
+import { Servers } from "./servers.js";
 
 /** What runs statements: the pool, or one transaction. */
 export type Database = PgDatabase<NodePgQueryResultHKT>;
@@ -10,11 +13,18 @@ export type Database = PgDatabase<NodePgQueryResultHKT>;
 /** A transaction, as Drizzle has it. */
 export type DatabaseTransaction = Parameters<Parameters<NodePgDatabase["transaction"]>[0]>[0];
 
-/** Connections to one database. */
+/** Connections to one database, wherever its primary is. */
 export interface Driver {
+  /** The primary. */
   readonly db: Database;
+  /** For SELECT alone: the replicas, one after the other until one answers. Undefined if there are none at all. */
+  readonly replicas: Database | undefined;
   /** Runs `body` between BEGIN and COMMIT on one connection; rolls back if it throws. */
   transaction<T>(body: (tx: DatabaseTransaction) => Promise<T>): Promise<T>;
+  /** The primary's address. UNAVAILABLE if there is none. */
+  primary(): Promise<string>;
+  /** Is told whenever another server is the primary. */
+  onPrimary(tell: () => void): void;
   /** Ends when the database answers; UNAVAILABLE if it does not. */
   ready(): Promise<void>;
   /** Lets running statements end, then closes all connections. */
@@ -24,54 +34,114 @@ export interface Driver {
 export interface DriverOptions {
   /** `postgres://user:password@host:port/database`. */
   readonly url: string;
+  /** The same of its replicas. Whichever of all these is the primary, now or later, is found out. */
+  readonly replicas?: readonly string[];
   /** Whose connections these are: names them in the server's own views, and in timings. */
   readonly service: string;
-  /** The most connections at once; further work waits for one. Default 10. */
+  /** The most connections to each server at once; further work waits for one. Default 10. */
   readonly maxConnections?: number;
+  /** Whether a database without replicas is looked at while nothing is wrong, so that its end is noticed. Default: no. */
+  readonly watch?: boolean;
+  readonly metrics?: Metrics;
+  readonly log?: Logger;
 }
 
-/** Opens a pool of connections; they are made as they are needed. */
-export function openDriver({ url, service, maxConnections = 10 }: DriverOptions): Driver {
-  const pool = new pg.Pool({
-    connectionString: url,
-    application_name: service,
-    max: maxConnections,
-    // Long enough for a server that restarts, shorter than what most callers wait.
-    connectionTimeoutMillis: 5000,
-    idleTimeoutMillis: 60_000,
-    keepAlive: true,
-  });
-  // A connection that breaks fails its statement, or leaves the pool if it has none: nothing is left to do here, but an
-  // `error` that nobody listens to would end the process.
-  pool.on("error", ignore);
-  pool.on("connect", (client) => client.on("error", ignore));
-  const lease = async <T>(run: (client: pg.PoolClient) => Promise<T>): Promise<T> => {
-    const client = await pool.connect();
-    try {
-      return await run(client);
-    } finally {
-      // Without the error: a statement that was refused says nothing against the connection, and the pool sees by
-      // itself when one is broken.
-      client.release();
+/** How often something is begun anew when it fails before it had any effect. */
+const ATTEMPTS = 3;
+
+/** Opens pools of connections; they are made as they are needed. */
+export function openDriver(options: DriverOptions): Driver {
+  const { url, replicas = [], service, maxConnections = 10, watch = false, log } = options;
+  const { metrics = new Metrics(service) } = options;
+  const servers = new Servers({ urls: [url, ...replicas], service, maxConnections, watch, metrics, log });
+  const database = (query: Query, span: string) => drizzle({ client: measured(query, span) });
+
+  /** Begins something anew, on another server if need be, as long as it fails without an effect. */
+  async function onPrimary<T>(
+    run: (client: pg.PoolClient) => Promise<T>,
+    isHarmless: (error: unknown) => boolean,
+  ): Promise<T> {
+    for (let attempt = 1; ; attempt++) {
+      const server = await servers.primary();
+      let leased = false;
+      try {
+        return await server.lease((client) => {
+          leased = true;
+          return run(client);
+        });
+      } catch (error) {
+        if (!isLoss(error)) throw error;
+        servers.doubt(server);
+        if (attempt === ATTEMPTS || (leased && !isHarmless(error))) throw error;
+      }
     }
+  }
+
+  const query: Query = (config, values) => {
+    const reads = /^\s*select\b/i.test(config.text);
+    return onPrimary(
+      (client) => client.query(config, values),
+      (error) => reads || isUndone(error),
+    );
   };
-  const database = (query: Query) => drizzle({ client: measured(query, service) });
+
+  const queryReplica: Query = async (config, values) => {
+    for (const server of servers.replicas()) {
+      try {
+        return await server.lease((client) => client.query(config, values));
+      } catch (error) {
+        // 40001: what the primary has removed since was still being read.
+        if (!isLoss(error) && !isRetryable(error)) throw error;
+        servers.doubt(server);
+      }
+    }
+    throw unavailable("no replica of the database answers");
+  };
+
   return {
-    db: database((config, values) => lease((client) => client.query(config, values))),
-    transaction: (body) =>
-      lease((client) => database((config, values) => client.query(config, values)).transaction(body)),
-    async ready() {
-      await translated(() => lease((client) => client.query("select 1")));
+    db: database(query, `${service}.db`),
+    replicas: replicas.length === 0 ? undefined : database(queryReplica, `${service}.replica`),
+    transaction(body) {
+      let begun = false;
+      return onPrimary(
+        (client) =>
+          database((config, values) => client.query(config, values), `${service}.db`).transaction((tx) => {
+            begun = true;
+            return body(tx);
+          }),
+        () => !begun,
+      );
     },
-    close: () => pool.end(),
+    primary: async () => (await servers.primary()).url,
+    onPrimary: (tell) => servers.onPrimary(tell),
+    async ready() {
+      await translated(() =>
+        onPrimary(
+          (client) => client.query("select 1"),
+          () => true,
+        ),
+      );
+    },
+    close: () => servers.close(),
   };
+}
+
+/** The address of the primary among the servers of a database. UNAVAILABLE if none of several is one. */
+export async function findPrimary(options: DriverOptions): Promise<string> {
+  if ((options.replicas ?? []).length === 0) return options.url;
+  const driver = openDriver(options);
+  try {
+    return await driver.primary();
+  } finally {
+    await driver.close();
+  }
 }
 
 type Query = (config: pg.QueryArrayConfig, values: unknown[]) => Promise<pg.QueryArrayResult>;
 
 /** All that Drizzle needs of a client. Each statement is reported to the call that it runs for. */
-function measured(run: Query, service: string): pg.PoolClient {
-  const query: Query = (config, values) => timed(`${service}.db`, summary(config.text), () => run(config, values));
+function measured(run: Query, span: string): pg.PoolClient {
+  const query: Query = (config, values) => timed(span, summary(config.text), () => run(config, values));
   return { query } as unknown as pg.PoolClient;
 }
 
@@ -81,5 +151,3 @@ function summary(text: string): string {
   const table = /\b(?:from|into|update)\s+"(\w+)"/i.exec(text)?.[1];
   return table === undefined ? verb : `${verb} ${table}`;
 }
-
-function ignore(): void {}

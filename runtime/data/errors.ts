@@ -1,5 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import pg from "pg";
+import { RetryInfoSchema } from "../options/google/rpc/error_details_pb.js";
 import { type Violation, violated } from "../rpc/violations.js";
 
 /**
@@ -40,6 +41,52 @@ export async function translated<T>(body: () => Promise<T>, subject?: Subject): 
 export function isOutage(error: unknown): boolean {
   return error instanceof ConnectError && (error.code === Code.Unavailable || error.code === Code.DeadlineExceeded);
 }
+
+/** Whether an error says that this service's own database did not answer, and not one behind another service. */
+export function isDatabaseOutage(error: unknown): boolean {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) if (outages.has(cause)) return true;
+  return false;
+}
+
+/**
+ * Whether an error says that a server is gone, or is not the one that takes writes (any more): another may be. Whatever
+ * was not committed has not happened.
+ */
+export function isLoss(error: unknown): boolean {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    if (cause instanceof ConnectError && !outages.has(cause)) return false;
+    if (cause instanceof pg.DatabaseError) return /^(08|25006$|57P0[1-4]$)/.test(cause.code ?? "");
+    if (isConnectionTrouble(cause)) return true;
+  }
+  return false;
+}
+
+/** Whether a statement that failed with this was refused before it did anything. */
+export function isUndone(error: unknown): boolean {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    if (cause instanceof pg.DatabaseError) return cause.code === "25006" || cause.code === "57P03";
+  }
+  return false;
+}
+
+/** Whether an error says that nothing was heard at all. Whoever refuses a connection, or breaks one, has been heard. */
+export function isSilence(error: unknown): boolean {
+  const { code, message } = error as { code?: unknown; message?: string };
+  return code === "ETIMEDOUT" || /timeout|timed out/i.test(message ?? "");
+}
+
+/** UNAVAILABLE for want of a database, and when to try again (google.rpc.RetryInfo). */
+export function unavailable(message: string, cause?: Error): ConnectError {
+  const retry = { desc: RetryInfoSchema, value: { retryDelay: { seconds: RETRY_S } } };
+  const error = new ConnectError(message, Code.Unavailable, undefined, [retry], cause);
+  outages.add(error);
+  return error;
+}
+
+/** What callers are told to wait: about as long as it takes to notice that somebody promoted a replica. */
+const RETRY_S = 1n;
+
+const outages = new WeakSet<Error>();
 
 /** Whether a transaction that failed with this may succeed if it is run again: serialization failure or deadlock. */
 export function isRetryable(error: unknown): boolean {
@@ -123,5 +170,7 @@ function isConnectionTrouble(error: Error & { code?: unknown; syscall?: unknown 
 }
 
 function failure(message: string, code: Code, cause: Error): ConnectError {
-  return new ConnectError(message, code, undefined, undefined, cause);
+  return code === Code.Unavailable
+    ? unavailable(message, cause)
+    : new ConnectError(message, code, undefined, undefined, cause);
 }

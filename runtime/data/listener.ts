@@ -1,8 +1,8 @@
 import pg from "pg";
 
 export interface ListenerOptions {
-  /** `postgres://user:password@host:port/database`: a connection of its own, so no pooler that shares it by transaction. */
-  readonly url: string;
+  /** Where the primary is: replicas hear nothing. A connection of its own, so no pooler that shares it by transaction. */
+  readonly url: () => Promise<string>;
   /** Names the connection in the server's own views. */
   readonly service: string;
   readonly channel: string;
@@ -52,6 +52,11 @@ export class Listener {
     this.#epochs++;
   }
 
+  /** Listens elsewhere, for `url` says something else now. */
+  move(): void {
+    if (this.#client !== undefined) this.#lose(this.#client);
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#timer);
@@ -62,8 +67,14 @@ export class Listener {
   async #connect(): Promise<void> {
     if (this.#closed) return;
     const { url, service, channel, heard, began } = this.#options;
+    const connectionString = await url().catch(ignore);
+    if (this.#closed) return;
+    if (connectionString === undefined) {
+      this.#retry();
+      return;
+    }
     const client = new pg.Client({
-      connectionString: url,
+      connectionString,
       application_name: `${service} (cache)`,
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
       query_timeout: BEAT_TIMEOUT_MS,
@@ -107,7 +118,10 @@ export class Listener {
     this.#listening = false;
     clearTimeout(this.#timer);
     client.end().catch(ignore);
-    if (this.#closed) return;
+    if (!this.#closed) this.#retry();
+  }
+
+  #retry(): void {
     const pause = Math.min(LONGEST_PAUSE_MS, 100 * 2 ** this.#failures++);
     // Apart, so that not all instances come back at the same moment.
     this.#timer = setTimeout(() => void this.#connect(), pause * (0.5 + Math.random() / 2)).unref();

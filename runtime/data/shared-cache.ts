@@ -80,10 +80,13 @@ export class SharedCache {
     this.#reasons++;
   }
 
-  /** The same, and whoever reads waits for that. */
+  /** The same, and whoever reads waits for that. The database may be another one by now: a replica that was promoted. */
   begin(): void {
     this.distrust();
-    this.#beginning = this.#beginning.then(() => this.#sweep());
+    this.#beginning = this.#beginning.then(() => {
+      this.#namespace = undefined;
+      return this.#sweep();
+    });
   }
 
   async close(): Promise<void> {
@@ -134,7 +137,8 @@ export class SharedCache {
           select "id" from "scaffold_invalidations" order by "id" limit ${BATCH} for update
         ) returning "table", "key"`,
       );
-      const done = await this.tier.invalidate(rows.map(({ table, key }) => this.#id(table, key) as string));
+      const ids = rows.flatMap(({ table, key }) => this.#id(table, key) ?? []);
+      const done = ids.length === rows.length && (await this.tier.invalidate(ids));
       if (!done) throw new Error("the shared cache does not answer");
       return rows.length;
     });
@@ -151,10 +155,13 @@ export class SharedCache {
     );
   }
 
-  /** Tells this database from any other, however it is addressed. */
+  /**
+   * Tells this database from any other, however it is addressed; and from what it was before a replica was promoted, which
+   * may lack what others have read before.
+   */
   async #identify(): Promise<string> {
     const { rows } = await this.#driver.db.execute<{ name: string }>(
-      sql`select c.system_identifier || '.' || d.oid as name
+      sql`select concat_ws('.', c.system_identifier, d.oid, substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)) as name
         from pg_control_system() c, pg_database d where d.datname = current_database()`,
     );
     return `scaffold/${this.#service}/${rows[0]!.name}`;

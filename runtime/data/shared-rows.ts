@@ -32,7 +32,9 @@ export class SharedRows<D extends DescMessage> implements Behind<MessageShape<D>
     const answer = id === undefined ? undefined : await tier.read(id, this.#shape, need.atLeastMs);
     if (answer !== undefined && "found" in answer) {
       const { bytes, freshMs } = answer.found;
-      return { value: bytes.length === 0 ? undefined : this.#codec.decode(bytes), freshMs };
+      const value = bytes.length === 0 ? undefined : this.#codec.decode(bytes);
+      // Chance took a part of its time, so it may be younger.
+      return { value, freshMs, ageMs: Math.max(0, need.ttlMs - freshMs) };
     }
     const value = await load();
     const freshMs = need.freshMs(value);
@@ -41,6 +43,6 @@ export class SharedRows<D extends DescMessage> implements Behind<MessageShape<D>
       // Nobody waits for that; it never fails.
       void tier.fill(id, this.#shape, answer.lease, { bytes, freshMs });
     }
-    return { value, freshMs };
+    return { value, freshMs, ageMs: 0 };
   }
 }

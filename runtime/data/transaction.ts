@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { DatabaseTransaction, Driver } from "./driver.js";
-import { fromDatabase, isRetryable } from "./errors.js";
+import { fromDatabase, isLoss, isRetryable } from "./errors.js";
 import type { Repository, SoftRepository, TransactionRepository } from "./repository.js";
 
 const ATTEMPTS = 5;
@@ -18,15 +18,18 @@ export type Transaction<Entities> = {
 };
 
 /**
- * Runs `body` in a transaction, and again if the database asks for that (serialization failure, deadlock).
+ * Runs `body` in a transaction, and again if the database asks for that (serialization failure, deadlock), or if its
+ * server was lost before the commit.
  *
  * @param settled is told each attempt's end: `committed`, or `unknown` if the connection broke while it was committing.
  *   A rolled back attempt is not told.
+ * @param repeatable whether it may run again when nobody knows if it was committed
  */
 export async function runTransaction<T>(
   driver: Driver,
   body: (tx: DatabaseTransaction) => Promise<T>,
   settled: (outcome: "committed" | "unknown") => void,
+  repeatable = false,
 ): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     let committing = false;
@@ -40,7 +43,9 @@ export async function runTransaction<T>(
       return result;
     } catch (error) {
       if (committing) settled("unknown");
-      if (attempt === ATTEMPTS || !isRetryable(error)) throw fromDatabase(error);
+      // The next attempt waits for another server, or fails.
+      const again = isRetryable(error) || (isLoss(error) && (!committing || repeatable));
+      if (attempt === ATTEMPTS || !again) throw fromDatabase(error);
       // Apart, so that those who met do not meet again.
       await sleep(Math.random() * 5 * 2 ** attempt);
     }

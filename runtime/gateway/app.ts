@@ -4,6 +4,7 @@ import cors from "@fastify/cors";
 import { type FastifyInstance, fastify, LogController } from "fastify";
 import type { Logger } from "../observe/log.js";
 import { Health as HealthService } from "../options/grpc/health/v1/health_pb.js";
+import { staleAgeHeader } from "../rpc/active-call.js";
 import { createServiceClient } from "../rpc/client.js";
 import { type Health, healthRoutes } from "../rpc/health.js";
 import { reflectionRoutes } from "../rpc/reflection.js";
@@ -47,7 +48,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   await app.register(cors, {
     origin: "*",
     methods: ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
-    exposedHeaders: [...connectCors.exposedHeaders, "Server-Timing"],
+    exposedHeaders: [...connectCors.exposedHeaders, "Server-Timing", staleAgeHeader],
     maxAge: 7200,
     // What is no preflight is answered as any other request.
     strictPreflight: false,

@@ -2,6 +2,7 @@ import type { ConnectRouter } from "@connectrpc/connect";
 import type { Data } from "../data/data.js";
 import { standardHandlers } from "../data/standard.js";
 import type { Logger } from "../observe/log.js";
+import type { Metrics } from "../observe/metrics.js";
 import { handlerRoutes } from "./handle.js";
 import type { ServiceDefinition } from "./service.js";
 
@@ -12,6 +13,7 @@ export interface Parts {
   /** Clients of the services that it calls, by the names that its handlers use. */
   readonly peers: Readonly<Record<string, unknown>>;
   readonly log: Logger;
+  readonly metrics: Metrics;
   /** Aborted when the process begins to drain: streams end then. */
   readonly draining: AbortSignal;
 }
@@ -22,5 +24,6 @@ export function assemble(definition: ServiceDefinition, parts: Parts): (router: 
   const standard = data === undefined ? {} : standardHandlers(definition.spec.standard, data);
   const resources = { ...data?.repositories, ...peers, transaction: data?.transaction, once: data?.once };
   const handlers = { ...standard, ...definition.implement(resources, standard) };
-  return handlerRoutes(definition, handlers, parts);
+  const metrics = data === undefined ? undefined : parts.metrics;
+  return handlerRoutes(definition, handlers, { ...parts, metrics });
 }

@@ -1,5 +1,6 @@
 import { describe, expect, expectTypeOf, test } from "vitest";
 import {
+  bytes,
   EnvironmentError,
   flag,
   httpUrl,
@@ -8,6 +9,7 @@ import {
   optional,
   port,
   postgresUrl,
+  postgresUrls,
   readEnvironment,
   redisUrl,
   text,
@@ -22,6 +24,8 @@ const spec = {
   MIGRATE: flag(false),
   DRAIN_TIMEOUT_MS: milliseconds(10_000),
   CACHE_URL: optional(redisUrl()),
+  DATABASE_REPLICA_URLS: postgresUrls([]),
+  JOURNAL_MAX_BYTES: bytes(1024),
 };
 
 function faultsOf(env: Record<string, string>): readonly string[] {
@@ -51,7 +55,14 @@ describe("readEnvironment", () => {
       MIGRATE: true,
       DRAIN_TIMEOUT_MS: 10_000,
       CACHE_URL: undefined,
+      DATABASE_REPLICA_URLS: [],
+      JOURNAL_MAX_BYTES: 1024,
     });
+    const DATABASE_REPLICA_URLS = "postgres://u:p@h1/d, postgres://u:p@h2/d";
+    expect(readEnvironment(spec, { ...complete, DATABASE_REPLICA_URLS }).DATABASE_REPLICA_URLS).toEqual([
+      "postgres://u:p@h1/d",
+      "postgres://u:p@h2/d",
+    ]);
   });
 
   test("names every fault at once, each with a value that is right, and shows no secret", () => {
@@ -76,6 +87,9 @@ describe("readEnvironment", () => {
     ["DRAIN_TIMEOUT_MS", "3000000000"],
     ["DRAIN_TIMEOUT_MS", "10s"],
     ["CACHE_URL", "redis"],
+    ["DATABASE_REPLICA_URLS", "postgres://u@h/d,"],
+    ["DATABASE_REPLICA_URLS", "postgres://u@h/d,mysql://h/d"],
+    ["JOURNAL_MAX_BYTES", "64 MB"],
     ["CACHE_URL", "http://127.0.0.1:6379"],
   ])("refuses %s=%s", (name, value) => {
     expect(faultsOf({ ...complete, [name]: value })).toHaveLength(1);

@@ -87,6 +87,31 @@ export function postgresUrl(fallback?: string): EnvironmentReader<string> {
   };
 }
 
+/** The addresses of PostgreSQL databases, between commas. */
+export function postgresUrls(fallback?: readonly string[]): EnvironmentReader<readonly string[]> {
+  const { example, parse } = postgresUrl();
+  return {
+    expected: "URLs of PostgreSQL databases, between commas",
+    example: `${example},${example.replace("127.0.0.1", "127.0.0.2")}`,
+    secret: true,
+    ...orElse(fallback),
+    parse(text) {
+      const urls = text.split(",").map((part) => parse(part.trim()));
+      return urls.every((url) => url !== undefined) ? urls : undefined;
+    },
+  };
+}
+
+/** A whole number of bytes. */
+export function bytes(fallback?: number): EnvironmentReader<number> {
+  return {
+    expected: "a whole number of bytes",
+    example: "67108864",
+    ...orElse(fallback),
+    parse: (text) => wholeNumber(text, 9_999_999_999),
+  };
+}
+
 /** The address of a Redis server. */
 export function redisUrl(fallback?: string): EnvironmentReader<string> {
   return {

@@ -2,7 +2,9 @@ import type { DescMethod, DescService } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ConnectRouter, type HandlerContext, type ServiceImpl } from "@connectrpc/connect";
 import type { MethodPolicy } from "../call/policy.js";
 import type { Logger } from "../observe/log.js";
+import type { Metrics } from "../observe/metrics.js";
 import { timedCall } from "../observe/timing.js";
+import { type ActiveCall, runAs, staleAgeHeader } from "./active-call.js";
 import type { Context } from "./context.js";
 import { bound, boundStream, createContext } from "./deadline.js";
 import type { ServiceDefinition } from "./service.js";
@@ -14,6 +16,8 @@ type Handler = (request: unknown, context: Context) => unknown;
 /** What guards every call of a service. */
 export interface Surroundings {
   readonly log: Logger;
+  /** Counts of a service that owns data; undefined: it owns none. */
+  readonly metrics?: Metrics;
   /** Aborted when the process begins to drain: streams, which might go on for ever, end then with UNAVAILABLE. */
   readonly draining: AbortSignal;
 }
@@ -36,13 +40,14 @@ export function handlerRoutes(
 
 function guard(method: DescMethod, policy: MethodPolicy, name: string, handler: Handler, around: Surroundings) {
   const { methodKind, input } = method;
-  return methodKind === "unary" || methodKind === "client_streaming" ? answer : stream;
+  const answers = methodKind === "unary" || methodKind === "client_streaming" ? "one" : "many";
+  return answers === "one" ? answer : stream;
 
   async function answer(request: unknown, from: HandlerContext) {
     const { context, dispose } = createContext(from, method, policy, request);
     try {
-      return await timedCall(from, name, method.name, () =>
-        bound(context, async () => handler(valid(request), context)),
+      return await runAs(active(context), () =>
+        timedCall(from, name, method.name, () => bound(context, async () => handler(valid(request), context))),
       );
     } catch (error) {
       throw tell(error);
@@ -55,13 +60,35 @@ function guard(method: DescMethod, policy: MethodPolicy, name: string, handler: 
     const { signal, unlink } = link(from.signal, around.draining);
     const { context, dispose } = createContext({ ...from, signal }, method, policy, request);
     try {
-      yield* boundStream(context, handler(valid(request), context) as AsyncIterable<unknown>);
+      const call = active(context);
+      const messages = runAs(call, () => handler(valid(request), context)) as AsyncIterable<unknown>;
+      yield* boundStream(context, call === undefined ? messages : steppedAs(call, messages));
     } catch (error) {
       throw tell(error);
     } finally {
       dispose();
       unlink();
     }
+  }
+
+  /** What the data behind the handler is to know of the call. */
+  function active({ deadline, responseHeader, responseTrailer }: Context): ActiveCall | undefined {
+    const { metrics } = around;
+    if (metrics === undefined) return undefined;
+    let oldestMs = -1;
+    const now = Date.now();
+    return {
+      replicas: policy.replicas === true,
+      // Whoever has waited in vain needs time for something else.
+      patientUntil: deadline === undefined ? undefined : now + (deadline - now) / 2,
+      stale(ageMs) {
+        if (oldestMs < 0) metrics.staleAnswer();
+        oldestMs = Math.max(oldestMs, Math.ceil(ageMs));
+        responseHeader.set(staleAgeHeader, String(oldestMs));
+        // The headers of a stream may have gone already.
+        if (answers === "many") responseTrailer.set(staleAgeHeader, String(oldestMs));
+      },
+    };
   }
 
   /** Refuses a request that breaks its rules; of a stream of requests, each as it comes. */
@@ -88,6 +115,19 @@ function guard(method: DescMethod, policy: MethodPolicy, name: string, handler: 
       ? error
       : new ConnectError("internal error", Code.Internal, undefined, undefined, error);
   }
+}
+
+/** Has each step of a stream run as part of the call: a generator runs as part of whoever asks it. */
+function steppedAs<T>(call: ActiveCall, messages: AsyncIterable<T>): AsyncIterable<T> {
+  return {
+    [Symbol.asyncIterator]() {
+      const iterator = messages[Symbol.asyncIterator]();
+      return {
+        next: () => runAs(call, () => iterator.next()),
+        return: async () => (await runAs(call, () => iterator.return?.())) ?? { done: true, value: undefined },
+      };
+    },
+  };
 }
 
 /** A signal that follows a call's own and the process's, without leaving a listener behind. */

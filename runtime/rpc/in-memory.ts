@@ -2,6 +2,7 @@ import { createRouterTransport, type Transport } from "@connectrpc/connect";
 import { openData } from "../data/data.js";
 import { migrate } from "../data/migrate.js";
 import { createLogger } from "../observe/log.js";
+import { Metrics } from "../observe/metrics.js";
 import { assemble } from "./assemble.js";
 import type { ServiceDefinition } from "./service.js";
 
@@ -9,6 +10,8 @@ import type { ServiceDefinition } from "./service.js";
 export interface InMemoryOptions {
   /** The URL of its database, if it owns any data. */
   readonly databaseUrl?: string;
+  /** The URLs of its database's replicas. */
+  readonly replicaUrls?: readonly string[];
   /** Its migrations, applied first. Default: the database has its tables already. */
   readonly migrations?: URL;
   /** In place of the services that it calls, by the names that its handlers use: clients, or objects with the methods that the test needs. */
@@ -24,13 +27,15 @@ export interface InMemoryService {
 
 /** Runs a service inside a test: everything is real but the network. */
 export async function inMemory(definition: ServiceDefinition, options: InMemoryOptions = {}): Promise<InMemoryService> {
-  const { databaseUrl, migrations, peers = {} } = options;
+  const { databaseUrl, replicaUrls: replicas, migrations, peers = {} } = options;
   const { name, entities } = definition.spec;
   if (databaseUrl !== undefined && migrations !== undefined) await migrate({ url: databaseUrl, directory: migrations });
-  const data = databaseUrl === undefined ? undefined : openData({ url: databaseUrl, service: name, entities });
+  const metrics = new Metrics(name);
+  const data =
+    databaseUrl === undefined ? undefined : openData({ url: databaseUrl, replicas, service: name, entities, metrics });
   const log = createLogger({ name, level: "silent" });
   const draining = new AbortController();
-  const routes = assemble(definition, { data, peers, log, draining: draining.signal });
+  const routes = assemble(definition, { data, peers, log, metrics, draining: draining.signal });
   return {
     transport: createRouterTransport(routes),
     async close() {

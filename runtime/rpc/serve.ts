@@ -2,8 +2,11 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { openRedis } from "../cache/redis.js";
 import { type Data, openData } from "../data/data.js";
+import { findPrimary } from "../data/driver.js";
 import { migrate, verifyMigrated } from "../data/migrate.js";
 import { createLogger, type Logger, type LogLevel, logLevels } from "../observe/log.js";
+import { Metrics } from "../observe/metrics.js";
+import { withMetrics } from "../observe/metrics-endpoint.js";
 import { Health as HealthService } from "../options/grpc/health/v1/health_pb.js";
 import { addressVariable } from "../system.js";
 import { assemble } from "./assemble.js";
@@ -15,6 +18,7 @@ import {
   optional,
   port,
   postgresUrl,
+  postgresUrls,
   readEnvironment,
   redisUrl,
   text,
@@ -43,6 +47,7 @@ export interface ServeOptions {
  *     PORT              where it listens; 0 lets the system choose
  *     HOST              which address it listens on; default 127.0.0.1
  *     DATABASE_URL      its PostgreSQL database, if it owns any data
+ *     DATABASE_REPLICA_URLS  the same of its replicas, between commas; any of them may be or become the primary
  *     CACHE_URL         a Redis server where instances share cached rows; default: each process has its own cache only
  *     <PEER>_URL        one for each service that it calls: INVENTORY_URL
  *     MIGRATE           on: apply missing migrations at start; default off
@@ -65,6 +70,7 @@ interface Environment {
   readonly host: string;
   readonly port: number;
   readonly database: string | undefined;
+  readonly replicas: readonly string[];
   readonly cache: string | undefined;
   readonly migrate: boolean;
   readonly level: LogLevel;
@@ -81,6 +87,7 @@ function readServiceEnvironment({ spec }: ServiceDefinition): Environment {
     PORT: port(),
     HOST: text("127.0.0.1"),
     DATABASE_URL: owns ? postgresUrl() : optional(postgresUrl()),
+    DATABASE_REPLICA_URLS: postgresUrls([]),
     CACHE_URL: optional(redisUrl()),
     MIGRATE: flag(false),
     LOG_LEVEL: oneOf(logLevels, "info"),
@@ -90,6 +97,7 @@ function readServiceEnvironment({ spec }: ServiceDefinition): Environment {
     host: read.HOST,
     port: read.PORT,
     database: owns ? read.DATABASE_URL : undefined,
+    replicas: read.DATABASE_REPLICA_URLS,
     cache: read.CACHE_URL,
     migrate: read.MIGRATE,
     level: read.LOG_LEVEL,
@@ -105,20 +113,22 @@ async function start(
   options: ServeOptions,
 ): Promise<Running> {
   const { spec } = definition;
-  const { database: url } = environment;
+  const { database, replicas } = environment;
   const { migrations: directory } = options;
-  if (url !== undefined && directory !== undefined) {
+  if (database !== undefined && directory !== undefined) {
+    const url = await findPrimary({ url: database, replicas, service: spec.name });
     await (environment.migrate ? migrate({ url, directory }) : verifyMigrated({ url, directory }));
   }
   prepareValidation(spec.service.methods.map((method) => method.input));
-  const data = url === undefined ? undefined : await open(spec, url, environment.cache);
+  const metrics = new Metrics(spec.name);
+  const data = database === undefined ? undefined : await open(spec, { ...environment, database }, metrics, log);
   const peers = Object.fromEntries(
     Object.entries(spec.peers).map(([name, peer]) => [name, peer.connect({ baseUrl: environment.address(peer.name) })]),
   );
   const draining = new AbortController();
   const expired = new AbortController();
   const health = new Health();
-  const service = assemble(definition, { data, peers, log, draining: draining.signal });
+  const service = assemble(definition, { data, peers, log, metrics, draining: draining.signal });
   const handle = connectNodeAdapter({
     routes(router) {
       service(router);
@@ -128,7 +138,12 @@ async function start(
     readMaxBytes: MAX_MESSAGE_BYTES,
     shutdownSignal: expired.signal,
   });
-  const listener = await listen({ http1: handle, http2: handle, host: environment.host, port: environment.port });
+  const listener = await listen({
+    http1: withMetrics(metrics, handle),
+    http2: handle,
+    host: environment.host,
+    port: environment.port,
+  });
   health.set(spec.service.typeName, "SERVING");
   log.info({ host: listener.host, port: listener.port }, "listening");
   return {
@@ -147,8 +162,13 @@ async function start(
   };
 }
 
-async function open({ name, entities }: ServiceSpec, url: string, cacheUrl: string | undefined): Promise<Data> {
-  const isCached = Object.values(entities).some(({ cache }) => cache !== undefined);
-  const shared = cacheUrl !== undefined && isCached ? await openRedis({ url: cacheUrl }) : undefined;
-  return openData({ url, service: name, entities, shared });
+async function open(
+  { name, entities }: ServiceSpec,
+  { database, replicas, cache }: Environment & { readonly database: string },
+  metrics: Metrics,
+  log: Logger,
+): Promise<Data> {
+  const isCached = Object.values(entities).some((entity) => entity.cache !== undefined);
+  const shared = cache !== undefined && isCached ? await openRedis({ url: cache }) : undefined;
+  return openData({ url: database, replicas, service: name, entities, shared, watch: true, metrics, log });
 }

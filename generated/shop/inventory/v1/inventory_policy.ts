@@ -12,7 +12,7 @@ import type { InventoryService } from "./inventory_pb.js";
  */
 export const inventoryServicePolicy = {
   getProduct: { timeoutMs: 1_000 },
-  listProducts: { timeoutMs: 2_000 },
+  listProducts: { timeoutMs: 2_000, replicas: true },
   batchGetProducts: { timeoutMs: 1_000 },
   createProduct: { timeoutMs: 2_000, idempotencyKey: "requestId" },
   updateProduct: { timeoutMs: 2_000 },

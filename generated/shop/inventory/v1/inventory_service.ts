@@ -54,7 +54,7 @@ export interface InventoryServiceHandler {
   /**
    * Returns the products, a page at a time.
    *
-   * Standard. Ends after 2 s at the latest. No side effects.
+   * Standard. Ends after 2 s at the latest. No side effects. Reads may be answered by a replica.
    *
    * @generated from rpc shop.inventory.v1.InventoryService.ListProducts
    */

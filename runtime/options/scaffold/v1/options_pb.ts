@@ -6,8 +6,8 @@
 //
 // Every option here is honoured by the runtime; one that is not yet honoured does not exist here.
 
-import type { GenExtension, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
-import { extDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenExtension, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, extDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import type { FieldOptions as FieldOptions$1, MessageOptions, MethodOptions as MethodOptions$1, ServiceOptions as ServiceOptions$1 } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_descriptor } from "@bufbuild/protobuf/wkt";
 import type { Message } from "@bufbuild/protobuf";
@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file scaffold/v1/options.proto.
  */
 export const file_scaffold_v1_options: GenFile = /*@__PURE__*/
-  fileDesc("ChlzY2FmZm9sZC92MS9vcHRpb25zLnByb3RvEgtzY2FmZm9sZC52MSIxCg5TZXJ2aWNlT3B0aW9ucxIQCghlbnRpdGllcxgBIAMoCRINCgVjYWxscxgCIAMoCSI8Cg1NZXRob2RPcHRpb25zEhIKCnRpbWVvdXRfbXMYASABKA0SFwoPaWRlbXBvdGVuY3lfa2V5GAIgASgJInoKDUVudGl0eU9wdGlvbnMSDQoFdGFibGUYASABKAkSIQoFaW5kZXgYAiADKAsyEi5zY2FmZm9sZC52MS5JbmRleBIhCgVjYWNoZRgDIAEoCzISLnNjYWZmb2xkLnYxLkNhY2hlEhQKDHJlbmFtZWRfZnJvbRgEIAEoCSIeCgxGaWVsZE9wdGlvbnMSDgoGY29sdW1uGAEgASgJIicKBUluZGV4Eg4KBmZpZWxkcxgBIAMoCRIOCgZ1bmlxdWUYAiABKAgiMAoFQ2FjaGUSDQoFdHRsX3MYASABKA0SGAoQc3RhbGVfaWZfZXJyb3JfcxgCIAEoDTpYCgdzZXJ2aWNlEh8uZ29vZ2xlLnByb3RvYnVmLlNlcnZpY2VPcHRpb25zGJS+ECABKAsyGy5zY2FmZm9sZC52MS5TZXJ2aWNlT3B0aW9uc1IHc2VydmljZTpUCgZtZXRob2QSHi5nb29nbGUucHJvdG9idWYuTWV0aG9kT3B0aW9ucxiUvhAgASgLMhouc2NhZmZvbGQudjEuTWV0aG9kT3B0aW9uc1IGbWV0aG9kOlUKBmVudGl0eRIfLmdvb2dsZS5wcm90b2J1Zi5NZXNzYWdlT3B0aW9ucxiUvhAgASgLMhouc2NhZmZvbGQudjEuRW50aXR5T3B0aW9uc1IGZW50aXR5OlAKBWZpZWxkEh0uZ29vZ2xlLnByb3RvYnVmLkZpZWxkT3B0aW9ucxiUvhAgASgLMhkuc2NhZmZvbGQudjEuRmllbGRPcHRpb25zUgVmaWVsZGIGcHJvdG8z", [file_google_protobuf_descriptor]);
+  fileDesc("ChlzY2FmZm9sZC92MS9vcHRpb25zLnByb3RvEgtzY2FmZm9sZC52MSIxCg5TZXJ2aWNlT3B0aW9ucxIQCghlbnRpdGllcxgBIAMoCRINCgVjYWxscxgCIAMoCSKIAQoNTWV0aG9kT3B0aW9ucxISCgp0aW1lb3V0X21zGAEgASgNEhcKD2lkZW1wb3RlbmN5X2tleRgCIAEoCRIhCgVyZWFkcxgKIAEoDjISLnNjYWZmb2xkLnYxLlJlYWRzEicKCGRlZmVycmVkGAsgASgLMhUuc2NhZmZvbGQudjEuRGVmZXJyZWQiKAoIRGVmZXJyZWQSDQoFZmllbGQYASABKAkSDQoFdmFsdWUYAiABKAkiegoNRW50aXR5T3B0aW9ucxINCgV0YWJsZRgBIAEoCRIhCgVpbmRleBgCIAMoCzISLnNjYWZmb2xkLnYxLkluZGV4EiEKBWNhY2hlGAMgASgLMhIuc2NhZmZvbGQudjEuQ2FjaGUSFAoMcmVuYW1lZF9mcm9tGAQgASgJIh4KDEZpZWxkT3B0aW9ucxIOCgZjb2x1bW4YASABKAkiJwoFSW5kZXgSDgoGZmllbGRzGAEgAygJEg4KBnVuaXF1ZRgCIAEoCCIwCgVDYWNoZRINCgV0dGxfcxgBIAEoDRIYChBzdGFsZV9pZl9lcnJvcl9zGAIgASgNKkQKBVJlYWRzEhUKEVJFQURTX1VOU1BFQ0lGSUVEEAASEQoNUkVBRFNfUFJJTUFSWRABEhEKDVJFQURTX1JFUExJQ0EQAjpYCgdzZXJ2aWNlEh8uZ29vZ2xlLnByb3RvYnVmLlNlcnZpY2VPcHRpb25zGJS+ECABKAsyGy5zY2FmZm9sZC52MS5TZXJ2aWNlT3B0aW9uc1IHc2VydmljZTpUCgZtZXRob2QSHi5nb29nbGUucHJvdG9idWYuTWV0aG9kT3B0aW9ucxiUvhAgASgLMhouc2NhZmZvbGQudjEuTWV0aG9kT3B0aW9uc1IGbWV0aG9kOlUKBmVudGl0eRIfLmdvb2dsZS5wcm90b2J1Zi5NZXNzYWdlT3B0aW9ucxiUvhAgASgLMhouc2NhZmZvbGQudjEuRW50aXR5T3B0aW9uc1IGZW50aXR5OlAKBWZpZWxkEh0uZ29vZ2xlLnByb3RvYnVmLkZpZWxkT3B0aW9ucxiUvhAgASgLMhkuc2NhZmZvbGQudjEuRmllbGRPcHRpb25zUgVmaWVsZGIGcHJvdG8z", [file_google_protobuf_descriptor]);
 
 /**
  * Options of a service. A service without them is served and called, but not run by this system.
@@ -68,6 +68,20 @@ export type MethodOptions = Message<"scaffold.v1.MethodOptions"> & {
    * @generated from field: string idempotency_key = 2;
    */
   idempotencyKey: string;
+
+  /**
+   * Where the method's reads may go. Only for a method that is marked NO_SIDE_EFFECTS.
+   *
+   * @generated from field: scaffold.v1.Reads reads = 10;
+   */
+  reads: Reads;
+
+  /**
+   * Has a write that meets an outage of the database taken down, and made later. Default: it fails.
+   *
+   * @generated from field: scaffold.v1.Deferred deferred = 11;
+   */
+  deferred?: Deferred | undefined;
 };
 
 /**
@@ -76,6 +90,35 @@ export type MethodOptions = Message<"scaffold.v1.MethodOptions"> & {
  */
 export const MethodOptionsSchema: GenMessage<MethodOptions> = /*@__PURE__*/
   messageDesc(file_scaffold_v1_options, 1);
+
+/**
+ * How a write is answered that was taken down, and is still to be made. Every caller of the method must expect that
+ * answer. It needs an idempotency key; what the handler does outside of `once` may happen several times.
+ *
+ * @generated from message scaffold.v1.Deferred
+ */
+export type Deferred = Message<"scaffold.v1.Deferred"> & {
+  /**
+   * The field of the answer, an enum, that says so.
+   *
+   * @generated from field: string field = 1;
+   */
+  field: string;
+
+  /**
+   * The name of the value that says so: "ORDER_STATE_ACCEPTED".
+   *
+   * @generated from field: string value = 2;
+   */
+  value: string;
+};
+
+/**
+ * Describes the message scaffold.v1.Deferred.
+ * Use `create(DeferredSchema)` to create a new message.
+ */
+export const DeferredSchema: GenMessage<Deferred> = /*@__PURE__*/
+  messageDesc(file_scaffold_v1_options, 2);
 
 /**
  * Options of an entity.
@@ -118,7 +161,7 @@ export type EntityOptions = Message<"scaffold.v1.EntityOptions"> & {
  * Use `create(EntityOptionsSchema)` to create a new message.
  */
 export const EntityOptionsSchema: GenMessage<EntityOptions> = /*@__PURE__*/
-  messageDesc(file_scaffold_v1_options, 2);
+  messageDesc(file_scaffold_v1_options, 3);
 
 /**
  * Options of an entity's field.
@@ -140,7 +183,7 @@ export type FieldOptions = Message<"scaffold.v1.FieldOptions"> & {
  * Use `create(FieldOptionsSchema)` to create a new message.
  */
 export const FieldOptionsSchema: GenMessage<FieldOptions> = /*@__PURE__*/
-  messageDesc(file_scaffold_v1_options, 3);
+  messageDesc(file_scaffold_v1_options, 4);
 
 /**
  * One index of an entity's table.
@@ -168,7 +211,7 @@ export type Index = Message<"scaffold.v1.Index"> & {
  * Use `create(IndexSchema)` to create a new message.
  */
 export const IndexSchema: GenMessage<Index> = /*@__PURE__*/
-  messageDesc(file_scaffold_v1_options, 4);
+  messageDesc(file_scaffold_v1_options, 5);
 
 /**
  * How an entity's rows are cached, by primary key, in the service that owns them.
@@ -196,7 +239,41 @@ export type Cache = Message<"scaffold.v1.Cache"> & {
  * Use `create(CacheSchema)` to create a new message.
  */
 export const CacheSchema: GenMessage<Cache> = /*@__PURE__*/
-  messageDesc(file_scaffold_v1_options, 5);
+  messageDesc(file_scaffold_v1_options, 6);
+
+/**
+ * Which servers of the database may answer a method's reads.
+ *
+ * @generated from enum scaffold.v1.Reads
+ */
+export enum Reads {
+  /**
+   * As READS_PRIMARY.
+   *
+   * @generated from enum value: READS_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * The primary server alone: what was written before is there.
+   *
+   * @generated from enum value: READS_PRIMARY = 1;
+   */
+  PRIMARY = 1,
+
+  /**
+   * A replica, if there are any and one answers; else the primary. It may be behind by what is still on its way.
+   *
+   * @generated from enum value: READS_REPLICA = 2;
+   */
+  REPLICA = 2,
+}
+
+/**
+ * Describes the enum scaffold.v1.Reads.
+ */
+export const ReadsSchema: GenEnum<Reads> = /*@__PURE__*/
+  enumDesc(file_scaffold_v1_options, 0);
 
 /**
  * What this service owns and whom it may call.

@@ -1,0 +1,74 @@
+import { Counter, Gauge, Registry } from "prom-client";
+
+/** What a service counts, for those who watch it: `GET /metrics` on its own port, in Prometheus' text format. */
+export class Metrics {
+  readonly #registry = new Registry();
+  readonly #up = this.#gauge("scaffold_database_up", "Whether the database takes writes: 1, or 0 during an outage.");
+  readonly #failovers = this.#counter(
+    "scaffold_database_failovers_total",
+    "Changes of the primary server, by promotion.",
+  );
+  readonly #stale = this.#counter(
+    "scaffold_stale_answers_total",
+    "Rows served past their time since the database was away.",
+  );
+  readonly #queued = this.#gauge(
+    "scaffold_deferred_writes_queued",
+    "Writes in the journal that are still to be applied.",
+  );
+  readonly #deferred = this.#counter(
+    "scaffold_deferred_writes_accepted_total",
+    "Writes that were put into the journal.",
+  );
+  readonly #applied = this.#counter(
+    "scaffold_deferred_writes_applied_total",
+    "Writes from the journal that were applied.",
+  );
+  readonly #dead = this.#counter("scaffold_deferred_writes_dead_total", "Writes from the journal that were refused.");
+
+  /** @param service the service's short name, on every series */
+  constructor(service: string) {
+    this.#registry.setDefaultLabels({ service });
+  }
+
+  databaseUp(up: boolean): void {
+    this.#up.set(up ? 1 : 0);
+  }
+
+  failover(): void {
+    this.#failovers.inc();
+  }
+
+  staleAnswer(): void {
+    this.#stale.inc();
+  }
+
+  queued(count: number): void {
+    this.#queued.set(count);
+  }
+
+  deferred(): void {
+    this.#deferred.inc();
+  }
+
+  applied(): void {
+    this.#applied.inc();
+  }
+
+  dead(): void {
+    this.#dead.inc();
+  }
+
+  /** Prometheus' text format (https://prometheus.io/docs/instrumenting/exposition_formats/). */
+  text(): Promise<string> {
+    return this.#registry.metrics();
+  }
+
+  #gauge(name: string, help: string): Gauge {
+    return new Gauge({ name, help, registers: [this.#registry] });
+  }
+
+  #counter(name: string, help: string): Counter {
+    return new Counter({ name, help, registers: [this.#registry] });
+  }
+}

@@ -1,0 +1,21 @@
+import { ParcelState } from "../../generator/testdata/parcels/expected/generated/contract_pb.js";
+import { parcels as table } from "../../generator/testdata/parcels/expected/generated/contract_schema.js";
+import { parcelService } from "../../generator/testdata/parcels/expected/generated/contract_service.js";
+import { createTables, execute } from "../../generator/testing/tables.js";
+import { ownTables } from "../data/tables.js";
+
+/** The service of generator/testdata/parcels: reads from replicas, and writes that may be deferred. */
+export const parcels = parcelService((service) => ({
+  findParcel: ({ id }) => service.parcels.get(id),
+  moveParcel: ({ id, place }, context) =>
+    service.once(context, async (tx) => {
+      const { moves } = await tx.parcels.lock(id);
+      return tx.parcels.update(id, { place, moves: moves + 1, state: ParcelState.MOVED });
+    }),
+}));
+
+/** Makes its tables. */
+export async function createParcels(url: string): Promise<void> {
+  await createTables(url, [table]);
+  await execute(url, ownTables);
+}
