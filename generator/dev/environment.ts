@@ -1,19 +1,19 @@
 /** The variables that tell a process what it is; they come from the supervisor alone. */
-const own = ["PORT", "HOST", "DATABASE_URL", "MIGRATE"];
+const own = ["PORT", "HOST", "DATABASE_URL", "DATABASE_REPLICA_URLS", "JOURNAL_DIR", "MIGRATE"];
 
 /** What a service or gateway finds in its environment: ours, such as LOG_LEVEL, with its port, database and peers. */
 export function processEnvironment(
   port: number,
   peers: readonly string[],
   ports: ReadonlyMap<string, number>,
-  database: string | undefined,
+  data: { readonly database: string; readonly journal: string } | undefined,
 ): NodeJS.ProcessEnv {
   const inherited = Object.entries(process.env).filter(([name]) => !own.includes(name) && !name.startsWith("npm_"));
   return {
     ...Object.fromEntries(inherited),
     PORT: String(port),
     HOST: "127.0.0.1",
-    ...(database === undefined ? {} : { DATABASE_URL: database, MIGRATE: "on" }),
+    ...(data === undefined ? {} : { DATABASE_URL: data.database, JOURNAL_DIR: data.journal, MIGRATE: "on" }),
     ...Object.fromEntries(peers.map((peer) => [addressVariable(peer), `http://127.0.0.1:${ports.get(peer)}`])),
   };
 }

@@ -16,6 +16,8 @@ export interface RunFolder {
   readonly programs: string;
   /** There, once the database has its sample data. It lies with the data, so that it is forgotten with it. */
   readonly sampled: string;
+  /** A service's deferred writes. They lie with the data, too: no other database may ever get them. */
+  journal(service: string): string;
   log(name: string): string;
 }
 
@@ -28,6 +30,7 @@ export function runFolder(root: string): RunFolder {
     postgres: join(path, "postgres"),
     programs: join(path, "programs"),
     sampled: join(path, "postgres", "sampled"),
+    journal: (service) => join(path, "postgres", "journals", service),
     log: (name) => join(path, "logs", `${name}.log`),
   };
 }

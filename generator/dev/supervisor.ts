@@ -158,13 +158,18 @@ export class Supervisor {
 
   /** What is to run: services, then gateways. */
   #plans(): ProcessPlan[] {
-    const plan = (name: string, program: string, peers: readonly string[], database?: string) => {
+    const plan = (
+      name: string,
+      program: string,
+      peers: readonly string[],
+      data?: Parameters<typeof processEnvironment>[3],
+    ) => {
       const port = this.#ports.get(name)!;
       return {
         name,
         program: join(this.plan.programs, program, "main.js"),
         port,
-        environment: processEnvironment(port, peers, this.#ports, database),
+        environment: processEnvironment(port, peers, this.#ports, data),
         log: this.#folder.log(name),
         drainMs: this.#drainMs,
       };
@@ -172,7 +177,12 @@ export class Supervisor {
     const names = this.#services.map(({ name }) => name);
     return [
       ...this.#services.map(({ name, calls, database }) =>
-        plan(name, name, calls, database ? this.#database.url(name) : undefined),
+        plan(
+          name,
+          name,
+          calls,
+          database ? { database: this.#database.url(name), journal: this.#folder.journal(name) } : undefined,
+        ),
       ),
       ...gateways.map((name) => plan(name, "gateway", names)),
     ];

@@ -1,6 +1,7 @@
 import type { ConnectRouter } from "@connectrpc/connect";
 import type { Data } from "../data/data.js";
 import { standardHandlers } from "../data/standard.js";
+import type { Deferral } from "../journal/deferral.js";
 import type { Logger } from "../observe/log.js";
 import type { Metrics } from "../observe/metrics.js";
 import { handlerRoutes } from "./handle.js";
@@ -14,6 +15,8 @@ export interface Parts {
   readonly peers: Readonly<Record<string, unknown>>;
   readonly log: Logger;
   readonly metrics: Metrics;
+  /** Where writes are taken down that meet an outage of the database; undefined: they fail. */
+  readonly deferral?: Deferral;
   /** Aborted when the process begins to drain: streams end then. */
   readonly draining: AbortSignal;
 }

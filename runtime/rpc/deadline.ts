@@ -13,7 +13,7 @@ export function createContext(
   method: DescMethod,
   policy: MethodPolicy,
   request?: unknown,
-): { readonly context: Context; dispose(): void } {
+): { readonly context: KeyedContext<never>; dispose(): void } {
   const now = Date.now();
   const callers = after(now, from.timeoutMs());
   const contracts = after(now, policy.timeoutMs);

@@ -165,6 +165,11 @@ export function text(fallback?: string): EnvironmentReader<string> {
   return { expected: "some text", example: "127.0.0.1", ...orElse(fallback), parse: (text) => text };
 }
 
+/** A folder. */
+export function folder(fallback?: string): EnvironmentReader<string> {
+  return { expected: "a folder", example: "/var/lib/orders/journal", ...orElse(fallback), parse: (text) => text };
+}
+
 /** A variable that need not be set; undefined then. */
 export function optional<T>(reader: EnvironmentReader<T>): EnvironmentReader<T | undefined> {
   return { ...reader, fallback: { value: undefined } };

@@ -1,11 +1,12 @@
-import type { DescMethod, DescService } from "@bufbuild/protobuf";
+import type { DescMethod, DescService, Message } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ConnectRouter, type HandlerContext, type ServiceImpl } from "@connectrpc/connect";
 import type { MethodPolicy } from "../call/policy.js";
+import type { Deferral } from "../journal/deferral.js";
 import type { Logger } from "../observe/log.js";
 import type { Metrics } from "../observe/metrics.js";
 import { timedCall } from "../observe/timing.js";
 import { type ActiveCall, runAs, staleAgeHeader } from "./active-call.js";
-import type { Context } from "./context.js";
+import type { Context, KeyedContext } from "./context.js";
 import { bound, boundStream, createContext } from "./deadline.js";
 import type { ServiceDefinition } from "./service.js";
 import { validateMessage } from "./validate.js";
@@ -18,6 +19,8 @@ export interface Surroundings {
   readonly log: Logger;
   /** Counts of a service that owns data; undefined: it owns none. */
   readonly metrics?: Metrics;
+  /** Takes down writes that meet an outage of the database; undefined: they fail. */
+  readonly deferral?: Deferral;
   /** Aborted when the process begins to drain: streams, which might go on for ever, end then with UNAVAILABLE. */
   readonly draining: AbortSignal;
 }
@@ -41,16 +44,36 @@ export function handlerRoutes(
 function guard(method: DescMethod, policy: MethodPolicy, name: string, handler: Handler, around: Surroundings) {
   const { methodKind, input } = method;
   const answers = methodKind === "unary" || methodKind === "client_streaming" ? "one" : "many";
+  const { deferral } = around;
+  if (policy.deferred !== undefined) deferral?.register({ method, make });
   return answers === "one" ? answer : stream;
 
   async function answer(request: unknown, from: HandlerContext) {
     const { context, dispose } = createContext(from, method, policy, request);
     try {
-      return await runAs(active(context), () =>
-        timedCall(from, name, method.name, () => bound(context, async () => handler(valid(request), context))),
-      );
+      return await runAs(active(context), () => timedCall(from, name, method.name, () => run(request, context)));
     } catch (error) {
       throw tell(error);
+    } finally {
+      dispose();
+    }
+  }
+
+  async function run(request: unknown, context: KeyedContext<never>): Promise<unknown> {
+    const message = valid(request);
+    const live = () => bound(context, async () => handler(message, context));
+    const { deferred } = policy;
+    if (deferral === undefined || deferred === undefined) return live();
+    return deferral.call({ method, answer: deferred }, context, message as Message, live);
+  }
+
+  /** Runs the handler for a call that was taken down before. */
+  async function make(request: Message, requestHeader: Headers): Promise<unknown> {
+    const nobody = { signal: new AbortController().signal, timeoutMs: () => undefined };
+    const headers = { requestHeader, responseHeader: new Headers(), responseTrailer: new Headers() };
+    const { context, dispose } = createContext({ ...nobody, ...headers } as HandlerContext, method, policy, request);
+    try {
+      return await runAs(active(context), () => bound(context, async () => handler(request, context)));
     } finally {
       dispose();
     }

@@ -1,6 +1,7 @@
 import { createRouterTransport, type Transport } from "@connectrpc/connect";
 import { openData } from "../data/data.js";
 import { migrate } from "../data/migrate.js";
+import { openDeferral } from "../journal/deferral.js";
 import { createLogger } from "../observe/log.js";
 import { Metrics } from "../observe/metrics.js";
 import { assemble } from "./assemble.js";
@@ -12,6 +13,8 @@ export interface InMemoryOptions {
   readonly databaseUrl?: string;
   /** The URLs of its database's replicas. */
   readonly replicaUrls?: readonly string[];
+  /** A folder of its own for writes that are deferred while the database is away, and how much it takes. Default: they fail. */
+  readonly journal?: { readonly directory: string; readonly maxBytes?: number };
   /** Its migrations, applied first. Default: the database has its tables already. */
   readonly migrations?: URL;
   /** In place of the services that it calls, by the names that its handlers use: clients, or objects with the methods that the test needs. */
@@ -22,6 +25,8 @@ export interface InMemoryOptions {
 export interface InMemoryService {
   /** For a generated client: `createOrderServiceClient({ transport })`. */
   readonly transport: Transport;
+  /** What it counts. */
+  readonly metrics: Metrics;
   close(): Promise<void>;
 }
 
@@ -35,11 +40,16 @@ export async function inMemory(definition: ServiceDefinition, options: InMemoryO
     databaseUrl === undefined ? undefined : openData({ url: databaseUrl, replicas, service: name, entities, metrics });
   const log = createLogger({ name, level: "silent" });
   const draining = new AbortController();
-  const routes = assemble(definition, { data, peers, log, metrics, draining: draining.signal });
+  const { directory, maxBytes = 2 ** 26 } = options.journal ?? {};
+  const deferral = directory === undefined ? undefined : await openDeferral(directory, maxBytes, log, metrics);
+  const routes = assemble(definition, { data, peers, log, metrics, deferral, draining: draining.signal });
+  deferral?.start();
   return {
+    metrics,
     transport: createRouterTransport(routes),
     async close() {
       draining.abort();
+      await deferral?.close();
       await data?.close();
     },
   };

@@ -1,9 +1,11 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { openRedis } from "../cache/redis.js";
+import type { MethodPolicy } from "../call/policy.js";
 import { type Data, openData } from "../data/data.js";
 import { findPrimary } from "../data/driver.js";
 import { migrate, verifyMigrated } from "../data/migrate.js";
+import { openDeferral } from "../journal/deferral.js";
 import { createLogger, type Logger, type LogLevel, logLevels } from "../observe/log.js";
 import { Metrics } from "../observe/metrics.js";
 import { withMetrics } from "../observe/metrics-endpoint.js";
@@ -11,7 +13,9 @@ import { Health as HealthService } from "../options/grpc/health/v1/health_pb.js"
 import { addressVariable } from "../system.js";
 import { assemble } from "./assemble.js";
 import {
+  bytes,
   flag,
+  folder,
   httpUrl,
   milliseconds,
   oneOf,
@@ -48,6 +52,8 @@ export interface ServeOptions {
  *     HOST              which address it listens on; default 127.0.0.1
  *     DATABASE_URL      its PostgreSQL database, if it owns any data
  *     DATABASE_REPLICA_URLS  the same of its replicas, between commas; any of them may be or become the primary
+ *     JOURNAL_DIR       a folder of its own for deferred writes, if it has methods that may be deferred
+ *     JOURNAL_MAX_BYTES how much may be in it; default 67108864
  *     CACHE_URL         a Redis server where instances share cached rows; default: each process has its own cache only
  *     <PEER>_URL        one for each service that it calls: INVENTORY_URL
  *     MIGRATE           on: apply missing migrations at start; default off
@@ -71,6 +77,9 @@ interface Environment {
   readonly port: number;
   readonly database: string | undefined;
   readonly replicas: readonly string[];
+  /** Where deferred writes are kept; undefined: it has none. */
+  readonly journal: string | undefined;
+  readonly journalMaxBytes: number;
   readonly cache: string | undefined;
   readonly migrate: boolean;
   readonly level: LogLevel;
@@ -82,12 +91,15 @@ interface Environment {
 function readServiceEnvironment({ spec }: ServiceDefinition): Environment {
   const addresses = Object.values(spec.peers).map((peer) => [addressVariable(peer.name), httpUrl()] as const);
   const owns = Object.keys(spec.entities).length > 0;
+  const defers = Object.values(spec.policy).some(({ deferred }: MethodPolicy) => deferred !== undefined);
   const read = readEnvironment({
     ...Object.fromEntries(addresses),
     PORT: port(),
     HOST: text("127.0.0.1"),
     DATABASE_URL: owns ? postgresUrl() : optional(postgresUrl()),
     DATABASE_REPLICA_URLS: postgresUrls([]),
+    JOURNAL_DIR: defers ? folder() : optional(folder()),
+    JOURNAL_MAX_BYTES: bytes(2 ** 26),
     CACHE_URL: optional(redisUrl()),
     MIGRATE: flag(false),
     LOG_LEVEL: oneOf(logLevels, "info"),
@@ -98,6 +110,8 @@ function readServiceEnvironment({ spec }: ServiceDefinition): Environment {
     port: read.PORT,
     database: owns ? read.DATABASE_URL : undefined,
     replicas: read.DATABASE_REPLICA_URLS,
+    journal: defers ? read.JOURNAL_DIR : undefined,
+    journalMaxBytes: read.JOURNAL_MAX_BYTES,
     cache: read.CACHE_URL,
     migrate: read.MIGRATE,
     level: read.LOG_LEVEL,
@@ -121,6 +135,11 @@ async function start(
   }
   prepareValidation(spec.service.methods.map((method) => method.input));
   const metrics = new Metrics(spec.name);
+  // First, for it may not be to be had.
+  const deferral =
+    environment.journal === undefined
+      ? undefined
+      : await openDeferral(environment.journal, environment.journalMaxBytes, log, metrics);
   const data = database === undefined ? undefined : await open(spec, { ...environment, database }, metrics, log);
   const peers = Object.fromEntries(
     Object.entries(spec.peers).map(([name, peer]) => [name, peer.connect({ baseUrl: environment.address(peer.name) })]),
@@ -128,7 +147,7 @@ async function start(
   const draining = new AbortController();
   const expired = new AbortController();
   const health = new Health();
-  const service = assemble(definition, { data, peers, log, metrics, draining: draining.signal });
+  const service = assemble(definition, { data, peers, log, metrics, deferral, draining: draining.signal });
   const handle = connectNodeAdapter({
     routes(router) {
       service(router);
@@ -145,6 +164,7 @@ async function start(
     port: environment.port,
   });
   health.set(spec.service.typeName, "SERVING");
+  deferral?.start();
   log.info({ host: listener.host, port: listener.port }, "listening");
   return {
     /** First no new calls, then the calls in flight, and the database last, for they need it. */
@@ -157,6 +177,7 @@ async function start(
       );
       await listener.drain(environment.drainTimeoutMs);
       clearTimeout(late);
+      await deferral?.close();
       await data?.close();
     },
   };

@@ -1,0 +1,276 @@
+import { createHash } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
+import { type DescMethod, fromBinary, type Message, toBinary, toJson } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { isDatabaseOutage, unavailable } from "../data/errors.js";
+import type { Logger } from "../observe/log.js";
+import type { Metrics } from "../observe/metrics.js";
+import { activeCall } from "../rpc/active-call.js";
+import { propagatedHeaders } from "../rpc/client-options.js";
+import type { KeyedContext } from "../rpc/context.js";
+import { acceptedAnswer } from "./accepted.js";
+import { type Entry, Journal } from "./journal.js";
+
+export interface DeferralOptions {
+  readonly journal: Journal;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+}
+
+/** A method that may be deferred, and how it is made later. */
+export interface Deferrable {
+  readonly method: DescMethod;
+  /** Runs the handler, as for a call with these headers. */
+  make(request: Message, headers: Headers): Promise<unknown>;
+}
+
+/** How long a call waits for those before it, once the database is back, before it is taken down too. */
+const TURN_MS = 1000;
+const SHORTEST_PAUSE_MS = 50;
+const LONGEST_PAUSE_MS = 1000;
+/** How often a call that fails for another reason than the database's being away is made, before it is given up. */
+const ATTEMPTS = 10;
+
+/** Answers that will be the same the next time. */
+const refusals = new Set([
+  Code.InvalidArgument,
+  Code.NotFound,
+  Code.AlreadyExists,
+  Code.PermissionDenied,
+  Code.FailedPrecondition,
+  Code.OutOfRange,
+  Code.Unimplemented,
+  Code.Unauthenticated,
+]);
+
+/**
+ * Writes that meet an outage of the database, and are made when it is over: one after the other, in the order in which
+ * they came, by the same handler with the same key. While some are left, later calls of such methods wait for them, or
+ * queue up behind them, so that none overtakes.
+ */
+export class Deferral {
+  readonly #journal: Journal;
+  readonly #log: Logger;
+  readonly #metrics: Metrics;
+  readonly #methods = new Map<string, Deferrable>();
+  /** The calls in the journal, and on their way there, by method and key. */
+  readonly #taken = new Map<string, { readonly fingerprint: string; readonly added: Promise<unknown> }>();
+  readonly #waiting = new Set<() => void>();
+  readonly #closing = new AbortController();
+  /** Whether the last call that was to be made met an outage. */
+  #away = true;
+  #working: Promise<void> | undefined;
+
+  constructor({ journal, log, metrics }: DeferralOptions) {
+    this.#journal = journal;
+    this.#log = log;
+    this.#metrics = metrics;
+    metrics.queued(journal.size);
+    for (const entry of journal.entries()) {
+      this.#taken.set(nameOf(entry), { fingerprint: entry.fingerprint, added: Promise.resolve() });
+    }
+  }
+
+  /** Makes a method known, by the name in its contract. */
+  register(method: Deferrable): void {
+    this.#methods.set(method.method.name, method);
+  }
+
+  /** Begins to make what is left from before. */
+  start(): void {
+    if (this.#journal.size > 0) {
+      this.#log.info({ queued: this.#journal.size }, "deferred writes are left from before");
+      this.#work();
+    }
+  }
+
+  /** Runs a call, or takes it down and answers that it was accepted. */
+  async call(
+    {
+      method,
+      answer,
+    }: { readonly method: DescMethod; readonly answer: { readonly field: string; readonly value: number } },
+    context: KeyedContext<never>,
+    request: Message,
+    run: () => Promise<unknown>,
+  ): Promise<unknown> {
+    const key = context.idempotencyKey;
+    // Without a key nobody could tell whether it was made already.
+    if (key === undefined) return run();
+    let outage: unknown;
+    if (await this.#turn()) {
+      try {
+        return await run();
+      } catch (error) {
+        if (!isDatabaseOutage(error)) throw error;
+        outage = error;
+      }
+    }
+    const fingerprint = createHash("sha256").update(context.fingerprint).digest("base64");
+    try {
+      await this.#take(method, key, fingerprint, request, context.requestHeader);
+    } catch (error) {
+      if (error instanceof ConnectError) throw error;
+      this.#log.error({ err: error, method: method.name }, "a write could not be deferred");
+      throw outage ?? unavailable("the database does not answer");
+    }
+    return acceptedAnswer(method.input, method.output, request, answer);
+  }
+
+  /** Takes a call down; one that was taken down already, or is being so, only once. */
+  async #take(
+    method: DescMethod,
+    key: string,
+    fingerprint: string,
+    request: Message,
+    requestHeader: Headers,
+  ): Promise<void> {
+    const name = nameOf({ method: method.name, key });
+    const before = this.#taken.get(name);
+    if (before !== undefined) {
+      if (before.fingerprint !== fingerprint) {
+        throw new ConnectError(
+          `the key ${JSON.stringify(key)} came with another request before: send the same request again, or a new key`,
+          Code.InvalidArgument,
+        );
+      }
+      await before.added;
+      return;
+    }
+    const headers = propagatedHeaders.flatMap((name) => {
+      const value = requestHeader.get(name);
+      return value === null ? [] : [[name, value] as const];
+    });
+    const added = this.#journal.add({
+      method: method.name,
+      key,
+      fingerprint,
+      request: Buffer.from(toBinary(method.input, request)).toString("base64"),
+      headers: Object.fromEntries(headers),
+      at: new Date().toISOString(),
+    });
+    this.#taken.set(name, { fingerprint, added });
+    try {
+      await added;
+    } catch (error) {
+      this.#taken.delete(name);
+      throw error;
+    }
+    this.#metrics.deferred();
+    this.#metrics.queued(this.#journal.size);
+    this.#work();
+  }
+
+  /** Ends when what is being made is made; what is left stays for the next start. */
+  async close(): Promise<void> {
+    this.#closing.abort();
+    this.#tell();
+    await this.#working;
+    await this.#journal.close();
+  }
+
+  /** Whether a call may run now: nothing is left that came before it. */
+  async #turn(): Promise<boolean> {
+    const until = Math.min(Date.now() + TURN_MS, activeCall()?.patientUntil ?? Number.POSITIVE_INFINITY);
+    while (this.#journal.size > 0) {
+      const left = until - Date.now();
+      if (this.#away || left <= 0 || this.#closing.signal.aborted) return false;
+      await this.#change(left);
+    }
+    return true;
+  }
+
+  #work(): void {
+    if (this.#closing.signal.aborted) return;
+    this.#working ??= this.#makeAll().finally(() => {
+      this.#working = undefined;
+      // Something may have come since the last look.
+      if (this.#journal.size > 0) this.#work();
+    });
+  }
+
+  async #makeAll(): Promise<void> {
+    this.#away = true;
+    let attempt = 0;
+    for (let [entry] = this.#journal.entries(); entry !== undefined; [entry] = this.#journal.entries()) {
+      if (this.#closing.signal.aborted) return;
+      try {
+        if (await this.#make(entry, ++attempt)) {
+          attempt = 0;
+          this.#taken.delete(nameOf(entry));
+          this.#metrics.queued(this.#journal.size);
+          this.#tell();
+          continue;
+        }
+      } catch (error) {
+        this.#log.error({ err: error }, "a deferred write stays, since its end cannot be written down");
+      }
+      const pauseMs = Math.min(LONGEST_PAUSE_MS, SHORTEST_PAUSE_MS * 2 ** Math.min(attempt, 10));
+      await sleep(pauseMs, undefined, { signal: this.#closing.signal, ref: false }).catch(() => undefined);
+    }
+  }
+
+  /** Makes a call. False: it is to be made again. */
+  async #make(entry: Entry, attempt: number): Promise<boolean> {
+    const known = this.#methods.get(entry.method);
+    try {
+      if (known === undefined)
+        throw new ConnectError(`there is no method ${entry.method} any more`, Code.Unimplemented);
+      const request = fromBinary(known.method.input, Buffer.from(entry.request, "base64"));
+      await known.make(request, new Headers(entry.headers));
+      this.#away = false;
+      this.#metrics.applied();
+      await this.#journal.settle(entry);
+      return true;
+    } catch (error) {
+      this.#away = isDatabaseOutage(error);
+      const { code, rawMessage } = ConnectError.from(error);
+      if (this.#away || (!refusals.has(code) && attempt < ATTEMPTS)) return false;
+      await this.#journal.bury(entry, { code: Code[code], reason: rawMessage, json: readable(known, entry) });
+      this.#metrics.dead();
+      const { method, key } = entry;
+      this.#log.error({ method, key, code: Code[code], reason: rawMessage }, "a deferred write was refused");
+      return true;
+    }
+  }
+
+  #tell(): void {
+    for (const wake of this.#waiting) wake();
+    this.#waiting.clear();
+  }
+
+  async #change(timeoutMs: number): Promise<void> {
+    const done = new AbortController();
+    let wake: () => void = () => undefined;
+    const changed = new Promise<void>((resolve) => {
+      wake = resolve;
+      this.#waiting.add(wake);
+    });
+    await Promise.race([changed, sleep(timeoutMs, undefined, { signal: done.signal }).catch(() => undefined)]);
+    done.abort();
+    this.#waiting.delete(wake);
+  }
+}
+
+/** Opens the journal in a folder, and defers by it. `start` begins to make what is in it. */
+export async function openDeferral(
+  directory: string,
+  maxBytes: number,
+  log: Logger,
+  metrics: Metrics,
+): Promise<Deferral> {
+  return new Deferral({ journal: await Journal.open({ directory, maxBytes, log }), log, metrics });
+}
+
+function nameOf({ method, key }: Pick<Entry, "method" | "key">): string {
+  return `${method}/${key}`;
+}
+
+/** The request for the eyes of a person. */
+function readable(known: Deferrable | undefined, { request }: Entry): unknown {
+  try {
+    return known && toJson(known.method.input, fromBinary(known.method.input, Buffer.from(request, "base64")));
+  } catch {
+    return undefined;
+  }
+}
