@@ -126,14 +126,18 @@ export function openDriver(options: DriverOptions): Driver {
   };
 }
 
-/** The address of the primary among the servers of a database. UNAVAILABLE if none of several is one. */
-export async function findPrimary(options: DriverOptions): Promise<string> {
-  if ((options.replicas ?? []).length === 0) return options.url;
-  const driver = openDriver(options);
+/** The address of the primary among the servers of a database. UNAVAILABLE, with what each of several says, without one. */
+export async function findPrimary({ url, replicas = [], service }: DriverOptions): Promise<string> {
+  if (replicas.length === 0) return url;
+  const metrics = new Metrics(service);
+  const servers = new Servers({ urls: [url, ...replicas], service, maxConnections: 1, watch: false, metrics });
   try {
-    return await driver.primary();
+    return (await servers.primary()).url;
+  } catch {
+    const said = servers.describe();
+    throw unavailable(`no server takes writes: check DATABASE_URL and DATABASE_REPLICA_URLS (${said})`);
   } finally {
-    await driver.close();
+    await servers.close();
   }
 }
 

@@ -1,7 +1,11 @@
+import { chmod, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { Code } from "@connectrpc/connect";
 import type { ProductRepository } from "@shop/generated/shop/inventory/v1/inventory_repository.js";
 import { productEntity } from "@shop/generated/shop/inventory/v1/inventory_repository.js";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
+import { startPostgres } from "../../generator/dev/postgres.js";
 import { createParcelServiceClient } from "../../generator/testdata/parcels/expected/generated/contract_client.js";
 import { type Replicated, startReplicated } from "../../generator/testing/replicated.js";
 import { createTables, execute } from "../../generator/testing/tables.js";
@@ -11,6 +15,7 @@ import { runAs, staleAgeHeader } from "../rpc/active-call.js";
 import { inMemory } from "../rpc/in-memory.js";
 import { createParcels, parcels } from "../testing/parcels.js";
 import { type Data, openData } from "./data.js";
+import { findPrimary } from "./driver.js";
 
 type Products = Data<{ products: ProductRepository }>;
 
@@ -40,6 +45,15 @@ function products(url: string, replicas: string[], counted = new Metrics("shop")
   });
   open.push(data);
   return data;
+}
+
+/** A folder for a server's data. */
+async function folder(): Promise<string> {
+  const path = await mkdtemp(join(tmpdir(), "scaffold-failover-"));
+  // PostgreSQL runs as another user when this is root.
+  await chmod(path, 0o711);
+  onTestFinished(() => rm(path, { recursive: true, force: true }));
+  return path;
 }
 
 /** The parcel service over both servers, and a call that answers with how old its answer is, too. */
@@ -95,6 +109,28 @@ test("the primary is found whichever address it has", async () => {
   const data = products(servers.replica.url(), [servers.primary.url()]);
   await data.repositories.products.create({ id: "first" });
   await data.ready();
+});
+
+test("servers of another database are never asked, and those that cannot be used are named", async () => {
+  const other = await startPostgres({ directory: join(await folder(), "other"), fsync: false });
+  onTestFinished(() => other.stop());
+  const primary = servers.primary.url();
+  const data = products(primary, [other.url()]);
+  await data.repositories.products.create({ id: "mine" });
+  await data.repositories.products.delete("mine");
+  const call = { replicas: true, patientUntil: undefined, stale: () => undefined };
+  // The other one has no such table.
+  await runAs(call, () => data.repositories.products.list());
+  const wrong = servers.replica.url().replace(/:[^:@]*@/, ":wrong@");
+  const gone = primary.replace(/:\d+\//, ":1/");
+  await expect(
+    findPrimary({ url: gone, replicas: [wrong, servers.replica.url()], service: "s" }),
+  ).rejects.toMatchObject({
+    code: Code.Unavailable,
+    rawMessage: expect.stringMatching(
+      /^no server takes writes: check DATABASE_URL and .*127\.0\.0\.1:1: .*ECONNREFUSED.*; .*password authentication failed.*: replica\)$/,
+    ),
+  });
 });
 
 test("a promotion is followed without a restart, and a primary that comes back takes no writes", async () => {

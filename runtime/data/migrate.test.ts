@@ -242,3 +242,30 @@ test("says so when there is no database", async () => {
     rawMessage: expect.stringContaining("check DATABASE_URL"),
   });
 });
+
+test("says so when nobody listens, and when the password is wrong", async () => {
+  const address = new URL(url);
+  address.password = "wrong";
+  await expect(migrate({ url: address.href, directory })).rejects.toMatchObject({
+    code: Code.Unavailable,
+    rawMessage: expect.stringContaining("refuses this service's user: check DATABASE_URL"),
+  });
+  address.port = "1";
+  await expect(verifyMigrated({ url: address.href, directory })).rejects.toMatchObject({
+    code: Code.Unavailable,
+    rawMessage: "no database answers at 127.0.0.1:1: start it, or check DATABASE_URL",
+  });
+});
+
+test("leaves the database of another service alone", async () => {
+  await file("0001_a.sql", create("a"));
+  await run();
+  await rm(join(root, "0001_a.sql"));
+  await file("0001_b.sql", create("b"));
+  const other = "the database has the migrations of another service (0001_a.sql): check DATABASE_URL";
+  await expect(run()).rejects.toThrow(other);
+  await expect(verifyMigrated({ url, directory })).rejects.toThrow(other);
+  expect((await status()).faults).toEqual([other]);
+  expect(await ledger()).toEqual(["0001_a.sql"]);
+  expect(await rows(`SELECT to_regclass('"b"') AS "table"`)).toEqual([{ table: null }]);
+});

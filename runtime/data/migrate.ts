@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
-import { fromDatabase } from "./errors.js";
+import { fromDatabase, unavailable } from "./errors.js";
 import { MigrationError, readMigrations } from "./migration-files.js";
-import { contradictions, isApplied, readLedger } from "./migration-ledger.js";
+import { contradictions, isApplied, otherService, readLedger } from "./migration-ledger.js";
 import { applyFile } from "./migration-run.js";
 import { ownTables } from "./tables.js";
 
@@ -82,6 +82,8 @@ export async function verifyMigrated({ url, directory }: MigrateOptions): Promis
   const files = await readMigrations(directory);
   await connected(url, async (client) => {
     const ledger = await readLedger(client);
+    const foreign = ledger && otherService(files, ledger);
+    if (foreign !== undefined) throw new MigrationError(foreign);
     const missing = files.filter((file) => ledger === undefined || !isApplied(ledger, file)).map((file) => file.name);
     // The newest of the runtime's own tables stands for all.
     const { rows } = await client.query(`SELECT to_regclass('"scaffold_invalidations"') IS NOT NULL AS "own"`);
@@ -108,7 +110,11 @@ async function connected<T>(url: string, run: (client: pg.Client) => Promise<T>)
   // Statements say themselves when the connection is gone.
   client.on("error", () => undefined);
   try {
-    await client.connect();
+    await client.connect().catch((error: unknown) => {
+      if (error instanceof pg.DatabaseError) throw error;
+      const { host } = new URL(url);
+      throw unavailable(`no database answers at ${host}: start it, or check DATABASE_URL`, error as Error);
+    });
     return await run(client);
   } catch (error) {
     throw error instanceof MigrationError ? error : fromDatabase(error);

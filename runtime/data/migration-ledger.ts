@@ -27,8 +27,18 @@ export function isApplied(ledger: Ledger, { name }: MigrationFile): boolean {
   return ledger.get(name)?.progress === null;
 }
 
+/** Says that a database is another service's, if it is: it was migrated, by none of these files. */
+export function otherService(files: readonly MigrationFile[], ledger: Ledger): string | undefined {
+  if (files.length === 0 || ledger.size === 0 || files.some(({ name }) => ledger.has(name))) return undefined;
+  const names = [...ledger.keys()].sort();
+  const some = names.length > 3 ? `${names.slice(0, 3).join(", ")}, …` : names.join(", ");
+  return `the database has the migrations of another service (${some}): check DATABASE_URL`;
+}
+
 /** Everything in which a database and the files contradict each other, and the way out of it. */
 export function contradictions(files: readonly MigrationFile[], ledger: Ledger): string[] {
+  const foreign = otherService(files, ledger);
+  if (foreign !== undefined) return [foreign];
   const byName = new Map(files.map((file) => [file.name, file]));
   const newest = files.at(-1)?.name ?? "";
   return [...ledger].sort().flatMap(([name, { sha256, progress }]) => {

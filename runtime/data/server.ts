@@ -27,6 +27,8 @@ export class Server {
   readonly address: string;
   /** When it was last looked at; undefined: it did not answer. */
   role: Role | undefined;
+  /** Why it did not answer. */
+  fault: string | undefined;
   /** How often in a row a look got no answer at all, not even a refusal. */
   silences = 0;
   readonly #service: string;
@@ -86,11 +88,13 @@ export class Server {
       const { rows } = await this.#watcher.query(roleQuery);
       const { recovers, system, timeline, follows } = rows[0];
       this.silences = 0;
+      this.fault = undefined;
       this.role = recovers
         ? { kind: "replica", system, follows }
         : { kind: "primary", system, timeline: Number.parseInt(timeline, 16) };
     } catch (error) {
       this.silences = isSilence(error) ? this.silences + 1 : 0;
+      this.fault = (error as Error).message || String((error as { code?: unknown }).code);
       this.role = undefined;
       this.#forget(this.#watcher);
     }

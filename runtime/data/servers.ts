@@ -45,6 +45,7 @@ export class Servers {
   /** The database's own name for itself: what has another is not one of its servers. */
   #system: string | undefined;
   #timeline = 0;
+  readonly #foreign = new Set<string>();
   #doubted = false;
   /** Since when there is doubt, or no primary. */
   #since = Date.now();
@@ -52,6 +53,8 @@ export class Servers {
   #looking: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
   #next = 0;
+  /** Whether the log knows that there is no primary. */
+  #said = false;
   #closed = false;
 
   constructor(options: ServersOptions) {
@@ -97,6 +100,15 @@ export class Servers {
     return [...usable.slice(from), ...usable.slice(0, from)];
   }
 
+  /** What each server says of itself, or why it says nothing: for a person. */
+  describe(): string {
+    const words = this.#servers.map(({ address, role, fault }) => {
+      const foreign = role !== undefined && this.#system !== undefined && role.system !== this.#system;
+      return `${address}: ${foreign ? "another database" : (fault ?? role?.kind ?? "unknown")}`;
+    });
+    return words.join("; ");
+  }
+
   /** Says that a server did not answer, or is not what it was taken for. */
   doubt(server: Server): void {
     if (server !== this.#primary) {
@@ -139,15 +151,29 @@ export class Servers {
   async #round(): Promise<void> {
     const begun = this.#since;
     const roles = await this.#ask();
+    const system = this.#system ?? systemOf(this.#servers);
     const claims = roles.flatMap(({ server, role }) => {
-      if (role?.kind !== "primary" || role.timeline < this.#timeline) return [];
-      return this.#system === undefined || this.#system === role.system ? [{ server, role }] : [];
+      return role?.kind === "primary" && role.timeline >= this.#timeline && role.system === system
+        ? [{ server, role }]
+        : [];
     });
     const highest = Math.max(...claims.map(({ role }) => role.timeline));
     const best = claims.filter(({ role }) => role.timeline === highest);
     const found = best.find(({ server }) => server === this.#last) ?? best[0];
+    this.#tellForeign();
     if (found !== undefined) this.#found(found.server, found.role, begun);
     else if (!this.#mayBeSlow(roles)) this.#lost();
+  }
+
+  /** Says it once if an address leads to another database: nothing is ever asked there. */
+  #tellForeign(): void {
+    for (const { address, role } of this.#servers) {
+      if (role === undefined || this.#system === undefined || role.system === this.#system) continue;
+      if (this.#foreign.has(address)) continue;
+      this.#foreign.add(address);
+      const { log } = this.#options;
+      log?.error({ server: address }, "not a server of this database: check DATABASE_URL and DATABASE_REPLICA_URLS");
+    }
   }
 
   /** Every server's role; no longer than it takes to know that nothing has changed, or that there is a new primary. */
@@ -185,6 +211,7 @@ export class Servers {
     this.#system ??= role.system;
     this.#timeline = role.timeline;
     this.#failures = 0;
+    this.#said = false;
     metrics.databaseUp(true);
     if (before !== undefined && before !== server) {
       metrics.failover();
@@ -200,13 +227,14 @@ export class Servers {
     const { metrics, log } = this.#options;
     const primary = this.#primary;
     metrics.databaseUp(false);
+    if (!this.#said) log?.error({ servers: this.describe() }, "no database server takes writes");
+    this.#said = true;
     if (primary === undefined) return;
     if (!this.#doubted) this.#since = Date.now();
     this.#doubted = false;
     this.#primary = undefined;
     // What waits for it would wait until its time is over.
     primary.abandon();
-    log?.error({ server: primary.address }, "no database server takes writes");
   }
 
   #tell(): void {
@@ -225,4 +253,10 @@ export class Servers {
     done.abort();
     this.#waiting.delete(wake);
   }
+}
+
+/** What DATABASE_URL's server says that the database is; if it is silent, what the others agree on. */
+function systemOf([first, ...others]: readonly Server[]): string | undefined {
+  const systems = new Set(others.flatMap(({ role }) => role?.system ?? []));
+  return first?.role?.system ?? (systems.size === 1 ? [...systems][0] : undefined);
 }
