@@ -149,7 +149,7 @@ test("a promotion is followed without a restart, and a primary that comes back t
   ]);
   expect((await rows.get("1")).name).toBe("old");
   // A call says how old its answer is; one that may ask a replica does, and has nothing to say.
-  expect(await place("getParcel", "1")).toEqual({ place: "there", ageMs: expect.any(Number) });
+  await expect.poll(() => place("getParcel", "1")).toEqual({ place: "there", ageMs: expect.any(Number) });
   expect(await place("findParcel", "2")).toBe("there");
   await expect(client.getParcel({ id: "2" })).rejects.toMatchObject({ code: Code.Unavailable });
   await expect.poll(() => metrics.text()).toMatch(/scaffold_database_up\{service="shop"\} 0/);
