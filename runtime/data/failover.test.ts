@@ -106,7 +106,14 @@ test("without a replica that answers, the primary does", async () => {
 });
 
 test("the primary is found whichever address it has", async () => {
-  const data = products(servers.replica.url(), [servers.primary.url()]);
+  // By a user who is allowed nothing but its tables.
+  await execute(
+    servers.primary.url(),
+    `CREATE ROLE app LOGIN PASSWORD 'app'; GRANT ALL ON ALL TABLES IN SCHEMA public TO app`,
+  );
+  await servers.caughtUp();
+  const as = (url: string) => url.replace(/\/\/.*@/, "//app:app@");
+  const data = products(as(servers.replica.url()), [as(servers.primary.url())]);
   await data.repositories.products.create({ id: "first" });
   await data.ready();
 });

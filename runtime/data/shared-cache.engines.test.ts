@@ -167,6 +167,24 @@ describe("when Redis", () => {
     expect(await name(await instance(), "1")).toBe("new");
   });
 
+  test("is gone or frozen when a service starts, it starts, and shares rows once Redis is back", async () => {
+    for (const [away, back] of [
+      [redis.stop, redis.start],
+      [redis.freeze, redis.thaw],
+    ] as const) {
+      await away();
+      const one = await instance();
+      const id = away === redis.stop ? "1" : "2";
+      await one.repositories.products.create({ id, name: "new" });
+      expect(await name(one, id)).toBe("new");
+      await back();
+      await expect.poll(lines, { timeout: 20_000 }).toBe(0);
+      const other = await instance();
+      expect(await name(other, id)).toBe("new");
+      await filled(id);
+    }
+  });
+
   test("is full, what it has is read, what it lacks comes from the database, and writes still leave it", async () => {
     const one = await instance();
     for (const id of ["1", "2"]) await one.repositories.products.create({ id, name: "old" });

@@ -1,4 +1,4 @@
-import { type FileHandle, mkdir, open, rename, stat, writeFile } from "node:fs/promises";
+import { type FileHandle, mkdir, open, readFile, rename, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Logger } from "../observe/log.js";
 import { frame, readFrames } from "./frames.js";
@@ -85,32 +85,35 @@ export class Journal {
     // What callers send is nobody else's business.
     await mkdir(directory, { recursive: true, mode: 0o700 });
     const unlock = await lockFolder(directory);
-    const path = join(directory, "journal");
-    await writeFile(path, "", { flag: "a", mode: 0o600 });
-    await syncFolder(directory);
-    const file = await open(path, "r+");
-    const bytes = await file.readFile();
-    const { payloads, end, damaged } = readFrames(bytes);
-    if (damaged) {
-      await file.close();
+    try {
+      const path = join(directory, "journal");
+      await writeFile(path, "", { flag: "a", mode: 0o600 });
+      await syncFolder(directory);
+      const bytes = await readFile(path);
+      const { payloads, end, damaged } = readFrames(bytes);
+      if (damaged) {
+        throw new Error(
+          `${path} is damaged at byte ${end}, and holds calls after it that were accepted: restore it, or move it away and see to them by hand`,
+        );
+      }
+      const entries = new Map<number, Entry>();
+      for (const payload of payloads) {
+        const { add, done } = JSON.parse(payload.toString()) as Page;
+        for (const entry of add) entries.set(entry.id, entry);
+        for (const id of done) entries.delete(id);
+      }
+      const letters = (await stat(join(directory, "dead-letters.jsonl")).catch(() => undefined))?.size ?? 0;
+      const file = await open(path, "r+");
+      if (end < bytes.length) {
+        log?.warn({ path, bytes: bytes.length - end }, "the end of the journal was cut off by a crash");
+        await file.truncate(end);
+        await file.datasync();
+      }
+      return new Journal(options, { file, unlock, letters, end, entries });
+    } catch (error) {
       await unlock();
-      throw new Error(
-        `${path} is damaged at byte ${end}, and holds calls after it that were accepted: restore it, or move it away and see to them by hand`,
-      );
+      throw error;
     }
-    if (end < bytes.length) {
-      log?.warn({ path, bytes: bytes.length - end }, "the end of the journal was cut off by a crash");
-      await file.truncate(end);
-      await file.datasync();
-    }
-    const entries = new Map<number, Entry>();
-    for (const payload of payloads) {
-      const { add, done } = JSON.parse(payload.toString()) as Page;
-      for (const entry of add) entries.set(entry.id, entry);
-      for (const id of done) entries.delete(id);
-    }
-    const letters = (await stat(join(directory, "dead-letters.jsonl")).catch(() => undefined))?.size ?? 0;
-    return new Journal(options, { file, unlock, letters, end, entries });
   }
 
   /** How many are still to be made. */

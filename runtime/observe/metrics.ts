@@ -8,10 +8,7 @@ export class Metrics {
     "scaffold_database_failovers_total",
     "Changes of the primary server, by promotion.",
   );
-  readonly #stale = this.#counter(
-    "scaffold_stale_answers_total",
-    "Rows served past their time since the database was away.",
-  );
+  readonly #stale = this.#counter("scaffold_stale_answers_total", "Answers with rows that could not be read anew.");
   readonly #queued = this.#gauge(
     "scaffold_deferred_writes_queued",
     "Writes in the journal that are still to be applied.",
