@@ -42,6 +42,8 @@ test("a service refuses a database without its tables, applies them when told to
   const client = createPaymentServiceClient({ baseUrl: `http://127.0.0.1:${port}` });
   const payment = await client.capturePayment({ requestId: "1", orderId: "o", amountCents: 1n, paymentMethod: "card" });
   expect(payment.state).toBe(PaymentState.CAPTURED);
+  const metrics = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+  expect(metrics).toContain('scaffold_database_up{service="payments"} 1');
   child?.kill("SIGTERM");
   expect(await ended).toBe(0);
   expect(output).toContain('"stopped"');

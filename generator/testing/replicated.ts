@@ -1,4 +1,4 @@
-import { chmod, mkdtemp, rm } from "node:fs/promises";
+import { chmod, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -12,6 +12,9 @@ export interface Replicated {
   readonly replica: Postgres;
   /** Ends the primary as a power cut does. */
   kill(): Promise<void>;
+  /** Has the primary say nothing, and close nothing, until `thaw`. Only on Linux. */
+  freeze(): Promise<void>;
+  thaw(): Promise<void>;
   /** Starts the primary's data again, as it was, on its port: it takes itself for a primary still. */
   revive(): Promise<Postgres>;
   /** Makes the replica take writes; ends when it does. */
@@ -59,6 +62,10 @@ export async function startReplicated({ synchronous = false } = {}): Promise<Rep
     `SELECT state = 'streaming' AND sync_state = '${state}' FROM pg_stat_replication WHERE application_name = 'replica'`,
   );
   let revived: Postgres | undefined;
+  const signalAll = async (name: NodeJS.Signals) => {
+    // The postmaster first, so that no process is started meanwhile.
+    for (const pid of [primary.pid, ...(await childrenOf(primary.pid))]) process.kill(pid, name);
+  };
   return {
     primary,
     replica,
@@ -66,6 +73,8 @@ export async function startReplicated({ synchronous = false } = {}): Promise<Rep
       process.kill(primary.pid, "SIGKILL");
       await primary.ended;
     },
+    freeze: () => signalAll("SIGSTOP"),
+    thaw: () => signalAll("SIGCONT"),
     async revive() {
       revived = await startPostgres({ directory, port: primary.port, fsync: false, settings });
       return revived;
@@ -91,4 +100,18 @@ export async function startReplicated({ synchronous = false } = {}): Promise<Rep
       await rm(root, { recursive: true, force: true });
     },
   };
+}
+
+/** The processes that a process has started, on Linux. */
+async function childrenOf(pid: number): Promise<number[]> {
+  const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name));
+  const parents = await Promise.all(
+    pids.map((child) =>
+      readFile(`/proc/${child}/stat`, "utf8").then(
+        (text) => /\) \S (\d+)/.exec(text)?.[1],
+        () => "",
+      ),
+    ),
+  );
+  return pids.filter((_, index) => Number(parents[index]) === pid).map(Number);
 }

@@ -102,9 +102,8 @@ export class Server {
   }
 
   async close(): Promise<void> {
-    const watcher = this.#watcher;
-    this.#watcher = undefined;
-    await Promise.all([this.#pool.end(), watcher?.end().catch(() => undefined)]);
+    this.#forget(this.#watcher);
+    await this.#pool.end();
   }
 
   async #connect(): Promise<pg.Client> {

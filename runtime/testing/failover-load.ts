@@ -11,8 +11,11 @@ import { freePort } from "../../generator/dev/ports.js";
 import type { ParcelServiceClient } from "../../generator/testdata/parcels/expected/generated/contract_client.js";
 import { createParcelServiceClient } from "../../generator/testdata/parcels/expected/generated/contract_client.js";
 import { ParcelState } from "../../generator/testdata/parcels/expected/generated/contract_pb.js";
+import { system } from "../../generator/testdata/parcels/expected/generated/system.js";
 import { startReplicated } from "../../generator/testing/replicated.js";
 import { execute } from "../../generator/testing/tables.js";
+import { startGateway } from "../gateway/start.js";
+import { createLogger } from "../observe/log.js";
 import { staleAgeHeader } from "../rpc/active-call.js";
 import { createParcels } from "./parcels.js";
 
@@ -43,6 +46,8 @@ export interface Tally {
   mostQueued: number;
   /** Writes that were answered fresh after the promotion, by the process that was there before it. */
   resumed: number;
+  /** What a REST caller sees meanwhile: the age of a cached parcel, and what becomes of a write that is not deferred. */
+  rest: { readonly ageMs: number; readonly status: number; readonly details: unknown } | undefined;
 }
 
 interface Service {
@@ -59,7 +64,7 @@ export async function failUnderLoad({ clients, answers, killService }: FailoverL
   const journal = await mkdtemp(join(tmpdir(), "scaffold-load-"));
   const tally: Tally = {
     ...{ sent: 0, fresh: 0, stale: 0, deferred: 0, failed: 0, lost: 0, doubled: 0, unmarked: 0 },
-    ...{ up: [], failovers: 0, mostQueued: 0, resumed: 0 },
+    ...{ up: [], failovers: 0, mostQueued: 0, resumed: 0, rest: undefined },
   };
   const port = await freePort();
   const env = {
@@ -91,6 +96,7 @@ export async function failUnderLoad({ clients, answers, killService }: FailoverL
     phase = "away";
     const some = async () => Math.min(tally.deferred, tally.stale) >= (clients * answers) / 2;
     await until(some);
+    tally.rest = await overRest(url);
     if (killService) service = await killAndStart(service, env, port);
     await servers.promote();
     if (killService) {
@@ -252,6 +258,23 @@ async function insist<T>(send: () => Promise<T>): Promise<T> {
       if (ConnectError.from(error).code !== Code.Unavailable) throw error;
       await sleep(50);
     }
+  }
+}
+
+/** Calls through a gateway of its own. */
+async function overRest(parcels: string): Promise<Tally["rest"]> {
+  const log = createLogger({ name: "gateway", level: "silent" });
+  const environment = { PORT: 0, HOST: "127.0.0.1", LOG_LEVEL: "silent", DRAIN_TIMEOUT_MS: 0 } as const;
+  const gateway = await startGateway(system, { ...environment, addresses: { PARCELS_URL: parcels } }, log);
+  const path = `http://127.0.0.1:${gateway.port}/v1/parcels/c0-0`;
+  try {
+    const read = await fetch(path);
+    const headers = { "content-type": "application/json" };
+    const write = await fetch(path, { method: "PATCH", headers, body: `{"place": "x"}` });
+    const { details } = (await write.json()) as { details: unknown };
+    return { ageMs: Number(read.headers.get(staleAgeHeader) ?? Number.NaN), status: write.status, details };
+  } finally {
+    await gateway.stop();
   }
 }
 
