@@ -147,7 +147,14 @@ test("a promotion is followed without a restart, and a primary that comes back t
   const { products: rows } = data.repositories;
   await rows.create({ id: "1", name: "old" });
   await rows.get("1");
+  // One that knows the replica alone: it reads there, and is told that it cannot write.
+  const lone = products(servers.replica.url(), []);
   await servers.caughtUp();
+  expect((await lone.repositories.products.get("1")).name).toBe("old");
+  await expect(lone.repositories.products.create({ id: "lone" })).rejects.toMatchObject({
+    code: Code.Unavailable,
+    rawMessage: expect.stringContaining("takes no writes"),
+  });
   await servers.kill();
   const refused = await rows.create({ id: "2" }).catch((error: unknown) => error);
   expect(refused).toMatchObject({ code: Code.Unavailable, rawMessage: expect.stringContaining("the database") });
@@ -169,6 +176,8 @@ test("a promotion is followed without a restart, and a primary that comes back t
   expect(await metrics.text()).toMatch(/scaffold_database_up\{service="shop"\} 1/);
   expect(await metrics.text()).toMatch(/scaffold_database_failovers_total\{service="shop"\} 1/);
 
+  await expect.poll(() => lone.repositories.products.create({ id: "lone" }).then(() => "", String)).toBe("");
+
   const old = await servers.revive();
   await execute(old.url(), "SELECT 1");
   // Also to one who comes now, and knows nothing of what was before.
@@ -178,5 +187,5 @@ test("a promotion is followed without a restart, and a primary that comes back t
   const ids = async (url: string) =>
     (await execute(url, `SELECT "id" FROM "products" ORDER BY 1`)).rows.map(({ id }) => id);
   expect(await ids(old.url())).toEqual(["1", "first"]);
-  expect(await ids(servers.replica.url())).toEqual(["1", "3", "4", "first"]);
+  expect(await ids(servers.replica.url())).toEqual(["1", "3", "4", "first", "lone"]);
 });

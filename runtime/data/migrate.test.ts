@@ -243,9 +243,9 @@ test("says so when there is no database", async () => {
   });
 });
 
-test("says so when nobody listens, and when the password is wrong", async () => {
+test("says so when nobody listens, and when there is no such user", async () => {
   const address = new URL(url);
-  address.password = "wrong";
+  address.username = "stranger";
   await expect(migrate({ url: address.href, directory })).rejects.toMatchObject({
     code: Code.Unavailable,
     rawMessage: expect.stringContaining("refuses this service's user: check DATABASE_URL"),

@@ -35,6 +35,7 @@ export class Server {
   readonly #pool: pg.Pool;
   readonly #clients = new Set<pg.PoolClient>();
   #watcher: pg.Client | undefined;
+  #looking: Promise<Role | undefined> | undefined;
 
   /** @param broke is told when a connection breaks */
   constructor(
@@ -82,7 +83,14 @@ export class Server {
   }
 
   /** Asks what it is, on a connection apart, so that a full pool is not taken for a server that is gone. */
-  async look(): Promise<Role | undefined> {
+  look(): Promise<Role | undefined> {
+    this.#looking ??= this.#ask().finally(() => {
+      this.#looking = undefined;
+    });
+    return this.#looking;
+  }
+
+  async #ask(): Promise<Role | undefined> {
     try {
       this.#watcher ??= await this.#connect();
       const { rows } = await this.#watcher.query(roleQuery);

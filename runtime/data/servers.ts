@@ -85,7 +85,7 @@ export class Servers {
       const patient = Math.max(this.#since + GRACE_MS, last);
       const left = Math.min(patient, activeCall()?.patientUntil ?? patient) - now;
       if (this.#since + GRACE_MS <= now) this.#look();
-      if (this.#closed || left <= 0) throw unavailable("the database does not answer");
+      if (this.#closed || left <= 0) throw unavailable("the database does not answer, or takes no writes");
       await this.#change(left);
     }
   }
@@ -152,10 +152,12 @@ export class Servers {
     const begun = this.#since;
     const roles = await this.#ask();
     const system = this.#system ?? systemOf(this.#servers);
+    // Behind a single address may be another database tomorrow: that is for whoever runs it to say.
+    const alone = this.#servers.length === 1;
     const claims = roles.flatMap(({ server, role }) => {
-      return role?.kind === "primary" && role.timeline >= this.#timeline && role.system === system
-        ? [{ server, role }]
-        : [];
+      if (role?.kind !== "primary") return [];
+      const holds = alone || (role.timeline >= this.#timeline && role.system === system);
+      return holds ? [{ server, role }] : [];
     });
     const highest = Math.max(...claims.map(({ role }) => role.timeline));
     const best = claims.filter(({ role }) => role.timeline === highest);
@@ -185,7 +187,7 @@ export class Servers {
           known.push({ server, role });
           const decides =
             role?.kind === "primary" &&
-            (this.#system === undefined ? false : role.system === this.#system) &&
+            role.system === this.#system &&
             (role.timeline > this.#timeline || (role.timeline === this.#timeline && server === this.#last));
           // While all is well, everybody is heard: a newer primary may be among them.
           const inHaste = this.#primary === undefined || this.#doubted;
@@ -208,7 +210,7 @@ export class Servers {
     // Doubt that came while this look was under way is not answered by it.
     if (this.#since === begun || server !== this.#primary) this.#doubted = false;
     this.#primary = this.#last = server;
-    this.#system ??= role.system;
+    this.#system = role.system;
     this.#timeline = role.timeline;
     this.#failures = 0;
     this.#said = false;

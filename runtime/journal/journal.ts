@@ -1,4 +1,4 @@
-import { type FileHandle, mkdir, open, readFile, rename, stat, writeFile } from "node:fs/promises";
+import { appendFile, type FileHandle, mkdir, open, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Logger } from "../observe/log.js";
 import { frame, readFrames } from "./frames.js";
@@ -102,7 +102,7 @@ export class Journal {
         for (const entry of add) entries.set(entry.id, entry);
         for (const id of done) entries.delete(id);
       }
-      const letters = (await stat(join(directory, "dead-letters.jsonl")).catch(() => undefined))?.size ?? 0;
+      const letters = await endLine(join(directory, "dead-letters.jsonl"));
       const file = await open(path, "r+");
       if (end < bytes.length) {
         log?.warn({ path, bytes: bytes.length - end }, "the end of the journal was cut off by a crash");
@@ -235,4 +235,12 @@ async function syncFolder(path: string): Promise<void> {
   } finally {
     await folder.close();
   }
+}
+
+/** Ends a last line that was cut off by a crash; its call is still in the journal. Answers the file's length. */
+async function endLine(path: string): Promise<number> {
+  const text = await readFile(path).catch(() => Buffer.alloc(0));
+  if (text.length === 0 || text.at(-1) === 0x0a) return text.length;
+  await appendFile(path, "\n");
+  return text.length + 1;
 }

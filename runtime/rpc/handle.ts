@@ -74,6 +74,8 @@ function guard(method: DescMethod, policy: MethodPolicy, name: string, handler: 
     const { context, dispose } = createContext({ ...nobody, ...headers } as HandlerContext, method, policy, request);
     try {
       return await runAs(active(context), () => bound(context, async () => handler(request, context)));
+    } catch (error) {
+      throw tell(error);
     } finally {
       dispose();
     }
