@@ -80,7 +80,7 @@ it("applies, lists and compares", async () => {
 it.each([
   [["up"], "No database runs in this project. Start the system with scaffold dev, or give --url"],
   [["up", "noets", "--url", "postgres://127.0.0.1/x"], "noets has no migrations; these have: notes, tags"],
-  [["status", "notes", "--url", "postgres://127.0.0.1:1/x"], "notes: [unavailable] the database does not answer"],
+  [["status", "notes", "--url", "postgres://127.0.0.1:1/x"], "notes: [unavailable] no database answers at 127.0.0.1:1"],
   [["verify", "--url", "postgres://127.0.0.1/x"], "say whose that is: notes, tags"],
 ])("refuses %j", async (args, message) => {
   const { root } = contractProject({
