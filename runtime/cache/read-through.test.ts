@@ -254,3 +254,45 @@ describe("a copy", () => {
     expect(original).toMatchObject({ bytes: new Uint8Array([1]), list: [{ a: 1 }] });
   });
 });
+
+describe("how old a stale row is", () => {
+  const ageOf = async (by: ReadThrough<Row>) => {
+    const ages: number[] = [];
+    await by.read("1", fails, (outcome, ageMs) => outcome === "stale" && ages.push(ageMs));
+    return ages;
+  };
+
+  test("counts from before it was loaded, and goes on when it was suspected", async () => {
+    await read(() => {
+      now = 30;
+      return { name: "a" };
+    });
+    cache.suspect("1");
+    now = 500;
+    expect(await ageOf(cache)).toEqual([500]);
+    now = 2000;
+    expect(await ageOf(cache)).toEqual([2000]);
+  });
+
+  test("includes its time in the tier behind", async () => {
+    let away = false;
+    const found = { value: { name: "a" }, freshMs: 200, ageMs: 800 };
+    const behind = { read: async () => (away ? fails() : found) };
+    const by = new ReadThrough<Row>(policy, { ...options(), behind });
+    await by.read("1", fails);
+    away = true;
+    now = 300;
+    expect(await ageOf(by)).toEqual([1100]);
+  });
+});
+
+test("a peek says what is known, loads nothing, and gives nothing that can be spoilt", async () => {
+  expect(cache.peek("1")).toBeUndefined();
+  await read(answers("a"));
+  const known = cache.peek("1");
+  known!.value!.name = "spoilt";
+  expect(cache.peek("1")).toEqual({ value: { name: "a" } });
+  now = 1000;
+  expect(cache.peek("1")).toBeUndefined();
+  expect(loads).toBe(1);
+});
