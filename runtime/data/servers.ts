@@ -19,8 +19,11 @@ export interface ServersOptions {
 
 /** How long after the loss of a primary those who need one wait for the next. */
 const GRACE_MS = 2000;
-/** How long those wait who come after that. */
-const LAST_LOOK_MS = 100;
+/** How long they wait for the first one. */
+const FIRST_MS = 5000;
+/** How often, and how long at most, it is looked for on behalf of those who come after that. */
+const LAST_LOOKS = 2;
+const LAST_LOOKS_MS = 1000;
 const WATCH_MS = 1000;
 const SHORTEST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 500;
@@ -47,8 +50,8 @@ export class Servers {
   #timeline = 0;
   readonly #foreign = new Set<string>();
   #doubted = false;
-  /** Since when there is doubt, or no primary. */
-  #since = Date.now();
+  /** Since when there is doubt, or no primary. The first look may take longer: nobody is connected yet. */
+  #since = Date.now() + FIRST_MS - GRACE_MS;
   #failures = 0;
   #looking: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -72,20 +75,26 @@ export class Servers {
   }
 
   /**
-   * The primary. Waits while it is being looked for: until 2 s after it was lost, and then for one more look; no longer
+   * The primary. Waits while it is being looked for: until 2 s after it was lost, and then for another look or two; no longer
    * than the call that this runs for can spare.
    *
    * @throws ConnectError UNAVAILABLE if there is none
    */
   async primary(): Promise<Server> {
-    const last = Date.now() + LAST_LOOK_MS;
-    for (;;) {
+    const last = Date.now() + LAST_LOOKS_MS;
+    for (let looks = 0; ; ) {
       if (this.#primary !== undefined && !this.#doubted) return this.#primary;
       const now = Date.now();
-      const patient = Math.max(this.#since + GRACE_MS, last);
-      const left = Math.min(patient, activeCall()?.patientUntil ?? patient) - now;
-      if (this.#since + GRACE_MS <= now) this.#look();
-      if (this.#closed || left <= 0) throw unavailable("the database does not answer, or takes no writes");
+      const over = this.#since + GRACE_MS <= now;
+      const until = over ? last : this.#since + GRACE_MS;
+      const left = Math.min(until, activeCall()?.patientUntil ?? until) - now;
+      if (this.#closed || left <= 0 || looks === LAST_LOOKS) {
+        throw unavailable("the database does not answer, or takes no writes");
+      }
+      if (over) {
+        looks++;
+        this.#look();
+      }
       await this.#change(left);
     }
   }
