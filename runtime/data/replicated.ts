@@ -1,7 +1,7 @@
 import type { DescMessage, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import { activeCall } from "../rpc/active-call.js";
 import { isOutage } from "./errors.js";
-import type { Page, PageRequest, Repository } from "./repository.js";
+import type { Page, PageRequest, Precondition, SoftRepository } from "./repository.js";
 import { notFound, pick, type Rows } from "./rows.js";
 
 /** A row that the cache holds for true at the moment; undefined inside: there is no such row. */
@@ -14,15 +14,15 @@ export type Known<T> = { readonly value: T | undefined } | undefined;
  * What the cache holds for true is at least as new as a replica, so it comes first. What a replica answers never goes
  * into the cache: it may be what a notice has just removed from there.
  */
-export class ReplicatedRows<D extends DescMessage> implements Repository<D> {
+export class ReplicatedRows<D extends DescMessage> implements SoftRepository<D> {
   readonly #schema: D;
-  readonly #primary: Repository<D>;
+  readonly #primary: SoftRepository<D>;
   readonly #replica: Rows<D>;
   readonly #known: (key: string) => Known<MessageShape<D>>;
 
   constructor(
     schema: D,
-    primary: Repository<D>,
+    primary: SoftRepository<D>,
     replica: Rows<D>,
     known: (key: string) => Known<MessageShape<D>> = () => undefined,
   ) {
@@ -87,8 +87,12 @@ export class ReplicatedRows<D extends DescMessage> implements Repository<D> {
     return this.#primary.update(key, change);
   }
 
-  delete(key: string): Promise<void> {
-    return this.#primary.delete(key);
+  delete(key: string, precondition?: Precondition): Promise<MessageShape<D>> {
+    return this.#primary.delete(key, precondition);
+  }
+
+  undelete(key: string, precondition?: Precondition): Promise<MessageShape<D>> {
+    return this.#primary.undelete(key, precondition);
   }
 
   async #read<T>(replica: () => Promise<T>, primary: () => Promise<T>): Promise<T> {

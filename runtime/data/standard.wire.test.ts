@@ -21,6 +21,7 @@ import { testDatabase } from "../../generator/testing/database.js";
 import { createTables, execute } from "../../generator/testing/tables.js";
 import { startGateway } from "../gateway/start.js";
 import { createLogger } from "../observe/log.js";
+import { Metrics } from "../observe/metrics.js";
 import { timedCall } from "../observe/timing.js";
 import { BadRequestSchema } from "../options/google/rpc/error_details_pb.js";
 import { assemble } from "../rpc/assemble.js";
@@ -42,7 +43,13 @@ beforeAll(async () => {
   const { books, shelfs, reviews } = definition.spec.entities;
   data = openData({ url, service: "library", entities: { books: books!, shelfs: shelfs!, reviews: reviews! } });
   const log = createLogger({ name: "library", level: "silent" });
-  const routes = assemble(definition, { data, peers: {}, log, draining: new AbortController().signal });
+  const routes = assemble(definition, {
+    data,
+    peers: {},
+    log,
+    metrics: new Metrics("library"),
+    draining: new AbortController().signal,
+  });
   const server = createServer(connectNodeAdapter({ routes, acceptCompression: [] })).listen(0, "127.0.0.1");
   await once(server, "listening");
   const baseUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;

@@ -4,6 +4,7 @@
 
 import type { ClientOptions, ServiceClient } from "@protoscaffold/runtime/rpc/client";
 import { createServiceClient } from "@protoscaffold/runtime/rpc/client";
+import { parcelServiceCodecs } from "./contract_codec.js";
 import { ParcelService } from "./contract_pb.js";
 import { parcelServicePolicy } from "./contract_policy.js";
 
@@ -22,5 +23,5 @@ export type ParcelServiceClient = ServiceClient<typeof ParcelService>;
  * @generated from service acme.parcels.v1.ParcelService
  */
 export function createParcelServiceClient(options: ClientOptions): ParcelServiceClient {
-  return createServiceClient(ParcelService, parcelServicePolicy, options);
+  return createServiceClient(ParcelService, parcelServicePolicy, options, parcelServiceCodecs);
 }

@@ -24,6 +24,8 @@ export const parcelEntity: Entity<typeof ParcelSchema, ParcelRow> = {
   schema: ParcelSchema,
   table: parcels,
   key: "id",
+  indexed: ["id"],
+  constraints: {},
   outputOnly: ["moves", "state"],
   immutable: ["id"],
   toRow: parcelToRow,

@@ -6,6 +6,7 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Context, KeyedContext } from "@protoscaffold/runtime/rpc/context";
 import { defineService } from "@protoscaffold/runtime/rpc/service";
 import { parcelCache } from "./contract_cache.js";
+import { parcelServiceCodecs } from "./contract_codec.js";
 import type {
   CreateParcelRequest,
   GetParcelRequest,
@@ -130,6 +131,7 @@ export const parcelService = defineService<
   service: ParcelService,
   name: "parcels",
   policy: parcelServicePolicy,
+  codecs: parcelServiceCodecs,
   entities: {
     parcels: { entity: parcelEntity, cache: parcelCache },
   },
