@@ -242,7 +242,8 @@ describe("a transaction", () => {
         return tx.products.update(second, { name: "done" });
       });
     await Promise.all([both("1", "2"), both("2", "1")]);
-    expect(attempts).toBe(3);
+    // The one that was broken off may be back before the other has its lock, and they meet again.
+    expect(attempts).toBeGreaterThanOrEqual(3);
 
     let tries = 0;
     await data.transaction(async (tx) => {
