@@ -11,27 +11,40 @@ const widenings: Readonly<Record<string, readonly string[]>> = {
   real: ["double precision"],
 };
 
-/** Columns that were JSON, and hold the same as something better now: how that is made of this. */
-const recasts: Readonly<Record<string, (column: string) => string>> = {
-  "google.protobuf.Duration": (column) => `trunc(rtrim(${column} #>> '{}', 's')::numeric * 1000000000)`,
-  "google.protobuf.BytesValue": (column) => `decode(${column} #>> '{}', 'base64')`,
-  "google.protobuf.StringValue": (column) => `${column} #>> '{}'`,
+/** What was JSON once, and has a column of its own now: its type, and how it is made of the JSON's text. */
+const recasts: Readonly<Record<string, readonly [type: string, make: (text: string) => string]>> = {
+  Duration: ["numeric", (text) => `trunc(rtrim(${text}, 's')::numeric * 1000000000)`],
+  BytesValue: ["bytea", (text) => `decode(${text}, 'base64')`],
   ...Object.fromEntries(
-    ["Bool", "Int32", "Int64", "UInt32", "UInt64", "Float", "Double"].map((name) => [
-      `google.protobuf.${name}Value`,
-      (column: string) => `${column} #>> '{}'`,
-    ]),
+    Object.entries({
+      StringValue: "text",
+      BoolValue: "boolean",
+      Int32Value: "integer",
+      UInt32Value: "bigint",
+      Int64Value: "bigint",
+      UInt64Value: "numeric",
+      FloatValue: "real",
+      DoubleValue: "double precision",
+    }).map(([name, type]) => [name, [type, (text: string) => `(${text})::${type}`] as const]),
   ),
 };
+
+/** Undefined: it is not the same any more. */
+function recast(from: ColumnSnapshot, to: ColumnSnapshot): string | undefined {
+  const name = from.json?.replace(/^google\.protobuf\./, "") ?? "";
+  const [type, make] = recasts[name] ?? [];
+  const json = name === "Duration" ? from.json : undefined;
+  if (from.type !== "jsonb" || to.type !== type || to.json !== json) return undefined;
+  return make?.(`${quoted(to.name)} #>> '{}'`);
+}
 
 /** A column that changes its type is rewritten while nobody may use the table, and an older process misreads it. */
 export function planType(table: TableSnapshot, from: ColumnSnapshot, to: ColumnSnapshot, changes: Changes): void {
   if (from.type === to.type && from.json === to.json) return;
   const title = `change_${table.name}_${to.name}`;
-  const recast = from.type === "jsonb" && to.type !== "jsonb" && from.json === (to.json ?? from.json);
-  const using = recast ? recasts[from.json ?? ""]?.(quoted(to.name)) : undefined;
+  const using = recast(from, to);
   const statement: Statement = {
-    ...alterColumn(table, to, `TYPE ${to.type}${using === undefined ? "" : ` USING (${using})::${to.type}`}`),
+    ...alterColumn(table, to, `TYPE ${to.type}${using === undefined ? "" : ` USING ${using}`}`),
     rows: "rewritten",
     breaksOld: true,
   };

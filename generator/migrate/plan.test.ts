@@ -243,11 +243,26 @@ test("what was JSON before there was a better column is made into it when it is 
     expect.stringMatching(/^MIGRATION_BREAKS_OLD/),
   ]);
   expect(walk([schema(table([json("Duration")])), schema(table([duration]))], allowed)).toEqual([
-    `ALTER TABLE "notes" ALTER COLUMN "a" TYPE numeric USING (trunc(rtrim("a" #>> '{}', 's')::numeric * 1000000000))::numeric`,
+    `ALTER TABLE "notes" ALTER COLUMN "a" TYPE numeric USING trunc(rtrim("a" #>> '{}', 's')::numeric * 1000000000)`,
   ]);
   expect(
     walk([schema(table([json("BytesValue")])), schema(table([{ ...text(2, "a"), type: "bytea" }]))], allowed),
-  ).toEqual([`ALTER TABLE "notes" ALTER COLUMN "a" TYPE bytea USING (decode("a" #>> '{}', 'base64'))::bytea`]);
+  ).toEqual([`ALTER TABLE "notes" ALTER COLUMN "a" TYPE bytea USING decode("a" #>> '{}', 'base64')`]);
+});
+
+test("what was JSON is not made into something else", () => {
+  const json = (type: string): ColumnSnapshot => ({ ...text(2, "a"), type: "jsonb", json: `google.protobuf.${type}` });
+  const others: [ColumnSnapshot, ColumnSnapshot][] = [
+    [json("Duration"), { ...text(2, "a"), type: "numeric" }],
+    [json("UInt64Value"), { ...text(2, "a"), type: "numeric", json: "google.protobuf.Duration" }],
+    [json("StringValue"), { ...text(2, "a"), type: "integer" }],
+    [json("Struct"), text(2, "a")],
+  ];
+  for (const [from, to] of others) {
+    expect(walk([schema(table([from])), schema(table([to]))], ["MIGRATION_BREAKS_OLD"])).toEqual([
+      expect.stringMatching(/^MIGRATION_REFUSED/),
+    ]);
+  }
 });
 
 test("an index is built and dropped while its table is in use, and the new one is there before the old one goes", () => {
