@@ -96,7 +96,10 @@ export async function failUnderLoad({ clients, answers, killService }: FailoverL
     phase = "away";
     const some = async () => Math.min(tally.deferred, tally.stale) >= (clients * answers) / 2;
     await until(some);
-    tally.rest = await overRest(url);
+    tally.rest = await overRest(
+      url,
+      lanes.flatMap((lane) => lane.ids),
+    );
     if (killService) service = await killAndStart(service, env, port);
     await servers.promote();
     if (killService) {
@@ -140,6 +143,11 @@ class Lane {
     this.#name = name;
     this.#client = createParcelServiceClient({ baseUrl });
     this.#tally = tally;
+  }
+
+  /** Its parcels. */
+  get ids(): string[] {
+    return [...this.#parcels.keys()];
   }
 
   async work(ended: () => boolean, phase: () => string): Promise<void> {
@@ -262,17 +270,19 @@ async function insist<T>(send: () => Promise<T>): Promise<T> {
 }
 
 /** Calls through a gateway of its own. */
-async function overRest(parcels: string): Promise<Tally["rest"]> {
+async function overRest(parcels: string, ids: readonly string[]): Promise<Tally["rest"]> {
   const log = createLogger({ name: "gateway", level: "silent" });
   const environment = { PORT: 0, HOST: "127.0.0.1", LOG_LEVEL: "silent", DRAIN_TIMEOUT_MS: 0 } as const;
   const gateway = await startGateway(system, { ...environment, addresses: { PARCELS_URL: parcels } }, log);
-  const path = `http://127.0.0.1:${gateway.port}/v1/parcels/c0-0`;
+  const folder = `http://127.0.0.1:${gateway.port}/v1/parcels`;
   try {
-    const read = await fetch(path);
+    // Not all were in the cache when the primary was killed.
+    const reads = await Promise.all(ids.map((id) => fetch(`${folder}/${id}`)));
+    const age = reads.flatMap(({ headers }) => headers.get(staleAgeHeader) ?? [])[0];
     const headers = { "content-type": "application/json" };
-    const write = await fetch(path, { method: "PATCH", headers, body: `{"place": "x"}` });
+    const write = await fetch(`${folder}/${ids[0]}`, { method: "PATCH", headers, body: `{"place": "x"}` });
     const { details } = (await write.json()) as { details: unknown };
-    return { ageMs: Number(read.headers.get(staleAgeHeader) ?? Number.NaN), status: write.status, details };
+    return { ageMs: Number(age ?? Number.NaN), status: write.status, details };
   } finally {
     await gateway.stop();
   }
