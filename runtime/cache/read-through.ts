@@ -148,6 +148,14 @@ export class ReadThrough<T extends object> {
     return copy(stale.value as T | undefined);
   }
 
+  /** The row, if it is in the store, fresh, and not to be renewed yet: what most reads come to, at no more cost than needed. */
+  hit(key: string): T | undefined {
+    const entry = this.#store.get(this.#id(key));
+    const now = this.#now();
+    if (entry?.value === undefined || now >= entry.renewFrom || !this.#isFresh(entry, now)) return undefined;
+    return copy(entry.value as T);
+  }
+
   /** What a read would answer from the store alone; undefined if it would load the row. */
   peek(key: string): { readonly value: T | undefined } | undefined {
     const entry = this.#store.get(this.#id(key));

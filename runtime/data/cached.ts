@@ -37,6 +37,9 @@ export class CachedRows<D extends DescMessage> implements SoftRepository<D> {
   }
 
   async get(key: string): Promise<MessageShape<D>> {
+    // Whoever measures the call wants to be told of the hit.
+    const hit = activeTiming() === undefined ? this.#cache.hit(key) : undefined;
+    if (hit !== undefined) return hit;
     const row = await this.find(key);
     if (row === undefined) throw notFound(this.#schema, [key]);
     return row;

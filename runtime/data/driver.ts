@@ -3,7 +3,7 @@ import type { PgDatabase } from "drizzle-orm/pg-core";
 import type pg from "pg";
 import type { Logger } from "../observe/log.js";
 import { Metrics } from "../observe/metrics.js";
-import { timed } from "../observe/timing.js";
+import { activeTiming, timed } from "../observe/timing.js";
 import { isLoss, isRetryable, isUndone, translated, unavailable } from "./errors.js";
 import { Servers } from "./servers.js";
 
@@ -145,7 +145,8 @@ type Query = (config: pg.QueryArrayConfig, values: unknown[]) => Promise<pg.Quer
 
 /** All that Drizzle needs of a client. Each statement is reported to the call that it runs for. */
 function measured(run: Query, span: string): pg.PoolClient {
-  const query: Query = (config, values) => timed(span, summary(config.text), () => run(config, values));
+  const query: Query = (config, values) =>
+    activeTiming() === undefined ? run(config, values) : timed(span, summary(config.text), () => run(config, values));
   return { query } as unknown as pg.PoolClient;
 }
 
