@@ -151,7 +151,7 @@ it("is told the same in JSON", async () => {
     missing: [
       { service: "NoteService", file: handlers, methods: ["pinNote"], stub: expect.stringContaining("async pinNote(") },
     ],
-    next: `write what is missing in ${handlers}, then scaffold check`,
+    next: `write what is missing in ${handlers}, then npx scaffold check`,
   });
 }, 60_000);
 

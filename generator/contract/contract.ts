@@ -96,7 +96,9 @@ export interface Entity {
   readonly references: readonly Reference[];
   /** The full name that the message had before. */
   readonly renamedFrom: string | undefined;
-  readonly cache: { readonly ttlS: number; readonly staleIfErrorS: number } | undefined;
+  readonly cache:
+    | { readonly ttlS: number; readonly staleIfErrorS: number; readonly staleWhileRevalidateS: number }
+    | undefined;
   readonly createTime: DescField | undefined;
   readonly updateTime: DescField | undefined;
   /** Set on rows that are deleted, and kept all the same (AIP-164). */

@@ -87,7 +87,7 @@ export function buildEntity(message: DescMessage, findings: Findings): EntityDra
     checks: [],
     references: [],
     renamedFrom: options.renamedFrom || undefined,
-    cache: options.cache?.ttlS ? { ttlS: options.cache.ttlS, staleIfErrorS: options.cache.staleIfErrorS } : undefined,
+    cache: options.cache?.ttlS ? options.cache : undefined,
     createTime: timestampCalled("create_time", message),
     updateTime: timestampCalled("update_time", message),
     deleteTime: timestampCalled("delete_time", message),

@@ -10,16 +10,23 @@ export function emitCache(file: ContractFile, f: GeneratedFile): void {
       cache.staleIfErrorS === 0
         ? ""
         : `, and ${duration(cache.staleIfErrorS * 1000)} longer while the database does not answer`;
+    const beside =
+      cache.staleWhileRevalidateS === 0
+        ? ""
+        : `, ${duration(cache.staleWhileRevalidateS * 1000)} longer while it is loaded anew`;
     f.print();
     f.print(
       f.jsDoc(
-        `A row of ${desc.name} is served from the cache for ${duration(cache.ttlS * 1000)}${stale}.\n\n@generated from ${desc}`,
+        `A row of ${desc.name} is served from the cache for ${duration(cache.ttlS * 1000)}${beside}${stale}.\n\n@generated from ${desc}`,
       ),
     );
     f.print(f.export("const", exports.cache), ": ", fromRuntime(f, "CachePolicy", "cache/policy", true), " = {");
     f.print("  entity: ", f.string(desc.typeName), ",");
     f.print("  ttlMs: ", digits(cache.ttlS * 1000), ",");
     f.print("  staleIfErrorMs: ", digits(cache.staleIfErrorS * 1000), ",");
+    if (cache.staleWhileRevalidateS > 0) {
+      f.print("  staleWhileRevalidateMs: ", digits(cache.staleWhileRevalidateS * 1000), ",");
+    }
     f.print("};");
   }
 }

@@ -1,6 +1,6 @@
-import type { GeneratedFile } from "@bufbuild/protoplugin";
-import type { ContractFile, Entity } from "../contract/contract.js";
-import { fromGenerated, fromRuntime, strings } from "./print.js";
+import type { GeneratedFile, Printable } from "@bufbuild/protoplugin";
+import type { ContractFile, Entity, Index } from "../contract/contract.js";
+import { fromGenerated, fromRuntime, local, strings } from "./print.js";
 
 /** `_repository`: an entity as handlers read and write it. */
 export function emitRepository(file: ContractFile, f: GeneratedFile): void {
@@ -15,6 +15,7 @@ export function emitRepository(file: ContractFile, f: GeneratedFile): void {
       fromRuntime(f, entity.deleteTime === undefined ? "Repository" : "SoftRepository", "data/repository", true),
       "<typeof ",
       schema,
+      ...uniqueKeys(entity, file, f),
       ">;",
     );
     f.print();
@@ -41,6 +42,8 @@ export function emitRepository(file: ContractFile, f: GeneratedFile): void {
     if (entity.updateTime !== undefined) f.print("  updateTime: ", f.string(entity.updateTime.localName), ",");
     if (entity.deleteTime !== undefined) f.print("  deleteTime: ", f.string(entity.deleteTime.localName), ",");
     if (entity.etag !== undefined) f.print("  etag: ", f.string(entity.etag.localName), ",");
+    const unique = entity.indexes.filter((index) => index.unique);
+    if (unique.length > 0) f.print("  unique: [", unique.map((index) => strings(names(index))).join(", "), "],");
     f.print("  indexed: ", strings(indexed(entity)), ",");
     f.print("  constraints: {", constraints(entity), "},");
     f.print("  outputOnly: ", strings(entity.outputOnly.map((field) => field.localName)), ",");
@@ -49,6 +52,22 @@ export function emitRepository(file: ContractFile, f: GeneratedFile): void {
     f.print("  fromRow: ", fromGenerated(f, exports.fromRow, file.path, "_schema"), ",");
     f.print("};");
   }
+}
+
+/** By which fields a row can be found beside its key, as a type: `string, Pick<OrderRow, "customerId" | "slot">`. */
+function uniqueKeys({ indexes, exports }: Entity, file: ContractFile, f: GeneratedFile): Printable[] {
+  const unique = indexes.filter((index) => index.unique);
+  if (unique.length === 0) return [];
+  const row = fromGenerated(f, exports.row, file.path, "_schema", true);
+  const keys = unique.map((index): Printable => {
+    const fields = names(index).map((name) => `"${name}"`);
+    return [local(f, "Pick", `${file.path}_repository`), "<", row, ", ", fields.join(" | "), ">"];
+  });
+  return [", string, ", ...keys.flatMap((key, at) => (at === 0 ? [key] : [" | ", key]))];
+}
+
+function names({ columns }: Index): string[] {
+  return columns.map(({ desc }) => desc.localName);
 }
 
 /** The fields that a list may be filtered and ordered by: an index finds them. */

@@ -6,4 +6,6 @@ export interface CachePolicy {
   readonly ttlMs: number;
   /** How long after that it may answer while the database does not, in milliseconds. 0: never. */
   readonly staleIfErrorMs: number;
+  /** How long after that it still answers at once, while it is loaded anew beside that (RFC 5861). Default: 0, not at all. */
+  readonly staleWhileRevalidateMs?: number;
 }

@@ -296,3 +296,56 @@ test("a peek says what is known, loads nothing, and gives nothing that can be sp
   expect(cache.peek("1")).toBeUndefined();
   expect(loads).toBe(1);
 });
+
+describe("what is suspected as a whole", () => {
+  test("is loaded anew, by a load of its own, and stands in for a database that is away", async () => {
+    await read(answers("old"));
+    cache.suspectAll();
+    const late = pending();
+    const first = read(late.load);
+    cache.suspectAll();
+    expect(await read(answers("new"))).toEqual({ name: "new" });
+    late.resolve({ name: "from before" });
+    expect(await first).toEqual({ name: "from before" });
+    expect(await read(fails)).toEqual({ name: "new" });
+    cache.suspectAll();
+    expect(await read(fails)).toEqual({ name: "new" });
+    expect(outcomes.at(-1)).toBe("stale");
+  });
+});
+
+describe("a row that may answer while it is loaded anew", () => {
+  beforeEach(() => {
+    cache = new ReadThrough({ ...policy, staleWhileRevalidateMs: 2000 }, options());
+  });
+
+  test("answers at once after its time, and is new afterwards", async () => {
+    await read(answers("old"));
+    now = 2500;
+    const late = pending();
+    expect(await read(late.load)).toEqual({ name: "old" });
+    expect(await read(late.load)).toEqual({ name: "old" });
+    expect(loads).toBe(2);
+    late.resolve({ name: "new" });
+    await late.load();
+    await new Promise(setImmediate);
+    expect(await read(fails)).toEqual({ name: "new" });
+    expect(outcomes).toEqual(["miss", "hit", "hit", "hit"]);
+  });
+
+  test("is waited for after that, and never answers once it was written", async () => {
+    await read(answers("old"));
+    now = 3001;
+    expect(await read(answers("new"))).toEqual({ name: "new" });
+    now = 5000;
+    cache.invalidate("1");
+    expect(await read(answers("written"))).toEqual({ name: "written" });
+    expect(outcomes).toEqual(["miss", "miss", "miss"]);
+  });
+
+  test("does not answer for longer when it is not there", async () => {
+    await read(() => undefined);
+    now = 1001;
+    expect(await read(answers("created"))).toEqual({ name: "created" });
+  });
+});

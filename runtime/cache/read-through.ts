@@ -78,6 +78,7 @@ const MISSING_MS = 5000;
  * - Simultaneous readers of one key share one load.
  * - Within its TTL, less up to a tenth by chance, a row answers from the store; after it, the row is loaded anew. A row
  *   that is read in the last tenth is renewed while it answers, so that nobody waits for one that is in demand.
+ * - For `staleWhileRevalidateMs` past its TTL a row still answers at once, and is renewed meanwhile.
  * - While the database does not answer, the old row answers in its place, up to `staleIfErrorMs` past its TTL.
  * - That there is no such row is remembered too, for 5 s at most, and never in place of a database that does not answer.
  * - A load that began before an invalidation neither fills the cache nor answers those who ask after it.
@@ -93,6 +94,8 @@ export class ReadThrough<T extends object> {
   readonly #random: () => number;
   /** Loads under way that may still fill the cache. An invalidation takes a load out. */
   readonly #loads = new Map<string, Load<T>>();
+  /** How often everything was suspected. */
+  #generation = 0;
 
   constructor(
     policy: CachePolicy,
@@ -169,6 +172,12 @@ export class ReadThrough<T extends object> {
     this.#store.delete(id);
   }
 
+  /** Takes every row as possibly written: what is being loaded answers nobody who asks from now on. */
+  suspectAll(): void {
+    this.#generation++;
+    this.#loads.clear();
+  }
+
   /** Takes a row as possibly written: it must be read anew, but may still stand in for a database that is away. */
   suspect(key: string): void {
     const id = this.#id(key);
@@ -189,7 +198,7 @@ export class ReadThrough<T extends object> {
       try {
         if (this.#coherence.epoch() === undefined) await this.#coherence.listen();
         // From before the row is read: a write that is not heard after this may not be in it.
-        const epoch = this.#coherence.epoch();
+        const epoch = this.#epoch();
         const begun = this.#now();
         const need = { atLeastMs, ttlMs: this.#policy.ttlMs, freshMs: (value: T | undefined) => this.#freshMs(value) };
         const loaded = await this.#behind.read(key, run, need);
@@ -215,14 +224,15 @@ export class ReadThrough<T extends object> {
   }
 
   #fill(id: string, { value, freshMs }: Loaded<T>, epoch: number | undefined, readAt: number): void {
-    const { ttlMs, staleIfErrorMs } = this.#policy;
+    const { ttlMs, staleIfErrorMs, staleWhileRevalidateMs = 0 } = this.#policy;
     const missing = value === undefined;
-    const freshUntil = this.#now() + freshMs;
+    const end = this.#now() + freshMs;
+    const freshUntil = missing ? end : end + staleWhileRevalidateMs;
     this.#store.set(id, {
       value,
       readAt,
       // To know soon that a row has come matters more than to know fast that it has not.
-      renewFrom: missing ? freshUntil : freshUntil - ttlMs * RENEWAL,
+      renewFrom: missing ? end : end - ttlMs * RENEWAL,
       freshUntil,
       epoch,
       staleUntil: missing ? 0 : freshUntil + staleIfErrorMs,
@@ -246,7 +256,13 @@ export class ReadThrough<T extends object> {
 
   #isFresh(entry: Entry | undefined, now: number): entry is Entry {
     if (entry === undefined || now >= entry.freshUntil) return false;
-    return entry.epoch !== undefined && entry.epoch === this.#coherence.epoch();
+    return entry.epoch !== undefined && entry.epoch === this.#epoch();
+  }
+
+  /** Changes whenever something from before is no longer to be believed: both parts only grow. */
+  #epoch(): number | undefined {
+    const heard = this.#coherence.epoch();
+    return heard === undefined ? undefined : heard + this.#generation;
   }
 
   #isUsable(entry: Entry | undefined): entry is Entry {

@@ -1,4 +1,5 @@
 import type { DescMessage, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
+import { LRUCache } from "lru-cache";
 import type { Outcome, ReadThrough } from "../cache/read-through.js";
 import { activeTiming } from "../observe/timing.js";
 import { activeCall } from "../rpc/active-call.js";
@@ -6,14 +7,28 @@ import type { Entity } from "./entity.js";
 import { isOutage } from "./errors.js";
 import { isCacheable } from "./notices.js";
 import type { Page, PageRequest, Precondition, SoftRepository } from "./repository.js";
-import { notFound, pick, type Rows } from "./rows.js";
+import { notFound, pick, type Rows, uniqueFields } from "./rows.js";
 
-/** The rows of one entity: single ones are read through a cache. What is written leaves it by the rows' observer. */
-export class CachedRows<D extends DescMessage> implements SoftRepository<D> {
+type Row = Record<string, unknown>;
+
+/** Larger pages are read for their own sake, by exports for one, and would push out what is read again. */
+const LARGEST_PAGE = 100;
+/** How many unique keys are remembered. */
+const MOST_UNIQUE = 10_000;
+
+/**
+ * The rows of one entity: single ones and pages of lists are read through caches. What is written leaves them by the rows'
+ * observer.
+ */
+export class CachedRows<D extends DescMessage> implements SoftRepository<D, string, Row> {
+  readonly #entity: Entity<D>;
   readonly #schema: D;
   readonly #key: string;
   readonly #rows: Rows<D>;
   readonly #cache: ReadThrough<MessageShape<D>>;
+  readonly #pages: ReadThrough<Page<MessageShape<D>>>;
+  /** Which key a unique one led to. That it still does is asked of the row each time. */
+  readonly #unique = new LRUCache<string, string>({ max: MOST_UNIQUE });
   readonly #doubt: (key: string) => void;
   readonly #span: string;
 
@@ -25,13 +40,16 @@ export class CachedRows<D extends DescMessage> implements SoftRepository<D> {
     entity: Entity<D>,
     rows: Rows<D>,
     cache: ReadThrough<MessageShape<D>>,
+    pages: ReadThrough<Page<MessageShape<D>>>,
     doubt: (key: string) => void,
     span: string,
   ) {
+    this.#entity = entity;
     this.#schema = entity.schema;
     this.#key = entity.key;
     this.#rows = rows;
     this.#cache = cache;
+    this.#pages = pages;
     this.#doubt = doubt;
     this.#span = span;
   }
@@ -47,15 +65,31 @@ export class CachedRows<D extends DescMessage> implements SoftRepository<D> {
 
   find(key: string): Promise<MessageShape<D> | undefined> {
     if (!isCacheable(key)) return this.#rows.find(key);
+    return this.#cache.read(key, () => this.#rows.find(key), this.#tell());
+  }
+
+  async findBy(unique: Row): Promise<MessageShape<D> | undefined> {
+    const id = print(unique, uniqueFields(this.#entity, unique));
+    const known = this.#unique.get(id);
+    const row = known === undefined ? undefined : await this.find(known);
+    if (row !== undefined && this.#printed(row, unique) === id) return row;
+    const found = await this.#rows.findBy(unique);
+    if (found !== undefined) this.#unique.set(id, (found as unknown as Record<string, string>)[this.#key]!);
+    return found;
+  }
+
+  /** What a row has in the fields of a unique key. */
+  #printed(row: MessageShape<D>, unique: Row): string {
+    return print(this.#entity.toRow(row), uniqueFields(this.#entity, unique));
+  }
+
+  /** Takes the time of a look into a cache, and notes how old a row is that could not be read anew. */
+  #tell(): (outcome: Outcome, ageMs: number) => void {
     const end = activeTiming()?.start(this.#span);
-    return this.#cache.read(
-      key,
-      () => this.#rows.find(key),
-      (outcome, ageMs) => {
-        end?.(outcome);
-        if (outcome === "stale") activeCall()?.stale(ageMs);
-      },
-    );
+    return (outcome, ageMs) => {
+      end?.(outcome);
+      if (outcome === "stale") activeCall()?.stale(ageMs);
+    };
   }
 
   async batchGet(keys: readonly string[]): Promise<MessageShape<D>[]> {
@@ -103,8 +137,12 @@ export class CachedRows<D extends DescMessage> implements SoftRepository<D> {
     };
   }
 
-  list(request?: PageRequest): Promise<Page<MessageShape<D>>> {
-    return this.#rows.list(request);
+  async list(request: PageRequest = {}): Promise<Page<MessageShape<D>>> {
+    const { pageSize = 0, pageToken = "", filter = "", orderBy = "", showDeleted = false } = request;
+    if (pageSize > LARGEST_PAGE) return this.#rows.list(request);
+    const name = JSON.stringify([pageSize, pageToken, filter, orderBy, showDeleted]);
+    // A list is a page, also when nothing is in it.
+    return (await this.#pages.read(name, () => this.#rows.list(request), this.#tell()))!;
   }
 
   all(): AsyncIterable<MessageShape<D>> {
@@ -137,6 +175,13 @@ export class CachedRows<D extends DescMessage> implements SoftRepository<D> {
       throw error;
     }
   }
+}
+
+/** Values that are the same print the same. */
+function print(row: Row, fields: readonly string[]): string {
+  return JSON.stringify([fields, fields.map((name) => row[name])], (_, value: unknown) =>
+    typeof value === "bigint" ? `${value}n` : value instanceof Uint8Array ? [...value] : value,
+  );
 }
 
 /** `hit 2, miss 1`. */

@@ -9,12 +9,15 @@ import type { Entity } from "./entity.js";
 import { isOutage } from "./errors.js";
 import { Listener } from "./listener.js";
 import { announce, CHANNEL, instanceName, isCacheable, parseNotice, record } from "./notices.js";
+import type { Page } from "./repository.js";
 import { SharedCache } from "./shared-cache.js";
 import { SharedRows } from "./shared-rows.js";
 
 /** The cache of one entity, and how it learns of writes. */
 export interface EntityCache {
   readonly rows: ReadThrough<MessageShape<DescMessage>>;
+  /** Pages of lists, by what was asked for. Any write makes them old. */
+  readonly pages: ReadThrough<Page<MessageShape<DescMessage>>>;
   /** What a statement that writes this row says to other instances. */
   readonly announce: (key: string) => SQL | undefined;
   /** Forgets a row that was written; `announced` is what its announcement answered. */
@@ -38,6 +41,10 @@ export interface CachesOptions {
 
 /** More keys in doubt than this, and everything is. */
 const MOST_DOUBTS = 1000;
+/** How many pages of lists are kept of each entity. */
+const MOST_PAGES = 200;
+/** Named in place of a row that no cache has: lists have it. No row has an empty key. */
+const NO_ROW = "";
 
 export function openCaches({ service, driver, shared: tier }: CachesOptions): Caches {
   const store = memoryStore();
@@ -72,12 +79,22 @@ export function openCaches({ service, driver, shared: tier }: CachesOptions): Ca
       coherence: listener,
       behind: shared && new SharedRows(entity, table, shared),
     });
+    const pages = new ReadThrough<Page<MessageShape<DescMessage>>>(policy, {
+      store: memoryStore(MOST_PAGES),
+      isOutage,
+      coherence: listener,
+    });
     longestMs = Math.max(longestMs, policy.ttlMs);
     const cache: EntityCache = {
       rows,
-      announce: (key) => (isCacheable(key) ? (shared ? record : announce)({ instance, table, key }) : undefined),
+      pages,
+      announce(key) {
+        if (!isCacheable(key)) return announce({ instance, table, key: NO_ROW });
+        return (shared ? record : announce)({ instance, table, key });
+      },
       forget(key, announced) {
         rows.invalidate(key);
+        pages.suspectAll();
         shared?.invalidate(table, key, typeof announced === "string" ? announced : undefined);
       },
       doubt(key) {
@@ -87,6 +104,7 @@ export function openCaches({ service, driver, shared: tier }: CachesOptions): Ca
         }
         doubts.add(`${table}/${key}`);
         rows.suspect(key);
+        pages.suspectAll();
         shared?.invalidate(table, key);
       },
     };

@@ -76,7 +76,9 @@ export function openData<Entities = Readonly<Record<string, Repository<DescMessa
   const owned = Object.entries(options.entities).map(([name, { entity, cache: policy }]) => {
     const cached = policy && caches.open(entity, policy);
     const rows = new Rows(entity, driver.db, cached && { announce: cached.announce, wrote: cached.forget });
-    const own = cached ? new CachedRows(entity, rows, cached.rows, cached.doubt, `${service}.cache`) : rows;
+    const own = cached
+      ? new CachedRows(entity, rows, cached.rows, cached.pages, cached.doubt, `${service}.cache`)
+      : rows;
     const replica = driver.replicas && new Rows(entity, driver.replicas);
     const repository = replica
       ? new ReplicatedRows(entity.schema, own, replica, cached && ((key) => cached.rows.peek(key)))

@@ -21,6 +21,8 @@ export interface Entity<D extends DescMessage = DescMessage, Row = Record<string
   readonly deleteTime?: string;
   /** The text that is another after each write (AIP-154); the repository sets it. */
   readonly etag?: string;
+  /** The fields of each unique index, by which a row can be found beside its key. Default: none. */
+  readonly unique?: readonly (readonly string[])[];
   /** Fields that lists may be filtered and ordered by: the key, and what indexes cover. */
   readonly indexed: readonly string[];
   /** What the database's constraints are about: by their names, fields in proto spelling. */

@@ -14,15 +14,15 @@ export type Known<T> = { readonly value: T | undefined } | undefined;
  * What the cache holds for true is at least as new as a replica, so it comes first. What a replica answers never goes
  * into the cache: it may be what a notice has just removed from there.
  */
-export class ReplicatedRows<D extends DescMessage> implements SoftRepository<D> {
+export class ReplicatedRows<D extends DescMessage> implements SoftRepository<D, string, Record<string, unknown>> {
   readonly #schema: D;
-  readonly #primary: SoftRepository<D>;
+  readonly #primary: SoftRepository<D, string, Record<string, unknown>>;
   readonly #replica: Rows<D>;
   readonly #known: (key: string) => Known<MessageShape<D>>;
 
   constructor(
     schema: D,
-    primary: SoftRepository<D>,
+    primary: SoftRepository<D, string, Record<string, unknown>>,
     replica: Rows<D>,
     known: (key: string) => Known<MessageShape<D>> = () => undefined,
   ) {
@@ -42,6 +42,13 @@ export class ReplicatedRows<D extends DescMessage> implements SoftRepository<D> 
     return this.#read(
       async () => (this.#known(key) ?? { value: await this.#replica.find(key) }).value,
       () => this.#primary.find(key),
+    );
+  }
+
+  findBy(unique: Record<string, unknown>): Promise<MessageShape<D> | undefined> {
+    return this.#read(
+      () => this.#replica.findBy(unique),
+      () => this.#primary.findBy(unique),
     );
   }
 

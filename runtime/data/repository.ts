@@ -30,12 +30,18 @@ export interface Precondition {
   readonly etag?: string;
 }
 
-/** Reads and writes the rows of one entity. Outside a transaction, single rows are read through the cache. */
-export interface Repository<D extends DescMessage, K = string> {
+/**
+ * Reads and writes the rows of one entity. Outside a transaction, single rows and pages of lists are read through the cache.
+ *
+ * @typeParam U the fields of its unique indexes, with their values
+ */
+export interface Repository<D extends DescMessage, K = string, U = never> {
   /** The row with this key; NOT_FOUND if there is none. */
   get(key: K): Promise<MessageShape<D>>;
   /** The row with this key, or undefined. */
   find(key: K): Promise<MessageShape<D> | undefined>;
+  /** The row that has these values in the fields of a unique index, all of them and no others; undefined if there is none. */
+  findBy(unique: U): Promise<MessageShape<D> | undefined>;
   /** One row for each key, in their order; NOT_FOUND, naming the keys, if any is missing (AIP-231). One query at most. */
   batchGet(keys: readonly K[]): Promise<MessageShape<D>[]>;
   /** A page of rows, ordered by key. */
@@ -54,13 +60,13 @@ export interface Repository<D extends DescMessage, K = string> {
 }
 
 /** Of rows that are kept when they are deleted (AIP-164): other methods than `list` do not find them then. */
-export interface SoftRepository<D extends DescMessage, K = string> extends Repository<D, K> {
+export interface SoftRepository<D extends DescMessage, K = string, U = never> extends Repository<D, K, U> {
   /** Brings a deleted row back; NOT_FOUND if there is none, ALREADY_EXISTS if it is not deleted. */
   undelete(key: K, precondition?: Precondition): Promise<MessageShape<D>>;
 }
 
 /** A repository inside a transaction: it bypasses the cache, and what it writes leaves the cache after the commit. */
-export interface TransactionRepository<D extends DescMessage, K = string> extends Repository<D, K> {
+export interface TransactionRepository<D extends DescMessage, K = string, U = never> extends Repository<D, K, U> {
   /** The row with this key, locked against other writers until the transaction ends; NOT_FOUND if there is none. */
   lock(key: K): Promise<MessageShape<D>>;
 }

@@ -19,6 +19,7 @@ const MAX_PAGE_SIZE = 1000;
 /** What a statement answers beside a row; no field is called so. */
 const ANNOUNCED = "$announced";
 
+/** A row, or some of it, by its columns' names in TypeScript. */
 type Written = Record<string, unknown>;
 
 /** Who wants to know of writes. */
@@ -30,7 +31,9 @@ export interface WriteObserver {
 }
 
 /** The rows of one entity, read and written by SQL with no cache in between. */
-export class Rows<D extends DescMessage> implements TransactionRepository<D>, SoftRepository<D> {
+export class Rows<D extends DescMessage>
+  implements TransactionRepository<D, string, Written>, SoftRepository<D, string, Written>
+{
   readonly #db: Database;
   readonly #entity: Entity<D>;
   readonly #columns: Readonly<Record<string, PgColumn>>;
@@ -58,6 +61,16 @@ export class Rows<D extends DescMessage> implements TransactionRepository<D>, So
     this.#finding ??= this.#prepareFind();
     const finding = this.#finding;
     const [row] = await translated(() => finding.execute({ key }));
+    return row === undefined ? undefined : this.#entity.fromRow(row);
+  }
+
+  async findBy(unique: Written): Promise<MessageShape<D> | undefined> {
+    const fields = uniqueFields(this.#entity, unique);
+    const query = this.#db
+      .select()
+      .from(this.#entity.table)
+      .where(and(...fields.map((name) => eq(this.#columns[name]!, unique[name])), this.#notDeleted()));
+    const [row] = await translated(async () => await query);
     return row === undefined ? undefined : this.#entity.fromRow(row);
   }
 
@@ -284,6 +297,18 @@ export class Rows<D extends DescMessage> implements TransactionRepository<D>, So
 /** Fields with all that exclude them: who sets one member of a oneof unsets the others. */
 function withOthers(schema: DescMessage, fields: readonly string[]): ReadonlySet<string> {
   return new Set(fields.flatMap((name) => schema.field[name]?.oneof?.fields.map((field) => field.localName) ?? [name]));
+}
+
+/** The fields by which a row is looked up. @throws Error if they are not those of one unique index */
+export function uniqueFields(
+  { schema, unique = [] }: Entity,
+  values: Readonly<Record<string, unknown>>,
+): readonly string[] {
+  const given = Object.keys(values);
+  const fields = unique.find((index) => index.length === given.length && index.every((name) => given.includes(name)));
+  if (fields === undefined)
+    throw new Error(`${schema.typeName} has no unique index over ${given.join(", ") || "nothing"}`);
+  return fields;
 }
 
 /** One row for each key, in their order. @throws ConnectError NOT_FOUND that names the keys without one */

@@ -7,10 +7,10 @@ const ATTEMPTS = 5;
 
 /** Entities as a transaction sees them, and the transaction itself for what repositories cannot say. */
 export type Transaction<Entities> = {
-  readonly [Name in keyof Entities]: Entities[Name] extends SoftRepository<infer D, infer K>
-    ? TransactionRepository<D, K> & SoftRepository<D, K>
-    : Entities[Name] extends Repository<infer D, infer K>
-      ? TransactionRepository<D, K>
+  readonly [Name in keyof Entities]: Entities[Name] extends SoftRepository<infer D, infer K, infer U>
+    ? TransactionRepository<D, K, U> & SoftRepository<D, K, U>
+    : Entities[Name] extends Repository<infer D, infer K, infer U>
+      ? TransactionRepository<D, K, U>
       : never;
 } & {
   /** The Drizzle transaction. What is written through it must not be cached, for the cache does not see it. */

@@ -25,6 +25,8 @@ const steps = [
   () => products.find(pick()),
   () => products.find(pick()),
   () => products.batchGet([pick(), pick(), pick()]),
+  () => products.list(),
+  () => products.list({ pageSize: 2, orderBy: "id desc" }),
   () => products.create({ id: pick(), priceCents: price() }),
   () => products.update(pick(), { priceCents: price() }),
   () => products.delete(pick()),
@@ -67,7 +69,14 @@ async function disagreements(): Promise<string[]> {
     const actual = (await data.transaction((tx) => tx.products.find(key)))?.priceCents;
     return cached === actual ? [] : [`${key}: cached ${cached}, actual ${actual}`];
   });
-  return (await Promise.all(differences)).flat();
+  const lists = [{}, { pageSize: 2, orderBy: "id desc" }].map(async (request) => {
+    const prices = ({ items }: { items: readonly { priceCents: bigint }[] }) =>
+      items.map(({ priceCents }) => priceCents);
+    const cached = prices(await products.list(request)).join();
+    const actual = prices(await data.transaction((tx) => tx.products.list(request))).join();
+    return cached === actual ? [] : [`${JSON.stringify(request)}: cached ${cached}, actual ${actual}`];
+  });
+  return (await Promise.all([...differences, ...lists])).flat();
 }
 
 function price(): bigint {

@@ -13,7 +13,7 @@ import { userFromRow, users, userToRow } from "./users_schema.js";
  *
  * @generated from message shop.users.v1.User
  */
-export type UserRepository = Repository<typeof UserSchema>;
+export type UserRepository = Repository<typeof UserSchema, string, Pick<UserRow, "email">>;
 
 /**
  * What the repository knows of User: its table, its key, and which fields are not the caller's to set.
@@ -25,6 +25,7 @@ export const userEntity: Entity<typeof UserSchema, UserRow> = {
   table: users,
   key: "id",
   createTime: "createTime",
+  unique: [["email"]],
   indexed: ["id", "email"],
   constraints: {
     users_display_name_check: ["display_name"],

@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file scaffold/v1/options.proto.
  */
 export const file_scaffold_v1_options: GenFile = /*@__PURE__*/
-  fileDesc("ChlzY2FmZm9sZC92MS9vcHRpb25zLnByb3RvEgtzY2FmZm9sZC52MSIxCg5TZXJ2aWNlT3B0aW9ucxIQCghlbnRpdGllcxgBIAMoCRINCgVjYWxscxgCIAMoCSKIAQoNTWV0aG9kT3B0aW9ucxISCgp0aW1lb3V0X21zGAEgASgNEhcKD2lkZW1wb3RlbmN5X2tleRgCIAEoCRIhCgVyZWFkcxgKIAEoDjISLnNjYWZmb2xkLnYxLlJlYWRzEicKCGRlZmVycmVkGAsgASgLMhUuc2NhZmZvbGQudjEuRGVmZXJyZWQiKAoIRGVmZXJyZWQSDQoFZmllbGQYASABKAkSDQoFdmFsdWUYAiABKAkiegoNRW50aXR5T3B0aW9ucxINCgV0YWJsZRgBIAEoCRIhCgVpbmRleBgCIAMoCzISLnNjYWZmb2xkLnYxLkluZGV4EiEKBWNhY2hlGAMgASgLMhIuc2NhZmZvbGQudjEuQ2FjaGUSFAoMcmVuYW1lZF9mcm9tGAQgASgJIh4KDEZpZWxkT3B0aW9ucxIOCgZjb2x1bW4YASABKAkiJwoFSW5kZXgSDgoGZmllbGRzGAEgAygJEg4KBnVuaXF1ZRgCIAEoCCIwCgVDYWNoZRINCgV0dGxfcxgBIAEoDRIYChBzdGFsZV9pZl9lcnJvcl9zGAIgASgNKkQKBVJlYWRzEhUKEVJFQURTX1VOU1BFQ0lGSUVEEAASEQoNUkVBRFNfUFJJTUFSWRABEhEKDVJFQURTX1JFUExJQ0EQAjpYCgdzZXJ2aWNlEh8uZ29vZ2xlLnByb3RvYnVmLlNlcnZpY2VPcHRpb25zGJS+ECABKAsyGy5zY2FmZm9sZC52MS5TZXJ2aWNlT3B0aW9uc1IHc2VydmljZTpUCgZtZXRob2QSHi5nb29nbGUucHJvdG9idWYuTWV0aG9kT3B0aW9ucxiUvhAgASgLMhouc2NhZmZvbGQudjEuTWV0aG9kT3B0aW9uc1IGbWV0aG9kOlUKBmVudGl0eRIfLmdvb2dsZS5wcm90b2J1Zi5NZXNzYWdlT3B0aW9ucxiUvhAgASgLMhouc2NhZmZvbGQudjEuRW50aXR5T3B0aW9uc1IGZW50aXR5OlAKBWZpZWxkEh0uZ29vZ2xlLnByb3RvYnVmLkZpZWxkT3B0aW9ucxiUvhAgASgLMhkuc2NhZmZvbGQudjEuRmllbGRPcHRpb25zUgVmaWVsZGIGcHJvdG8z", [file_google_protobuf_descriptor]);
+  fileDesc("ChlzY2FmZm9sZC92MS9vcHRpb25zLnByb3RvEgtzY2FmZm9sZC52MSIxCg5TZXJ2aWNlT3B0aW9ucxIQCghlbnRpdGllcxgBIAMoCRINCgVjYWxscxgCIAMoCSKIAQoNTWV0aG9kT3B0aW9ucxISCgp0aW1lb3V0X21zGAEgASgNEhcKD2lkZW1wb3RlbmN5X2tleRgCIAEoCRIhCgVyZWFkcxgKIAEoDjISLnNjYWZmb2xkLnYxLlJlYWRzEicKCGRlZmVycmVkGAsgASgLMhUuc2NhZmZvbGQudjEuRGVmZXJyZWQiKAoIRGVmZXJyZWQSDQoFZmllbGQYASABKAkSDQoFdmFsdWUYAiABKAkiegoNRW50aXR5T3B0aW9ucxINCgV0YWJsZRgBIAEoCRIhCgVpbmRleBgCIAMoCzISLnNjYWZmb2xkLnYxLkluZGV4EiEKBWNhY2hlGAMgASgLMhIuc2NhZmZvbGQudjEuQ2FjaGUSFAoMcmVuYW1lZF9mcm9tGAQgASgJIh4KDEZpZWxkT3B0aW9ucxIOCgZjb2x1bW4YASABKAkiJwoFSW5kZXgSDgoGZmllbGRzGAEgAygJEg4KBnVuaXF1ZRgCIAEoCCJSCgVDYWNoZRINCgV0dGxfcxgBIAEoDRIYChBzdGFsZV9pZl9lcnJvcl9zGAIgASgNEiAKGHN0YWxlX3doaWxlX3JldmFsaWRhdGVfcxgDIAEoDSpECgVSZWFkcxIVChFSRUFEU19VTlNQRUNJRklFRBAAEhEKDVJFQURTX1BSSU1BUlkQARIRCg1SRUFEU19SRVBMSUNBEAI6WAoHc2VydmljZRIfLmdvb2dsZS5wcm90b2J1Zi5TZXJ2aWNlT3B0aW9ucxiUvhAgASgLMhsuc2NhZmZvbGQudjEuU2VydmljZU9wdGlvbnNSB3NlcnZpY2U6VAoGbWV0aG9kEh4uZ29vZ2xlLnByb3RvYnVmLk1ldGhvZE9wdGlvbnMYlL4QIAEoCzIaLnNjYWZmb2xkLnYxLk1ldGhvZE9wdGlvbnNSBm1ldGhvZDpVCgZlbnRpdHkSHy5nb29nbGUucHJvdG9idWYuTWVzc2FnZU9wdGlvbnMYlL4QIAEoCzIaLnNjYWZmb2xkLnYxLkVudGl0eU9wdGlvbnNSBmVudGl0eTpQCgVmaWVsZBIdLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE9wdGlvbnMYlL4QIAEoCzIZLnNjYWZmb2xkLnYxLkZpZWxkT3B0aW9uc1IFZmllbGRiBnByb3RvMw", [file_google_protobuf_descriptor]);
 
 /**
  * Options of a service. A service without them is served and called, but not run by this system.
@@ -214,7 +214,7 @@ export const IndexSchema: GenMessage<Index> = /*@__PURE__*/
   messageDesc(file_scaffold_v1_options, 5);
 
 /**
- * How an entity's rows are cached, by primary key, in the service that owns them.
+ * How an entity's rows are cached in the service that owns them: single ones by primary key, and pages of lists.
  *
  * @generated from message scaffold.v1.Cache
  */
@@ -232,6 +232,14 @@ export type Cache = Message<"scaffold.v1.Cache"> & {
    * @generated from field: uint32 stale_if_error_s = 2;
    */
   staleIfErrorS: number;
+
+  /**
+   * How long after it was fresh a cached row still answers at once, while it is loaded anew beside that, in seconds. A row
+   * that somebody wrote is never among them. Default: not at all, though a row that is read shortly before its end is renewed.
+   *
+   * @generated from field: uint32 stale_while_revalidate_s = 3;
+   */
+  staleWhileRevalidateS: number;
 };
 
 /**

@@ -13,7 +13,7 @@ import { orderFromRow, orders, orderToRow } from "./contract_schema.js";
  *
  * @generated from message acme.orders.v1.Order
  */
-export type OrderRepository = Repository<typeof OrderSchema>;
+export type OrderRepository = Repository<typeof OrderSchema, string, Pick<OrderRow, "number">>;
 
 /**
  * What the repository knows of Order: its table, its key, and which fields are not the caller's to set.
@@ -26,6 +26,7 @@ export const orderEntity: Entity<typeof OrderSchema, OrderRow> = {
   key: "id",
   createTime: "createTime",
   updateTime: "updateTime",
+  unique: [["number"]],
   indexed: ["id", "customerId", "number", "createTime"],
   constraints: {},
   outputOnly: ["id", "createTime", "updateTime"],
