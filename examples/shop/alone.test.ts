@@ -2,9 +2,10 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
 import { createPaymentServiceClient } from "@shop/generated/shop/payments/v1/payments_client.js";
 import { PaymentState } from "@shop/generated/shop/payments/v1/payments_pb.js";
+import { freePort } from "protoscaffold/dev/ports";
 import { testDatabase } from "protoscaffold/testing/database";
 import { afterEach, beforeAll, expect, test } from "vitest";
-import { freePort, root, run, until } from "./testing/shop.js";
+import { root, run, until } from "./testing/shop.js";
 
 const dist = join(root, "examples/shop/dist");
 let database: string;

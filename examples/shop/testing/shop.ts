@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { freePort } from "protoscaffold/dev/ports";
 import { removePostgres } from "protoscaffold/dev/postgres";
 import { execute } from "protoscaffold/testing/tables";
 
@@ -116,15 +116,6 @@ export function run(args: readonly string[], env: NodeJS.ProcessEnv = process.en
         : reject(new Error(`scaffold ${args.join(" ")} ended with ${code}:\n${stdout}${stderr}`)),
     );
   });
-}
-
-/** A port that nobody listens on now. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await new Promise((resolve) => server.once("listening", resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 /** Waits until something is so; fails, saying what it waited for, after half a minute. */
