@@ -491,7 +491,7 @@ describe("a list in an order", () => {
     const { nextPageToken: pageToken } = await library.listBooks(request);
     await timedCall(call, "library", undefined, () => data.repositories.books!.list({ ...request, pageToken }));
     const timing = call.responseHeader.get("server-timing")?.replaceAll(/;dur=[\d.]+/g, "");
-    expect(timing).toBe('library, library.db;desc="select books"');
+    expect(timing).toBe('library, library.cache;desc="miss", library.db;desc="select books"');
   });
 
   test.each(["title", "pages down", "pages,,id", "pages, pages", "pages desc asc", ",", "PAGES"])(
