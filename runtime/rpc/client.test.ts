@@ -10,11 +10,12 @@ import {
   type HandlerContext,
   type ServiceImpl,
 } from "@connectrpc/connect";
-import { connectNodeAdapter, createConnectTransport } from "@connectrpc/connect-node";
+import { createConnectTransport } from "@connectrpc/connect-node";
 import { type User, UserService } from "@shop/generated/shop/users/v1/users_pb.js";
 import { afterEach, describe, expect, expectTypeOf, test } from "vitest";
 import type { ServicePolicy } from "../call/policy.js";
 import { timedCall, timingHeader, timingRequestHeader } from "../observe/timing.js";
+import { answer } from "./answer.js";
 import { createServiceClient, type ServiceClient } from "./client.js";
 import type { Context } from "./context.js";
 import { createContext } from "./deadline.js";
@@ -36,8 +37,8 @@ afterEach(async () => {
 type Users = Partial<ServiceImpl<typeof UserService>>;
 
 async function serve(users: Users): Promise<{ listener: Listener; baseUrl: string }> {
-  const handle = connectNodeAdapter({ routes: (router: ConnectRouter) => router.service(UserService, users) });
-  const listener = await listen({ http1: handle, http2: handle, host: "127.0.0.1", port: 0 });
+  const handlers = answer({ routes: (router: ConnectRouter) => router.service(UserService, users) });
+  const listener = await listen({ ...handlers, host: "127.0.0.1", port: 0 });
   cleanups.push(() => listener.drain(0));
   return { listener, baseUrl: `http://127.0.0.1:${listener.port}` };
 }
@@ -284,10 +285,10 @@ describe("a peer that is not there is UNAVAILABLE, by its service's name and wit
     const next = failure(stream.next());
     await listener.drain(0);
     expect(await next).toBe(broke);
-    const handle = connectNodeAdapter({
+    const handlers = answer({
       routes: (router) => router.service(UserService, { getUser: ({ id }) => ({ id }) }),
     });
-    const again = await listen({ http1: handle, http2: handle, host: "127.0.0.1", port: listener.port });
+    const again = await listen({ ...handlers, host: "127.0.0.1", port: listener.port });
     cleanups.push(() => again.drain(0));
     expect((await users.getUser({ id: "a" })).id).toBe("a");
   });

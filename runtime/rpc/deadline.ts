@@ -27,7 +27,7 @@ export function createContext(
     method,
     signal,
     deadline,
-    idempotencyKey: keyOf(request, policy),
+    idempotencyKey: idempotencyKeyOf(request, policy),
     requestHeader,
     responseHeader,
     responseTrailer,
@@ -123,7 +123,8 @@ function after(now: number, timeoutMs: number | undefined): number | undefined {
   return timeoutMs === undefined ? undefined : now + timeoutMs;
 }
 
-function keyOf(request: unknown, { idempotencyKey }: MethodPolicy): string | undefined {
+/** The idempotency key in a request; undefined if its method declares none, or the caller sent none. */
+export function idempotencyKeyOf(request: unknown, { idempotencyKey }: MethodPolicy): string | undefined {
   if (idempotencyKey === undefined || typeof request !== "object" || request === null) return undefined;
   return (request as Record<string, unknown>)[idempotencyKey]?.toString() || undefined;
 }

@@ -4,10 +4,12 @@ import type { MethodPolicy } from "../call/policy.js";
 import type { Deferral } from "../journal/deferral.js";
 import type { Logger } from "../observe/log.js";
 import type { Metrics } from "../observe/metrics.js";
-import { timedCall } from "../observe/timing.js";
+import { timedCall, timingRequestHeader } from "../observe/timing.js";
 import { type ActiveCall, runAs, staleAgeHeader } from "./active-call.js";
 import type { Context, KeyedContext } from "./context.js";
 import { bound, boundStream, createContext } from "./deadline.js";
+import { OwnCall } from "./own-call.js";
+import { OwnContext } from "./own-context.js";
 import type { ServiceDefinition } from "./service.js";
 import { validateMessage } from "./validate.js";
 
@@ -46,7 +48,26 @@ function guard(method: DescMethod, policy: MethodPolicy, name: string, handler: 
   const answers = methodKind === "unary" || methodKind === "client_streaming" ? "one" : "many";
   const { deferral } = around;
   if (policy.deferred !== undefined) deferral?.register({ method, make });
-  return answers === "one" ? answer : stream;
+  const connects = answers === "one" ? answer : stream;
+  return (request: unknown, from: HandlerContext) =>
+    from instanceof OwnCall ? own(request, from) : connects(request, from);
+
+  /** Our own transport ends a call by itself, so nothing has to be put around the handler. */
+  function own(request: unknown, from: OwnCall): unknown {
+    from.explain = tell;
+    if (policy.timeoutMs !== undefined) from.limit(policy.timeoutMs);
+    const context = new OwnContext(from, method, policy, request);
+    const call = active(context);
+    if (answers === "many") {
+      from.endWith(around.draining, leave);
+      const messages = runAs(call, () => handler(valid(request), context)) as AsyncIterable<unknown>;
+      return call === undefined ? messages : steppedAs(call, messages);
+    }
+    const isDeferred = deferral !== undefined && policy.deferred !== undefined;
+    const live = () => (isDeferred ? run(request, context) : handler(valid(request), context));
+    const isTimed = from.header(timingRequestHeader) === "1";
+    return runAs(call, isTimed ? () => timedCall(from, name, method.name, async () => live()) : live);
+  }
 
   async function answer(request: unknown, from: HandlerContext) {
     const { context, dispose } = createContext(from, method, policy, request);
@@ -97,9 +118,10 @@ function guard(method: DescMethod, policy: MethodPolicy, name: string, handler: 
   }
 
   /** What the data behind the handler is to know of the call. */
-  function active({ deadline, responseHeader, responseTrailer }: Context): ActiveCall | undefined {
+  function active(context: Context): ActiveCall | undefined {
     const { metrics } = around;
     if (metrics === undefined) return undefined;
+    const { deadline } = context;
     let oldestMs = -1;
     const now = Date.now();
     return {
@@ -109,9 +131,9 @@ function guard(method: DescMethod, policy: MethodPolicy, name: string, handler: 
       stale(ageMs) {
         if (oldestMs < 0) metrics.staleAnswer();
         oldestMs = Math.max(oldestMs, Math.ceil(ageMs));
-        responseHeader.set(staleAgeHeader, String(oldestMs));
+        context.responseHeader.set(staleAgeHeader, String(oldestMs));
         // The headers of a stream may have gone already.
-        if (answers === "many") responseTrailer.set(staleAgeHeader, String(oldestMs));
+        if (answers === "many") context.responseTrailer.set(staleAgeHeader, String(oldestMs));
       },
     };
   }
@@ -155,19 +177,24 @@ function steppedAs<T>(call: ActiveCall, messages: AsyncIterable<T>): AsyncIterab
   };
 }
 
+/** What ends a stream when the process begins to drain. */
+function leave(): ConnectError {
+  return new ConnectError("the server is shutting down: call again", Code.Unavailable);
+}
+
 /** A signal that follows a call's own and the process's, without leaving a listener behind. */
 function link(call: AbortSignal, draining: AbortSignal): { signal: AbortSignal; unlink(): void } {
   const controller = new AbortController();
-  const leave = () => controller.abort(call.reason);
-  const drain = () => controller.abort(new ConnectError("the server is shutting down: call again", Code.Unavailable));
-  call.addEventListener("abort", leave);
+  const follow = () => controller.abort(call.reason);
+  const drain = () => controller.abort(leave());
+  call.addEventListener("abort", follow);
   draining.addEventListener("abort", drain);
-  if (call.aborted) leave();
+  if (call.aborted) follow();
   else if (draining.aborted) drain();
   return {
     signal: controller.signal,
     unlink() {
-      call.removeEventListener("abort", leave);
+      call.removeEventListener("abort", follow);
       draining.removeEventListener("abort", drain);
     },
   };

@@ -1,10 +1,11 @@
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
-import { connectNodeAdapter, createGrpcTransport } from "@connectrpc/connect-node";
+import { createGrpcTransport } from "@connectrpc/connect-node";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import {
   Health as HealthService,
   HealthCheckResponse_ServingStatus as Status,
 } from "../options/grpc/health/v1/health_pb.js";
+import { answer } from "./answer.js";
 import { Health, healthRoutes } from "./health.js";
 import { type Listener, listen } from "./listen.js";
 
@@ -14,8 +15,8 @@ let listener: Listener;
 
 beforeEach(async () => {
   health = new Health();
-  const handle = connectNodeAdapter({ routes: healthRoutes(health) });
-  listener = await listen({ http1: handle, http2: handle, host: "127.0.0.1", port: 0 });
+  const handlers = answer({ routes: healthRoutes(health) });
+  listener = await listen({ ...handlers, host: "127.0.0.1", port: 0 });
 });
 afterEach(() => listener.drain(0));
 

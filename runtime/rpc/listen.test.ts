@@ -4,7 +4,6 @@ import { connect as connectHttp2 } from "node:http2";
 import { connect, type Socket } from "node:net";
 import { Code, type ConnectError, type ConnectRouter, createClient, type Transport } from "@connectrpc/connect";
 import {
-  connectNodeAdapter,
   createConnectTransport,
   createGrpcTransport,
   createGrpcWebTransport,
@@ -12,6 +11,7 @@ import {
 } from "@connectrpc/connect-node";
 import { UserService } from "@shop/generated/shop/users/v1/users_pb.js";
 import { afterEach, describe, expect, test } from "vitest";
+import { answer } from "./answer.js";
 import { type Listener, type ListenOptions, listen } from "./listen.js";
 
 /** Holds calls in the server until the test lets them go; `entered` once as many as expected are held. */
@@ -60,8 +60,8 @@ async function start(gate?: Gate, options?: Partial<ListenOptions>): Promise<Lis
         for await (const { author, text } of requests) yield { author, text };
       },
     });
-  const handle = connectNodeAdapter({ routes });
-  const listener = await listen({ http1: handle, http2: handle, host: "127.0.0.1", port: 0, ...options });
+  const handlers = answer({ routes });
+  const listener = await listen({ ...handlers, host: "127.0.0.1", port: 0, ...options });
   cleanups.push(() => listener.drain(0));
   return listener;
 }

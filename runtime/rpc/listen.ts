@@ -1,19 +1,16 @@
 import { createServer, type RequestListener, type Server, type ServerResponse } from "node:http";
-import {
-  createServer as createHttp2Server,
-  type Http2ServerRequest,
-  type Http2ServerResponse,
-  type ServerHttp2Session,
-} from "node:http2";
+import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import type { AddressInfo, Socket } from "node:net";
+import { preface } from "./http2/frames.js";
+import { type Http2Acceptor, nodeHttp2 } from "./node-http2.js";
 
 export interface ListenOptions {
   /** Answers HTTP/1.1. */
   readonly http1?: RequestListener;
   /** Instead of `http1`: a server that does not listen yet, such as Fastify's `app.server` after `app.ready()`. */
   readonly http1Server?: Server;
-  /** Answers HTTP/2 without TLS, by prior knowledge (RFC 9113, section 3.3): gRPC. */
-  readonly http2: (request: Http2ServerRequest, response: Http2ServerResponse) => void;
+  /** Answers HTTP/2 without TLS, by prior knowledge (RFC 9113, section 3.3): gRPC. A function is called by node:http2. */
+  readonly http2: Http2Acceptor | ((request: Http2ServerRequest, response: Http2ServerResponse) => void);
   readonly host: string;
   /** 0 lets the system choose a free one. */
   readonly port: number;
@@ -34,9 +31,6 @@ export interface Listener {
   drain(timeoutMs: number): Promise<void>;
 }
 
-/** What a client that speaks HTTP/2 by prior knowledge sends first (RFC 9113, section 3.4). */
-const preface = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "latin1");
-
 /**
  * Serves HTTP/1.1 and HTTP/2 on one port, told apart by a connection's first 24 bytes. Rejects with an error that names
  * the port, and the way out, when it cannot be had.
@@ -44,10 +38,9 @@ const preface = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "latin1");
 export async function listen(options: ListenOptions): Promise<Listener> {
   // Longer than the keep-alive of common load balancers (60 s): the side that sends requests must be the one to hang up.
   const http1 = options.http1Server ?? createServer({ keepAliveTimeout: 65_000 }, options.http1);
-  const http2 = createHttp2Server(options.http2);
+  const http2 = typeof options.http2 === "function" ? nodeHttp2(options.http2) : options.http2;
   const sockets = new Set<Socket>();
   const undecided = new Set<Socket>();
-  const sessions = new Map<ServerHttp2Session, Socket>();
   const answers = new Set<ServerResponse>();
   let draining: Promise<void> | undefined;
 
@@ -60,21 +53,10 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     opensHttp2(socket, options.openingTimeoutMs ?? 10_000, (isHttp2) => {
       undecided.delete(socket);
       if (isHttp2 === undefined) socket.destroy();
-      else if (isHttp2) takeHttp2(socket);
+      else if (isHttp2) http2.take(socket);
       else for (const take of takeHttp1) take.call(http1, socket);
     });
   });
-  const takeHttp2 = (socket: Socket) => {
-    // An HTTP/1.1 server leaves its half of a connection open when the peer closes the other. An HTTP/2 peer that has
-    // closed its half can do nothing any more, and its session would stay for ever.
-    socket.allowHalfOpen = false;
-    http2.once("session", (session) => {
-      sessions.set(session, socket);
-      session.once("close", () => sessions.delete(session));
-      if (draining) goAway(session, socket);
-    });
-    http2.emit("connection", socket);
-  };
   http1.prependListener("request", (_request, response) => {
     answers.add(response);
     if (draining) response.setHeader("connection", "close");
@@ -99,6 +81,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     drain(timeoutMs) {
       draining ??= new Promise<void>((resolve) => {
         const cut = () => {
+          http2.cut();
           for (const socket of sockets) socket.destroy();
         };
         const timer = setTimeout(cut, timeoutMs);
@@ -113,7 +96,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
         };
         setTimeout(leave, Math.min(timeoutMs, 100)).unref();
         for (const response of answers) if (!response.headersSent) response.setHeader("connection", "close");
-        for (const [session, socket] of sessions) goAway(session, socket);
+        http2.drain();
       });
       return draining;
     },
@@ -153,27 +136,6 @@ function opensHttp2(socket: Socket, timeoutMs: number, decide: (isHttp2: boolean
     socket.off("readable", onReadable).off("end", giveUp).off("error", giveUp).off("close", giveUp);
   }
 }
-
-/**
- * Asks an HTTP/2 peer to send its next calls elsewhere. A first GOAWAY that still lets every stream in is followed,
- * after a round trip, by the one that counts, so that calls already on their way are answered (RFC 9113, section 6.8).
- * The first is written past the session, because node:http2 takes no stream after any GOAWAY of its own.
- */
-function goAway(session: ServerHttp2Session, socket: Socket): void {
-  if (session.closed || session.destroyed || !socket.writable) return;
-  // The session's own first frame, SETTINGS, must have gone before anything else may.
-  if (session.pendingSettingsAck) {
-    session.once("localSettings", () => goAway(session, socket));
-    return;
-  }
-  socket.write(shutdownNotice);
-  session.ping(() => {
-    if (!session.destroyed) session.close();
-  });
-}
-
-/** A GOAWAY frame: 8 bytes long, type 7, no flags, on stream 0; last stream 2^31 - 1, NO_ERROR. */
-const shutdownNotice = Buffer.from([0, 0, 8, 7, 0, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 0]);
 
 function cannotListen({ host, port }: ListenOptions, cause: NodeJS.ErrnoException): Error {
   const reasons: Record<string, string> = {

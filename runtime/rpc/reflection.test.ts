@@ -3,12 +3,13 @@ import { promisify } from "node:util";
 import { fromBinary, type MessageInitShape } from "@bufbuild/protobuf";
 import { type FileDescriptorProto, FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
 import { Code, type ConnectRouter, createClient } from "@connectrpc/connect";
-import { connectNodeAdapter, createGrpcTransport } from "@connectrpc/connect-node";
+import { createGrpcTransport } from "@connectrpc/connect-node";
 import { OrderService } from "@shop/generated/shop/orders/v1/orders_pb.js";
 import { UserService } from "@shop/generated/shop/users/v1/users_pb.js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ServerReflection, type ServerReflectionRequestSchema } from "../options/grpc/reflection/v1/reflection_pb.js";
 import { ServerReflection as ServerReflectionAlpha } from "../options/grpc/reflection/v1alpha/reflection_pb.js";
+import { answer } from "./answer.js";
 import { type Listener, listen } from "./listen.js";
 import { reflectionRoutes } from "./reflection.js";
 
@@ -20,8 +21,8 @@ beforeAll(async () => {
     reflectionRoutes([OrderService, UserService])(router);
     router.service(UserService, { getUser: ({ id }) => ({ id, displayName: "Ada" }) });
   };
-  const handle = connectNodeAdapter({ routes });
-  listener = await listen({ http1: handle, http2: handle, host: "127.0.0.1", port: 0 });
+  const handlers = answer({ routes });
+  listener = await listen({ ...handlers, host: "127.0.0.1", port: 0 });
   baseUrl = `http://127.0.0.1:${listener.port}`;
 });
 afterAll(() => listener.drain(0));

@@ -1,5 +1,4 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { openRedis } from "../cache/redis.js";
 import type { MethodPolicy } from "../call/policy.js";
 import { type Data, openData } from "../data/data.js";
@@ -11,6 +10,7 @@ import { Metrics } from "../observe/metrics.js";
 import { withMetrics } from "../observe/metrics-endpoint.js";
 import { Health as HealthService } from "../options/grpc/health/v1/health_pb.js";
 import { addressVariable } from "../system.js";
+import { answer } from "./answer.js";
 import { assemble } from "./assemble.js";
 import {
   bytes,
@@ -32,6 +32,7 @@ import { listen } from "./listen.js";
 import { live, type Running } from "./process.js";
 import { reflectionRoutes } from "./reflection.js";
 import type { ServiceDefinition, ServiceSpec } from "./service.js";
+import { type RpcTransport, rpcTransportVariable } from "./transport.js";
 import { prepareValidation } from "./validate.js";
 
 /** How long before its end a drain ends what is still running, so that callers are told instead of cut off. */
@@ -57,6 +58,7 @@ export interface ServeOptions {
  *     CACHE_URL         a Redis server where instances share cached rows; default: each process has its own cache only
  *     <PEER>_URL        one for each service that it calls: INVENTORY_URL
  *     MIGRATE           on: apply missing migrations at start; default off
+ *     RPC_TRANSPORT     what carries gRPC: own, or node for connect-node over node:http2; default node
  *     LOG_LEVEL         trace, debug, info, warn, error, fatal or silent; default info
  *     DRAIN_TIMEOUT_MS  how long calls in flight may take at the end, in milliseconds; default 10000
  */
@@ -82,6 +84,7 @@ interface Environment {
   readonly journalMaxBytes: number;
   readonly cache: string | undefined;
   readonly migrate: boolean;
+  readonly transport: RpcTransport;
   readonly level: LogLevel;
   readonly drainTimeoutMs: number;
   /** Where a called service is, by its short name. */
@@ -102,6 +105,7 @@ function readServiceEnvironment({ spec }: ServiceDefinition): Environment {
     JOURNAL_MAX_BYTES: bytes(2 ** 26),
     CACHE_URL: optional(redisUrl()),
     MIGRATE: flag(false),
+    RPC_TRANSPORT: rpcTransportVariable,
     LOG_LEVEL: oneOf(logLevels, "info"),
     DRAIN_TIMEOUT_MS: milliseconds(10_000),
   });
@@ -114,6 +118,7 @@ function readServiceEnvironment({ spec }: ServiceDefinition): Environment {
     journalMaxBytes: read.JOURNAL_MAX_BYTES,
     cache: read.CACHE_URL,
     migrate: read.MIGRATE,
+    transport: read.RPC_TRANSPORT,
     level: read.LOG_LEVEL,
     drainTimeoutMs: read.DRAIN_TIMEOUT_MS,
     address: (peer) => (read as Record<string, unknown>)[addressVariable(peer)] as string,
@@ -148,7 +153,7 @@ async function start(
   const expired = new AbortController();
   const health = new Health();
   const service = assemble(definition, { data, peers, log, metrics, deferral, draining: draining.signal });
-  const handle = connectNodeAdapter({
+  const handlers = answer({
     routes(router) {
       service(router);
       healthRoutes(health)(router);
@@ -156,10 +161,11 @@ async function start(
     },
     readMaxBytes: MAX_MESSAGE_BYTES,
     shutdownSignal: expired.signal,
+    transport: environment.transport,
   });
   const listener = await listen({
-    http1: withMetrics(metrics, handle),
-    http2: handle,
+    http1: withMetrics(metrics, handlers.http1),
+    http2: handlers.http2,
     host: environment.host,
     port: environment.port,
   });

@@ -1,0 +1,40 @@
+import type { RequestListener } from "node:http";
+import type { ConnectError, ConnectRouter, ConnectRouterOptions } from "@connectrpc/connect";
+import { compressionBrotli, compressionGzip, connectNodeAdapter } from "@connectrpc/connect-node";
+import { type Routes, recordRoutes } from "./grpc/routes.js";
+import { GrpcServer } from "./grpc/server.js";
+import type { Limits } from "./http2/limits.js";
+import { type Http2Acceptor, nodeHttp2 } from "./node-http2.js";
+import { type RpcTransport, rpcTransport } from "./transport.js";
+
+/** What is served, and how. */
+export interface AnswerOptions extends ConnectRouterOptions {
+  readonly routes: (router: ConnectRouter) => void;
+  /** Default: the environment's RPC_TRANSPORT. */
+  readonly transport?: RpcTransport;
+  /** What one HTTP/2 connection may cost; only for our own transport. */
+  readonly limits?: Limits;
+}
+
+/** Answers gRPC, gRPC-Web and Connect over both versions of HTTP: to be given to `listen`. */
+export interface Answerer {
+  readonly http1: RequestListener;
+  readonly http2: Http2Acceptor;
+}
+
+/** Puts routes behind a port: `listen({ ...answer({ routes }), host, port })`. */
+export function answer({ routes, transport = rpcTransport(), limits, ...options }: AnswerOptions): Answerer {
+  const settings = { acceptCompression: [compressionGzip, compressionBrotli], ...options };
+  let recorded: Routes | undefined;
+  const http1 = connectNodeAdapter({
+    ...settings,
+    routes: (router) => {
+      recorded = recordRoutes(routes, router, settings);
+    },
+  });
+  if (transport === "node") return { http1, http2: nodeHttp2(http1) };
+  const http2 = new GrpcServer(recorded as unknown as Routes, limits);
+  const { shutdownSignal } = options;
+  shutdownSignal?.addEventListener("abort", () => http2.abort(shutdownSignal.reason as ConnectError), { once: true });
+  return { http1, http2 };
+}

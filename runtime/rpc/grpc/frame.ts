@@ -1,0 +1,167 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { MessageCodec, MessageSink } from "./codec.js";
+
+/** Before every message: whether it is compressed, and its length (gRPC over HTTP/2, "Length-Prefixed-Message"). */
+export const PREFIX = 5;
+
+/** A buffer that is used again for each message; one that had to grow far for a large message is let go. */
+class Scratch implements MessageSink {
+  buffer = new Uint8Array(16 * 1024);
+  at = 0;
+
+  reserve(size: number): void {
+    if (this.at + size <= this.buffer.length) return;
+    const longer = new Uint8Array(Math.max(this.at + size, this.buffer.length * 2));
+    longer.set(this.buffer.subarray(0, this.at));
+    this.buffer = longer;
+  }
+
+  reset(): void {
+    if (this.buffer.length > 256 * 1024) this.buffer = new Uint8Array(16 * 1024);
+    this.at = PREFIX;
+  }
+}
+
+const scratch = new Scratch();
+
+/** A message with its prefix. The bytes are valid until the next call. Throws a ConnectError if it cannot be written. */
+export function frameMessage(codec: MessageCodec, message: unknown): Uint8Array {
+  scratch.reset();
+  try {
+    codec.encode(message, scratch);
+  } catch (error) {
+    const text = error instanceof Error ? error.message : String(error);
+    throw new ConnectError(`serialize binary: ${text}`, Code.Internal, undefined, undefined, error);
+  }
+  const bytes = scratch.buffer.subarray(0, scratch.at);
+  setPrefix(bytes, 0);
+  return bytes;
+}
+
+/** Writes the prefix of a message that stands behind it. */
+export function setPrefix(bytes: Uint8Array, flags: number): void {
+  const length = bytes.length - PREFIX;
+  bytes[0] = flags;
+  bytes[1] = length >>> 24;
+  bytes[2] = length >>> 16;
+  bytes[3] = length >>> 8;
+  bytes[4] = length;
+}
+
+/** Reads a message. Throws INVALID_ARGUMENT if the bytes are none. */
+export function readMessage(codec: MessageCodec, bytes: Uint8Array): unknown {
+  try {
+    return codec.decode(bytes);
+  } catch (error) {
+    const text = error instanceof Error ? error.message : String(error);
+    throw new ConnectError(`parse binary: ${text}`, Code.InvalidArgument, undefined, undefined, error);
+  }
+}
+
+/** Gets messages, each whole. `source` from `start` to `end` is valid only during the call. */
+export interface MessageTaker {
+  message(source: Uint8Array, start: number, end: number, isCompressed: boolean): void;
+}
+
+/** Cuts a body into its messages. A message that came in one piece is not copied. */
+export class Deframer {
+  #prefix: Uint8Array | undefined;
+  #prefixLength = 0;
+  #body: Uint8Array | undefined;
+  #bodyLength = 0;
+  #length = -1;
+  #flags = 0;
+
+  constructor(
+    /** The longest message that is taken, in bytes. */
+    readonly maxBytes: number,
+  ) {}
+
+  /** How many bytes of a message that is not complete are kept. */
+  get held(): number {
+    return this.#bodyLength + this.#prefixLength;
+  }
+
+  /** Throws a ConnectError if what arrives cannot be messages, or one is too long. */
+  read(source: Uint8Array, start: number, end: number, taker: MessageTaker): void {
+    let at = start;
+    while (at < end) {
+      if (this.#length < 0) {
+        if (this.#prefixLength === 0 && end - at >= PREFIX) {
+          this.#begin(source, at);
+          at += PREFIX;
+        } else {
+          this.#prefix ??= new Uint8Array(PREFIX);
+          while (this.#prefixLength < PREFIX && at < end) this.#prefix[this.#prefixLength++] = source[at++] as number;
+          if (this.#prefixLength < PREFIX) return;
+          this.#prefixLength = 0;
+          this.#begin(this.#prefix, 0);
+        }
+      }
+      const missing = this.#length - this.#bodyLength;
+      if (this.#bodyLength === 0 && end - at >= missing) {
+        const from = at;
+        at += missing;
+        this.#length = -1;
+        taker.message(source, from, at, this.#flags === 1);
+        continue;
+      }
+      const taken = Math.min(missing, end - at);
+      this.#keep(source, at, taken);
+      at += taken;
+      if (taken < missing) return;
+      const body = this.#body as Uint8Array;
+      const length = this.#bodyLength;
+      this.#body = undefined;
+      this.#bodyLength = 0;
+      this.#length = -1;
+      taker.message(body, 0, length, this.#flags === 1);
+    }
+  }
+
+  /** To be called when the body has ended. Throws a ConnectError if that was in the middle of a message. */
+  end(): void {
+    if (this.#length >= 0) {
+      throw protocolError(`promised ${this.#length} bytes in enveloped message, got ${this.#bodyLength} bytes`);
+    }
+    if (this.#prefixLength > 0) throw protocolError("incomplete envelope");
+  }
+
+  #begin(source: Uint8Array, at: number): void {
+    this.#flags = source[at] as number;
+    if (this.#flags > 1) {
+      throw new ConnectError(`protocol error: unknown flags 0x${this.#flags.toString(16)}`, Code.Internal);
+    }
+    this.#length =
+      (((source[at + 1] as number) << 24) |
+        ((source[at + 2] as number) << 16) |
+        ((source[at + 3] as number) << 8) |
+        (source[at + 4] as number)) >>>
+      0;
+    if (this.#length > this.maxBytes) throw tooLong(this.#length, this.maxBytes);
+  }
+
+  /** Room grows with what has come, not with what is announced. */
+  #keep(source: Uint8Array, at: number, length: number): void {
+    const needed = this.#bodyLength + length;
+    if (this.#body === undefined || this.#body.length < needed) {
+      const body = new Uint8Array(Math.min(this.#length, Math.max(needed, 2 * (this.#body?.length ?? 2048))));
+      if (this.#body !== undefined) body.set(this.#body.subarray(0, this.#bodyLength));
+      this.#body = body;
+    }
+    this.#body.set(source.subarray(at, at + length), this.#bodyLength);
+    this.#bodyLength = needed;
+  }
+}
+
+export function tooLong(length: number | undefined, maxBytes: number): ConnectError {
+  const size = length === undefined ? "" : ` ${length}`;
+  return new ConnectError(
+    `message size${size} is larger than configured readMaxBytes ${maxBytes}`,
+    Code.ResourceExhausted,
+  );
+}
+
+function protocolError(what: string): ConnectError {
+  return new ConnectError(`protocol error: ${what}`, Code.InvalidArgument);
+}

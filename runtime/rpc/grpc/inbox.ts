@@ -1,0 +1,95 @@
+import type { ConnectError } from "@connectrpc/connect";
+
+interface Item {
+  /** The message, or, of one that has to be unpacked first, the promise of it. */
+  readonly message: unknown;
+  readonly isLater: boolean;
+  /** How many bytes of its stream's window it takes. */
+  readonly size: number;
+}
+
+interface Reader {
+  resolve(result: IteratorResult<unknown, undefined>): void;
+  reject(error: unknown): void;
+}
+
+/** Messages that have arrived, for one who reads them when there is time: the way from frames to `for await`. */
+export class Inbox implements AsyncIterableIterator<unknown, undefined> {
+  #items: Item[] = [];
+  #readers: Reader[] = [];
+  /** How it ends: undefined while it does not, null if well. */
+  #end: ConnectError | null | undefined;
+  #isLeft = false;
+
+  /**
+   * `taken` is told how many bytes were read, and whether anything is left; `left` that its reader stopped early.
+   */
+  constructor(
+    private readonly taken: (size: number, isEmpty: boolean) => void,
+    private readonly left: () => void,
+  ) {}
+
+  get isEmpty(): boolean {
+    return this.#items.length === 0;
+  }
+
+  /** A message has arrived. If `isLater`, it is the promise of one. */
+  add(message: unknown, size: number, isLater = false): void {
+    if (this.#isLeft || this.#end !== undefined) {
+      if (isLater) (message as Promise<unknown>).catch(() => undefined);
+      this.taken(size, true);
+      return;
+    }
+    const item = { message, isLater, size };
+    const reader = this.#readers.shift();
+    if (reader === undefined) {
+      // Nobody may ever ask for it.
+      if (isLater) (message as Promise<unknown>).catch(() => undefined);
+      this.#items.push(item);
+    } else this.#give(item, reader);
+  }
+
+  /** No more will arrive. With an error, what has arrived and was not read is lost. */
+  finish(error?: ConnectError): void {
+    if (this.#end !== undefined) return;
+    this.#end = error ?? null;
+    if (error !== undefined) this.#items = [];
+    for (const reader of this.#readers.splice(0)) this.#finished(reader);
+  }
+
+  next(): Promise<IteratorResult<unknown, undefined>> {
+    return new Promise((resolve, reject) => {
+      const item = this.#items.shift();
+      if (item !== undefined) this.#give(item, { resolve, reject });
+      else if (this.#end !== undefined || this.#isLeft) this.#finished({ resolve, reject });
+      else this.#readers.push({ resolve, reject });
+    });
+  }
+
+  /** The reader wants no more. */
+  return(): Promise<IteratorResult<unknown, undefined>> {
+    if (!this.#isLeft) {
+      this.#isLeft = true;
+      this.#items = [];
+      for (const reader of this.#readers.splice(0)) reader.resolve({ done: true, value: undefined });
+      this.left();
+    }
+    return Promise.resolve({ done: true, value: undefined });
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  #give({ message, isLater, size }: Item, reader: Reader): void {
+    if (isLater) {
+      (message as Promise<unknown>).then((value) => reader.resolve({ done: false, value }), reader.reject);
+    } else reader.resolve({ done: false, value: message });
+    this.taken(size, this.#items.length === 0);
+  }
+
+  #finished(reader: Reader): void {
+    if (this.#end) reader.reject(this.#end);
+    else reader.resolve({ done: true, value: undefined });
+  }
+}

@@ -1,0 +1,23 @@
+import { type Field, FieldKind } from "../http2/field.js";
+
+/** What the protocol itself says in headers and trailers: a handler or a caller does not set it. */
+const reserved =
+  /^(:|connection$|keep-alive$|proxy-connection$|transfer-encoding$|upgrade$|te$|content-type$|content-length$|host$|grpc-(status|message|status-details-bin|encoding|timeout)$)/;
+
+/** Fields as `Headers`, for those who ask for them. */
+export function headersOf(fields: readonly Field[]): Headers {
+  const headers = new Headers();
+  let cookie: string | undefined;
+  for (const { name, value, kind } of fields) {
+    // RFC 9113, section 8.2.3: cookies may be cut into several fields.
+    if (kind === FieldKind.Cookie) cookie = cookie === undefined ? value : `${cookie}; ${value}`;
+    else headers.append(name, value);
+  }
+  if (cookie !== undefined) headers.append("cookie", cookie);
+  return headers;
+}
+
+/** Appends metadata to the fields of a block, name after value after name. */
+export function appendMetadata(fields: string[], headers: Headers): void {
+  for (const [name, value] of headers) if (!reserved.test(name)) fields.push(name, value);
+}

@@ -1,0 +1,95 @@
+import type { DescMethod, DescService } from "@bufbuild/protobuf";
+import {
+  Code,
+  ConnectError,
+  type ConnectRouter,
+  type ConnectRouterOptions,
+  type HandlerContext,
+} from "@connectrpc/connect";
+import { type MessageCodec, messageCodec } from "./codec.js";
+
+/** A method, and what answers it. */
+export interface Route {
+  readonly method: DescMethod;
+  /** As Connect's router takes it: one request or an iterable of them, and the call's context. */
+  readonly implementation: (request: unknown, context: HandlerContext) => unknown;
+  readonly input: MessageCodec;
+  readonly output: MessageCodec;
+  readonly readMaxBytes: number;
+}
+
+export type UniversalHandler = ConnectRouter["handlers"][number];
+
+/** What is served: by path, as in `/shop.orders.v1.OrderService/GetOrder`. */
+export interface Routes {
+  /** Methods that are answered over gRPC without Connect. */
+  readonly own: ReadonlyMap<string, Route>;
+  /** Every method, as Connect answers it. */
+  readonly connect: ReadonlyMap<string, UniversalHandler>;
+}
+
+/** The longest message that is read where nothing else is said: gRPC's own default. */
+export const READ_MAX_BYTES = 4 * 1024 * 1024;
+
+type Implementation = Route["implementation"];
+
+/**
+ * Registers routes with Connect's own router, which was made with `options`, and keeps each method's implementation as
+ * well. A service that asks Connect for more than that, such as interceptors, is left to Connect altogether.
+ */
+export function recordRoutes(
+  register: (router: ConnectRouter) => void,
+  router: ConnectRouter,
+  options: ConnectRouterOptions,
+): Routes {
+  const own = new Map<string, Route>();
+  const recorder: ConnectRouter = {
+    handlers: router.handlers,
+    service(service, implementation, more) {
+      router.service(service, implementation, more);
+      for (const method of (service as DescService).methods) {
+        const handler = (implementation as Record<string, Implementation | undefined>)[method.localName];
+        record(method, handler?.bind(implementation) ?? unimplemented(method), more);
+      }
+      return recorder;
+    },
+    rpc(method, implementation, more) {
+      router.rpc(method, implementation, more);
+      record(method, implementation as Implementation, more);
+      return recorder;
+    },
+  };
+  register(recorder);
+  return { own, connect: new Map(router.handlers.map((handler) => [handler.requestPath, handler])) };
+
+  function record(method: DescMethod, implementation: Implementation, more: ConnectRouterOptions = {}) {
+    const all = { ...options, ...more };
+    const path = `/${method.parent.typeName}/${method.name}`;
+    own.delete(path);
+    if (!isPlain(all)) return;
+    own.set(path, {
+      method,
+      implementation,
+      input: messageCodec(method.input),
+      output: messageCodec(method.output),
+      readMaxBytes: all.readMaxBytes ?? READ_MAX_BYTES,
+    });
+  }
+}
+
+/** Whether nothing is asked for that only Connect's own handlers do. */
+function isPlain({ grpc, interceptors, binaryOptions, maxTimeoutMs, writeMaxBytes }: ConnectRouterOptions): boolean {
+  return (
+    grpc !== false &&
+    !interceptors?.length &&
+    binaryOptions === undefined &&
+    maxTimeoutMs === undefined &&
+    writeMaxBytes === undefined
+  );
+}
+
+function unimplemented(method: DescMethod): Implementation {
+  return () => {
+    throw new ConnectError(`${method.parent.typeName}.${method.name} is not implemented`, Code.Unimplemented);
+  };
+}

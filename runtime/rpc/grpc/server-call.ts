@@ -1,0 +1,527 @@
+import type { DescMethod, DescService } from "@bufbuild/protobuf";
+import { Code, ConnectError, type ContextValues, createContextValues } from "@connectrpc/connect";
+import { ErrorCode } from "../http2/errors.js";
+import type { HeaderBlock } from "../http2/field.js";
+import type { RequestHead } from "../http2/head.js";
+import { trailerFields } from "../http2/head.js";
+import { ConstantBlock } from "../http2/hpack-encoder.js";
+import type { Stream, StreamConsumer } from "../http2/stream.js";
+import { startTimer, stopTimer, Timer } from "../http2/timers.js";
+import { OwnCall } from "../own-call.js";
+import { Deframer, frameMessage, type MessageTaker, PREFIX, readMessage } from "./frame.js";
+import { acceptedEncodings, COMPRESS_MIN_BYTES, compressFrame, decompress } from "./gzip.js";
+import { Inbox } from "./inbox.js";
+import { appendMetadata, headersOf } from "./metadata.js";
+import type { Route } from "./routes.js";
+import { appendStatus } from "./status.js";
+import { parseTimeout } from "./timeout.js";
+
+const CONTENT_TYPE = "application/grpc+proto";
+const answerHead = new ConstantBlock([":status", "200", "content-type", CONTENT_TYPE]);
+const answerTrailers = new ConstantBlock(["grpc-status", "0"]);
+
+/** How long a single request may take to arrive where its caller set no deadline, in milliseconds. */
+const REQUEST_TIMEOUT = 60_000;
+/** What all calls of one connection may keep of messages that are not complete, in bytes. */
+const MAX_HELD = 32 * 1024 * 1024;
+
+/** Made once: a reason of its own, with a stack, is what would cost most in ending a call. */
+const callIsOver = new ConnectError("the call is over", Code.Canceled);
+
+/** What the calls of one connection share. */
+export interface Peer {
+  /** How many handlers run for it; those whose call is over, but that have not stopped, count as well. */
+  running: number;
+  /** How many bytes of incomplete messages are kept for it. */
+  held: number;
+  readonly maxRunning: number;
+}
+
+/**
+ * One gRPC call (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md), from its headers to its trailers, and
+ * the context that its handler gets. A call with one request and one answer makes nothing but itself.
+ */
+export class ServerCall extends OwnCall implements StreamConsumer, MessageTaker {
+  deadline: number | undefined = undefined;
+  explain: (error: unknown) => ConnectError = explain;
+
+  /** Nothing more is to be said: the status is sent, or the caller is gone. */
+  #isOver = false;
+  #isGzip = false;
+  #hasHead = false;
+  #deframer: Deframer | undefined;
+  #held = 0;
+  #timer: Timer | undefined;
+  // One request.
+  #request: unknown;
+  #hasRequest = false;
+  #isLater = false;
+  #isComplete = false;
+  // Many requests.
+  #inbox: Inbox | undefined;
+  #uncredited = 0;
+  // Many answers.
+  #answers: AsyncIterator<unknown> | undefined;
+  #isPulling = false;
+  #isFull = false;
+  #isRunning = false;
+  // What is made when someone asks.
+  #controller: AbortController | undefined;
+  #reason: unknown = callIsOver;
+  #requestHeader: Headers | undefined;
+  #responseHeader: Headers | undefined;
+  #responseTrailer: Headers | undefined;
+  #values: ContextValues | undefined;
+  #unlink: (() => void) | undefined;
+
+  constructor(
+    private readonly stream: Stream,
+    private readonly route: Route,
+    private readonly head: RequestHead,
+    private readonly peer: Peer,
+  ) {
+    super();
+  }
+
+  /** Takes the call in: all that can be wrong with its headers is told now. */
+  start(endStream: boolean): void {
+    const { head, route } = this;
+    if (head.grpcEncoding !== undefined && head.grpcEncoding !== "identity") {
+      if (head.grpcEncoding !== "gzip") {
+        this.#fail(unknownEncoding(head.grpcEncoding));
+        return;
+      }
+      this.#isGzip = true;
+    }
+    if (head.grpcTimeout !== undefined) {
+      const timeoutMs = parseTimeout(head.grpcTimeout);
+      if (timeoutMs === undefined) {
+        const text = `protocol error: invalid grpc timeout value: ${head.grpcTimeout}`;
+        this.#fail(new ConnectError(text, Code.InvalidArgument));
+        return;
+      }
+      this.limit(timeoutMs);
+    }
+    const { methodKind } = route.method;
+    if (methodKind === "client_streaming" || methodKind === "bidi_streaming") {
+      const inbox = new Inbox(
+        (size, isEmpty) => this.#credit(size, isEmpty),
+        () => this.#credit(0, true),
+      );
+      this.#inbox = inbox;
+      this.#invoke(inbox);
+      if (endStream) inbox.finish();
+    } else if (endStream) this.#ended();
+    else if (this.#timer === undefined) {
+      this.#timer = new Timer(() => this.#expire());
+      startTimer(this.#timer, REQUEST_TIMEOUT);
+    }
+  }
+
+  // --------------------------------------------------------------------------------------------------------- the request
+
+  data(source: Buffer, start: number, end: number, endStream: boolean): void {
+    if (this.#isOver) return;
+    try {
+      // What almost every call looks like: one message, in one frame.
+      if (
+        endStream &&
+        this.#deframer === undefined &&
+        this.#inbox === undefined &&
+        end - start >= PREFIX &&
+        source[start] === 0 &&
+        source.readUInt32BE(start + 1) === end - start - PREFIX &&
+        end - start - PREFIX <= this.route.readMaxBytes
+      ) {
+        this.message(source, start + PREFIX, end, false);
+        this.#ended();
+        return;
+      }
+      this.#deframer ??= new Deframer(this.route.readMaxBytes);
+      this.#uncredited += end - start;
+      this.#deframer.read(source, start, end, this);
+      if (endStream) this.#deframer.end();
+    } catch (error) {
+      this.#fail(ConnectError.from(error));
+      return;
+    }
+    if (this.#isOver) return;
+    this.#hold(this.#deframer.held);
+    if (endStream) {
+      this.#ended();
+      return;
+    }
+    // Of a message that is not complete more must come; others wait until they are read.
+    if (this.#inbox === undefined || this.#inbox.isEmpty) this.#credit(0, true);
+  }
+
+  headers(block: HeaderBlock, _endStream: boolean): void {
+    if (trailerFields(block) === undefined) {
+      this.stream.refuse(ErrorCode.PROTOCOL_ERROR);
+      this.closed(ErrorCode.PROTOCOL_ERROR);
+      return;
+    }
+    // Trailers of a request say nothing in gRPC, but end it.
+    if (this.#isOver) return;
+    try {
+      this.#deframer?.end();
+    } catch (error) {
+      this.#fail(ConnectError.from(error));
+      return;
+    }
+    this.#ended();
+  }
+
+  message(source: Uint8Array, start: number, end: number, isCompressed: boolean): void {
+    const { input, readMaxBytes } = this.route;
+    if (this.#inbox === undefined && this.#hasRequest) {
+      throw new ConnectError("protocol error: received extra input message for unary method", Code.Unimplemented);
+    }
+    if (isCompressed && !this.#isGzip) {
+      throw new ConnectError("protocol error: received a compressed message without grpc-encoding", Code.Internal);
+    }
+    const bytes = source.subarray(start, end);
+    const message = isCompressed
+      ? decompress(new Uint8Array(bytes), readMaxBytes).then((whole) => readMessage(input, whole))
+      : readMessage(input, bytes);
+    if (this.#inbox !== undefined) {
+      this.#inbox.add(message, PREFIX + end - start, isCompressed);
+      return;
+    }
+    this.#request = message;
+    this.#hasRequest = true;
+    this.#isLater = isCompressed;
+  }
+
+  /** The caller has sent all that it sends. */
+  #ended(): void {
+    this.#isComplete = true;
+    if (this.#inbox !== undefined) {
+      this.#inbox.finish();
+      return;
+    }
+    if (this.#timer !== undefined && this.deadline === undefined) stopTimer(this.#timer);
+    if (!this.#hasRequest) {
+      const text = "protocol error: missing input message for unary method";
+      this.#fail(new ConnectError(text, Code.Unimplemented));
+      return;
+    }
+    const request = this.#request;
+    this.#request = undefined;
+    if (this.#isLater) {
+      (request as Promise<unknown>).then(
+        (message) => this.#invoke(message),
+        (error) => this.#fail(ConnectError.from(error)),
+      );
+    } else this.#invoke(request);
+  }
+
+  #credit(size: number, isEmpty: boolean): void {
+    const credit = isEmpty ? this.#uncredited : Math.min(size, this.#uncredited);
+    this.#uncredited -= credit;
+    if (credit > 0) this.stream.consumed(credit);
+  }
+
+  #hold(bytes: number): void {
+    this.peer.held += bytes - this.#held;
+    this.#held = bytes;
+    if (bytes > 0 && this.peer.held > MAX_HELD) {
+      const text = "too many bytes of incomplete messages on this connection";
+      this.#fail(new ConnectError(text, Code.ResourceExhausted));
+    }
+  }
+
+  // ---------------------------------------------------------------------------------------------------------- the answer
+
+  #invoke(request: unknown): void {
+    if (this.#isOver) return;
+    if (this.deadline !== undefined && this.deadline <= Date.now()) {
+      this.#expire();
+      return;
+    }
+    if (this.peer.running >= this.peer.maxRunning) {
+      // Its streams may be closed, but the work for them goes on: a peer gets no more of it at a time (CVE-2023-44487).
+      this.#over(callIsOver);
+      this.stream.refuse(ErrorCode.REFUSED_STREAM);
+      return;
+    }
+    this.#isRunning = true;
+    this.peer.running++;
+    let result: unknown;
+    try {
+      result = this.route.implementation(request, this);
+    } catch (error) {
+      this.#failed(error);
+      return;
+    }
+    const { methodKind } = this.route.method;
+    if (methodKind === "server_streaming" || methodKind === "bidi_streaming") {
+      try {
+        this.#answers = (result as AsyncIterable<unknown>)[Symbol.asyncIterator]();
+      } catch (error) {
+        this.#failed(error);
+        return;
+      }
+      if (this.#isOver) this.#leave();
+      else this.#pull();
+    } else if (typeof (result as Promise<unknown> | undefined)?.then === "function") {
+      (result as Promise<unknown>).then(this.#answer, this.#failed);
+    } else this.#answer(result);
+  }
+
+  readonly #answer = (message: unknown): void => {
+    this.#stopped();
+    if (this.#isOver) return;
+    try {
+      const framed = frameMessage(this.route.output, message);
+      if (this.#isGzip && framed.length - PREFIX >= COMPRESS_MIN_BYTES) {
+        compressFrame(framed).then(
+          (bytes) => this.#finish(bytes),
+          (error) => this.#fail(ConnectError.from(error, Code.Internal)),
+        );
+      } else this.#finish(framed);
+    } catch (error) {
+      this.#fail(ConnectError.from(error, Code.Internal));
+    }
+  };
+
+  readonly #failed = (error: unknown): void => {
+    this.#stopped();
+    if (!this.#isOver) this.#fail(this.explain(error));
+  };
+
+  #finish(framed: Uint8Array | undefined): void {
+    if (this.#isOver) return;
+    this.#over(callIsOver);
+    this.#sendHead();
+    if (framed !== undefined) this.stream.sendData(framed);
+    if (this.#responseTrailer === undefined) {
+      this.stream.end(answerTrailers);
+      return;
+    }
+    const fields = ["grpc-status", "0"];
+    appendMetadata(fields, this.#responseTrailer);
+    this.stream.end(fields);
+  }
+
+  #pull(): void {
+    this.#isPulling = true;
+    try {
+      (this.#answers as AsyncIterator<unknown>).next().then(this.#next, this.#failed);
+    } catch (error) {
+      this.#failed(error);
+    }
+  }
+
+  readonly #next = ({ done, value }: IteratorResult<unknown>): void => {
+    this.#isPulling = false;
+    if (done || this.#isOver) {
+      this.#stopped();
+      this.#finish(undefined);
+      return;
+    }
+    try {
+      const framed = frameMessage(this.route.output, value);
+      this.#sendHead();
+      if (this.#isGzip && framed.length - PREFIX >= COMPRESS_MIN_BYTES) {
+        compressFrame(framed).then(
+          (bytes) => this.#send(bytes),
+          (error) => this.#fail(ConnectError.from(error, Code.Internal)),
+        );
+      } else this.#send(framed);
+    } catch (error) {
+      this.#fail(ConnectError.from(error, Code.Internal));
+    }
+  };
+
+  #send(framed: Uint8Array): void {
+    if (this.#isOver) return;
+    this.stream.sendData(framed);
+    if (this.stream.queued > 0) this.#isFull = true;
+    else this.#pull();
+  }
+
+  drained(): void {
+    if (!this.#isFull || this.#isOver) return;
+    this.#isFull = false;
+    this.#pull();
+  }
+
+  #sendHead(): void {
+    if (this.#hasHead) return;
+    this.#hasHead = true;
+    if (this.#responseHeader === undefined && !this.#isGzip) {
+      this.stream.sendHeaders(answerHead);
+      return;
+    }
+    this.stream.sendHeaders(this.#headFields());
+  }
+
+  #headFields(): string[] {
+    const fields = [":status", "200", "content-type", CONTENT_TYPE];
+    if (this.#isGzip) fields.push("grpc-encoding", "gzip", "grpc-accept-encoding", acceptedEncodings);
+    if (this.#responseHeader !== undefined) appendMetadata(fields, this.#responseHeader);
+    return fields;
+  }
+
+  /** Tells the caller an error. Without headers that it should see first, one block says it all ("Trailers-Only"). */
+  #fail(error: ConnectError): void {
+    if (this.#isOver) return;
+    this.#over(error);
+    const isOnly = !this.#hasHead && (this.#responseHeader === undefined || this.#responseHeader.keys().next().done);
+    const fields = isOnly ? [":status", "200", "content-type", CONTENT_TYPE] : [];
+    appendStatus(fields, error);
+    if (this.#responseTrailer !== undefined) appendMetadata(fields, this.#responseTrailer);
+    if (isOnly) {
+      this.stream.sendHeaders(fields, true);
+      return;
+    }
+    this.#sendHead();
+    this.stream.end(fields);
+  }
+
+  // ------------------------------------------------------------------------------------------------------------- its end
+
+  /** The caller is gone, or the connection is. */
+  closed(code: number, cause?: Error): void {
+    if (this.#isOver) return;
+    this.#over(new ConnectError(cause?.message ?? `the caller left (HTTP/2 error ${code})`, Code.Canceled));
+  }
+
+  /** The process stops. */
+  abort(error: ConnectError): void {
+    this.#fail(error);
+  }
+
+  #over(reason: unknown): void {
+    this.#isOver = true;
+    this.#reason = reason;
+    if (this.#timer !== undefined) stopTimer(this.#timer);
+    if (this.#held > 0) this.#hold(0);
+    this.#deframer = undefined;
+    this.#unlink?.();
+    this.#controller?.abort(reason);
+    if (this.#inbox !== undefined && !this.#isComplete) {
+      this.#inbox.finish(reason instanceof ConnectError ? reason : callIsOver);
+    }
+    if (this.#answers !== undefined && this.#isRunning) this.#leave();
+  }
+
+  /** Has the handler's stream end. It is not waited for: a generator that is stuck never returns. */
+  #leave(): void {
+    const isPulling = this.#isPulling;
+    const stopped = () => {
+      if (!isPulling) this.#stopped();
+    };
+    try {
+      const left = this.#answers?.return?.();
+      if (left === undefined) stopped();
+      else left.then(stopped, stopped);
+    } catch {
+      stopped();
+    }
+  }
+
+  /** The handler has ended. */
+  #stopped(): void {
+    if (!this.#isRunning) return;
+    this.#isRunning = false;
+    this.peer.running--;
+  }
+
+  #expire(): void {
+    const { method } = this.route;
+    const what = this.deadline === undefined && !this.#isComplete ? "got no request" : "did not answer";
+    this.#fail(new ConnectError(`${method.parent.typeName}/${method.name} ${what} in time`, Code.DeadlineExceeded));
+  }
+
+  limit(timeoutMs: number): void {
+    const deadline = Date.now() + timeoutMs;
+    if (this.#isOver || (this.deadline !== undefined && this.deadline <= deadline)) return;
+    this.deadline = deadline;
+    this.#timer ??= new Timer(() => this.#expire());
+    startTimer(this.#timer, timeoutMs);
+  }
+
+  endWith(signal: AbortSignal, error: () => ConnectError): void {
+    if (this.#isOver) return;
+    if (signal.aborted) {
+      this.#fail(error());
+      return;
+    }
+    const end = () => this.#fail(error());
+    signal.addEventListener("abort", end);
+    this.#unlink = () => signal.removeEventListener("abort", end);
+  }
+
+  // --------------------------------------------------------------------------------------------------------- the context
+
+  get method(): DescMethod {
+    return this.route.method;
+  }
+
+  get service(): DescService {
+    return this.route.method.parent;
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#isOver) this.#controller.abort(this.#reason);
+    }
+    return this.#controller.signal;
+  }
+
+  get timeoutMs(): () => number | undefined {
+    return () => (this.deadline === undefined ? undefined : this.deadline - Date.now());
+  }
+
+  get requestMethod(): string {
+    return this.head.method;
+  }
+
+  get protocolName(): string {
+    return "grpc";
+  }
+
+  get url(): string {
+    return `${this.head.scheme}://${this.head.authority}${this.head.path}`;
+  }
+
+  get requestHeader(): Headers {
+    this.#requestHeader ??= headersOf(this.head.fields);
+    return this.#requestHeader;
+  }
+
+  get responseHeader(): Headers {
+    this.#responseHeader ??= new Headers();
+    return this.#responseHeader;
+  }
+
+  get responseTrailer(): Headers {
+    this.#responseTrailer ??= new Headers();
+    return this.#responseTrailer;
+  }
+
+  get values(): ContextValues {
+    this.#values ??= createContextValues();
+    return this.#values;
+  }
+
+  header(name: string): string | undefined {
+    for (const field of this.head.fields) if (field.name === name) return field.value;
+    return undefined;
+  }
+}
+
+/** As Connect tells it: what nobody foresaw is not told to the caller. */
+function explain(error: unknown): ConnectError {
+  return error instanceof ConnectError
+    ? error
+    : new ConnectError("internal error", Code.Internal, undefined, undefined, error);
+}
+
+function unknownEncoding(name: string): ConnectError {
+  const text = `unknown compression "${name}": supported encodings are ${acceptedEncodings}`;
+  return new ConnectError(text, Code.Unimplemented, { "grpc-accept-encoding": acceptedEncodings });
+}

@@ -1,0 +1,106 @@
+import type { Socket } from "node:net";
+import type { ConnectError } from "@connectrpc/connect";
+import { Connection, type ConnectionHandler } from "../http2/connection.js";
+import { ErrorCode } from "../http2/errors.js";
+import type { HeaderBlock } from "../http2/field.js";
+import { type RequestHead, requestHead } from "../http2/head.js";
+import type { ConstantBlock } from "../http2/hpack-encoder.js";
+import { defaultLimits, type Limits } from "../http2/limits.js";
+import type { Stream } from "../http2/stream.js";
+import type { Http2Acceptor } from "../node-http2.js";
+import { noSuchMethod, notFound, Refusal, tooLarge } from "./refusal.js";
+import type { Routes } from "./routes.js";
+import { type Peer, ServerCall } from "./server-call.js";
+import { UniversalCall } from "./universal.js";
+
+const binaryGrpc = /^application\/grpc(\+proto)?$/i;
+const anyGrpc = /^application\/grpc(\+|;|$)/i;
+
+/** Serves routes on connections that speak HTTP/2: gRPC by itself, all else by Connect's own handlers. */
+export class GrpcServer implements Http2Acceptor {
+  readonly #connections = new Set<Connection>();
+  #isDraining = false;
+
+  constructor(
+    private readonly routes: Routes,
+    private readonly limits: Limits = defaultLimits,
+  ) {}
+
+  /** How many connections are open. */
+  get connections(): number {
+    return this.#connections.size;
+  }
+
+  take(socket: Socket): void {
+    const peer: Peer = { running: 0, held: 0, maxRunning: this.limits.maxConcurrentStreams };
+    const handler: ConnectionHandler = {
+      opened: (stream, block, endStream) => this.#opened(peer, stream, block, endStream),
+      closed: () => this.#connections.delete(connection),
+    };
+    const connection = new Connection(socket, "server", this.limits, handler);
+    this.#connections.add(connection);
+    if (this.#isDraining) connection.drain();
+  }
+
+  drain(): void {
+    this.#isDraining = true;
+    for (const connection of [...this.#connections]) connection.drain();
+  }
+
+  cut(): void {
+    for (const connection of [...this.#connections]) connection.cut();
+  }
+
+  close(): void {}
+
+  /** Ends the calls that are still running with an error. */
+  abort(error: ConnectError): void {
+    for (const connection of [...this.#connections]) {
+      for (const stream of [...connection.streams.values()]) {
+        if (stream.consumer instanceof ServerCall) stream.consumer.abort(error);
+      }
+    }
+  }
+
+  #opened(peer: Peer, stream: Stream, block: HeaderBlock, endStream: boolean): void {
+    if (block.isTooLarge) {
+      refuse(stream, tooLarge, endStream);
+      return;
+    }
+    const head = requestHead(block);
+    if (head === undefined || (endStream && head.contentLength > 0)) {
+      stream.refuse(ErrorCode.PROTOCOL_ERROR);
+      return;
+    }
+    stream.expectedLength = head.contentLength;
+    const { contentType = "" } = head;
+    if (head.method === "POST" && binaryGrpc.test(contentType)) {
+      const route = this.routes.own.get(head.path);
+      if (route !== undefined) {
+        const call = new ServerCall(stream, route, head, peer);
+        stream.consumer = call;
+        call.start(endStream);
+        return;
+      }
+    }
+    this.#universal(stream, head, endStream);
+  }
+
+  #universal(stream: Stream, head: RequestHead, endStream: boolean): void {
+    const query = head.path.indexOf("?");
+    const handler = this.routes.connect.get(query < 0 ? head.path : head.path.slice(0, query));
+    if (handler === undefined) {
+      refuse(stream, anyGrpc.test(head.contentType ?? "") ? noSuchMethod : notFound, endStream);
+      return;
+    }
+    const call = new UniversalCall(stream, head, handler);
+    stream.consumer = call;
+    call.start(endStream);
+  }
+}
+
+function refuse(stream: Stream, block: ConstantBlock, endStream: boolean): void {
+  const refusal = new Refusal(stream, block);
+  stream.consumer = refusal;
+  refusal.start(endStream);
+}

@@ -1,0 +1,122 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import { ErrorCode, errorName } from "../http2/errors.js";
+import type { HeaderBlock } from "../http2/field.js";
+import type { RequestHead } from "../http2/head.js";
+import { trailerFields } from "../http2/head.js";
+import type { Stream, StreamConsumer } from "../http2/stream.js";
+import { Inbox } from "./inbox.js";
+import { headersOf } from "./metadata.js";
+import type { UniversalHandler } from "./routes.js";
+
+type Answer = Awaited<ReturnType<UniversalHandler>>;
+
+/** HTTP/2 for Connect's own handlers: Connect, gRPC-Web, and gRPC where an interceptor or JSON is asked for. */
+export class UniversalCall implements StreamConsumer {
+  readonly #body: Inbox;
+  readonly #controller = new AbortController();
+  #uncredited = 0;
+  #isOver = false;
+  #wake: (() => void) | undefined;
+
+  constructor(
+    private readonly stream: Stream,
+    private readonly head: RequestHead,
+    private readonly handler: UniversalHandler,
+  ) {
+    const credit = (size: number, isEmpty: boolean) => {
+      const bytes = isEmpty ? this.#uncredited : size;
+      this.#uncredited -= bytes;
+      stream.consumed(bytes);
+    };
+    this.#body = new Inbox(credit, () => credit(0, true));
+  }
+
+  start(endStream: boolean): void {
+    const { head } = this;
+    if (endStream) this.#body.finish();
+    const request = {
+      httpVersion: "2.0",
+      method: head.method,
+      url: `${head.scheme}://${head.authority}${head.path}`,
+      header: headersOf(head.fields),
+      body: this.#body as AsyncIterable<Uint8Array>,
+      signal: this.#controller.signal,
+    };
+    this.handler(request)
+      .then((answer) => this.#answer(answer))
+      .catch(() => this.#breakOff());
+  }
+
+  data(source: Buffer, start: number, end: number, endStream: boolean): void {
+    this.#uncredited += end - start;
+    if (end > start) this.#body.add(new Uint8Array(source.subarray(start, end)), end - start);
+    if (endStream) this.#body.finish();
+  }
+
+  headers(block: HeaderBlock): void {
+    if (trailerFields(block) !== undefined) {
+      this.#body.finish();
+      return;
+    }
+    this.stream.refuse(ErrorCode.PROTOCOL_ERROR);
+    this.closed(ErrorCode.PROTOCOL_ERROR);
+  }
+
+  drained(): void {
+    this.#wake?.();
+  }
+
+  closed(code: number, cause?: Error): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    const text = cause?.message ?? `http/2 stream closed with error code ${errorName(code)} (0x${code.toString(16)})`;
+    const error = new ConnectError(text, Code.Canceled);
+    this.#controller.abort(error);
+    this.#body.finish(error);
+    this.#wake?.();
+  }
+
+  /** The head is sent after the first part of the body is there, because handlers set headers until then. */
+  async #answer({ status, header, body, trailer }: Answer): Promise<void> {
+    const { stream } = this;
+    const parts = body?.[Symbol.asyncIterator]();
+    try {
+      let part = await parts?.next();
+      stream.sendHeaders([":status", String(status), ...fieldsOf(header)]);
+      for (; part !== undefined && !part.done && !this.#isOver; part = await parts?.next()) {
+        stream.sendData(part.value);
+        if (stream.queued > 0) await this.#drained();
+      }
+      if (this.#isOver) return;
+      const trailers = fieldsOf(trailer);
+      stream.end(trailers.length > 0 ? trailers : undefined);
+    } finally {
+      parts?.return?.().catch(() => undefined);
+      this.#finish();
+    }
+  }
+
+  #drained(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wake = resolve;
+    });
+  }
+
+  /** An answer that cannot be finished must not look as if it were. */
+  #breakOff(): void {
+    this.stream.reset(ErrorCode.INTERNAL_ERROR);
+    this.#finish();
+  }
+
+  #finish(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#controller.abort();
+  }
+}
+
+function fieldsOf(headers: Headers | undefined): string[] {
+  const fields: string[] = [];
+  for (const [name, value] of headers ?? []) if (name !== "connection") fields.push(name, value);
+  return fields;
+}

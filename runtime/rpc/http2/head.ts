@@ -1,0 +1,146 @@
+import { type Field, FieldKind, type HeaderBlock } from "./field.js";
+
+/** What the header block of a request says. */
+export interface RequestHead {
+  readonly method: string;
+  readonly scheme: string;
+  readonly authority: string;
+  readonly path: string;
+  readonly contentType: string | undefined;
+  /** -1: not announced. */
+  readonly contentLength: number;
+  readonly grpcTimeout: string | undefined;
+  readonly grpcEncoding: string | undefined;
+  readonly grpcAcceptEncoding: string | undefined;
+  /** All but the pseudo-header fields. */
+  readonly fields: readonly Field[];
+}
+
+/** What the header block of a response says. */
+export interface ResponseHead {
+  readonly status: number;
+  readonly contentType: string | undefined;
+  readonly contentLength: number;
+  readonly grpcEncoding: string | undefined;
+  readonly fields: readonly Field[];
+}
+
+/**
+ * Reads a request, once for each block that is the same. Undefined if it is malformed (RFC 9113, sections 8.1.1, 8.2 and
+ * 8.3.1): a field that HTTP/2 does not allow, or a pseudo-header field that is missing, twice there, or in a wrong place.
+ */
+export function requestHead(block: HeaderBlock): RequestHead | undefined {
+  block.head ??= readRequest(block) ?? null;
+  return (block.head as RequestHead | null) ?? undefined;
+}
+
+/** The same for a response (RFC 9113, section 8.3.2). */
+export function responseHead(block: HeaderBlock): ResponseHead | undefined {
+  block.head ??= readResponse(block) ?? null;
+  return (block.head as ResponseHead | null) ?? undefined;
+}
+
+/** The fields of trailers; undefined if they are malformed: pseudo-header fields have no place there. */
+export function trailerFields(block: HeaderBlock): readonly Field[] | undefined {
+  if (block.trailers === undefined) block.trailers = block.fields.every(isRegular) ? block.fields : null;
+  return block.trailers ?? undefined;
+}
+
+function readRequest({ fields }: HeaderBlock): RequestHead | undefined {
+  let method: string | undefined;
+  let scheme: string | undefined;
+  let authority: string | undefined;
+  let path: string | undefined;
+  let host: string | undefined;
+  let contentType: string | undefined;
+  let contentLength = -1;
+  let grpcTimeout: string | undefined;
+  let grpcEncoding: string | undefined;
+  let grpcAcceptEncoding: string | undefined;
+  const regular: Field[] = [];
+  for (const field of fields) {
+    const { kind, value } = field;
+    if (!field.isValid) return undefined;
+    if (kind >= FieldKind.Method && kind <= FieldKind.UnknownPseudo) {
+      if (regular.length > 0) return undefined;
+      if (kind === FieldKind.Method && method === undefined) method = value;
+      else if (kind === FieldKind.Scheme && scheme === undefined) scheme = value;
+      else if (kind === FieldKind.Authority && authority === undefined) authority = value;
+      else if (kind === FieldKind.Path && path === undefined) path = value;
+      else return undefined;
+      continue;
+    }
+    switch (kind) {
+      case FieldKind.ConnectionSpecific:
+        return undefined;
+      case FieldKind.Te:
+        if (value !== "trailers") return undefined;
+        break;
+      case FieldKind.ContentLength:
+        if (contentLength >= 0 || !/^\d{1,15}$/.test(value)) return undefined;
+        contentLength = Number(value);
+        break;
+      case FieldKind.Host:
+        host ??= value;
+        break;
+      case FieldKind.ContentType:
+        contentType ??= value;
+        break;
+      case FieldKind.GrpcTimeout:
+        grpcTimeout ??= value;
+        break;
+      case FieldKind.GrpcEncoding:
+        grpcEncoding ??= value;
+        break;
+      case FieldKind.GrpcAcceptEncoding:
+        grpcAcceptEncoding ??= value;
+    }
+    regular.push(field);
+  }
+  if (method === undefined) return undefined;
+  if (method === "CONNECT") {
+    // Section 8.5; nothing here is a tunnel, and who answers says so.
+    if (scheme !== undefined || path !== undefined || authority === undefined) return undefined;
+  } else if (scheme === undefined || path === undefined || path === "") return undefined;
+  return {
+    method,
+    scheme: scheme ?? "",
+    authority: authority ?? host ?? "",
+    path: path ?? "",
+    contentType,
+    contentLength,
+    grpcTimeout,
+    grpcEncoding,
+    grpcAcceptEncoding,
+    fields: regular,
+  };
+}
+
+function readResponse({ fields }: HeaderBlock): ResponseHead | undefined {
+  let status: number | undefined;
+  let contentType: string | undefined;
+  let contentLength = -1;
+  let grpcEncoding: string | undefined;
+  const regular: Field[] = [];
+  for (const field of fields) {
+    const { kind, value } = field;
+    if (kind === FieldKind.Status) {
+      if (status !== undefined || regular.length > 0 || !/^[1-5]\d\d$/.test(value)) return undefined;
+      status = Number(value);
+      continue;
+    }
+    if (!isRegular(field)) return undefined;
+    if (kind === FieldKind.ContentType) contentType ??= value;
+    else if (kind === FieldKind.GrpcEncoding) grpcEncoding ??= value;
+    else if (kind === FieldKind.ContentLength) {
+      if (contentLength >= 0 || !/^\d{1,15}$/.test(value)) return undefined;
+      contentLength = Number(value);
+    }
+    regular.push(field);
+  }
+  return status === undefined ? undefined : { status, contentType, contentLength, grpcEncoding, fields: regular };
+}
+
+function isRegular({ kind, isValid }: Field): boolean {
+  return isValid && (kind < FieldKind.Method || kind > FieldKind.ConnectionSpecific);
+}

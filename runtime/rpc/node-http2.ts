@@ -1,0 +1,61 @@
+import { createServer, type Http2ServerRequest, type Http2ServerResponse, type ServerHttp2Session } from "node:http2";
+import type { Socket } from "node:net";
+
+/** Serves the connections that speak HTTP/2. */
+export interface Http2Acceptor {
+  /** Takes a connection whose first bytes, still to be read, are HTTP/2's preface. */
+  take(socket: Socket): void;
+  /** Asks every peer to send its next calls elsewhere, those that connect from now on too. Lets calls in flight end. */
+  drain(): void;
+  /** Breaks off the calls that are left: their connections are closed next. */
+  cut(): void;
+  /** All connections are closed. */
+  close(): void;
+}
+
+/** HTTP/2 by Node.js's own implementation: for Fastify, and for connect-node. */
+export function nodeHttp2(handle: (request: Http2ServerRequest, response: Http2ServerResponse) => void): Http2Acceptor {
+  const server = createServer(handle);
+  const sessions = new Map<ServerHttp2Session, Socket>();
+  let isDraining = false;
+  return {
+    take(socket) {
+      // An HTTP/1.1 server leaves its half of a connection open when the peer closes the other. An HTTP/2 peer that has
+      // closed its half can do nothing any more, and its session would stay for ever.
+      socket.allowHalfOpen = false;
+      server.once("session", (session) => {
+        sessions.set(session, socket);
+        session.once("close", () => sessions.delete(session));
+        if (isDraining) goAway(session, socket);
+      });
+      server.emit("connection", socket);
+    },
+    drain() {
+      isDraining = true;
+      for (const [session, socket] of sessions) goAway(session, socket);
+    },
+    cut() {},
+    close: () => void server.close(),
+  };
+}
+
+/**
+ * Asks an HTTP/2 peer to send its next calls elsewhere. A first GOAWAY that still lets every stream in is followed,
+ * after a round trip, by the one that counts, so that calls already on their way are answered (RFC 9113, section 6.8).
+ * The first is written past the session, because node:http2 takes no stream after any GOAWAY of its own.
+ */
+function goAway(session: ServerHttp2Session, socket: Socket): void {
+  if (session.closed || session.destroyed || !socket.writable) return;
+  // The session's own first frame, SETTINGS, must have gone before anything else may.
+  if (session.pendingSettingsAck) {
+    session.once("localSettings", () => goAway(session, socket));
+    return;
+  }
+  socket.write(shutdownNotice);
+  session.ping(() => {
+    if (!session.destroyed) session.close();
+  });
+}
+
+/** A GOAWAY frame: 8 bytes long, type 7, no flags, on stream 0; last stream 2^31 - 1, NO_ERROR. */
+const shutdownNotice = Buffer.from([0, 0, 8, 7, 0, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 0]);
