@@ -1,20 +1,34 @@
 import type { Transport } from "@connectrpc/connect";
 import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
+import { createOwnTransport } from "./grpc/client-transport.js";
+import { rpcTransport } from "./transport.js";
 
-/** One connection for each origin, shared by all clients of this process. */
-const connections = new Map<string, Http2SessionManager>();
+/** One transport for each address, and one connection for each origin, shared by all clients of this process. */
+const transports = new Map<string, Transport>();
+const sessionManagers = new Map<string, Http2SessionManager>();
 
 /**
  * gRPC over HTTP/2. The connection is opened by the first call, again after it broke, and closed after 15 minutes without
  * one; it does not keep the process alive. A peer that does not answer a PING is given up, so that calls do not hang on
- * a machine that is gone without having said so.
+ * a machine that is gone without having said so. The environment's RPC_TRANSPORT says whose HTTP/2 it is.
  */
 export function grpcTransport(baseUrl: string): Transport {
+  const kind = rpcTransport();
+  const key = `${kind} ${baseUrl}`;
+  let transport = transports.get(key);
+  if (transport === undefined) {
+    transport = kind === "own" ? createOwnTransport(baseUrl) : nodeTransport(baseUrl);
+    transports.set(key, transport);
+  }
+  return transport;
+}
+
+function nodeTransport(baseUrl: string): Transport {
   const { origin } = new URL(baseUrl);
-  let sessionManager = connections.get(origin);
-  if (!sessionManager) {
+  let sessionManager = sessionManagers.get(origin);
+  if (sessionManager === undefined) {
     sessionManager = new Http2SessionManager(origin, { pingIntervalMs: 30_000, pingTimeoutMs: 5_000 });
-    connections.set(origin, sessionManager);
+    sessionManagers.set(origin, sessionManager);
   }
   return createGrpcTransport({ baseUrl, sessionManager });
 }

@@ -1,0 +1,213 @@
+import { connect as connectTcp, isIP, type Socket } from "node:net";
+import { type ConnectionOptions, connect as connectTls, type TLSSocket } from "node:tls";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { Connection } from "../http2/connection.js";
+import { defaultLimits, type Limits } from "../http2/limits.js";
+import { startTimer, stopTimer, Timer } from "../http2/timers.js";
+
+/** A call that needs a connection. */
+export interface Caller {
+  /** There is room on a connection: the call opens its stream now. */
+  ready(connection: Connection): void;
+  /** None could be had. */
+  failed(error: ConnectError): void;
+}
+
+export interface ChannelOptions {
+  /** For https: certificates and the like, as node:tls takes them. */
+  readonly tls?: ConnectionOptions;
+  readonly limits?: Limits;
+  /** How many calls may wait for a connection, or for a place on it. Default: 10,000. */
+  readonly maxWaiting?: number;
+}
+
+/** How long one attempt to connect may take, until the peer has said its first word, in milliseconds. */
+const CONNECT_TIMEOUT = 20_000;
+/** The pause before the second attempt in a row; it doubles with each. In milliseconds. */
+const FIRST_PAUSE = 25;
+const LONGEST_PAUSE = 1_000;
+/** How long a connection without calls is kept, in milliseconds. */
+const IDLE = 15 * 60_000;
+
+/**
+ * The way to one address: one connection, opened by the first call, and again after it was lost or its peer asked to go
+ * elsewhere. An attempt that fails fails the calls that wait for it; the next attempt is then made after a pause, which
+ * grows. Calls above what the peer takes at a time wait for their turn. It does not keep the process alive by itself.
+ */
+export class Channel {
+  readonly #url: URL;
+  readonly #options: ChannelOptions;
+  readonly #waiting = new Set<Caller>();
+  /** Where new calls go. Those that a peer has asked to leave end by themselves. */
+  #connection: Connection | undefined;
+  #isConnecting = false;
+  #failures = 0;
+  #isClosed = false;
+  #usedAt = 0;
+  readonly #pause = new Timer(() => this.#connect());
+  readonly #idle = new Timer(() => this.#checkIdle());
+
+  constructor(origin: string, options: ChannelOptions = {}) {
+    this.#url = new URL(origin);
+    this.#options = options;
+  }
+
+  /** Gives a call its connection: now, or when there is one. */
+  take(caller: Caller): void {
+    const connection = this.#connection;
+    if (connection?.isReady && connection.canOpen && this.#waiting.size === 0) {
+      this.#give(caller, connection);
+      return;
+    }
+    const { maxWaiting = 10_000 } = this.#options;
+    if (this.#waiting.size >= maxWaiting) {
+      caller.failed(new ConnectError(`${maxWaiting} calls already wait for ${this.#url.host}`, Code.ResourceExhausted));
+      return;
+    }
+    this.#waiting.add(caller);
+    if (connection === undefined && !this.#isConnecting) this.#reconnect();
+  }
+
+  /** The call no longer needs one. */
+  leave(caller: Caller): void {
+    this.#waiting.delete(caller);
+  }
+
+  /** Ends the connection, and every call on it. */
+  close(): void {
+    this.#isClosed = true;
+    stopTimer(this.#pause);
+    stopTimer(this.#idle);
+    this.#connection?.destroy(Object.assign(new Error("the channel was closed"), { code: "ERR_HTTP2_SESSION_CLOSED" }));
+    this.#fail(new ConnectError("the channel was closed", Code.Canceled));
+  }
+
+  #give(caller: Caller, connection: Connection): void {
+    if (connection.streams.size === 0) connection.socket.ref();
+    this.#usedAt = performance.now();
+    caller.ready(connection);
+    // It may have found that its request cannot be written.
+    if (connection.streams.size === 0) connection.socket.unref();
+  }
+
+  #reconnect(): void {
+    if (this.#failures === 0) {
+      this.#connect();
+      return;
+    }
+    if (this.#pause.slot >= 0) return;
+    const pause = Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (this.#failures - 1));
+    // Many processes that lost the same peer must not come back at the same moment.
+    startTimer(this.#pause, pause * (0.8 + 0.4 * Math.random()));
+    keepAlive(this.#pause, this.#waiting);
+  }
+
+  #connect(): void {
+    if (this.#isClosed || this.#isConnecting || this.#connection !== undefined) return;
+    this.#isConnecting = true;
+    const socket = this.#dial();
+    const late = new Timer(() =>
+      connection.destroy(Object.assign(new Error("connecting took too long"), { code: "ETIMEDOUT" })),
+    );
+    startTimer(late, CONNECT_TIMEOUT);
+    let isReady = false;
+    const connection = new Connection(socket, "client", this.#options.limits ?? defaultLimits, {
+      opened() {},
+      available: () => {
+        if (!isReady && connection.isReady) {
+          isReady = true;
+          stopTimer(late);
+          this.#isConnecting = false;
+          this.#failures = 0;
+          if (!connection.isLeaving) this.#connection = connection;
+          startTimer(this.#idle, IDLE);
+        }
+        this.#pump();
+        if (connection.streams.size === 0 && this.#waiting.size === 0) socket.unref();
+      },
+      leaving: () => this.#lost(connection),
+      closed: (cause) => {
+        stopTimer(late);
+        if (isReady) {
+          this.#lost(connection);
+          return;
+        }
+        this.#isConnecting = false;
+        this.#failures++;
+        this.#fail(lostError(cause));
+      },
+    });
+  }
+
+  #dial(): Socket | TLSSocket {
+    const { protocol, hostname, port } = this.#url;
+    const host = hostname.replace(/^\[|\]$/g, "");
+    if (protocol === "http:") return connectTcp({ host, port: Number(port || 80) });
+    const servername = isIP(host) === 0 ? { servername: host } : {};
+    const socket = connectTls({
+      host,
+      port: Number(port || 443),
+      ALPNProtocols: ["h2"],
+      ...servername,
+      ...this.#options.tls,
+    });
+    socket.once("secureConnect", () => {
+      if (socket.alpnProtocol !== "h2") {
+        socket.destroy(Object.assign(new Error("the peer does not speak HTTP/2"), { code: "ERR_HTTP2_ERROR" }));
+      }
+    });
+    return socket;
+  }
+
+  #pump(): void {
+    const connection = this.#connection;
+    if (connection === undefined) return;
+    for (const caller of this.#waiting) {
+      if (!connection.canOpen) break;
+      this.#waiting.delete(caller);
+      this.#give(caller, connection);
+    }
+    if (connection.isUsedUp && this.#connection === connection) {
+      connection.drain();
+      this.#lost(connection);
+    }
+  }
+
+  #lost(connection: Connection): void {
+    if (this.#connection !== connection) return;
+    this.#connection = undefined;
+    stopTimer(this.#idle);
+    if (this.#waiting.size > 0 && !this.#isClosed) this.#reconnect();
+  }
+
+  #fail(error: ConnectError): void {
+    const callers = [...this.#waiting];
+    this.#waiting.clear();
+    for (const caller of callers) caller.failed(error);
+  }
+
+  #checkIdle(): void {
+    const connection = this.#connection;
+    if (connection === undefined) return;
+    const left = this.#usedAt + IDLE - performance.now();
+    if (left <= 0 && connection.streams.size === 0) {
+      connection.drain();
+      this.#lost(connection);
+    } else startTimer(this.#idle, Math.max(left, IDLE / 10));
+  }
+}
+
+/** Timers of the wheel do not keep a process alive; calls that wait for one must. */
+function keepAlive(timer: Timer, waiting: ReadonlySet<unknown>): void {
+  const hold = setInterval(() => {
+    if (timer.slot < 0 || waiting.size === 0) clearInterval(hold);
+  }, FIRST_PAUSE);
+}
+
+/** UNAVAILABLE, with a cause that has the code of what happened to the connection. */
+export function lostError(cause: Error | undefined): ConnectError {
+  const message = cause?.message ?? "the connection was lost";
+  const hasCode = typeof (cause as { code?: unknown } | undefined)?.code === "string";
+  const told = hasCode ? cause : Object.assign(new Error(message, { cause }), { code: "ERR_HTTP2_SESSION_ERROR" });
+  return new ConnectError(message, Code.Unavailable, undefined, undefined, told);
+}

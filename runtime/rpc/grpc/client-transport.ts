@@ -1,0 +1,126 @@
+import type { DescMethod } from "@bufbuild/protobuf";
+import type { StreamResponse, Transport, UnaryResponse } from "@connectrpc/connect";
+import { ConstantBlock, type FieldList } from "../http2/hpack-encoder.js";
+import { Channel, type ChannelOptions } from "./channel.js";
+import { type CallSetup, type ClientCall, StreamClientCall, UnaryClientCall } from "./client-call.js";
+import { messageCodec } from "./codec.js";
+import { appendMetadata } from "./metadata.js";
+import { formatTimeout } from "./timeout.js";
+
+/** How calls to one address are made. */
+export interface OwnTransportOptions extends ChannelOptions {
+  /** Whether messages are sent compressed with gzip. Default: false. Compressed answers are always understood. */
+  readonly compress?: boolean;
+  /** The longest answer that is read, in bytes. Default: 64 MiB. */
+  readonly readMaxBytes?: number;
+}
+
+/** A transport that has a connection to close. */
+export interface OwnTransport extends Transport {
+  close(): void;
+}
+
+type HeaderInit = Parameters<Transport["unary"]>[3];
+
+const READ_MAX_BYTES = 64 * 1024 * 1024;
+
+/** Calls over HTTP/2 and gRPC of our own, as Connect's clients take them: `createClient(OrderService, transport)`. */
+export function createOwnTransport(baseUrl: string, options: OwnTransportOptions = {}): OwnTransport {
+  const url = new URL(baseUrl);
+  const channel = new Channel(url.origin, options);
+  const prefix = url.pathname.replace(/\/+$/, "");
+  const heads = new Map<DescMethod, ConstantBlock>();
+  const isGzip = options.compress ?? false;
+
+  return {
+    unary(method, signal, timeoutMs, header, input) {
+      const setup = setupOf(method, signal, timeoutMs, header);
+      return new Promise<UnaryResponse<typeof method.input, typeof method.output>>((resolve, reject) => {
+        const answered = (message: unknown, call: ClientCall) =>
+          resolve(new Answer(method, call, false, message) as never);
+        new UnaryClientCall(setup, input, answered, reject).start();
+      });
+    },
+    stream(method, signal, timeoutMs, header, input) {
+      const setup = setupOf(method, signal, timeoutMs, header);
+      return new Promise<StreamResponse<typeof method.input, typeof method.output>>((resolve, reject) => {
+        const begun = (call: StreamClientCall) => resolve(new Answer(method, call, true, call.inbox) as never);
+        new StreamClientCall(setup, input, begun, reject).start();
+      });
+    },
+    close: () => channel.close(),
+  };
+
+  function setupOf(
+    method: DescMethod,
+    signal: AbortSignal | undefined,
+    timeoutMs: number | undefined,
+    header: HeaderInit,
+  ): CallSetup {
+    const timeout = timeoutMs !== undefined && timeoutMs > 0 ? timeoutMs : undefined;
+    return {
+      channel,
+      head: headOf(method, timeout, header),
+      input: messageCodec(method.input),
+      output: messageCodec(method.output),
+      timeoutMs: timeout,
+      signal,
+      isGzip,
+      readMaxBytes: options.readMaxBytes ?? READ_MAX_BYTES,
+    };
+  }
+
+  /** The fields of a call: the same for every call of a method, but for its deadline and its metadata. */
+  function headOf(method: DescMethod, timeoutMs: number | undefined, header: HeaderInit): FieldList | ConstantBlock {
+    let head = heads.get(method);
+    if (head === undefined) {
+      head = new ConstantBlock([
+        ":method",
+        "POST",
+        ":scheme",
+        url.protocol.slice(0, -1),
+        ":path",
+        `${prefix}/${method.parent.typeName}/${method.name}`,
+        ":authority",
+        url.host,
+        "te",
+        "trailers",
+        "content-type",
+        "application/grpc+proto",
+        "user-agent",
+        "protoscaffold",
+        "grpc-accept-encoding",
+        "gzip",
+        ...(isGzip ? ["grpc-encoding", "gzip"] : []),
+      ]);
+      heads.set(method, head);
+    }
+    if (timeoutMs === undefined && header === undefined) return head;
+    const fields = [...head.fields];
+    if (timeoutMs !== undefined) fields.push("grpc-timeout", formatTimeout(timeoutMs));
+    if (header !== undefined) appendMetadata(fields, header instanceof Headers ? header : new Headers(header));
+    return fields;
+  }
+}
+
+/** What Connect's clients are answered with; headers and trailers are made for those who look at them. */
+class Answer {
+  readonly service: DescMethod["parent"];
+
+  constructor(
+    readonly method: DescMethod,
+    private readonly call: ClientCall,
+    readonly stream: boolean,
+    readonly message: unknown,
+  ) {
+    this.service = method.parent;
+  }
+
+  get header(): Headers {
+    return this.call.responseHeader();
+  }
+
+  get trailer(): Headers {
+    return this.call.responseTrailer();
+  }
+}
