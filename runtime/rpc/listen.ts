@@ -1,6 +1,8 @@
 import { createServer, type RequestListener, type Server, type ServerResponse } from "node:http";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
+import { createServer as createHttpsServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
+import type { TLSSocket, TlsOptions } from "node:tls";
 import { preface } from "./http2/frames.js";
 import { type Http2Acceptor, nodeHttp2 } from "./node-http2.js";
 
@@ -9,8 +11,13 @@ export interface ListenOptions {
   readonly http1?: RequestListener;
   /** Instead of `http1`: a server that does not listen yet, such as Fastify's `app.server` after `app.ready()`. */
   readonly http1Server?: Server;
-  /** Answers HTTP/2 without TLS, by prior knowledge (RFC 9113, section 3.3): gRPC. A function is called by node:http2. */
+  /**
+   * Answers HTTP/2: with TLS where the peer chooses it by ALPN, without by prior knowledge (RFC 9113, section 3.3). A
+   * function is called by node:http2.
+   */
   readonly http2: Http2Acceptor | ((request: Http2ServerRequest, response: Http2ServerResponse) => void);
+  /** Certificate, key, and what else node:tls takes; with `requestCert` and `ca`, clients must show who they are. */
+  readonly tls?: TlsOptions;
   readonly host: string;
   /** 0 lets the system choose a free one. */
   readonly port: number;
@@ -32,12 +39,21 @@ export interface Listener {
 }
 
 /**
- * Serves HTTP/1.1 and HTTP/2 on one port, told apart by a connection's first 24 bytes. Rejects with an error that names
- * the port, and the way out, when it cannot be had.
+ * Serves HTTP/1.1 and HTTP/2 on one port, told apart by a connection's first 24 bytes, or with TLS by ALPN. Rejects with
+ * an error that names the port, and the way out, when it cannot be had.
  */
 export async function listen(options: ListenOptions): Promise<Listener> {
   // Longer than the keep-alive of common load balancers (60 s): the side that sends requests must be the one to hang up.
-  const http1 = options.http1Server ?? createServer({ keepAliveTimeout: 65_000 }, options.http1);
+  const keepAliveTimeout = 65_000;
+  const { tls, openingTimeoutMs = 10_000 } = options;
+  const http1 =
+    options.http1Server ??
+    (tls === undefined
+      ? createServer({ keepAliveTimeout }, options.http1)
+      : createHttpsServer(
+          { keepAliveTimeout, handshakeTimeout: openingTimeoutMs, ALPNProtocols: ["h2", "http/1.1"], ...tls },
+          options.http1,
+        ));
   const http2 = typeof options.http2 === "function" ? nodeHttp2(options.http2) : options.http2;
   const sockets = new Set<Socket>();
   const undecided = new Set<Socket>();
@@ -46,19 +62,31 @@ export async function listen(options: ListenOptions): Promise<Listener> {
 
   // The HTTP/1.1 server owns the port, so that its own limits on slow and idle connections hold; only the
   // connections that open with the preface are taken from it.
-  const takeHttp1 = http1.listeners("connection") as ((socket: Socket) => void)[];
-  http1.removeAllListeners("connection").on("connection", (socket: Socket) => {
-    sockets.add(socket.once("close", () => sockets.delete(socket)));
+  const opened = tls === undefined ? "connection" : "secureConnection";
+  const takeHttp1 = http1.listeners(opened) as ((socket: Socket) => void)[];
+  http1.removeAllListeners(opened).on(opened, (socket: Socket) => {
+    if (tls !== undefined) {
+      take(socket, (socket as TLSSocket).alpnProtocol === "h2");
+      return;
+    }
     undecided.add(socket);
-    opensHttp2(socket, options.openingTimeoutMs ?? 10_000, (isHttp2) => {
+    opensHttp2(socket, openingTimeoutMs, (isHttp2) => {
       undecided.delete(socket);
       if (isHttp2 === undefined) socket.destroy();
-      else if (isHttp2) http2.take(socket);
-      else for (const take of takeHttp1) take.call(http1, socket);
+      else take(socket, isHttp2);
     });
   });
-  http1.prependListener("request", (_request, response) => {
+  http1.prependListener("connection", (socket: Socket) => {
+    sockets.add(socket.once("close", () => sockets.delete(socket)));
+  });
+  const take = (socket: Socket, isHttp2: boolean) => {
+    if (isHttp2) http2.take(socket);
+    else for (const each of takeHttp1) each.call(http1, socket);
+  };
+  http1.prependListener("request", (request, response) => {
     answers.add(response);
+    // An answer may be there before all of its request is. Unread, the rest would stand before the connection's next one.
+    response.once("finish", () => request.complete || request.resume());
     if (draining) response.setHeader("connection", "close");
     response.once("close", () => {
       answers.delete(response);

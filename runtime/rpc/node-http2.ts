@@ -1,4 +1,10 @@
-import { createServer, type Http2ServerRequest, type Http2ServerResponse, type ServerHttp2Session } from "node:http2";
+import {
+  constants,
+  createServer,
+  type Http2ServerRequest,
+  type Http2ServerResponse,
+  type ServerHttp2Session,
+} from "node:http2";
 import type { Socket } from "node:net";
 
 /** Serves the connections that speak HTTP/2. */
@@ -34,7 +40,10 @@ export function nodeHttp2(handle: (request: Http2ServerRequest, response: Http2S
       isDraining = true;
       for (const [session, socket] of sessions) goAway(session, socket);
     },
-    cut() {},
+    // Its own last words, because a client of node:http2 that was told to go waits for ever on a connection that only ends.
+    cut() {
+      for (const session of sessions.keys()) session.destroy(undefined, constants.NGHTTP2_CANCEL);
+    },
     close: () => void server.close(),
   };
 }

@@ -38,12 +38,13 @@ export abstract class ClientCall implements StreamConsumer, MessageTaker, Caller
   #deframer: Deframer | undefined;
   #isGzip = false;
   #timer: Timer | undefined;
+  #deadline = Number.POSITIVE_INFINITY;
   #onAbort: (() => void) | undefined;
 
   constructor(protected readonly setup: CallSetup) {}
 
-  /** The call has failed; nothing else is heard of it. */
-  protected abstract fail(error: ConnectError): void;
+  /** The call has failed, by this side's own will or for another reason; nothing else is heard of it. */
+  protected abstract fail(error: ConnectError, isOwn: boolean): void;
   /** The call has its status: all is well. */
   protected abstract succeed(): void;
   /** A message has arrived; or, if `isLater`, the promise of one. */
@@ -57,14 +58,15 @@ export abstract class ClientCall implements StreamConsumer, MessageTaker, Caller
     const { channel, signal, timeoutMs } = this.setup;
     if (signal !== undefined) {
       if (signal.aborted) {
-        this.end(canceled(signal));
+        this.end(canceled(signal), true);
         return;
       }
-      this.#onAbort = () => this.end(canceled(signal));
+      this.#onAbort = () => this.aborted(canceled(signal));
       signal.addEventListener("abort", this.#onAbort);
     }
     if (timeoutMs !== undefined) {
-      this.#timer = new Timer(() => this.end(new ConnectError("the operation timed out", Code.DeadlineExceeded)));
+      this.#timer = new Timer(() => this.end(timedOut(), true));
+      this.#deadline = performance.now() + timeoutMs;
       startTimer(this.#timer, timeoutMs);
     }
     channel.take(this);
@@ -138,7 +140,7 @@ export abstract class ClientCall implements StreamConsumer, MessageTaker, Caller
       ) {
         this.message(source, start + PREFIX, end, false);
       } else {
-        this.#deframer ??= new Deframer(this.setup.readMaxBytes);
+        this.#deframer ??= new Deframer(this.setup.readMaxBytes, Code.Internal);
         this.#deframer.read(source, start, end, this);
       }
     } catch (error) {
@@ -157,8 +159,10 @@ export abstract class ClientCall implements StreamConsumer, MessageTaker, Caller
     }
     const bytes = source.subarray(start, end);
     const message = isCompressed
-      ? decompress(new Uint8Array(bytes), readMaxBytes).then((whole) => readMessage(output, whole))
-      : readMessage(output, bytes);
+      ? decompress(new Uint8Array(bytes), readMaxBytes, Code.Internal).then((whole) =>
+          readMessage(output, whole, Code.Internal),
+        )
+      : readMessage(output, bytes, Code.Internal);
     this.received(message, PREFIX + end - start, isCompressed);
   }
 
@@ -184,21 +188,34 @@ export abstract class ClientCall implements StreamConsumer, MessageTaker, Caller
   }
 
   closed(code: number, cause: Error | undefined): void {
-    this.end(cause === undefined ? resetError(code) : lostError(cause));
+    // The peer knows the deadline too, and may be the first to see that it has passed.
+    if (code === ErrorCode.CANCEL && cause === undefined && performance.now() >= this.#deadline)
+      this.end(timedOut(), true);
+    else this.end(cause === undefined ? resetError(code) : lostError(cause));
   }
 
   /** Ends the call with an error, if it is not over; the peer is told that nobody waits for it any more. */
-  protected end(error: ConnectError): void {
+  protected end(error: ConnectError, isOwn = false): void {
     if (this.isOver) return;
     this.release();
-    this.fail(error);
+    this.fail(error, isOwn);
+  }
+
+  /** The caller's signal was aborted. */
+  protected aborted(error: ConnectError): void {
+    this.end(error, true);
+  }
+
+  /** Nothing is left that the caller's signal could end. */
+  protected unlink(): void {
+    if (this.#onAbort !== undefined) this.setup.signal?.removeEventListener("abort", this.#onAbort);
+    this.#onAbort = undefined;
   }
 
   protected release(): void {
-    const { channel, signal } = this.setup;
+    const { channel } = this.setup;
     this.isOver = true;
     if (this.#timer !== undefined) stopTimer(this.#timer);
-    if (this.#onAbort !== undefined) signal?.removeEventListener("abort", this.#onAbort);
     this.#deframer = undefined;
     if (this.stream === undefined) channel.leave(this);
     else if (!this.stream.isRemoteEnded || !this.stream.isLocalEnded) this.stream.reset(ErrorCode.CANCEL);
@@ -272,6 +289,11 @@ export class UnaryClientCall extends ClientCall {
     this.stream?.consumed(size);
   }
 
+  protected override release(): void {
+    super.release();
+    this.unlink();
+  }
+
   protected succeed(): void {
     if (!this.#hasAnswer) {
       const text = "protocol error: missing output message for unary method";
@@ -305,7 +327,8 @@ export class StreamClientCall extends ClientCall {
     super(setup);
     this.inbox = new Inbox(
       (size, isEmpty) => this.#credit(isEmpty ? this.#uncredited : Math.min(size, this.#uncredited)),
-      () => this.end(new ConnectError("the answers are no longer read", Code.Canceled)),
+      () => this.end(new ConnectError("the answers are no longer read", Code.Canceled), true),
+      () => this.unlink(),
     );
   }
 
@@ -382,10 +405,19 @@ export class StreamClientCall extends ClientCall {
     if (!this.#hasHead) this.begun(this);
   }
 
-  protected fail(error: ConnectError): void {
+  protected fail(error: ConnectError, isOwn: boolean): void {
     this.#leaveRequests();
-    this.inbox.finish(error);
-    if (!this.#hasHead) this.notBegun(error);
+    if (isOwn || !this.#hasHead) this.inbox.abort(error);
+    else this.inbox.finish(error);
+    if (this.#hasHead) return;
+    this.unlink();
+    this.notBegun(error);
+  }
+
+  /** Answers that have arrived, but were not read yet, are not wanted any more either. */
+  protected override aborted(error: ConnectError): void {
+    super.aborted(error);
+    this.inbox.abort(error);
   }
 
   /** Whoever makes the requests is told that no more are needed. It is not waited for. */
@@ -400,6 +432,10 @@ export class StreamClientCall extends ClientCall {
 
 function canceled(signal: AbortSignal): ConnectError {
   return ConnectError.from(signal.reason, Code.Canceled);
+}
+
+function timedOut(): ConnectError {
+  return new ConnectError("the operation timed out", Code.DeadlineExceeded);
 }
 
 function malformed(): ConnectError {

@@ -48,13 +48,16 @@ export function setPrefix(bytes: Uint8Array, flags: number): void {
   bytes[4] = length;
 }
 
-/** Reads a message. Throws INVALID_ARGUMENT if the bytes are none. */
-export function readMessage(codec: MessageCodec, bytes: Uint8Array): unknown {
+/** Whose fault it is when what arrives cannot be read: a caller's is INVALID_ARGUMENT, a server's INTERNAL. */
+export type Blame = Code.InvalidArgument | Code.Internal;
+
+/** Reads a message. Throws a ConnectError if the bytes are none. */
+export function readMessage(codec: MessageCodec, bytes: Uint8Array, blame: Blame): unknown {
   try {
     return codec.decode(bytes);
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error);
-    throw new ConnectError(`parse binary: ${text}`, Code.InvalidArgument, undefined, undefined, error);
+    throw new ConnectError(`parse binary: ${text}`, blame, undefined, undefined, error);
   }
 }
 
@@ -75,6 +78,7 @@ export class Deframer {
   constructor(
     /** The longest message that is taken, in bytes. */
     readonly maxBytes: number,
+    readonly blame: Blame,
   ) {}
 
   /** How many bytes of a message that is not complete are kept. */
@@ -122,9 +126,10 @@ export class Deframer {
   /** To be called when the body has ended. Throws a ConnectError if that was in the middle of a message. */
   end(): void {
     if (this.#length >= 0) {
-      throw protocolError(`promised ${this.#length} bytes in enveloped message, got ${this.#bodyLength} bytes`);
+      const text = `protocol error: promised ${this.#length} bytes in enveloped message, got ${this.#bodyLength} bytes`;
+      throw new ConnectError(text, this.blame);
     }
-    if (this.#prefixLength > 0) throw protocolError("incomplete envelope");
+    if (this.#prefixLength > 0) throw new ConnectError("protocol error: incomplete envelope", this.blame);
   }
 
   #begin(source: Uint8Array, at: number): void {
@@ -160,8 +165,4 @@ export function tooLong(length: number | undefined, maxBytes: number): ConnectEr
     `message size${size} is larger than configured readMaxBytes ${maxBytes}`,
     Code.ResourceExhausted,
   );
-}
-
-function protocolError(what: string): ConnectError {
-  return new ConnectError(`protocol error: ${what}`, Code.InvalidArgument);
 }

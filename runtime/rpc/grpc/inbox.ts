@@ -20,13 +20,16 @@ export class Inbox implements AsyncIterableIterator<unknown, undefined> {
   /** How it ends: undefined while it does not, null if well. */
   #end: ConnectError | null | undefined;
   #isLeft = false;
+  #isSeen = false;
 
   /**
-   * `taken` is told how many bytes were read, and whether anything is left; `left` that its reader stopped early.
+   * `taken` is told how many bytes were read, and whether anything is left; `left` that its reader stopped early; `seen`
+   * that its reader knows the end.
    */
   constructor(
     private readonly taken: (size: number, isEmpty: boolean) => void,
     private readonly left: () => void,
+    private readonly seen: () => void = () => undefined,
   ) {}
 
   get isEmpty(): boolean {
@@ -49,11 +52,18 @@ export class Inbox implements AsyncIterableIterator<unknown, undefined> {
     } else this.#give(item, reader);
   }
 
-  /** No more will arrive. With an error, what has arrived and was not read is lost. */
+  /** No more will arrive. What has arrived is read before the end, or before the error. */
   finish(error?: ConnectError): void {
     if (this.#end !== undefined) return;
     this.#end = error ?? null;
-    if (error !== undefined) this.#items = [];
+    for (const reader of this.#readers.splice(0)) this.#finished(reader);
+  }
+
+  /** Ends with an error at once: what was not read is lost, and so is an end that its reader has not seen. */
+  abort(error: ConnectError): void {
+    if (this.#isSeen) return;
+    this.#items = [];
+    this.#end = error;
     for (const reader of this.#readers.splice(0)) this.#finished(reader);
   }
 
@@ -73,6 +83,7 @@ export class Inbox implements AsyncIterableIterator<unknown, undefined> {
       this.#items = [];
       for (const reader of this.#readers.splice(0)) reader.resolve({ done: true, value: undefined });
       this.left();
+      this.#see();
     }
     return Promise.resolve({ done: true, value: undefined });
   }
@@ -88,7 +99,14 @@ export class Inbox implements AsyncIterableIterator<unknown, undefined> {
     this.taken(size, this.#items.length === 0);
   }
 
+  #see(): void {
+    if (this.#isSeen) return;
+    this.#isSeen = true;
+    this.seen();
+  }
+
   #finished(reader: Reader): void {
+    this.#see();
     if (this.#end) reader.reject(this.#end);
     else reader.resolve({ done: true, value: undefined });
   }

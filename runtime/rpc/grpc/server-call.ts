@@ -86,13 +86,7 @@ export class ServerCall extends OwnCall implements StreamConsumer, MessageTaker 
   /** Takes the call in: all that can be wrong with its headers is told now. */
   start(endStream: boolean): void {
     const { head, route } = this;
-    if (head.grpcEncoding !== undefined && head.grpcEncoding !== "identity") {
-      if (head.grpcEncoding !== "gzip") {
-        this.#fail(unknownEncoding(head.grpcEncoding));
-        return;
-      }
-      this.#isGzip = true;
-    }
+    this.#isGzip = head.grpcEncoding === "gzip";
     if (head.grpcTimeout !== undefined) {
       const timeoutMs = parseTimeout(head.grpcTimeout);
       if (timeoutMs === undefined) {
@@ -137,7 +131,7 @@ export class ServerCall extends OwnCall implements StreamConsumer, MessageTaker 
         this.#ended();
         return;
       }
-      this.#deframer ??= new Deframer(this.route.readMaxBytes);
+      this.#deframer ??= new Deframer(this.route.readMaxBytes, Code.InvalidArgument);
       this.#uncredited += end - start;
       this.#deframer.read(source, start, end, this);
       if (endStream) this.#deframer.end();
@@ -182,8 +176,10 @@ export class ServerCall extends OwnCall implements StreamConsumer, MessageTaker 
     }
     const bytes = source.subarray(start, end);
     const message = isCompressed
-      ? decompress(new Uint8Array(bytes), readMaxBytes).then((whole) => readMessage(input, whole))
-      : readMessage(input, bytes);
+      ? decompress(new Uint8Array(bytes), readMaxBytes, Code.InvalidArgument).then((whole) =>
+          readMessage(input, whole, Code.InvalidArgument),
+        )
+      : readMessage(input, bytes, Code.InvalidArgument);
     if (this.#inbox !== undefined) {
       this.#inbox.add(message, PREFIX + end - start, isCompressed);
       return;
@@ -402,7 +398,7 @@ export class ServerCall extends OwnCall implements StreamConsumer, MessageTaker 
     this.#unlink?.();
     this.#controller?.abort(reason);
     if (this.#inbox !== undefined && !this.#isComplete) {
-      this.#inbox.finish(reason instanceof ConnectError ? reason : callIsOver);
+      this.#inbox.abort(reason instanceof ConnectError ? reason : callIsOver);
     }
     if (this.#answers !== undefined && this.#isRunning) this.#leave();
   }
@@ -519,9 +515,4 @@ function explain(error: unknown): ConnectError {
   return error instanceof ConnectError
     ? error
     : new ConnectError("internal error", Code.Internal, undefined, undefined, error);
-}
-
-function unknownEncoding(name: string): ConnectError {
-  const text = `unknown compression "${name}": supported encodings are ${acceptedEncodings}`;
-  return new ConnectError(text, Code.Unimplemented, { "grpc-accept-encoding": acceptedEncodings });
 }

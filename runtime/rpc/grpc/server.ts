@@ -74,7 +74,7 @@ export class GrpcServer implements Http2Acceptor {
     }
     stream.expectedLength = head.contentLength;
     const { contentType = "" } = head;
-    if (head.method === "POST" && binaryGrpc.test(contentType)) {
+    if (head.method === "POST" && binaryGrpc.test(contentType) && isOwnEncoding(head.grpcEncoding)) {
       const route = this.routes.own.get(head.path);
       if (route !== undefined) {
         const call = new ServerCall(stream, route, head, peer);
@@ -97,6 +97,11 @@ export class GrpcServer implements Http2Acceptor {
     stream.consumer = call;
     call.start(endStream);
   }
+}
+
+/** What else messages may be compressed with, Connect knows. */
+function isOwnEncoding(name: string | undefined): boolean {
+  return name === undefined || name === "identity" || name === "gzip";
 }
 
 function refuse(stream: Stream, block: ConstantBlock, endStream: boolean): void {

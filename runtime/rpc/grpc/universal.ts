@@ -72,7 +72,7 @@ export class UniversalCall implements StreamConsumer {
     const text = cause?.message ?? `http/2 stream closed with error code ${errorName(code)} (0x${code.toString(16)})`;
     const error = new ConnectError(text, Code.Canceled);
     this.#controller.abort(error);
-    this.#body.finish(error);
+    this.#body.abort(error);
     this.#wake?.();
   }
 

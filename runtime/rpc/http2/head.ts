@@ -125,7 +125,7 @@ function readResponse({ fields }: HeaderBlock): ResponseHead | undefined {
   for (const field of fields) {
     const { kind, value } = field;
     if (kind === FieldKind.Status) {
-      if (status !== undefined || regular.length > 0 || !/^[1-5]\d\d$/.test(value)) return undefined;
+      if (status !== undefined || regular.length > 0 || !/^[1-9]\d\d$/.test(value)) return undefined;
       status = Number(value);
       continue;
     }
