@@ -31,6 +31,13 @@ export class GrpcServer implements Http2Acceptor {
     return this.#connections.size;
   }
 
+  /** How many calls have not ended. */
+  get streams(): number {
+    let streams = 0;
+    for (const connection of this.#connections) streams += connection.streams.size;
+    return streams;
+  }
+
   take(socket: Socket): void {
     const peer: Peer = { running: 0, held: 0, maxRunning: this.limits.maxConcurrentStreams };
     const handler: ConnectionHandler = {
