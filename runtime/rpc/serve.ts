@@ -58,7 +58,7 @@ export interface ServeOptions {
  *     CACHE_URL         a Redis server where instances share cached rows; default: each process has its own cache only
  *     <PEER>_URL        one for each service that it calls: INVENTORY_URL
  *     MIGRATE           on: apply missing migrations at start; default off
- *     RPC_TRANSPORT     what carries gRPC: own, or node for connect-node over node:http2; default node
+ *     RPC_TRANSPORT     what carries gRPC: own, or node for connect-node over node:http2; default own
  *     LOG_LEVEL         trace, debug, info, warn, error, fatal or silent; default info
  *     DRAIN_TIMEOUT_MS  how long calls in flight may take at the end, in milliseconds; default 10000
  */

@@ -7,7 +7,7 @@ export const rpcTransports = ["own", "node"] as const;
 export type RpcTransport = (typeof rpcTransports)[number];
 
 /** RPC_TRANSPORT. */
-export const rpcTransportVariable = oneOf(rpcTransports, "node");
+export const rpcTransportVariable = oneOf(rpcTransports, "own");
 
 /** What the environment chooses. Throws an EnvironmentError if it says something else. */
 export function rpcTransport(): RpcTransport {
