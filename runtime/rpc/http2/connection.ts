@@ -548,7 +548,10 @@ export class Connection {
       return;
     }
     const stream = this.#known(id, "WINDOW_UPDATE");
-    if (stream === undefined) return;
+    if (stream === undefined) {
+      if (increment === 0) this.#writeRstStream(id, ErrorCode.PROTOCOL_ERROR);
+      return;
+    }
     if (increment === 0) {
       this.#streamFault(stream, ErrorCode.PROTOCOL_ERROR);
       return;
