@@ -100,8 +100,8 @@ function report(samples: ReadonlyMap<string, readonly Sample[]>, rounds: number)
 
 \`npm run bench -- rpc\`: ${rounds} rounds, every server in turn in each; medians. Unary GetOrder, an order of three lines made anew for every
 call (\`node:http2\` answers constant bytes). The server has the first core, the load, our own client without decoding, the second. Shapes are
-connections × calls in flight on each; times are milliseconds; processor time is the server's own, for one call. All but \`node:http2\` use
-protobuf-es to read and write messages.
+connections × calls in flight on each; times are milliseconds; processor time is the server's own, for one call. Our own uses
+generated codecs; connect-node and grpc-js use protobuf-es.
 
 ${cpus().length} × ${cpus()[0]?.model.trim()}, Node ${process.versions.node}; load average at the end ${loadavg()[1]?.toFixed(1)} (2 of it is this).
 

@@ -1,5 +1,7 @@
 import { createServer as createHttp2Server } from "node:http2";
 import type { ConnectRouter } from "@connectrpc/connect";
+import { orderServiceCodecs } from "@shop/generated/shop/orders/v1/orders_codec.js";
+import { know } from "../../runtime/codec/known.js";
 import { answer as answerRpc } from "../../runtime/rpc/answer.js";
 import { listen } from "../../runtime/rpc/listen.js";
 import { answer, framed, OrderService, order, path, readRequest, writeOrder } from "./order.js";
@@ -13,6 +15,7 @@ const starts: Readonly<Record<string, () => Promise<number>>> = {
 };
 
 async function router(transport: "own" | "node"): Promise<number> {
+  know(orderServiceCodecs);
   const routes = (to: ConnectRouter) => to.service(OrderService, { getOrder: async ({ id }) => order(id) });
   return (await listen({ ...answerRpc({ transport, routes }), host: "127.0.0.1", port: 0 })).port;
 }

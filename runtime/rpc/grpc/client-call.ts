@@ -1,4 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
+import type { Codec } from "../../codec/codec.js";
 import type { Connection } from "../http2/connection.js";
 import { ErrorCode, errorName } from "../http2/errors.js";
 import type { Field, HeaderBlock } from "../http2/field.js";
@@ -7,7 +8,6 @@ import type { ConstantBlock, FieldList } from "../http2/hpack-encoder.js";
 import type { Stream, StreamConsumer } from "../http2/stream.js";
 import { startTimer, stopTimer, Timer } from "../http2/timers.js";
 import { type Caller, type Channel, lostError } from "./channel.js";
-import type { MessageCodec } from "./codec.js";
 import { Deframer, frameMessage, type MessageTaker, PREFIX, readMessage } from "./frame.js";
 import { COMPRESS_MIN_BYTES, compressFrame, decompress } from "./gzip.js";
 import { Inbox } from "./inbox.js";
@@ -18,8 +18,8 @@ import { readStatus } from "./status.js";
 export interface CallSetup {
   readonly channel: Channel;
   readonly head: FieldList | ConstantBlock;
-  readonly input: MessageCodec;
-  readonly output: MessageCodec;
+  readonly input: Codec;
+  readonly output: Codec;
   readonly timeoutMs: number | undefined;
   readonly signal: AbortSignal | undefined;
   /** Whether messages are sent compressed. */
@@ -157,12 +157,11 @@ export abstract class ClientCall implements StreamConsumer, MessageTaker, Caller
     if (isCompressed && !this.#isGzip) {
       throw new ConnectError("protocol error: received a compressed message without grpc-encoding", Code.Internal);
     }
-    const bytes = source.subarray(start, end);
     const message = isCompressed
-      ? decompress(new Uint8Array(bytes), readMaxBytes, Code.Internal).then((whole) =>
-          readMessage(output, whole, Code.Internal),
+      ? decompress(new Uint8Array(source.subarray(start, end)), readMaxBytes, Code.Internal).then((whole) =>
+          readMessage(output, whole, 0, whole.length, Code.Internal),
         )
-      : readMessage(output, bytes, Code.Internal);
+      : readMessage(output, source, start, end, Code.Internal);
     this.received(message, PREFIX + end - start, isCompressed);
   }
 

@@ -1,9 +1,10 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import type { StreamResponse, Transport, UnaryResponse } from "@connectrpc/connect";
+import type { Codec } from "../../codec/codec.js";
+import { codecOf } from "../../codec/known.js";
 import { ConstantBlock, type FieldList } from "../http2/hpack-encoder.js";
 import { Channel, type ChannelOptions } from "./channel.js";
 import { type CallSetup, type ClientCall, StreamClientCall, UnaryClientCall } from "./client-call.js";
-import { messageCodec } from "./codec.js";
 import { appendMetadata } from "./metadata.js";
 import { formatTimeout } from "./timeout.js";
 
@@ -29,7 +30,7 @@ export function createOwnTransport(baseUrl: string, options: OwnTransportOptions
   const url = new URL(baseUrl);
   const channel = new Channel(url.origin, options);
   const prefix = url.pathname.replace(/\/+$/, "");
-  const heads = new Map<DescMethod, ConstantBlock>();
+  const calls = new Map<DescMethod, Known>();
   const isGzip = options.compress ?? false;
 
   return {
@@ -58,11 +59,12 @@ export function createOwnTransport(baseUrl: string, options: OwnTransportOptions
     header: HeaderInit,
   ): CallSetup {
     const timeout = timeoutMs !== undefined && timeoutMs > 0 ? timeoutMs : undefined;
+    const { head, input, output } = knownOf(method);
     return {
       channel,
-      head: headOf(method, timeout, header),
-      input: messageCodec(method.input),
-      output: messageCodec(method.output),
+      head: timeout === undefined && header === undefined ? head : fieldsOf(head, timeout, header),
+      input,
+      output,
       timeoutMs: timeout,
       signal,
       isGzip,
@@ -70,11 +72,11 @@ export function createOwnTransport(baseUrl: string, options: OwnTransportOptions
     };
   }
 
-  /** The fields of a call: the same for every call of a method, but for its deadline and its metadata. */
-  function headOf(method: DescMethod, timeoutMs: number | undefined, header: HeaderInit): FieldList | ConstantBlock {
-    let head = heads.get(method);
-    if (head === undefined) {
-      head = new ConstantBlock([
+  /** What is the same for every call of a method. */
+  function knownOf(method: DescMethod): Known {
+    let known = calls.get(method);
+    if (known === undefined) {
+      const head = new ConstantBlock([
         ":method",
         "POST",
         ":scheme",
@@ -93,14 +95,25 @@ export function createOwnTransport(baseUrl: string, options: OwnTransportOptions
         "gzip",
         ...(isGzip ? ["grpc-encoding", "gzip"] : []),
       ]);
-      heads.set(method, head);
+      known = { head, input: codecOf(method.input), output: codecOf(method.output) };
+      calls.set(method, known);
     }
-    if (timeoutMs === undefined && header === undefined) return head;
-    const fields = [...head.fields];
-    if (timeoutMs !== undefined) fields.push("grpc-timeout", formatTimeout(timeoutMs));
-    if (header !== undefined) appendMetadata(fields, header instanceof Headers ? header : new Headers(header));
-    return fields;
+    return known;
   }
+}
+
+/** The head of a call that has a deadline or metadata of its own. */
+function fieldsOf(head: ConstantBlock, timeoutMs: number | undefined, header: HeaderInit): FieldList {
+  const fields = [...head.fields];
+  if (timeoutMs !== undefined) fields.push("grpc-timeout", formatTimeout(timeoutMs));
+  if (header !== undefined) appendMetadata(fields, header instanceof Headers ? header : new Headers(header));
+  return fields;
+}
+
+interface Known {
+  readonly head: ConstantBlock;
+  readonly input: Codec;
+  readonly output: Codec;
 }
 
 /** What Connect's clients are answered with; headers and trailers are made for those who look at them. */

@@ -1,39 +1,27 @@
+import type { Message } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
-import type { MessageCodec, MessageSink } from "./codec.js";
+import type { Codec } from "../../codec/codec.js";
+import { Writer } from "../../codec/writer.js";
 
 /** Before every message: whether it is compressed, and its length (gRPC over HTTP/2, "Length-Prefixed-Message"). */
 export const PREFIX = 5;
 
-/** A buffer that is used again for each message; one that had to grow far for a large message is let go. */
-class Scratch implements MessageSink {
-  buffer = new Uint8Array(16 * 1024);
-  at = 0;
+/** Above this, the buffer that messages are written into is not kept, for the message was an exception. */
+const KEPT = 256 * 1024;
 
-  reserve(size: number): void {
-    if (this.at + size <= this.buffer.length) return;
-    const longer = new Uint8Array(Math.max(this.at + size, this.buffer.length * 2));
-    longer.set(this.buffer.subarray(0, this.at));
-    this.buffer = longer;
-  }
-
-  reset(): void {
-    if (this.buffer.length > 256 * 1024) this.buffer = new Uint8Array(16 * 1024);
-    this.at = PREFIX;
-  }
-}
-
-const scratch = new Scratch();
+let writer = new Writer(16 * 1024);
 
 /** A message with its prefix. The bytes are valid until the next call. Throws a ConnectError if it cannot be written. */
-export function frameMessage(codec: MessageCodec, message: unknown): Uint8Array {
-  scratch.reset();
+export function frameMessage(codec: Codec, message: unknown): Uint8Array {
+  if (writer.buffer.length > KEPT) writer = new Writer(16 * 1024);
+  writer.at = PREFIX;
   try {
-    codec.encode(message, scratch);
+    codec.encode(message as Message, writer);
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error);
     throw new ConnectError(`serialize binary: ${text}`, Code.Internal, undefined, undefined, error);
   }
-  const bytes = scratch.buffer.subarray(0, scratch.at);
+  const bytes = writer.buffer.subarray(0, writer.at);
   setPrefix(bytes, 0);
   return bytes;
 }
@@ -51,10 +39,10 @@ export function setPrefix(bytes: Uint8Array, flags: number): void {
 /** Whose fault it is when what arrives cannot be read: a caller's is INVALID_ARGUMENT, a server's INTERNAL. */
 export type Blame = Code.InvalidArgument | Code.Internal;
 
-/** Reads a message. Throws a ConnectError if the bytes are none. */
-export function readMessage(codec: MessageCodec, bytes: Uint8Array, blame: Blame): unknown {
+/** Reads a message. Throws a ConnectError if the bytes from `start` to `end` are none. Nothing of them is kept. */
+export function readMessage(codec: Codec, bytes: Uint8Array, start: number, end: number, blame: Blame): unknown {
   try {
-    return codec.decode(bytes);
+    return codec.decode(bytes, start, end);
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error);
     throw new ConnectError(`parse binary: ${text}`, blame, undefined, undefined, error);

@@ -6,15 +6,16 @@ import {
   type ConnectRouterOptions,
   type HandlerContext,
 } from "@connectrpc/connect";
-import { type MessageCodec, messageCodec } from "./codec.js";
+import type { Codec } from "../../codec/codec.js";
+import { codecOf } from "../../codec/known.js";
 
 /** A method, and what answers it. */
 export interface Route {
   readonly method: DescMethod;
   /** As Connect's router takes it: one request or an iterable of them, and the call's context. */
   readonly implementation: (request: unknown, context: HandlerContext) => unknown;
-  readonly input: MessageCodec;
-  readonly output: MessageCodec;
+  readonly input: Codec;
+  readonly output: Codec;
   readonly readMaxBytes: number;
 }
 
@@ -70,8 +71,8 @@ export function recordRoutes(
     own.set(path, {
       method,
       implementation,
-      input: messageCodec(method.input),
-      output: messageCodec(method.output),
+      input: codecOf(method.input),
+      output: codecOf(method.output),
       readMaxBytes: all.readMaxBytes ?? READ_MAX_BYTES,
     });
   }

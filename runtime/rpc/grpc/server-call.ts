@@ -174,12 +174,11 @@ export class ServerCall extends OwnCall implements StreamConsumer, MessageTaker 
     if (isCompressed && !this.#isGzip) {
       throw new ConnectError("protocol error: received a compressed message without grpc-encoding", Code.Internal);
     }
-    const bytes = source.subarray(start, end);
     const message = isCompressed
-      ? decompress(new Uint8Array(bytes), readMaxBytes, Code.InvalidArgument).then((whole) =>
-          readMessage(input, whole, Code.InvalidArgument),
+      ? decompress(new Uint8Array(source.subarray(start, end)), readMaxBytes, Code.InvalidArgument).then((whole) =>
+          readMessage(input, whole, 0, whole.length, Code.InvalidArgument),
         )
-      : readMessage(input, bytes, Code.InvalidArgument);
+      : readMessage(input, source, start, end, Code.InvalidArgument);
     if (this.#inbox !== undefined) {
       this.#inbox.add(message, PREFIX + end - start, isCompressed);
       return;
