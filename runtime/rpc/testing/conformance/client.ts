@@ -145,6 +145,6 @@ for await (const asked of readMessages(messageType("ClientCompatRequest"))) {
     ),
   );
   running.add(one.finally(() => running.delete(one)));
-  if (running.size >= 4) await Promise.race(running);
+  if (running.size >= 2) await Promise.race(running);
 }
 await Promise.all(running);
