@@ -210,6 +210,12 @@ describe("over REST", () => {
   });
 });
 
+test("an unknown field of a call in JSON is refused with its name", async () => {
+  const { status, body } = await json("POST", "/shop.orders.v1.OrderService/GetOrder", { id: "x", idd: 1 });
+  expect(status).toBe(400);
+  expect(body).toMatchObject({ code: "invalid_argument", message: expect.stringContaining("idd") });
+});
+
 const transports: Record<string, () => Transport> = {
   gRPC: () => createGrpcTransport({ baseUrl: shop.address }),
   "gRPC-Web over HTTP/2": () => createGrpcWebTransport({ baseUrl: shop.address, httpVersion: "2" }),

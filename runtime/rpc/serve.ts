@@ -160,6 +160,8 @@ async function start(
       reflectionRoutes([spec.service, HealthService])(router);
     },
     readMaxBytes: MAX_MESSAGE_BYTES,
+    // As over REST: a field that nobody knows is most often misspelled.
+    jsonOptions: { ignoreUnknownFields: false },
     shutdownSignal: expired.signal,
     transport: environment.transport,
   });
