@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type DescMethod, fromBinary, type Message, toBinary, toJson } from "@bufbuild/protobuf";
+import { type DescMethod, type Message, toJson } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { codecOf } from "../codec/known.js";
 import { isDatabaseOutage, unavailable } from "../data/errors.js";
 import type { Logger } from "../observe/log.js";
 import type { Metrics } from "../observe/metrics.js";
@@ -145,7 +146,7 @@ export class Deferral {
       method: method.name,
       key,
       fingerprint,
-      request: Buffer.from(toBinary(method.input, request)).toString("base64"),
+      request: Buffer.from(codecOf(method.input).toBytes(request)).toString("base64"),
       headers: Object.fromEntries(headers),
       at: new Date().toISOString(),
     });
@@ -216,7 +217,7 @@ export class Deferral {
     try {
       if (known === undefined)
         throw new ConnectError(`there is no method ${entry.method} any more`, Code.Unimplemented);
-      const request = fromBinary(known.method.input, Buffer.from(entry.request, "base64"));
+      const request = codecOf(known.method.input).decode(Buffer.from(entry.request, "base64"));
       await known.make(request, new Headers(entry.headers));
       this.#away = false;
       this.#metrics.applied();
@@ -269,7 +270,7 @@ function nameOf({ method, key }: Pick<Entry, "method" | "key">): string {
 /** The request for the eyes of a person. */
 function readable(known: Deferrable | undefined, { request }: Entry): unknown {
   try {
-    return known && toJson(known.method.input, fromBinary(known.method.input, Buffer.from(request, "base64")));
+    return known && toJson(known.method.input, codecOf(known.method.input).decode(Buffer.from(request, "base64")));
   } catch {
     return undefined;
   }
