@@ -8,6 +8,8 @@ export default mergeConfig(
     test: {
       include: ["{generator,runtime,examples}/**/*.engines.test.ts"],
       exclude: ["**/node_modules/**", "**/dist/**"],
+      // The public suites give each of their calls a few seconds, which are to be spent on that call.
+      fileParallelism: false,
     },
   }),
 );
