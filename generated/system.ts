@@ -2,15 +2,19 @@
 /* eslint-disable */
 
 import type { System } from "@protoscaffold/runtime/system";
+import { inventoryServiceCodecs } from "./shop/inventory/v1/inventory_codec.js";
 import { InventoryService } from "./shop/inventory/v1/inventory_pb.js";
 import { inventoryServicePolicy } from "./shop/inventory/v1/inventory_policy.js";
 import { inventoryServiceRoutes } from "./shop/inventory/v1/inventory_routes.js";
+import { orderServiceCodecs } from "./shop/orders/v1/orders_codec.js";
 import { OrderService } from "./shop/orders/v1/orders_pb.js";
 import { orderServicePolicy } from "./shop/orders/v1/orders_policy.js";
 import { orderServiceRoutes } from "./shop/orders/v1/orders_routes.js";
+import { paymentServiceCodecs } from "./shop/payments/v1/payments_codec.js";
 import { PaymentService } from "./shop/payments/v1/payments_pb.js";
 import { paymentServicePolicy } from "./shop/payments/v1/payments_policy.js";
 import { paymentServiceRoutes } from "./shop/payments/v1/payments_routes.js";
+import { userServiceCodecs } from "./shop/users/v1/users_codec.js";
 import { UserService } from "./shop/users/v1/users_pb.js";
 import { userServicePolicy } from "./shop/users/v1/users_policy.js";
 import { userServiceRoutes } from "./shop/users/v1/users_routes.js";
@@ -24,6 +28,7 @@ export const system: System = {
       name: "inventory",
       service: InventoryService,
       policy: inventoryServicePolicy,
+      codecs: inventoryServiceCodecs,
       routes: inventoryServiceRoutes,
       calls: [],
       tables: ["products", "stocks", "reservations"],
@@ -32,6 +37,7 @@ export const system: System = {
       name: "orders",
       service: OrderService,
       policy: orderServicePolicy,
+      codecs: orderServiceCodecs,
       routes: orderServiceRoutes,
       calls: ["inventory", "payments"],
       tables: ["orders"],
@@ -40,6 +46,7 @@ export const system: System = {
       name: "payments",
       service: PaymentService,
       policy: paymentServicePolicy,
+      codecs: paymentServiceCodecs,
       routes: paymentServiceRoutes,
       calls: [],
       tables: ["payments"],
@@ -48,6 +55,7 @@ export const system: System = {
       name: "users",
       service: UserService,
       policy: userServicePolicy,
+      codecs: userServiceCodecs,
       routes: userServiceRoutes,
       calls: [],
       tables: ["users"],

@@ -1,5 +1,6 @@
 import type { DescService } from "@bufbuild/protobuf";
 import type { ServicePolicy } from "./call/policy.js";
+import type { Codec } from "./codec/codec.js";
 import type { Route } from "./gateway/route.js";
 
 /** One service of a system, as its contract describes it. */
@@ -8,6 +9,8 @@ export interface SystemService {
   readonly name: string;
   readonly service: DescService;
   readonly policy: ServicePolicy;
+  /** The codecs of what its methods take and answer. Default: none, and messages are read by their descriptors. */
+  readonly codecs?: readonly Codec[];
   /** Its HTTP face. */
   readonly routes: readonly Route[];
   /** The short names of the services it may call. */

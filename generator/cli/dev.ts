@@ -48,8 +48,9 @@ export const dev: CommandModule<object, { reset: boolean; watch: boolean }> = {
       reset,
       prepare: async () => (await make()).services,
       watch: watch
-        ? (reload) =>
+        ? (reload, up) =>
             watchProject(settings, async ({ contract }) => {
+              await up;
               if ((contract || unwritten) && !(await attempt(generate))) return;
               if (unwritten) return;
               await attempt(async () => {

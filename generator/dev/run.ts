@@ -33,13 +33,21 @@ export async function runSystem(plan: SystemPlan, console = new Console(plan.roo
     for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => stop(signal));
     void watchParent(() => stop("npm is gone"));
   });
+  let tellUp = () => {};
+  const up = new Promise<void>((resolve) => {
+    tellUp = resolve;
+  });
+  // From before it is up: what changes meanwhile is not missed.
+  const watcher = await plan.watch?.((services, programs) => supervisor.reload(services, programs), up);
   try {
     await supervisor.start();
-    const watcher = await plan.watch?.((services, programs) => supervisor.reload(services, programs));
-    await stopped.finally(() => watcher?.close());
+    tellUp();
+    await stopped;
   } catch (error) {
     if (!(error instanceof Stopped)) throw error;
     await stopped;
+  } finally {
+    watcher?.close();
   }
   console.note("stopped");
 }

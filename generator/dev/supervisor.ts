@@ -27,10 +27,11 @@ export interface SystemPlan {
   /** Builds the programs, and says which services there are. */
   prepare(): Promise<readonly ServicePlan[]>;
   /**
-   * Keeps looking for changes, once the system is up, and calls `reload` with what there is after each: the services, and
-   * the programs that were built anew. Answers how to end that. Default: nobody looks.
+   * Looks for changes from now on, and calls `reload` with what there is after each: the services, and the programs that
+   * were built anew; not before the system is `up`, for until then another build is under way. Answers how to end that.
+   * Default: nobody looks.
    */
-  readonly watch?: (reload: Supervisor["reload"]) => Promise<{ close(): void }>;
+  readonly watch?: (reload: Supervisor["reload"], up: Promise<void>) => Promise<{ close(): void }>;
   /** The load balancer's port, as `PORT` says it. */
   readonly port?: string;
   /** Whether to forget the data first. */

@@ -13,6 +13,7 @@ export function emitSystem(contract: Contract, f: GeneratedFile): void {
     f.print("      name: ", f.string(service.name), ",");
     f.print("      service: ", f.importSchema(service.desc), ",");
     f.print("      policy: ", fromGenerated(f, service.exports.policy, service.file, "_policy"), ",");
+    f.print("      codecs: ", fromGenerated(f, service.exports.codecs, service.file, "_codec"), ",");
     f.print("      routes: ", routes(f, service), ",");
     f.print("      calls: ", strings(service.calls.map((callee) => callee.name)), ",");
     f.print("      tables: ", strings(service.entities.map((entity) => entity.table)), ",");

@@ -78,9 +78,9 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
 }
 
 function restRoutes(system: System, upstreams: ReadonlyMap<string, Upstream>): RestRoute[] {
-  return system.services.flatMap(({ name, service, policy, routes }) => {
+  return system.services.flatMap(({ name, service, policy, routes, codecs }) => {
     const { baseUrl, transport } = upstreams.get(name)!;
-    const client: unknown = createServiceClient(service, policy, { baseUrl, transport });
+    const client: unknown = createServiceClient(service, policy, { baseUrl, transport }, codecs);
     const calls = client as Record<string, RestRoute["call"]>;
     return routes.map((route) => ({
       ...route,

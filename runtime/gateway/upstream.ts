@@ -2,11 +2,17 @@ import type { OutgoingHttpHeaders } from "node:http";
 import type { ClientHttp2Stream } from "node:http2";
 import { Code, ConnectError, type Transport } from "@connectrpc/connect";
 import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
+import { createOwnTransport, type OwnTransport } from "../rpc/grpc/client-transport.js";
+import { rpcTransport } from "../rpc/transport.js";
 
-/** A service behind the gateway: one HTTP/2 session, shared by all calls, opened when first needed and again when lost. */
+/**
+ * A service behind the gateway: one HTTP/2 session for what is passed on, and one for calls that the gateway makes itself,
+ * opened when first needed and again when lost.
+ */
 export class Upstream {
   /** For calls that the gateway makes itself, on behalf of REST. */
   readonly transport: Transport;
+  private readonly own: OwnTransport | undefined;
   private readonly sessions: Http2SessionManager;
 
   constructor(
@@ -16,7 +22,8 @@ export class Upstream {
   ) {
     // Without pings, a peer that vanished silently would swallow every call until TCP gives up.
     this.sessions = new Http2SessionManager(baseUrl, { pingIntervalMs: 10_000, pingTimeoutMs: 5_000 });
-    this.transport = createGrpcTransport({ baseUrl, sessionManager: this.sessions });
+    this.own = rpcTransport() === "own" ? createOwnTransport(baseUrl) : undefined;
+    this.transport = this.own ?? createGrpcTransport({ baseUrl, sessionManager: this.sessions });
   }
 
   /**
@@ -33,8 +40,9 @@ export class Upstream {
     }
   }
 
-  /** Closes the session, and with it every call that is still open. */
+  /** Closes the sessions, and with them every call that is still open. */
   close(): void {
+    this.own?.close();
     this.sessions.abort();
   }
 }

@@ -2,6 +2,7 @@
 /* eslint-disable */
 
 import type { System } from "@protoscaffold/runtime/system";
+import { thingServiceCodecs } from "./contract_codec.js";
 import { ThingService } from "./contract_pb.js";
 import { thingServicePolicy } from "./contract_policy.js";
 
@@ -14,6 +15,7 @@ export const system: System = {
       name: "columns",
       service: ThingService,
       policy: thingServicePolicy,
+      codecs: thingServiceCodecs,
       routes: [],
       calls: [],
       tables: ["all_things"],

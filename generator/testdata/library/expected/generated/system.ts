@@ -2,6 +2,7 @@
 /* eslint-disable */
 
 import type { System } from "@protoscaffold/runtime/system";
+import { libraryServiceCodecs } from "./contract_codec.js";
 import { LibraryService } from "./contract_pb.js";
 import { libraryServicePolicy } from "./contract_policy.js";
 import { libraryServiceRoutes } from "./contract_routes.js";
@@ -15,6 +16,7 @@ export const system: System = {
       name: "library",
       service: LibraryService,
       policy: libraryServicePolicy,
+      codecs: libraryServiceCodecs,
       routes: libraryServiceRoutes,
       calls: [],
       tables: ["shelfs", "books", "reviews", "rules"],

@@ -2,8 +2,10 @@
 /* eslint-disable */
 
 import type { System } from "@protoscaffold/runtime/system";
+import { billingServiceCodecs } from "./billing_codec.js";
 import { BillingService } from "./billing_pb.js";
 import { billingServicePolicy } from "./billing_policy.js";
+import { orderServiceCodecs } from "./contract_codec.js";
 import { OrderService } from "./contract_pb.js";
 import { orderServicePolicy } from "./contract_policy.js";
 import { orderServiceRoutes } from "./contract_routes.js";
@@ -17,6 +19,7 @@ export const system: System = {
       name: "billing",
       service: BillingService,
       policy: billingServicePolicy,
+      codecs: billingServiceCodecs,
       routes: [],
       calls: [],
       tables: [],
@@ -25,6 +28,7 @@ export const system: System = {
       name: "orders",
       service: OrderService,
       policy: orderServicePolicy,
+      codecs: orderServiceCodecs,
       routes: orderServiceRoutes,
       calls: ["billing"],
       tables: ["orders"],

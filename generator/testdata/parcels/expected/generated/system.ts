@@ -2,6 +2,7 @@
 /* eslint-disable */
 
 import type { System } from "@protoscaffold/runtime/system";
+import { parcelServiceCodecs } from "./contract_codec.js";
 import { ParcelService } from "./contract_pb.js";
 import { parcelServicePolicy } from "./contract_policy.js";
 import { parcelServiceRoutes } from "./contract_routes.js";
@@ -15,6 +16,7 @@ export const system: System = {
       name: "parcels",
       service: ParcelService,
       policy: parcelServicePolicy,
+      codecs: parcelServiceCodecs,
       routes: parcelServiceRoutes,
       calls: [],
       tables: ["parcels"],

@@ -2,6 +2,7 @@
 /* eslint-disable */
 
 import type { System } from "@protoscaffold/runtime/system";
+import { explicitCodecs } from "./contract_codec.js";
 import { Explicit } from "./contract_pb.js";
 import { explicitPolicy } from "./contract_policy.js";
 
@@ -14,6 +15,7 @@ export const system: System = {
       name: "presence",
       service: Explicit,
       policy: explicitPolicy,
+      codecs: explicitCodecs,
       routes: [],
       calls: [],
       tables: ["things"],
