@@ -1,6 +1,6 @@
 /** What one connection may cost. */
 export interface Limits {
-  /** How many streams a peer may have open, and how many calls may still run for it. Default: 1,000. */
+  /** How many streams a peer may have open, and how many calls may still run for it: a gateway holds those of all its callers. Default: 10,000. */
   readonly maxConcurrentStreams: number;
   /** The fields of one header block, as RFC 9113, section 6.5.2 counts them, in bytes. Default: 16 KiB. */
   readonly maxHeaderListSize: number;
@@ -23,7 +23,7 @@ export interface Limits {
 }
 
 export const defaultLimits: Limits = {
-  maxConcurrentStreams: 1_000,
+  maxConcurrentStreams: 10_000,
   maxHeaderListSize: 16 * 1024,
   maxHeaderBlockSize: 64 * 1024,
   streamWindow: 256 * 1024,
