@@ -71,15 +71,19 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
       return running(identity, gone, port, password);
     } catch (error) {
       const said = (await readFile(logPath)).subarray(from).toString();
-      // Another process took the free port before the server did; or processes of a server that was killed are ending.
+      // Another process took the free port before the server did; or a server that was killed is still ending, or waits
+      // for its parent to take notice.
       const passing = options.port === undefined && said.includes("could not bind");
-      if ((passing || said.includes("pre-existing shared memory block")) && attempt < 20) await sleep(100 * attempt);
+      if ((passing || ending.test(said)) && attempt < 20) await sleep(100 * attempt);
       else throw new Error(explain((error as Error).message, said, options.port, logPath));
     } finally {
       await log.close();
     }
   }
 }
+
+/** What a server says that finds what another has left, which is known not to run any more. */
+const ending = /pre-existing shared memory block|lock file "postmaster\.pid" already exists/;
 
 /** Stops the server that runs on the data in `directory`, whoever started it. Answers whether there was one. */
 export async function stopPostgresIn(directory: string): Promise<boolean> {
