@@ -7,7 +7,7 @@ import {
   Http2ServerResponse,
   type IncomingHttpHeaders,
 } from "node:http2";
-import { ConnectError } from "@connectrpc/connect";
+import { Code, ConnectError } from "@connectrpc/connect";
 import type { MethodPolicy } from "../../call/policy.js";
 import { stopping } from "../hang-up.js";
 import { gatewayTiming } from "../timing.js";
@@ -92,6 +92,12 @@ export class PassedCall {
   private answer(headers: IncomingHttpHeaders, flags: number): void {
     if (this.settled) return;
     const { request, response } = this.exchange;
+    // A service says nothing of a method that it does not have.
+    if (Number(headers[":status"]) === 404 && headers["content-type"] === undefined) {
+      const path = request.url?.split("?", 1)[0];
+      this.fail(new ConnectError(`${path} is no method of ${this.upstream.name}`, Code.Unimplemented));
+      return;
+    }
     const timing = gatewayTiming(request.headers, this.startedAt, headers["server-timing"]);
     this.writeHead(Number(headers[":status"]), { ...endToEnd(headers), ...timing });
     // gRPC's answers without messages end with their headers, and some clients insist on that.

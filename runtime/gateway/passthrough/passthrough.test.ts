@@ -238,5 +238,9 @@ it("leaves methods that only the service knows to the service", async () => {
     method: "POST",
     headers: { "content-type": "application/proto" },
   });
-  expect(answer.status).toBe(404);
+  expect(answer.status).toBe(501);
+  expect(await answer.json()).toEqual({
+    code: "unimplemented",
+    message: "/shop.orders.v1.OrderService/Nothing is no method of shop.orders.v1.OrderService",
+  });
 });
