@@ -47,10 +47,11 @@ function wrap(line: string): string {
   );
 }
 
+/** A function's parameters one a line; without any there is nothing to wrap. */
 function wrapSignature(line: string): string {
   if (line.length <= WIDTH) return line;
   return line.replace(
-    /^(export function [^(]+\()(.*)(\): .* \{)$/,
+    /^(export function [^(]+\()([^)].*)(\): .* \{)$/,
     (_, start: string, parameters: string, end: string) => {
       const lines = parameters.split(", ").map((parameter) => `  ${parameter},\n`);
       return `${start}\n${lines.join("")}${end}`;
