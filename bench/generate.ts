@@ -1,10 +1,10 @@
 import { mkdir, rm, writeFile } from "node:fs/promises";
-import { cpus, loadavg, totalmem } from "node:os";
 import { fileURLToPath } from "node:url";
 import { type Figures, measureSystem } from "./generate/measure.js";
 import { report } from "./generate/report.js";
 import { writeSystem } from "./generate/system.js";
 import { buildTool } from "./generate/tool.js";
+import { machine } from "./rounds.js";
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
@@ -27,8 +27,7 @@ export async function bench(args: readonly string[]): Promise<void> {
     all.push(await measureSystem({ root, size, tool, rounds, log: (line) => process.stderr.write(`${line}\n`) }));
   }
   await rm(place, { recursive: true, force: true });
-  const machine = `${cpus().length} × ${cpus()[0]?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.versions.node}; load average at the end ${loadavg()[1]?.toFixed(1)} (2 to 3 of it is this)`;
-  const text = report(all, { machine, rounds });
+  const text = report(all, { machine: `${machine()} (2 to 3 of it is this)`, rounds });
   process.stdout.write(text);
   await mkdir(here("results"), { recursive: true });
   await writeFile(here("results/generate.md"), text);

@@ -1,8 +1,8 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { mkdir, writeFile } from "node:fs/promises";
-import { cpus, loadavg } from "node:os";
 import { fileURLToPath } from "node:url";
+import { machine, median } from "./rounds.js";
 import type { Load, Loaded } from "./rpc/load.js";
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
@@ -103,15 +103,10 @@ call (\`node:http2\` answers constant bytes). The server has the first core, the
 connections × calls in flight on each; times are milliseconds; processor time is the server's own, for one call. Our own uses
 generated codecs; connect-node and grpc-js use protobuf-es.
 
-${cpus().length} × ${cpus()[0]?.model.trim()}, Node ${process.versions.node}; load average at the end ${loadavg()[1]?.toFixed(1)} (2 of it is this).
+${machine()} (2 of it is this).
 
 | shape | server | calls/s | from–to | p50 | p99 | µs CPU/call | calls/s × grpc-js | CPU: grpc-js ÷ this | errors |
 | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
 ${rows.map((cells) => `| ${cells.join(" | ")} |`).join("\n")}
 `;
-}
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
 }

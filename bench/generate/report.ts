@@ -1,3 +1,4 @@
+import { median } from "../rounds.js";
 import type { Figures, Sample, Subject } from "./measure.js";
 
 /** The results as a page: medians, their spread, the goals, and how each grows. */
@@ -69,12 +70,6 @@ function growth(all: readonly Figures[]): string {
     return `* ${names[subject]}: ${time} times the time, ${(last.memory[subject] / first.memory[subject]).toFixed(1)} times the memory`;
   });
   return `${head}\n\n${parts.join("\n")}`;
-}
-
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
 function ms(value: number): string {
