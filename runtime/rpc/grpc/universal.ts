@@ -29,6 +29,7 @@ export class UniversalCall implements StreamConsumer {
       stream.consumed(bytes);
     };
     this.#body = new Inbox(credit, () => credit(0, true));
+    stream.lingers = true;
   }
 
   start(endStream: boolean): void {

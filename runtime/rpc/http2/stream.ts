@@ -20,6 +20,9 @@ export interface StreamConsumer {
   drained(): void;
 }
 
+/** How long the rest of a request may come after its answer, in milliseconds. */
+const LINGER = 1_000;
+
 const nobody: StreamConsumer = { headers() {}, data() {}, closed() {}, drained() {} };
 
 /** One stream of a connection (RFC 9113, section 5). */
@@ -37,12 +40,18 @@ export class Stream {
   receivedLength = 0;
   /** Whether a response or a request with more than an interim status has been received. */
   hasHeaders = false;
+  /**
+   * Whether an answer that is complete before its request leaves the stream open for what is still on its way, for a
+   * moment: many HTTP clients take a reset while they send for a failure, and do not look at the answer.
+   */
+  lingers = false;
   /** What is still to be sent, in its order: bytes that wait for a window. */
   #queue: Uint8Array[] = [];
   #queueAt = 0;
   #queued = 0;
   #ending: FieldList | ConstantBlock | "data" | undefined;
   #stall: Timer | undefined;
+  #linger: Timer | undefined;
 
   constructor(
     readonly connection: Connection,
@@ -151,6 +160,7 @@ export class Stream {
   close(): void {
     this.isClosed = true;
     if (this.#stall !== undefined) stopTimer(this.#stall);
+    if (this.#linger !== undefined) stopTimer(this.#linger);
     if (this.#queued === 0) return;
     this.connection.sentQueued(this.#queued);
     this.connection.waitsNoMore(this);
@@ -161,8 +171,17 @@ export class Stream {
   endedLocally(): void {
     this.isLocalEnded = true;
     if (this.isRemoteEnded) this.connection.ended(this);
-    // An answer that is complete before its request: nobody reads the rest (RFC 9113, section 8.1).
-    else if (this.connection.role === "server") this.reset(ErrorCode.NO_ERROR);
+    else if (this.connection.role === "server") this.#giveUpTheRest();
+  }
+
+  /** The answer is complete before its request: nobody reads the rest (RFC 9113, section 8.1). */
+  #giveUpTheRest(): void {
+    if (!this.lingers) {
+      this.reset(ErrorCode.NO_ERROR);
+      return;
+    }
+    this.#linger = new Timer(() => this.reset(ErrorCode.NO_ERROR));
+    startTimer(this.#linger, LINGER);
   }
 
   /** An answer that is complete, and that its peer leaves no window for, is not kept for ever. */
