@@ -7,6 +7,7 @@ import { emitBrowser } from "./emit/browser.js";
 import { emitCache } from "./emit/cache.js";
 import { emitClient } from "./emit/client.js";
 import { emitCodec, hasCodecs } from "./emit/codec.js";
+import { emitEvents } from "./emit/events.js";
 import { layout } from "./emit/layout.js";
 import { emitPolicy } from "./emit/policy.js";
 import { emitRepository } from "./emit/repository.js";
@@ -28,6 +29,7 @@ const emitters: readonly {
   readonly emit: (file: ContractFile, f: GeneratedFile) => void;
 }[] = [
   { suffix: "_codec", applies: hasCodecs, emit: emitCodec },
+  { suffix: "_events", applies: ({ events }) => events.length > 0, emit: emitEvents },
   { suffix: "_policy", applies: ({ services }) => services.length > 0, emit: emitPolicy },
   { suffix: "_service", applies: ({ services }) => services.length > 0, emit: emitService },
   { suffix: "_client", applies: ({ services }) => services.length > 0, emit: emitClient },

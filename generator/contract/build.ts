@@ -1,10 +1,12 @@
 import { createFileRegistry, type DescFile, type DescMessage, type FileRegistry } from "@bufbuild/protobuf";
 import type { FileDescriptorSet } from "@bufbuild/protobuf/wkt";
 import { addChecks } from "./check.js";
-import type { Contract, ContractFile, Entity, Service } from "./contract.js";
+import type { Contract, ContractFile, Entity, Event, Service } from "./contract.js";
 import type { Diagnostic } from "./diagnostic.js";
 import { buildEntity, type EntityDraft } from "./entity.js";
 import { isEntity } from "./entity-option.js";
+import { buildEvent, checkEvents, type EventDraft } from "./event.js";
+import { isEvent } from "./event-option.js";
 import { Findings } from "./findings.js";
 import { deepFreeze } from "./freeze.js";
 import { checkRoutes } from "./http.js";
@@ -12,6 +14,7 @@ import { checkRoutes } from "./http.js";
 import { camelCase, takenServiceNames } from "./names.js";
 import { linkReferences } from "./reference.js";
 import { buildService, type Draft, linkCalls, type Owners } from "./service.js";
+import { linkEvents } from "./subscription.js";
 import { checkTypeScript } from "./typescript.js";
 import { isOwn } from "./words.js";
 
@@ -30,6 +33,7 @@ export function buildContract(image: FileDescriptorSet): Reading {
   const owners: Owners = new Map();
   const services = readServices(files, registry, entities, owners, findings);
   linkEntities(services, entities, registry);
+  const events = readEvents(files, services, registry, findings);
   checkOwners(files, owners, findings);
   checkNames(services, findings);
   checkTypeScript(files, findings);
@@ -39,9 +43,10 @@ export function buildContract(image: FileDescriptorSet): Reading {
   );
   const owned = services.flatMap((service) => service.entities);
   const contract: Contract = {
-    files: files.map((file) => contractFile(file, services, owned)),
+    files: files.map((file) => contractFile(file, services, owned, events)),
     services: services.filter((service) => service.run).toSorted((a, b) => byCodeUnit(a.name, b.name)),
     entities: owned.toSorted((a, b) => byCodeUnit(a.desc.typeName, b.desc.typeName)),
+    events: events.toSorted((a, b) => byCodeUnit(a.desc.typeName, b.desc.typeName)),
   };
   return { contract: deepFreeze(contract), findings: findings.all() };
 }
@@ -70,6 +75,20 @@ function readServices(
   return services;
 }
 
+function readEvents(
+  files: readonly DescFile[],
+  services: readonly Draft[],
+  registry: FileRegistry,
+  findings: Findings,
+): EventDraft[] {
+  const messages = files.flatMap((file) => allMessages(file.messages)).filter(isEvent);
+  const events = messages.map((message) => buildEvent(message, findings));
+  const byType = new Map(events.map((event) => [event.desc.typeName, event]));
+  for (const service of services) linkEvents(service, registry, byType, findings);
+  checkEvents(events, findings);
+  return events;
+}
+
 /** What of an entity depends on others, and what depends on that. */
 function linkEntities(
   services: readonly Service[],
@@ -83,12 +102,18 @@ function linkEntities(
   for (const entity of drafts.values()) addChecks(entity, registry);
 }
 
-function contractFile(desc: DescFile, services: readonly Service[], entities: readonly Entity[]): ContractFile {
+function contractFile(
+  desc: DescFile,
+  services: readonly Service[],
+  entities: readonly Entity[],
+  events: readonly Event[],
+): ContractFile {
   return {
     desc,
     path: desc.name,
     services: services.filter((service) => service.file === desc.name),
     entities: entities.filter((entity) => entity.file === desc.name),
+    events: events.filter((event) => event.file === desc.name),
   };
 }
 

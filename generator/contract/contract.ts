@@ -8,7 +8,7 @@ import type {
   DescService,
   ScalarType,
 } from "@bufbuild/protobuf";
-import type { EntityExports, ServiceExports } from "./exports.js";
+import type { EntityExports, EventExports, ServiceExports } from "./exports.js";
 
 /** What the protos say, read, resolved and frozen: all that planning needs to know. */
 export interface Contract {
@@ -18,6 +18,8 @@ export interface Contract {
   readonly services: readonly Service[];
   /** Every entity with an owner, sorted by full name. */
   readonly entities: readonly Entity[];
+  /** Every event, sorted by full name. */
+  readonly events: readonly Event[];
 }
 
 export interface ContractFile {
@@ -27,6 +29,7 @@ export interface ContractFile {
   /** All services in the file, those that this system runs and others. */
   readonly services: readonly Service[];
   readonly entities: readonly Entity[];
+  readonly events: readonly Event[];
 }
 
 export interface Service {
@@ -40,6 +43,7 @@ export interface Service {
   readonly methods: readonly Method[];
   readonly entities: readonly Entity[];
   readonly calls: readonly Service[];
+  readonly consumes: readonly Subscription[];
 }
 
 export interface Method {
@@ -52,6 +56,7 @@ export interface Method {
   readonly replicas: boolean;
   /** How a write is answered that is still to be made. Undefined: never. */
   readonly deferred: Deferred | undefined;
+  readonly publishes: readonly Event[];
   readonly routes: readonly Http[];
 }
 
@@ -79,6 +84,41 @@ export type Standard =
   | { readonly kind: "batchGet"; readonly entity: Entity; readonly keys: DescField; readonly items: DescField }
   | { readonly kind: "create"; readonly entity: Entity; readonly resource: DescField }
   | { readonly kind: "update"; readonly entity: Entity; readonly resource: DescField; readonly mask: DescField };
+
+/** Something that has happened, as it is told to whoever consumes it. */
+export interface Event {
+  readonly desc: DescMessage;
+  readonly file: string;
+  readonly exports: EventExports;
+  /** How a consumer's handler for it is called: "orderPlaced". */
+  readonly handler: string;
+  readonly topic: string;
+  /** What orders it. Undefined: nothing does. */
+  readonly key: DescField | undefined;
+  readonly partitions: number;
+  readonly retentionH: number;
+  /** Whether one service consumes it, and no other may. */
+  readonly isQueue: boolean;
+  /** One, in a contract without errors, or none. */
+  readonly publishers: readonly Service[];
+  readonly consumers: readonly Service[];
+}
+
+/** What a service does with the events of one type. */
+export interface Subscription {
+  readonly event: Event;
+  readonly concurrency: number;
+  readonly batch: number;
+  readonly timeoutMs: number;
+  readonly retry: {
+    readonly maxAttempts: number;
+    readonly initialBackoffMs: number;
+    readonly maxBackoffMs: number;
+    readonly backoffMultiplier: number;
+  };
+  /** Whether a key waits behind its dead letter. */
+  readonly parks: boolean;
+}
 
 export interface Entity {
   readonly desc: DescMessage;

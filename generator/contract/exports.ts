@@ -1,6 +1,7 @@
 import type { DescFile, DescMessage, DescService } from "@bufbuild/protobuf";
 import { nestedTypes } from "@bufbuild/protobuf/reflect";
 import { isEntity } from "./entity-option.js";
+import { isEvent } from "./event-option.js";
 import { identifier } from "./identifier.js";
 import { camelCase, lowerFirst, plural } from "./names.js";
 
@@ -11,6 +12,9 @@ export interface ServiceExports {
   readonly handler: string;
   readonly entities: string;
   readonly peers: string;
+  /** The union of what it publishes. */
+  readonly events: string;
+  readonly consumers: string;
   /** The function that makes the service of its handlers. */
   readonly define: string;
   /** The codecs of the messages that it takes, answers and owns. */
@@ -31,6 +35,11 @@ export interface EntityExports {
   readonly cache: string;
 }
 
+/** What generated code calls the parts of an event. */
+export interface EventExports {
+  readonly event: string;
+}
+
 /** What generated code calls the parts of a message's codec, exported by one generated file, and what it is for. */
 export interface CodecExports {
   readonly codec: string;
@@ -43,6 +52,7 @@ export interface CodecExports {
 interface FileExports {
   readonly services: ReadonlyMap<DescService, ServiceExports>;
   readonly entities: ReadonlyMap<DescMessage, EntityExports>;
+  readonly events: ReadonlyMap<DescMessage, EventExports>;
   readonly codecs: ReadonlyMap<DescMessage, CodecExports>;
 }
 
@@ -54,6 +64,10 @@ export function serviceExports(service: DescService): ServiceExports {
 
 export function entityExports(message: DescMessage): EntityExports {
   return exportsOf(message.file).entities.get(message) as EntityExports;
+}
+
+export function eventExports(message: DescMessage): EventExports {
+  return exportsOf(message.file).events.get(message) as EventExports;
 }
 
 export function codecExports(message: DescMessage): CodecExports {
@@ -68,8 +82,14 @@ function exportsOf(file: DescFile): FileExports {
     const services = file.services.map((service) => [service, serviceNames(service, take)] as const);
     const messages = [...nestedTypes(file)].filter((desc) => desc.kind === "message");
     const entities = messages.filter(isEntity).map((message) => [message, entityNames(message, take)] as const);
+    const events = messages.filter(isEvent).map((message) => [message, eventNames(message, take)] as const);
     const codecs = messages.map((message) => [message, codecNames(message, take)] as const);
-    names = { services: new Map(services), entities: new Map(entities), codecs: new Map(codecs) };
+    names = {
+      services: new Map(services),
+      entities: new Map(entities),
+      events: new Map(events),
+      codecs: new Map(codecs),
+    };
     known.set(file, names);
   }
   return names;
@@ -85,6 +105,8 @@ function serviceNames({ name }: DescService, take: Take): ServiceExports {
     handler: take("service", `${name}Handler`),
     entities: take("service", `${name}Entities`),
     peers: take("service", `${name}Peers`),
+    events: take("service", `${name}Events`),
+    consumers: take("service", `${name}Consumers`),
     define: take("service", lower),
     codecs: take("codec", `${lower}Codecs`),
     client: take("client", `${name}Client`),
@@ -104,6 +126,10 @@ function entityNames(message: DescMessage, take: Take): EntityExports {
     entity: take("repository", `${lower}Entity`),
     cache: take("cache", `${lower}Cache`),
   };
+}
+
+function eventNames(message: DescMessage, take: Take): EventExports {
+  return { event: take("events", lowerFirst(qualified(message))) };
 }
 
 function codecNames(message: DescMessage, take: Take): CodecExports {

@@ -33,11 +33,14 @@ export function plural(name: string): string {
 
 /** "orders" for shop.orders.v1.OrderService: the last word of the package that is not a version. */
 export function serviceName(service: DescService): string {
-  const words = service.file.proto.package
-    .split(".")
-    .filter((word) => word !== "" && !/^v\d+(p\d+)?((alpha|beta)\d*)?$/.test(word));
+  const words = packageWords(service.file.proto.package);
   const own = [service.name.replace(/Service$/, ""), service.name];
   return [...words.toReversed(), ...own].map(kebabCase).find((name) => /^[a-z]/.test(name)) ?? "service";
+}
+
+/** "shop", "orders" of shop.orders.v1: a package without its version. */
+export function packageWords(name: string): string[] {
+  return name.split(".").filter((word) => word !== "" && !/^v\d+(p\d+)?((alpha|beta)\d*)?$/.test(word));
 }
 
 /** Names that no service can have: other processes of a running system, their logs, and the folder of what is built. */
@@ -46,7 +49,7 @@ export const takenServiceNames: ReadonlySet<string> = new Set(
 );
 
 /** "OrderLines", "order_lines" and "order__lines_" -> "order-lines". */
-function kebabCase(name: string): string {
+export function kebabCase(name: string): string {
   return snakeCase(name)
     .split("_")
     .filter((word) => word !== "")

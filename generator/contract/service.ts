@@ -15,7 +15,7 @@ import {
   Reads,
   service as serviceOption,
 } from "@protoscaffold/runtime/options/scaffold/v1/options_pb.js";
-import type { Deferred, Entity, Method, Service } from "./contract.js";
+import type { Deferred, Entity, Event, Method, Service, Subscription } from "./contract.js";
 import { isEntity } from "./entity-option.js";
 import { serviceExports } from "./exports.js";
 import type { Findings } from "./findings.js";
@@ -28,8 +28,12 @@ const ENTITIES = 1;
 const CALLS = 2;
 const DEFAULT_TIMEOUT_MS = 10_000;
 
-/** A service whose calls are still to be filled in, once all services are known. */
-export type Draft = Service & { calls: Service[] };
+/** A service whose calls and events are still to be filled in, once all services are known. */
+export type Draft = Service & {
+  calls: Service[];
+  consumes: Subscription[];
+  methods: readonly (Method & { publishes: Event[] })[];
+};
 
 /** Which services say that they own a message. */
 export type Owners = Map<DescMessage, DescService[]>;
@@ -53,6 +57,7 @@ export function buildService(
     methods: desc.methods.map((method) => buildMethod(method, run, owned, findings)),
     entities: owned,
     calls: [],
+    consumes: [],
   };
 }
 
@@ -130,7 +135,12 @@ function ownedEntities(
   });
 }
 
-function buildMethod(desc: DescMethod, run: boolean, entities: readonly Entity[], findings: Findings): Method {
+function buildMethod(
+  desc: DescMethod,
+  run: boolean,
+  entities: readonly Entity[],
+  findings: Findings,
+): Method & { publishes: Event[] } {
   const options = getOption(desc, methodOption);
   const key = idempotencyKey(desc, options.idempotencyKey, findings);
   if (options.timeoutMs > 2 ** 31 - 1) {
@@ -146,6 +156,7 @@ function buildMethod(desc: DescMethod, run: boolean, entities: readonly Entity[]
     standard: findStandard(desc, entities, key, findings),
     replicas: readsReplicas(desc, options, entities, findings),
     deferred: deferredAnswer(desc, options, entities, key, findings),
+    publishes: [],
     timeoutMs: options.timeoutMs || (desc.methodKind === "unary" ? DEFAULT_TIMEOUT_MS : undefined),
     idempotencyKey: key,
     routes: buildRoutes(desc, run, findings),

@@ -1,7 +1,8 @@
 import type { GeneratedFile, Printable } from "@bufbuild/protoplugin";
-import type { ContractFile, Method, Service, Standard } from "../contract/contract.js";
+import type { ContractFile, Method, Service, Standard, Subscription } from "../contract/contract.js";
+import { publishedBy } from "../contract/event.js";
 import { camelCase } from "../contract/names.js";
-import { doc, duration, fromGenerated, fromRuntime, local, member } from "./print.js";
+import { digits, doc, duration, fromGenerated, fromRuntime, local, member } from "./print.js";
 
 /** `_service`: what a service's author writes against. */
 export function emitService(file: ContractFile, f: GeneratedFile): void {
@@ -12,6 +13,14 @@ export function emitService(file: ContractFile, f: GeneratedFile): void {
     emitEntities(service, f);
     f.print();
     emitPeers(service, f);
+    if (publishedBy(service).length > 0) {
+      f.print();
+      emitPublished(service, f);
+    }
+    if (service.consumes.length > 0) {
+      f.print();
+      emitConsumers(service, f);
+    }
     f.print();
     emitDefinition(service, f);
   }
@@ -31,7 +40,7 @@ function emitHandler(service: Service, f: GeneratedFile): void {
 }
 
 /** What the runtime will do for a method, in words. */
-function behaviour({ desc, standard, timeoutMs, idempotencyKey, replicas, deferred }: Method): string[] {
+function behaviour({ desc, standard, timeoutMs, idempotencyKey, replicas, deferred, publishes }: Method): string[] {
   return [
     ...(standard === undefined ? [] : ["Standard."]),
     ...(timeoutMs === undefined ? [] : [`Ends after ${duration(timeoutMs)} at the latest.`]),
@@ -43,6 +52,7 @@ function behaviour({ desc, standard, timeoutMs, idempotencyKey, replicas, deferr
       : [
           `While the database is away it is answered with ${deferred.field.name} ${deferred.value.name}, and made later.`,
         ]),
+    ...(publishes.length === 0 ? [] : [`Publishes ${publishes.map((event) => event.desc.name).join(", ")}.`]),
   ];
 }
 
@@ -103,8 +113,55 @@ function emitPeers(service: Service, f: GeneratedFile): void {
   f.print("}");
 }
 
+function emitPublished(service: Service, f: GeneratedFile): void {
+  f.print(f.jsDoc(`What ${service.desc.name} publishes.\n\n@generated from ${service.desc}`));
+  const schemas = publishedBy(service).map(({ desc }) => ["typeof ", f.importSchema(desc, true)]);
+  const union = schemas.flatMap((schema, position) => (position === 0 ? schema : [" | ", ...schema]));
+  f.print(f.export("type", service.exports.events), " = ", union, ";");
+}
+
+function emitConsumers(service: Service, f: GeneratedFile): void {
+  const { consumers, entities, events } = service.exports;
+  f.print(
+    f.jsDoc(
+      `What ${service.desc.name} does with the events that it consumes. What a handler does in \`tx\` happens once for each event; what it does elsewhere may happen again, and has \`delivery.id\` to be known by.\n\n@generated from ${service.desc}`,
+    ),
+  );
+  f.print(f.export("interface", consumers), " {");
+  service.consumes.forEach((subscription, position) => {
+    const { desc, handler } = subscription.event;
+    if (position > 0) f.print();
+    f.print(doc(f, desc, consumption(subscription), "  "));
+    const delivery = fromRuntime(f, "Delivery", "events/delivery", true);
+    const context = fromRuntime(f, "ConsumerContext", "events/delivery", true);
+    f.print("  ", member(handler), "(");
+    f.print("    delivery: ", delivery, "<typeof ", f.importSchema(desc, true), ">,");
+    f.print("    context: ", context, "<", entities, publishedBy(service).length > 0 ? [", ", events] : "", ">,");
+    f.print("  ): ", local(f, "Promise", `${service.file}_service`), "<void>;");
+  });
+  f.print("}");
+}
+
+/** What the runtime does with the events of a subscription, in words. */
+function consumption({ event, timeoutMs, retry, parks }: Subscription): string[] {
+  const tries =
+    retry.maxAttempts === 1
+      ? "Tried once"
+      : `Ends after ${duration(timeoutMs)} at the latest, and is tried ${retry.maxAttempts} times, between ${duration(retry.initialBackoffMs)} and ${duration(retry.maxBackoffMs)} apart`;
+  const key =
+    event.key === undefined
+      ? ""
+      : parks
+        ? `; its ${event.key.name} then waits`
+        : `; its ${event.key.name} then goes on`;
+  return [
+    event.key === undefined ? "In no order." : `In order for each ${event.key.name}.`,
+    `${tries}, before it goes to the dead letters${key}.`,
+  ];
+}
+
 function emitDefinition(service: Service, f: GeneratedFile): void {
-  const { define, handler, entities, peers, policy } = service.exports;
+  const { define, handler, entities, peers, events, consumers, policy } = service.exports;
   const standard = service.methods.flatMap((method) =>
     method.standard === undefined ? [] : [{ ...method, standard: method.standard }],
   );
@@ -118,7 +175,11 @@ function emitDefinition(service: Service, f: GeneratedFile): void {
   f.print("  ", handler, ",");
   f.print("  ", keys, ",");
   f.print("  ", entities, ",");
-  f.print("  ", peers);
+  const publishes = publishedBy(service);
+  const consumes = service.consumes.length > 0;
+  f.print("  ", peers, publishes.length > 0 || consumes ? "," : "");
+  if (publishes.length > 0 || consumes) f.print("  ", publishes.length > 0 ? events : "never", consumes ? "," : "");
+  if (consumes) f.print("  ", consumers);
   f.print(">({");
   f.print("  service: ", f.importSchema(service.desc), ",");
   f.print("  name: ", f.string(service.name), ",");
@@ -140,7 +201,31 @@ function emitDefinition(service: Service, f: GeneratedFile): void {
     " }",
   ]);
   block(f, "standard", standard, (method) => [method.desc.localName, ": ", literal(method.standard)]);
+  if (publishes.length > 0) {
+    f.print("  publishes: [");
+    for (const event of publishes) {
+      const groups = event.consumers.map(({ name }) => f.string(name));
+      const list = groups.flatMap((group, position) => (position === 0 ? [group] : [", ", group]));
+      const imported = fromGenerated(f, event.exports.event, event.file, "_events");
+      f.print("    { event: ", imported, ", groups: [", list, "] },");
+    }
+    f.print("  ],");
+  }
+  if (consumes) block(f, "consumes", service.consumes, (subscription) => [subscriptionLiteral(subscription, f)]);
   f.print("});");
+}
+
+function subscriptionLiteral(subscription: Subscription, f: GeneratedFile): Printable[] {
+  const { event, concurrency, batch, timeoutMs, parks } = subscription;
+  const { maxAttempts, initialBackoffMs, maxBackoffMs, backoffMultiplier } = subscription.retry;
+  const retry = `{ maxAttempts: ${maxAttempts}, initialBackoffMs: ${digits(initialBackoffMs)}, maxBackoffMs: ${digits(maxBackoffMs)}, backoffMultiplier: ${backoffMultiplier} }`;
+  return [
+    member(event.handler),
+    ": {\n      event: ",
+    fromGenerated(f, event.exports.event, event.file, "_events"),
+    `,\n      concurrency: ${concurrency},\n      batch: ${digits(batch)},\n      timeoutMs: ${digits(timeoutMs)},`,
+    `\n      retry: ${retry},\n      deadLetter: "${parks ? "park" : "skip"}",\n    }`,
+  ];
 }
 
 function block<T>(f: GeneratedFile, name: string, items: readonly T[], line: (item: T) => Printable[]): void {

@@ -1,5 +1,6 @@
-import type { GeneratedFile } from "@bufbuild/protoplugin";
-import type { Contract, Service } from "../contract/contract.js";
+import type { GeneratedFile, Printable } from "@bufbuild/protoplugin";
+import type { Contract, Event, Service } from "../contract/contract.js";
+import { publishedBy } from "../contract/event.js";
 import { fromGenerated, fromRuntime, strings } from "./print.js";
 import { hasRoutes } from "./routes.js";
 
@@ -17,10 +18,19 @@ export function emitSystem(contract: Contract, f: GeneratedFile): void {
     f.print("      routes: ", routes(f, service), ",");
     f.print("      calls: ", strings(service.calls.map((callee) => callee.name)), ",");
     f.print("      tables: ", strings(service.entities.map((entity) => entity.table)), ",");
+    const publishes = publishedBy(service);
+    if (publishes.length > 0) f.print("      publishes: ", events(f, publishes), ",");
+    const consumes = service.consumes.map(({ event }) => event);
+    if (consumes.length > 0) f.print("      consumes: ", events(f, consumes), ",");
     f.print("    },");
   }
   f.print("  ],");
   f.print("};");
+}
+
+function events(f: GeneratedFile, list: readonly Event[]): Printable[] {
+  const names = list.map(({ exports, file }) => fromGenerated(f, exports.event, file, "_events"));
+  return ["[", ...names.flatMap((name, position) => (position === 0 ? [name] : [", ", name])), "]"];
 }
 
 function routes(f: GeneratedFile, service: Service) {

@@ -1,4 +1,5 @@
 import { entities } from "./entities.js";
+import { events } from "./events.js";
 import { files } from "./files.js";
 import { ignores } from "./ignores.js";
 import { methods } from "./methods.js";
@@ -12,13 +13,14 @@ export const subjects = [
   { title: "Services", rules: services },
   { title: "Entities", rules: entities },
   { title: "Methods", rules: methods },
+  { title: "Events", rules: events },
   { title: "Names", rules: names },
   { title: "Migrations", rules: migrations },
   { title: "Files", rules: files },
   { title: "Ignoring", rules: ignores },
 ] as const satisfies readonly { title: string; rules: RuleEntries }[];
 
-const all = { ...services, ...entities, ...methods, ...names, ...migrations, ...files, ...ignores };
+const all = { ...services, ...entities, ...methods, ...events, ...names, ...migrations, ...files, ...ignores };
 
 /** Every rule of ours by its id. */
 export const catalogue: RuleEntries = all;

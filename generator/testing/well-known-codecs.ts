@@ -34,7 +34,7 @@ export function wellKnownCodecs(): ReadonlyMap<string, string> {
         const path = desc.name;
         const f = schema.generateFile(`${path}_codec.ts`);
         f.preamble(desc);
-        emitCodec({ desc, path, services: [], entities: [] }, f);
+        emitCodec({ desc, path, services: [], entities: [], events: [] }, f);
       }
     },
   });

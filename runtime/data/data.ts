@@ -1,8 +1,10 @@
 import type { DescMessage, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import type { CachePolicy } from "../cache/policy.js";
 import type { SharedTier } from "../cache/shared.js";
+import { Outbox } from "../events/outbox.js";
 import type { Logger } from "../observe/log.js";
 import { Metrics } from "../observe/metrics.js";
+import { propagated } from "../rpc/client-options.js";
 import type { KeyedContext } from "../rpc/context.js";
 import { CachedRows } from "./cached.js";
 import { openCaches } from "./caches.js";
@@ -14,8 +16,19 @@ import type { Repository } from "./repository.js";
 import { Rows } from "./rows.js";
 import { runTransaction, type Transaction } from "./transaction.js";
 
+/** How a transaction is run. */
+export interface TransactionOptions {
+  /** Whether it may run again when nobody knows if it was committed. Default: no. */
+  readonly repeatable?: boolean;
+  /** What goes on, with the events that it publishes, of the call that it belongs to: headers. */
+  readonly trace?: () => Readonly<Record<string, string>>;
+}
+
 /** A service's database: its entities, and transactions over them. */
-export interface Data<Entities = Readonly<Record<string, Repository<DescMessage>>>> {
+export interface Data<
+  Entities = Readonly<Record<string, Repository<DescMessage>>>,
+  Published extends DescMessage = never,
+> {
   readonly repositories: Entities;
   /** What the repositories hold, by the same names. */
   readonly entities: Readonly<Record<string, Entity>>;
@@ -24,7 +37,7 @@ export interface Data<Entities = Readonly<Record<string, Repository<DescMessage>
    * written leaves it after the commit, here and in other instances. It runs again when the database asks for that (serialization failure,
    * deadlock), so effects outside the database belong outside.
    */
-  transaction<T>(body: (tx: Transaction<Entities>) => Promise<T>): Promise<T>;
+  transaction<T>(body: (tx: Transaction<Entities, Published>) => Promise<T>, options?: TransactionOptions): Promise<T>;
   /**
    * Runs `body` in one transaction, once for each idempotency key of the context's method: its writes and its answer
    * are kept together, and a repeat, even a simultaneous one, gets that answer instead. Without a key it is a plain
@@ -32,8 +45,12 @@ export interface Data<Entities = Readonly<Record<string, Repository<DescMessage>
    */
   once<O extends DescMessage>(
     context: KeyedContext<O>,
-    body: (tx: Transaction<Entities>) => Promise<MessageInitShape<O>>,
+    body: (tx: Transaction<Entities, Published>) => Promise<MessageInitShape<O>>,
   ): Promise<MessageShape<O>>;
+  /** Where its transactions leave what they publish; undefined if it publishes nothing. */
+  readonly outbox: Outbox | undefined;
+  /** The primary's address. UNAVAILABLE if there is none. */
+  primary(): Promise<string>;
   /** Ends when the database answers; UNAVAILABLE if it does not. */
   ready(): Promise<void>;
   /** Lets running statements end, then closes all connections. */
@@ -52,6 +69,8 @@ export interface DataOptions {
    * rest. Default: nowhere.
    */
   readonly shared?: SharedTier;
+  /** The full name of the service as the source of events, if it publishes any. */
+  readonly source?: string;
   /** The most connections to each server at once; further work waits for one. Default 10. */
   readonly maxConnections?: number;
   /** The addresses of the database's replicas. Which of all servers is the primary, now or later, is found out. */
@@ -72,6 +91,7 @@ export function openData<Entities = Readonly<Record<string, Repository<DescMessa
 ): Data<Entities> {
   const { service, metrics = new Metrics(options.service) } = options;
   const driver = openDriver({ ...options, metrics });
+  const outbox = options.source === undefined ? undefined : new Outbox({ source: options.source, db: driver.db });
   const caches = openCaches({ service, shared: options.shared, driver });
   const owned = Object.entries(options.entities).map(([name, { entity, cache: policy }]) => {
     const cached = policy && caches.open(entity, policy);
@@ -86,9 +106,13 @@ export function openData<Entities = Readonly<Record<string, Repository<DescMessa
     return { name, entity, cached, repository };
   });
 
-  const run = <T>(body: (tx: Transaction<Entities>) => Promise<T>, repeatable = false): Promise<T> => {
+  const run = <T>(
+    body: (tx: Transaction<Entities>) => Promise<T>,
+    { repeatable, trace = () => ({}) }: TransactionOptions = {},
+  ): Promise<T> => {
     let written: (() => void)[] = [];
     let suspected: (() => void)[] = [];
+    let published = false;
     return runTransaction(
       driver,
       (db) => {
@@ -104,10 +128,14 @@ export function openData<Entities = Readonly<Record<string, Repository<DescMessa
           };
           return [name, new Rows(entity, db, observer)] as const;
         });
-        return body({ ...Object.fromEntries(repositories), db } as Transaction<Entities>);
+        const publish = outbox?.within(db, trace, () => {
+          published = true;
+        });
+        return body({ ...Object.fromEntries(repositories), db, publish } as Transaction<Entities>);
       },
       (outcome) => {
         for (const apply of outcome === "committed" ? written : suspected) apply();
+        if (published) outbox?.committed();
       },
       repeatable,
     );
@@ -116,12 +144,18 @@ export function openData<Entities = Readonly<Record<string, Repository<DescMessa
   return {
     repositories: Object.fromEntries(owned.map(({ name, repository }) => [name, repository])) as Entities,
     entities: Object.fromEntries(owned.map(({ name, entity }) => [name, entity])),
-    transaction: (body) => run(body),
-    // With a key, a repeat finds what a commit that was cut off has left.
+    transaction: run,
     once: (context, body) =>
-      run((tx) => answerOnce(tx.db, context, () => body(tx)), context.idempotencyKey !== undefined),
+      run((tx) => answerOnce(tx.db, context, () => body(tx)), {
+        // With a key, a repeat finds what a commit that was cut off has left.
+        repeatable: context.idempotencyKey !== undefined,
+        trace: () => propagated(context.requestHeader),
+      }),
+    outbox,
+    primary: () => driver.primary(),
     ready: () => driver.ready(),
     async close() {
+      outbox?.close();
       await caches.close();
       await driver.close();
     },

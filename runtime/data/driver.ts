@@ -104,11 +104,20 @@ export function openDriver(options: DriverOptions): Driver {
     transaction(body) {
       let begun = false;
       return onPrimary(
-        (client) =>
-          database((config, values) => client.query(config, values), `${service}.db`).transaction((tx) => {
-            begun = true;
-            return body(tx);
-          }),
+        async (client) => {
+          let over = false;
+          // Whoever goes on when a transaction has ended must not get into the next one on its connection.
+          const run: Query = (config, values) =>
+            over ? Promise.reject(new Error("the transaction is over")) : client.query(config, values);
+          try {
+            return await database(run, `${service}.db`).transaction((tx) => {
+              begun = true;
+              return body(tx);
+            });
+          } finally {
+            over = true;
+          }
+        },
         () => !begun,
       );
     },

@@ -1,4 +1,5 @@
 import { pgTable, primaryKey, text, timestamp } from "drizzle-orm/pg-core";
+import { eventTables } from "../events/tables.js";
 import { bytes } from "./columns.js";
 
 /** Requests that were handled once, and what they were answered: see `once`. */
@@ -43,4 +44,4 @@ CREATE OR REPLACE FUNCTION "scaffold_invalidate"("channel" text, "payload" text,
 RETURNS bigint LANGUAGE sql VOLATILE AS $$
   SELECT pg_notify("channel", "payload");
   INSERT INTO "scaffold_invalidations" ("table", "key") VALUES ("of_table", "of_key") RETURNING "id";
-$$;`;
+$$;${eventTables}`;

@@ -1,12 +1,14 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import type { DescMessage, MessageInitShape } from "@bufbuild/protobuf";
+import type { EventType } from "../events/event.js";
 import type { DatabaseTransaction, Driver } from "./driver.js";
 import { fromDatabase, isLoss, isRetryable } from "./errors.js";
 import type { Repository, SoftRepository, TransactionRepository } from "./repository.js";
 
 const ATTEMPTS = 5;
 
-/** Entities as a transaction sees them, and the transaction itself for what repositories cannot say. */
-export type Transaction<Entities> = {
+/** Entities as a transaction sees them, what publishes, and the transaction itself for what repositories cannot say. */
+export type Transaction<Entities, Published extends DescMessage = never> = {
   readonly [Name in keyof Entities]: Entities[Name] extends SoftRepository<infer D, infer K, infer U>
     ? TransactionRepository<D, K, U> & SoftRepository<D, K, U>
     : Entities[Name] extends Repository<infer D, infer K, infer U>
@@ -15,6 +17,12 @@ export type Transaction<Entities> = {
 } & {
   /** The Drizzle transaction. What is written through it must not be cached, for the cache does not see it. */
   readonly db: DatabaseTransaction;
+  /**
+   * Publishes an event if, and only if, the transaction is committed.
+   *
+   * @throws ConnectError RESOURCE_EXHAUSTED if it is larger than brokers take
+   */
+  publish<D extends Published>(event: EventType<D>, message: MessageInitShape<D>): Promise<void>;
 };
 
 /**

@@ -26,12 +26,18 @@ export function callOptions(path: string, policy: MethodPolicy, given: Context |
   return { ...options, timeoutMs, headers, onHeader };
 }
 
-function fromContext(context: Context): CallOptions {
-  const headers = new Headers();
+/** What goes on to the next hop of a call's headers. */
+export function propagated(header: Headers): Record<string, string> {
+  const found: Record<string, string> = {};
   for (const name of propagatedHeaders) {
-    const value = context.requestHeader.get(name);
-    if (value !== null) headers.set(name, value);
+    const value = header.get(name);
+    if (value !== null) found[name] = value;
   }
+  return found;
+}
+
+function fromContext(context: Context): CallOptions {
+  const headers = new Headers(propagated(context.requestHeader));
   return { signal: context.signal, timeoutMs: context.timeoutMs(), headers };
 }
 

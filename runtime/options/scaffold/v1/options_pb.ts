@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file scaffold/v1/options.proto.
  */
 export const file_scaffold_v1_options: GenFile = /*@__PURE__*/
-  fileDesc("ChlzY2FmZm9sZC92MS9vcHRpb25zLnByb3RvEgtzY2FmZm9sZC52MSIxCg5TZXJ2aWNlT3B0aW9ucxIQCghlbnRpdGllcxgBIAMoCRINCgVjYWxscxgCIAMoCSKIAQoNTWV0aG9kT3B0aW9ucxISCgp0aW1lb3V0X21zGAEgASgNEhcKD2lkZW1wb3RlbmN5X2tleRgCIAEoCRIhCgVyZWFkcxgKIAEoDjISLnNjYWZmb2xkLnYxLlJlYWRzEicKCGRlZmVycmVkGAsgASgLMhUuc2NhZmZvbGQudjEuRGVmZXJyZWQiKAoIRGVmZXJyZWQSDQoFZmllbGQYASABKAkSDQoFdmFsdWUYAiABKAkiegoNRW50aXR5T3B0aW9ucxINCgV0YWJsZRgBIAEoCRIhCgVpbmRleBgCIAMoCzISLnNjYWZmb2xkLnYxLkluZGV4EiEKBWNhY2hlGAMgASgLMhIuc2NhZmZvbGQudjEuQ2FjaGUSFAoMcmVuYW1lZF9mcm9tGAQgASgJIh4KDEZpZWxkT3B0aW9ucxIOCgZjb2x1bW4YASABKAkiJwoFSW5kZXgSDgoGZmllbGRzGAEgAygJEg4KBnVuaXF1ZRgCIAEoCCJSCgVDYWNoZRINCgV0dGxfcxgBIAEoDRIYChBzdGFsZV9pZl9lcnJvcl9zGAIgASgNEiAKGHN0YWxlX3doaWxlX3JldmFsaWRhdGVfcxgDIAEoDSpECgVSZWFkcxIVChFSRUFEU19VTlNQRUNJRklFRBAAEhEKDVJFQURTX1BSSU1BUlkQARIRCg1SRUFEU19SRVBMSUNBEAI6WAoHc2VydmljZRIfLmdvb2dsZS5wcm90b2J1Zi5TZXJ2aWNlT3B0aW9ucxiUvhAgASgLMhsuc2NhZmZvbGQudjEuU2VydmljZU9wdGlvbnNSB3NlcnZpY2U6VAoGbWV0aG9kEh4uZ29vZ2xlLnByb3RvYnVmLk1ldGhvZE9wdGlvbnMYlL4QIAEoCzIaLnNjYWZmb2xkLnYxLk1ldGhvZE9wdGlvbnNSBm1ldGhvZDpVCgZlbnRpdHkSHy5nb29nbGUucHJvdG9idWYuTWVzc2FnZU9wdGlvbnMYlL4QIAEoCzIaLnNjYWZmb2xkLnYxLkVudGl0eU9wdGlvbnNSBmVudGl0eTpQCgVmaWVsZBIdLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE9wdGlvbnMYlL4QIAEoCzIZLnNjYWZmb2xkLnYxLkZpZWxkT3B0aW9uc1IFZmllbGRiBnByb3RvMw", [file_google_protobuf_descriptor]);
+  fileDesc("ChlzY2FmZm9sZC92MS9vcHRpb25zLnByb3RvEgtzY2FmZm9sZC52MSJeCg5TZXJ2aWNlT3B0aW9ucxIQCghlbnRpdGllcxgBIAMoCRINCgVjYWxscxgCIAMoCRIrCghjb25zdW1lcxgDIAMoCzIZLnNjYWZmb2xkLnYxLlN1YnNjcmlwdGlvbiKsAQoMU3Vic2NyaXB0aW9uEg0KBWV2ZW50GAEgASgJEhMKC2NvbmN1cnJlbmN5GAIgASgNEg0KBWJhdGNoGAMgASgNEhIKCnRpbWVvdXRfbXMYBCABKA0SJwoFcmV0cnkYBSABKAsyGC5zY2FmZm9sZC52MS5SZXRyeVBvbGljeRIsCgtkZWFkX2xldHRlchgGIAEoDjIXLnNjYWZmb2xkLnYxLkRlYWRMZXR0ZXIicwoLUmV0cnlQb2xpY3kSFAoMbWF4X2F0dGVtcHRzGAEgASgNEhoKEmluaXRpYWxfYmFja29mZl9tcxgCIAEoDRIWCg5tYXhfYmFja29mZl9tcxgDIAEoDRIaChJiYWNrb2ZmX211bHRpcGxpZXIYBCABKAEimwEKDU1ldGhvZE9wdGlvbnMSEgoKdGltZW91dF9tcxgBIAEoDRIXCg9pZGVtcG90ZW5jeV9rZXkYAiABKAkSIQoFcmVhZHMYCiABKA4yEi5zY2FmZm9sZC52MS5SZWFkcxInCghkZWZlcnJlZBgLIAEoCzIVLnNjYWZmb2xkLnYxLkRlZmVycmVkEhEKCXB1Ymxpc2hlcxgNIAMoCSIoCghEZWZlcnJlZBINCgVmaWVsZBgBIAEoCRINCgV2YWx1ZRgCIAEoCSJ6Cg1FbnRpdHlPcHRpb25zEg0KBXRhYmxlGAEgASgJEiEKBWluZGV4GAIgAygLMhIuc2NhZmZvbGQudjEuSW5kZXgSIQoFY2FjaGUYAyABKAsyEi5zY2FmZm9sZC52MS5DYWNoZRIUCgxyZW5hbWVkX2Zyb20YBCABKAkiYgoMRXZlbnRPcHRpb25zEg0KBXRvcGljGAEgASgJEgsKA2tleRgCIAEoCRISCgpwYXJ0aXRpb25zGAMgASgNEhMKC3JldGVudGlvbl9oGAQgASgNEg0KBXF1ZXVlGAUgASgIIh4KDEZpZWxkT3B0aW9ucxIOCgZjb2x1bW4YASABKAkiJwoFSW5kZXgSDgoGZmllbGRzGAEgAygJEg4KBnVuaXF1ZRgCIAEoCCJSCgVDYWNoZRINCgV0dGxfcxgBIAEoDRIYChBzdGFsZV9pZl9lcnJvcl9zGAIgASgNEiAKGHN0YWxlX3doaWxlX3JldmFsaWRhdGVfcxgDIAEoDSpVCgpEZWFkTGV0dGVyEhsKF0RFQURfTEVUVEVSX1VOU1BFQ0lGSUVEEAASFAoQREVBRF9MRVRURVJfU0tJUBABEhQKEERFQURfTEVUVEVSX1BBUksQAipECgVSZWFkcxIVChFSRUFEU19VTlNQRUNJRklFRBAAEhEKDVJFQURTX1BSSU1BUlkQARIRCg1SRUFEU19SRVBMSUNBEAI6WAoHc2VydmljZRIfLmdvb2dsZS5wcm90b2J1Zi5TZXJ2aWNlT3B0aW9ucxiUvhAgASgLMhsuc2NhZmZvbGQudjEuU2VydmljZU9wdGlvbnNSB3NlcnZpY2U6VAoGbWV0aG9kEh4uZ29vZ2xlLnByb3RvYnVmLk1ldGhvZE9wdGlvbnMYlL4QIAEoCzIaLnNjYWZmb2xkLnYxLk1ldGhvZE9wdGlvbnNSBm1ldGhvZDpVCgZlbnRpdHkSHy5nb29nbGUucHJvdG9idWYuTWVzc2FnZU9wdGlvbnMYlL4QIAEoCzIaLnNjYWZmb2xkLnYxLkVudGl0eU9wdGlvbnNSBmVudGl0eTpSCgVldmVudBIfLmdvb2dsZS5wcm90b2J1Zi5NZXNzYWdlT3B0aW9ucxiVvhAgASgLMhkuc2NhZmZvbGQudjEuRXZlbnRPcHRpb25zUgVldmVudDpQCgVmaWVsZBIdLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE9wdGlvbnMYlL4QIAEoCzIZLnNjYWZmb2xkLnYxLkZpZWxkT3B0aW9uc1IFZmllbGRiBnByb3RvMw", [file_google_protobuf_descriptor]);
 
 /**
  * Options of a service. A service without them is served and called, but not run by this system.
@@ -38,6 +38,13 @@ export type ServiceOptions = Message<"scaffold.v1.ServiceOptions"> & {
    * @generated from field: repeated string calls = 2;
    */
   calls: string[];
+
+  /**
+   * The events that it consumes. A service is one group: each event is handled by one of its instances.
+   *
+   * @generated from field: repeated scaffold.v1.Subscription consumes = 3;
+   */
+  consumes: Subscription[];
 };
 
 /**
@@ -46,6 +53,105 @@ export type ServiceOptions = Message<"scaffold.v1.ServiceOptions"> & {
  */
 export const ServiceOptionsSchema: GenMessage<ServiceOptions> = /*@__PURE__*/
   messageDesc(file_scaffold_v1_options, 0);
+
+/**
+ * What a service does with the events of one type.
+ *
+ * @generated from message scaffold.v1.Subscription
+ */
+export type Subscription = Message<"scaffold.v1.Subscription"> & {
+  /**
+   * The event. Names resolve from the service's package: "shop.orders.v1.OrderPlaced".
+   *
+   * @generated from field: string event = 1;
+   */
+  event: string;
+
+  /**
+   * How many keys are worked on at a time in one instance. Default 8.
+   *
+   * @generated from field: uint32 concurrency = 2;
+   */
+  concurrency: number;
+
+  /**
+   * The most events that one instance takes at a time from one partition. Default 100.
+   *
+   * @generated from field: uint32 batch = 3;
+   */
+  batch: number;
+
+  /**
+   * The longest that handling one event may take, in milliseconds. Default 30,000.
+   *
+   * @generated from field: uint32 timeout_ms = 4;
+   */
+  timeoutMs: number;
+
+  /**
+   * When an event whose handler failed is tried again. Meanwhile later events of its key wait; other keys go on.
+   *
+   * @generated from field: scaffold.v1.RetryPolicy retry = 5;
+   */
+  retry?: RetryPolicy | undefined;
+
+  /**
+   * What becomes of an event's key once its last try has failed. Default: DEAD_LETTER_SKIP.
+   *
+   * @generated from field: scaffold.v1.DeadLetter dead_letter = 6;
+   */
+  deadLetter: DeadLetter;
+};
+
+/**
+ * Describes the message scaffold.v1.Subscription.
+ * Use `create(SubscriptionSchema)` to create a new message.
+ */
+export const SubscriptionSchema: GenMessage<Subscription> = /*@__PURE__*/
+  messageDesc(file_scaffold_v1_options, 1);
+
+/**
+ * Tries and the pauses between them, in the words of gRPC's service config. Each pause is shortened at random by up to
+ * a half, so that those who failed together do not come back together.
+ *
+ * @generated from message scaffold.v1.RetryPolicy
+ */
+export type RetryPolicy = Message<"scaffold.v1.RetryPolicy"> & {
+  /**
+   * How often it is tried in all. Default 10.
+   *
+   * @generated from field: uint32 max_attempts = 1;
+   */
+  maxAttempts: number;
+
+  /**
+   * The pause after the first try, in milliseconds. Default 200.
+   *
+   * @generated from field: uint32 initial_backoff_ms = 2;
+   */
+  initialBackoffMs: number;
+
+  /**
+   * The longest pause, in milliseconds. Default 60,000.
+   *
+   * @generated from field: uint32 max_backoff_ms = 3;
+   */
+  maxBackoffMs: number;
+
+  /**
+   * How many times as long each pause is as the one before. Default 2.
+   *
+   * @generated from field: double backoff_multiplier = 4;
+   */
+  backoffMultiplier: number;
+};
+
+/**
+ * Describes the message scaffold.v1.RetryPolicy.
+ * Use `create(RetryPolicySchema)` to create a new message.
+ */
+export const RetryPolicySchema: GenMessage<RetryPolicy> = /*@__PURE__*/
+  messageDesc(file_scaffold_v1_options, 2);
 
 /**
  * Options of a method.
@@ -82,6 +188,14 @@ export type MethodOptions = Message<"scaffold.v1.MethodOptions"> & {
    * @generated from field: scaffold.v1.Deferred deferred = 11;
    */
   deferred?: Deferred | undefined;
+
+  /**
+   * The events that it publishes, in the transaction of what they tell of. An event has one service that publishes it.
+   * Names resolve from the service's package: "OrderPlaced".
+   *
+   * @generated from field: repeated string publishes = 13;
+   */
+  publishes: string[];
 };
 
 /**
@@ -89,7 +203,7 @@ export type MethodOptions = Message<"scaffold.v1.MethodOptions"> & {
  * Use `create(MethodOptionsSchema)` to create a new message.
  */
 export const MethodOptionsSchema: GenMessage<MethodOptions> = /*@__PURE__*/
-  messageDesc(file_scaffold_v1_options, 1);
+  messageDesc(file_scaffold_v1_options, 3);
 
 /**
  * How a write is answered that was taken down, and is still to be made. Every caller of the method must expect that
@@ -118,7 +232,7 @@ export type Deferred = Message<"scaffold.v1.Deferred"> & {
  * Use `create(DeferredSchema)` to create a new message.
  */
 export const DeferredSchema: GenMessage<Deferred> = /*@__PURE__*/
-  messageDesc(file_scaffold_v1_options, 2);
+  messageDesc(file_scaffold_v1_options, 4);
 
 /**
  * Options of an entity.
@@ -161,7 +275,59 @@ export type EntityOptions = Message<"scaffold.v1.EntityOptions"> & {
  * Use `create(EntityOptionsSchema)` to create a new message.
  */
 export const EntityOptionsSchema: GenMessage<EntityOptions> = /*@__PURE__*/
-  messageDesc(file_scaffold_v1_options, 3);
+  messageDesc(file_scaffold_v1_options, 5);
+
+/**
+ * Options of an event.
+ *
+ * @generated from message scaffold.v1.EventOptions
+ */
+export type EventOptions = Message<"scaffold.v1.EventOptions"> & {
+  /**
+   * The topic that holds its events, and no others. Default: its package without the version, and its name:
+   * "shop.orders.order-placed".
+   *
+   * @generated from field: string topic = 1;
+   */
+  topic: string;
+
+  /**
+   * The field that orders them: events with the same value are handled one after the other, as they were published. A
+   * string, a whole number, or a bool. Default: each event stands for itself.
+   *
+   * @generated from field: string key = 2;
+   */
+  key: string;
+
+  /**
+   * In how many parts the topic is kept, and so by how many instances of a service it can be consumed at a time.
+   * Default 8.
+   *
+   * @generated from field: uint32 partitions = 3;
+   */
+  partitions: number;
+
+  /**
+   * How long events are kept, for new consumers and for replay, in hours. Default 168, a week.
+   *
+   * @generated from field: uint32 retention_h = 4;
+   */
+  retentionH: number;
+
+  /**
+   * Whether it is sent from point to point: one service consumes it, and a second one is a mistake.
+   *
+   * @generated from field: bool queue = 5;
+   */
+  queue: boolean;
+};
+
+/**
+ * Describes the message scaffold.v1.EventOptions.
+ * Use `create(EventOptionsSchema)` to create a new message.
+ */
+export const EventOptionsSchema: GenMessage<EventOptions> = /*@__PURE__*/
+  messageDesc(file_scaffold_v1_options, 6);
 
 /**
  * Options of an entity's field.
@@ -183,7 +349,7 @@ export type FieldOptions = Message<"scaffold.v1.FieldOptions"> & {
  * Use `create(FieldOptionsSchema)` to create a new message.
  */
 export const FieldOptionsSchema: GenMessage<FieldOptions> = /*@__PURE__*/
-  messageDesc(file_scaffold_v1_options, 4);
+  messageDesc(file_scaffold_v1_options, 7);
 
 /**
  * One index of an entity's table.
@@ -211,7 +377,7 @@ export type Index = Message<"scaffold.v1.Index"> & {
  * Use `create(IndexSchema)` to create a new message.
  */
 export const IndexSchema: GenMessage<Index> = /*@__PURE__*/
-  messageDesc(file_scaffold_v1_options, 5);
+  messageDesc(file_scaffold_v1_options, 8);
 
 /**
  * How an entity's rows are cached in the service that owns them: single ones by primary key, and pages of lists.
@@ -247,7 +413,41 @@ export type Cache = Message<"scaffold.v1.Cache"> & {
  * Use `create(CacheSchema)` to create a new message.
  */
 export const CacheSchema: GenMessage<Cache> = /*@__PURE__*/
-  messageDesc(file_scaffold_v1_options, 6);
+  messageDesc(file_scaffold_v1_options, 9);
+
+/**
+ * What becomes of a key when one of its events goes to the dead letters.
+ *
+ * @generated from enum scaffold.v1.DeadLetter
+ */
+export enum DeadLetter {
+  /**
+   * As DEAD_LETTER_SKIP.
+   *
+   * @generated from enum value: DEAD_LETTER_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * The key goes on without it.
+   *
+   * @generated from enum value: DEAD_LETTER_SKIP = 1;
+   */
+  SKIP = 1,
+
+  /**
+   * The key stays where it is, and its later events wait, until somebody redrives or discards the event.
+   *
+   * @generated from enum value: DEAD_LETTER_PARK = 2;
+   */
+  PARK = 2,
+}
+
+/**
+ * Describes the enum scaffold.v1.DeadLetter.
+ */
+export const DeadLetterSchema: GenEnum<DeadLetter> = /*@__PURE__*/
+  enumDesc(file_scaffold_v1_options, 0);
 
 /**
  * Which servers of the database may answer a method's reads.
@@ -281,7 +481,7 @@ export enum Reads {
  * Describes the enum scaffold.v1.Reads.
  */
 export const ReadsSchema: GenEnum<Reads> = /*@__PURE__*/
-  enumDesc(file_scaffold_v1_options, 0);
+  enumDesc(file_scaffold_v1_options, 1);
 
 /**
  * What this service owns and whom it may call.
@@ -308,10 +508,18 @@ export const entity: GenExtension<MessageOptions, EntityOptions> = /*@__PURE__*/
   extDesc(file_scaffold_v1_options, 2);
 
 /**
+ * Makes this message an event: something that has happened, published to whoever consumes it.
+ *
+ * @generated from extension: scaffold.v1.EventOptions event = 270101;
+ */
+export const event: GenExtension<MessageOptions, EventOptions> = /*@__PURE__*/
+  extDesc(file_scaffold_v1_options, 3);
+
+/**
  * How this field of an entity is kept.
  *
  * @generated from extension: scaffold.v1.FieldOptions field = 270100;
  */
 export const field: GenExtension<FieldOptions$1, FieldOptions> = /*@__PURE__*/
-  extDesc(file_scaffold_v1_options, 3);
+  extDesc(file_scaffold_v1_options, 4);
 

@@ -1,0 +1,128 @@
+import { getOption, type Registry } from "@bufbuild/protobuf";
+import {
+  DeadLetter,
+  method as methodOption,
+  type Subscription as SubscriptionOptions,
+  service as serviceOption,
+} from "@protoscaffold/runtime/options/scaffold/v1/options_pb.js";
+import type { Event, Method, Service, Subscription } from "./contract.js";
+import type { EventDraft } from "./event.js";
+import type { Findings } from "./findings.js";
+import { resolve } from "./names.js";
+
+const SCAFFOLD = 270100;
+const CONSUMES = 3;
+const PUBLISHES = 13;
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+type Drafts = ReadonlyMap<string, EventDraft>;
+
+/** Fills in what a service consumes, and what its methods publish. */
+export function linkEvents(
+  service: Service & { consumes: Subscription[]; methods: readonly (Method & { publishes: Event[] })[] },
+  registry: Registry,
+  events: Drafts,
+  findings: Findings,
+): void {
+  getOption(service.desc, serviceOption).consumes.forEach((options, position) => {
+    const at = [SCAFFOLD, CONSUMES, position];
+    const event = findEvent(options.event, service, service.desc, at, registry, events, findings);
+    if (event === undefined) return;
+    const other = service.consumes.find((subscription) => subscription.event.handler === event.handler);
+    if (other !== undefined) {
+      findings.error(
+        "EVENT_SUBSCRIPTION",
+        service.desc,
+        other.event === event
+          ? `${service.desc.name} consumes ${event.desc.name} twice: remove one.`
+          : `${service.desc.name}'s handler ${event.handler} would be for both ${other.event.desc.typeName} and ${event.desc.typeName}: rename one.`,
+        at,
+      );
+      return;
+    }
+    event.consumers.push(service);
+    service.consumes.push(subscription(event, options, service, at, findings));
+  });
+  for (const method of service.methods) {
+    getOption(method.desc, methodOption).publishes.forEach((name, position) => {
+      const at = [SCAFFOLD, PUBLISHES, position];
+      const event = findEvent(name, service, method.desc, at, registry, events, findings);
+      if (event === undefined || method.publishes.includes(event)) return;
+      if (!service.run) {
+        findings.error(
+          "EVENT_PUBLISHER",
+          method.desc,
+          `${service.desc.name} is not run by this system, so it publishes nothing: give it option (scaffold.v1.service).`,
+          at,
+        );
+        return;
+      }
+      method.publishes.push(event);
+      if (!event.publishers.includes(service)) event.publishers.push(service);
+    });
+  }
+}
+
+function findEvent(
+  name: string,
+  service: Service,
+  desc: Service["desc"] | Method["desc"],
+  at: number[],
+  registry: Registry,
+  events: Drafts,
+  findings: Findings,
+): EventDraft | undefined {
+  const message = resolve(registry, "message", name, service.desc.file.proto.package);
+  if (message === undefined) {
+    return findings.error(
+      "OPTION_NAME_UNKNOWN",
+      desc,
+      `No message is called ${name} here: name it from the package on, or declare it.`,
+      at,
+    );
+  }
+  const event = events.get(message.typeName);
+  if (event !== undefined) return event;
+  return findings.error(
+    "EVENT_UNDECLARED",
+    desc,
+    `${message.typeName} is no event: give it option (scaffold.v1.event).`,
+    at,
+  );
+}
+
+function subscription(
+  event: Event,
+  { concurrency, batch, timeoutMs, retry, deadLetter }: SubscriptionOptions,
+  service: Service,
+  at: number[],
+  findings: Findings,
+): Subscription {
+  const fault = (message: string) => findings.error("EVENT_SUBSCRIPTION", service.desc, message, at);
+  const { maxAttempts = 0, initialBackoffMs = 0, maxBackoffMs = 0, backoffMultiplier = 0 } = retry ?? {};
+  if (Math.max(timeoutMs, initialBackoffMs, maxBackoffMs) > LONGEST_TIMER_MS) {
+    fault(`A time of ${event.desc.name} is longer than a timer runs (24 days): shorten it.`);
+  }
+  if (backoffMultiplier !== 0 && !(backoffMultiplier >= 1 && backoffMultiplier <= 100)) {
+    fault(`backoff_multiplier is ${backoffMultiplier}: it is from 1 to 100.`);
+  }
+  if (concurrency > 1000 || batch > 10_000) {
+    fault("More than 1,000 keys at a time, or 10,000 events in a batch, is not kept in memory: ask for fewer.");
+  }
+  if (DeadLetter[deadLetter] === undefined) {
+    fault(`dead_letter is ${deadLetter}, which means nothing: say DEAD_LETTER_SKIP or DEAD_LETTER_PARK.`);
+  }
+  return {
+    event,
+    concurrency: concurrency || 8,
+    batch: batch || 100,
+    timeoutMs: timeoutMs || 30_000,
+    retry: {
+      maxAttempts: maxAttempts || 10,
+      initialBackoffMs: initialBackoffMs || 200,
+      maxBackoffMs: maxBackoffMs || 60_000,
+      backoffMultiplier: backoffMultiplier || 2,
+    },
+    parks: deadLetter === DeadLetter.PARK,
+  };
+}

@@ -1,0 +1,314 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
+import { sql } from "drizzle-orm";
+import type { Data } from "../data/data.js";
+import { isDatabaseOutage } from "../data/errors.js";
+import type { Logger } from "../observe/log.js";
+import type { Metrics } from "../observe/metrics.js";
+import { propagatedHeaders } from "../rpc/client-options.js";
+import { custody, type Item, itemOf, type Waiting } from "./custody.js";
+import { type ConsumerContext, type ConsumerHandler, type Delivery, Unprocessable } from "./delivery.js";
+import type { RetryPolicy, SubscriptionSpec } from "./event.js";
+import type { ReceivedRecord } from "./record.js";
+import { Slots } from "./slots.js";
+
+export interface ConsumerOptions {
+  /** Who consumes: the service's short name. */
+  readonly group: string;
+  readonly data: Data;
+  readonly subscriptions: readonly { readonly spec: SubscriptionSpec; readonly handler: ConsumerHandler }[];
+  readonly log: Logger;
+  readonly metrics: Metrics;
+}
+
+/** How often lines are looked at that another process has left, in milliseconds. */
+const POLL_MS = 1000;
+const PRUNE_INTERVAL_MS = 60_000;
+/** How many tries at most are made again at a time. */
+const LANES = 4;
+const LONGEST_REASON = 2000;
+
+interface Subscription {
+  readonly spec: SubscriptionSpec;
+  readonly handler: ConsumerHandler;
+  readonly slots: Slots;
+}
+
+/**
+ * Handles a group's events, each once: what its handler does in its transaction, and the note that it was taken, are
+ * committed together. An event that fails waits in the group's own database, with all later ones of its key behind it,
+ * until a try succeeds or the last one has failed; then it goes to the dead letters. So the broker is never held up by an
+ * event, and all brokers behave alike.
+ */
+export class Consumer {
+  readonly #options: ConsumerOptions;
+  readonly #subscriptions: ReadonlyMap<string, Subscription>;
+  readonly #closing = new AbortController();
+  readonly #working: Promise<void>;
+  #wakeUp: (() => void) | undefined;
+  #prunedAt = Date.now();
+
+  constructor(options: ConsumerOptions) {
+    this.#options = options;
+    this.#subscriptions = new Map(
+      options.subscriptions.map(({ spec, handler }) => [
+        spec.event.topic,
+        { spec, handler, slots: new Slots(spec.concurrency) },
+      ]),
+    );
+    this.#working = this.#retryLines();
+  }
+
+  /** Settles records of one partition: they are handled, wait for another try, or are dead letters. Rejects during an outage. */
+  handle = async (records: readonly ReceivedRecord[], signal: AbortSignal): Promise<void> => {
+    const { group } = this.#options;
+    const lines = new Map<string, Item[]>();
+    for (const record of records) {
+      const { replaygroup, id } = record.attributes;
+      if (replaygroup !== undefined && replaygroup !== group) continue;
+      // What has no name is known by its place.
+      const named = id ? record : { ...record, attributes: { ...record.attributes, id: record.position } };
+      const item = itemOf(group, named);
+      const line = `${record.topic}\n${item.line}`;
+      const before = lines.get(line);
+      if (before === undefined) lines.set(line, [item]);
+      else before.push(item);
+    }
+    const settled = await Promise.allSettled([...lines.values()].map((items) => this.#line(items, signal)));
+    for (const result of settled) if (result.status === "rejected") throw result.reason;
+  };
+
+  /** Ends what is under way. Called after the broker hands nothing out any more. */
+  async close(): Promise<void> {
+    this.#closing.abort();
+    this.#wakeUp?.();
+    await this.#working;
+  }
+
+  async #line(items: readonly Item[], signal: AbortSignal): Promise<void> {
+    for (const item of items) {
+      const subscription = this.#subscriptions.get(item.record.topic);
+      if (subscription === undefined) continue;
+      await subscription.slots.run(async () => {
+        signal.throwIfAborted();
+        await this.#take(item, subscription);
+      });
+    }
+  }
+
+  async #take(item: Item, subscription: Subscription): Promise<void> {
+    const { data, metrics } = this.#options;
+    const { topic } = item.record;
+    const handle = (tx: ConsumerContext["tx"]) => this.#call(item, subscription, 1, tx);
+    const options = { repeatable: true, trace: () => traceOf(item) };
+    try {
+      const isHandled = await data.transaction(async (tx) => {
+        if (!(await custody.take(tx.db, item))) return false;
+        await handle(tx);
+        return true;
+      }, options);
+      if (isHandled) return this.#handled(item);
+      const outcome = await data.transaction(async (tx) => {
+        const queued = await custody.queue(tx.db, item);
+        if (queued === "first") await handle(tx);
+        return queued;
+      }, options);
+      if (outcome === "first") this.#handled(item);
+      else if (!outcome) metrics.eventRepeated(topic);
+    } catch (error) {
+      if (isDatabaseOutage(error)) throw error;
+      await this.#failed(item, subscription.spec, error, (tx, pauseMs, reason) =>
+        custody.park(tx.db, item, pauseMs, reason),
+      );
+    }
+  }
+
+  /** Notes a failure: the event waits for its next try, or is dead. */
+  async #failed(
+    item: Item & Partial<Waiting>,
+    { retry, deadLetter }: SubscriptionSpec,
+    error: unknown,
+    note: (tx: ConsumerContext["tx"], pauseMs: number, reason: string) => Promise<Waiting | undefined>,
+  ): Promise<void> {
+    const { data, log, metrics } = this.#options;
+    const { topic, attributes } = item.record;
+    const reason = reasonOf(error);
+    const attempt = (item.attempts ?? 0) + 1;
+    const isLast = error instanceof Unprocessable || attempt >= retry.maxAttempts;
+    const pauseMs = isLast ? 0 : pauseAfter(attempt, retry);
+    const waiting = await data.transaction(async (tx) => {
+      const noted = await note(tx, pauseMs, reason);
+      if (noted !== undefined && isLast) await custody.die(tx.db, noted, deadLetter === "park", reason);
+      return noted;
+    });
+    if (waiting === undefined) return;
+    const what = { topic, event: attributes.id, key: item.record.key, attempt, err: error };
+    if (isLast) {
+      metrics.eventDead(topic);
+      log.error(what, "an event goes to the dead letters");
+    } else {
+      metrics.eventFailed(topic);
+      log.warn({ ...what, againInMs: Math.round(pauseMs) }, "an event failed, and is tried again");
+      setTimeout(() => this.#wakeUp?.(), pauseMs).unref();
+    }
+  }
+
+  #handled({ record: { topic, attributes } }: Item): void {
+    const seconds = (Date.now() - Date.parse(attributes.time ?? "")) / 1000;
+    this.#options.metrics.eventHandled(topic, Number.isNaN(seconds) ? undefined : Math.max(0, seconds));
+  }
+
+  /** Calls the handler, for as long as it may take. */
+  async #call(item: Item, { spec, handler }: Subscription, attempt: number, tx: ConsumerContext["tx"]): Promise<void> {
+    const { attributes, key } = item.record;
+    const delivery: Delivery = {
+      event: decode(item, spec),
+      id: item.name.id,
+      source: item.name.source,
+      key,
+      time: new Date(attributes.time ?? 0),
+      attempt,
+      replay: Number(item.name.replay),
+      attributes,
+    };
+    const { signal, within, end } = timeLimit(spec.timeoutMs);
+    try {
+      const call = { signal, timeoutMs: spec.timeoutMs, headers: traceOf(item) };
+      await within(Promise.resolve(handler(delivery, { tx, signal, call })));
+    } finally {
+      end();
+    }
+  }
+
+  /** Tries again what waits, line by line, whenever its time has come. */
+  async #retryLines(): Promise<void> {
+    const { data, group, log, metrics } = { ...this.#options };
+    while (!this.#closing.signal.aborted) {
+      let pauseMs = POLL_MS;
+      try {
+        await Promise.all(
+          Array.from({ length: LANES }, async () => {
+            while (!this.#closing.signal.aborted && (await this.#retryOne()));
+          }),
+        );
+        await this.#prune();
+        const state = await data.transaction(async (tx) => ({
+          nextDueMs: await custody.nextDueMs(tx.db, group),
+          waiting: await custody.count(tx.db, group),
+        }));
+        metrics.eventsWaiting(state.waiting.waiting, state.waiting.dead);
+        pauseMs = Math.min(POLL_MS, Math.max(10, state.nextDueMs ?? POLL_MS));
+      } catch (error) {
+        if (!isDatabaseOutage(error)) log.error({ err: error }, "what waits could not be tried again");
+      }
+      await this.#pause(pauseMs);
+    }
+  }
+
+  /** Tries the head of one line that is due. False: none is. */
+  async #retryOne(): Promise<boolean> {
+    const { data, group } = this.#options;
+    let found: Waiting | undefined;
+    try {
+      await data.transaction(
+        async (tx) => {
+          found = await custody.due(tx.db, group);
+          if (found === undefined) return;
+          const subscription = this.#subscriptions.get(found.record.topic);
+          if (subscription === undefined) throw new Unprocessable(`${group} no longer consumes ${found.record.topic}`);
+          await this.#call(found, subscription, found.attempts + 1, tx);
+          await custody.finish(tx.db, found);
+        },
+        { trace: () => (found === undefined ? {} : traceOf(found)) },
+      );
+      if (found !== undefined) this.#handled(found);
+    } catch (error) {
+      const waiting = found;
+      if (waiting === undefined || isDatabaseOutage(error)) throw error;
+      const spec = this.#subscriptions.get(waiting.record.topic)?.spec ?? given;
+      await this.#failed(waiting, spec, error, (tx, pauseMs, reason) =>
+        custody.postpone(tx.db, waiting, pauseMs, reason),
+      );
+    }
+    return found !== undefined;
+  }
+
+  /** Forgets names that no broker brings again. */
+  async #prune(): Promise<void> {
+    if (Date.now() - this.#prunedAt < PRUNE_INTERVAL_MS) return;
+    this.#prunedAt = Date.now();
+    const keptMs = 2 * Math.max(...this.#options.subscriptions.map(({ spec }) => spec.event.retentionMs));
+    await this.#options.data.transaction((tx) =>
+      tx.db.execute(sql`DELETE FROM "scaffold_inbox" WHERE "taken_at" < now() - ${keptMs} * interval '1 ms'`),
+    );
+  }
+
+  async #pause(ms: number): Promise<void> {
+    if (this.#closing.signal.aborted) return;
+    const timer = new AbortController();
+    const woken = new Promise<void>((resolve) => {
+      this.#wakeUp = resolve;
+    });
+    await Promise.race([woken, sleep(ms, undefined, { signal: timer.signal }).catch(() => undefined)]);
+    this.#wakeUp = undefined;
+    timer.abort();
+  }
+}
+
+/** For what nobody consumes any more: it is given up, and may be redriven. */
+const given = {
+  retry: { maxAttempts: 1, initialBackoffMs: 0, maxBackoffMs: 0, backoffMultiplier: 1 },
+  deadLetter: "skip",
+} as SubscriptionSpec;
+
+/** The message in a record. What cannot be read does not get better by trying. */
+function decode({ record }: Item, { event }: SubscriptionSpec): MessageShape<DescMessage> {
+  const { typeName } = event.schema;
+  const { type = "" } = record.attributes;
+  if (type !== typeName) {
+    throw new Unprocessable(`its type is ${type === "" ? "not said" : type}, and ${typeName} was expected`);
+  }
+  try {
+    return event.codec.decode(record.payload);
+  } catch (error) {
+    throw new Unprocessable(`its bytes are no ${typeName}: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+function timeLimit(timeoutMs: number) {
+  const controller = new AbortController();
+  let timer: NodeJS.Timeout | undefined;
+  const over = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      const error = new Error(`the handler took more than ${timeoutMs} ms`);
+      controller.abort(error);
+      reject(error);
+    }, timeoutMs);
+  });
+  return {
+    signal: controller.signal,
+    within: <T>(work: Promise<T>): Promise<T> => Promise.race([work, over]),
+    end: () => clearTimeout(timer),
+  };
+}
+
+function pauseAfter(attempt: number, { initialBackoffMs, maxBackoffMs, backoffMultiplier }: RetryPolicy): number {
+  const pause = Math.min(maxBackoffMs, initialBackoffMs * backoffMultiplier ** (attempt - 1));
+  return pause * (1 - Math.random() / 2);
+}
+
+function reasonOf(error: unknown): string {
+  return (error instanceof Error ? `${error.name}: ${error.message}` : String(error))
+    .replaceAll("\0", "")
+    .slice(0, LONGEST_REASON);
+}
+
+/** What goes on of the trace that an event belongs to. */
+function traceOf({ record: { attributes } }: Item): Record<string, string> {
+  return Object.fromEntries(
+    propagatedHeaders.flatMap((name) => {
+      const value = attributes[name.replaceAll("-", "")];
+      return value === undefined ? [] : [[name, value]];
+    }),
+  );
+}

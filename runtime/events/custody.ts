@@ -1,0 +1,190 @@
+import { sql } from "drizzle-orm";
+import type { DatabaseTransaction } from "../data/driver.js";
+import type { EventRecord } from "./record.js";
+
+/** What names an event to the group that takes it. */
+export interface EventName {
+  readonly group: string;
+  readonly source: string;
+  readonly id: string;
+  /** The replay that it came with; "0": none. */
+  readonly replay: string;
+}
+
+/** A record under the names that its group keeps it by. */
+export interface Item {
+  readonly name: EventName;
+  readonly record: EventRecord;
+  /** What it waits in line with: its key, or itself if it has none. */
+  readonly line: string;
+}
+
+/** An event that waits for another try, or behind one that does. */
+export interface Waiting extends Item {
+  readonly seq: string;
+  readonly attempts: number;
+}
+
+/** Seconds that are never over, for PostgreSQL. */
+const NEVER = "infinity";
+
+/**
+ * What a group does with records in its own database. Whatever becomes of a record, its name is put into the inbox in the
+ * same transaction, so that a second copy of it finds it there.
+ */
+export const custody = {
+  /**
+   * Takes a record over, to be handled in this transaction. False: it was taken before, or its line waits. One statement,
+   * for this is what every event costs.
+   */
+  async take(tx: DatabaseTransaction, { name, record, line }: Item): Promise<boolean> {
+    const { rowCount } = await tx.execute(sql`
+      INSERT INTO "scaffold_inbox" ("group", "source", "id", "replay")
+      SELECT ${name.group}, ${name.source}, ${name.id}, ${name.replay}::bigint WHERE NOT EXISTS (
+        SELECT FROM "scaffold_waiting" WHERE "group" = ${name.group} AND "topic" = ${record.topic} AND "line" = ${line})
+      ON CONFLICT DO NOTHING`);
+    return rowCount === 1;
+  },
+
+  /** Takes a record over, into its line. False: it was taken before. "first": nobody is before it, so handle it. */
+  async queue(tx: DatabaseTransaction, item: Item): Promise<boolean | "first"> {
+    await lockLine(tx, item);
+    if (!(await enter(tx, item.name))) return false;
+    if (!(await hasLine(tx, item))) return "first";
+    await insert(tx, item, undefined, "");
+    return true;
+  },
+
+  /** Takes over a record that failed: it waits for its next try, at the head of its line. Undefined: it was taken before. */
+  async park(tx: DatabaseTransaction, item: Item, pauseMs: number, reason: string): Promise<Waiting | undefined> {
+    await lockLine(tx, item);
+    if (!(await enter(tx, item.name))) return undefined;
+    return { ...item, seq: await insert(tx, item, pauseMs, reason), attempts: 1 };
+  },
+
+  /** The head of a line whose time has come, locked until the transaction ends. Undefined: there is none. */
+  async due(tx: DatabaseTransaction, group: string): Promise<Waiting | undefined> {
+    const { rows } = await tx.execute(sql`
+      SELECT "seq", "topic", "line", "key", "attributes", "payload", "attempts" FROM "scaffold_waiting"
+      WHERE "group" = ${group} AND "due" <= now() ORDER BY "due" LIMIT 1 FOR UPDATE SKIP LOCKED`);
+    const row = rows[0] as WaitingRow | undefined;
+    if (row === undefined) return undefined;
+    const { seq, topic, line, key, attributes, payload, attempts } = row;
+    return { ...itemOf(group, { topic, key, attributes, payload: new Uint8Array(payload) }), line, seq, attempts };
+  },
+
+  /** How long until a line is due, in milliseconds; undefined: none ever is. */
+  async nextDueMs(tx: DatabaseTransaction, group: string): Promise<number | undefined> {
+    const { rows } = await tx.execute(sql`
+      SELECT extract(epoch FROM min("due") - now()) * 1000 AS "ms" FROM "scaffold_waiting"
+      WHERE "group" = ${group} AND "due" < ${NEVER}`);
+    const ms = (rows[0] as { ms: string | null }).ms;
+    return ms === null ? undefined : Math.max(0, Number(ms));
+  },
+
+  /** How much waits, and how much is dead. */
+  async count(tx: DatabaseTransaction, group: string): Promise<{ waiting: number; dead: number }> {
+    const { rows } = await tx.execute(sql`
+      SELECT (SELECT count(*) FROM "scaffold_waiting" WHERE "group" = ${group})::integer AS "waiting",
+        (SELECT count(*) FROM "scaffold_dead_letters" WHERE "group" = ${group})::integer AS "dead"`);
+    return rows[0] as { waiting: number; dead: number };
+  },
+
+  /** The head of a line was handled: the next one is due. */
+  async finish(tx: DatabaseTransaction, waiting: Waiting): Promise<void> {
+    await lockLine(tx, waiting);
+    await tx.execute(sql`DELETE FROM "scaffold_waiting" WHERE "seq" = ${waiting.seq}`);
+    await promote(tx, waiting);
+  },
+
+  /** The head of a line failed again. Undefined: somebody else has seen to it. */
+  async postpone(
+    tx: DatabaseTransaction,
+    waiting: Waiting,
+    pauseMs: number,
+    reason: string,
+  ): Promise<Waiting | undefined> {
+    const { seq, attempts } = waiting;
+    const { rowCount } = await tx.execute(sql`
+      UPDATE "scaffold_waiting" SET "attempts" = ${attempts + 1}, "due" = now() + ${pauseMs} * interval '1 ms', "reason" = ${reason}
+      WHERE "seq" = ${seq} AND "attempts" = ${attempts}`);
+    return rowCount === 1 ? { ...waiting, attempts: attempts + 1 } : undefined;
+  },
+
+  /** The head of a line, as it now is, is given up; the line goes on, or waits for a person if it is `parked`. */
+  async die(tx: DatabaseTransaction, waiting: Waiting, parked: boolean, reason: string): Promise<boolean> {
+    const { seq, attempts } = waiting;
+    await lockLine(tx, waiting);
+    const { rowCount } = await tx.execute(sql`
+      INSERT INTO "scaffold_dead_letters" ("seq", "group", "topic", "line", "key", "attributes", "payload", "attempts", "reason", "parked")
+      SELECT "seq", "group", "topic", "line", "key", "attributes", "payload", "attempts", ${reason}, ${parked}::boolean
+      FROM "scaffold_waiting" WHERE "seq" = ${seq} AND "attempts" = ${attempts} ON CONFLICT DO NOTHING`);
+    if (rowCount !== 1) return false;
+    if (parked) await tx.execute(sql`UPDATE "scaffold_waiting" SET "due" = ${NEVER} WHERE "seq" = ${seq}`);
+    else {
+      await tx.execute(sql`DELETE FROM "scaffold_waiting" WHERE "seq" = ${seq}`);
+      await promote(tx, waiting);
+    }
+    return true;
+  },
+};
+
+interface WaitingRow {
+  readonly seq: string;
+  readonly topic: string;
+  readonly line: string;
+  readonly key: string;
+  readonly attributes: Record<string, string>;
+  readonly payload: Buffer;
+  readonly attempts: number;
+}
+
+/** A record by the names that its group knows it by. */
+export function itemOf(group: string, record: EventRecord): Item {
+  const { source = "", id = "", replay = "0" } = record.attributes;
+  return { name: { group, source, id, replay }, record, line: record.key || `${source}/${id}/${replay}` };
+}
+
+/** Whoever changes a line does so alone, so that nobody gets behind a head that is about to leave. */
+async function lockLine(tx: DatabaseTransaction, { name, record, line }: Item): Promise<void> {
+  const id = `${name.group}\n${record.topic}\n${line}`;
+  await tx.execute(sql`SELECT pg_advisory_xact_lock(hashtextextended(${id}, 270101))`);
+}
+
+async function enter(tx: DatabaseTransaction, { group, source, id, replay }: EventName): Promise<boolean> {
+  const { rowCount } = await tx.execute(sql`
+    INSERT INTO "scaffold_inbox" ("group", "source", "id", "replay") VALUES (${group}, ${source}, ${id}, ${replay}::bigint)
+    ON CONFLICT DO NOTHING`);
+  return rowCount === 1;
+}
+
+async function hasLine(tx: DatabaseTransaction, { name, record, line }: Item): Promise<boolean> {
+  const { rowCount } = await tx.execute(sql`
+    SELECT FROM "scaffold_waiting" WHERE "group" = ${name.group} AND "topic" = ${record.topic} AND "line" = ${line} LIMIT 1`);
+  return rowCount === 1;
+}
+
+/** Puts a record into its line, to be tried after a pause, or after all that is before it. Answers its place. */
+async function insert(
+  tx: DatabaseTransaction,
+  { name, record, line }: Item,
+  pauseMs: number | undefined,
+  reason: string,
+): Promise<string> {
+  const { payload } = record;
+  const bytes = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
+  const due = pauseMs === undefined ? sql`${NEVER}` : sql`now() + ${pauseMs} * interval '1 ms'`;
+  const { rows } = await tx.execute(sql`
+    INSERT INTO "scaffold_waiting" ("group", "topic", "line", "key", "attributes", "payload", "attempts", "due", "reason")
+    VALUES (${name.group}, ${record.topic}, ${line}, ${record.key}, ${JSON.stringify(record.attributes)}, ${bytes},
+      ${pauseMs === undefined ? 0 : 1}, ${due}, ${reason})
+    RETURNING "seq"`);
+  return (rows[0] as { seq: string }).seq;
+}
+
+async function promote(tx: DatabaseTransaction, { name, record, line }: Item): Promise<void> {
+  await tx.execute(sql`
+    UPDATE "scaffold_waiting" SET "due" = now() WHERE "due" = ${NEVER} AND "seq" = (
+      SELECT min("seq") FROM "scaffold_waiting"
+      WHERE "group" = ${name.group} AND "topic" = ${record.topic} AND "line" = ${line})`);
+}

@@ -1,0 +1,86 @@
+import { randomUUID } from "node:crypto";
+import { create, type DescMessage, type MessageInitShape } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { sql } from "drizzle-orm";
+import type { Database, DatabaseTransaction } from "../data/driver.js";
+import type { EventType } from "./event.js";
+
+/** The channel on which those who have published wake the relay. */
+export const OUTBOX_CHANNEL = "scaffold_outbox";
+
+/** The largest event, in bytes: what brokers take by default (Kafka's `message.max.bytes`), less room for attributes. */
+export const MAX_EVENT_BYTES = 1_000_000 - 16_384;
+
+/** How often the relay in another process is woken, at most, in milliseconds. */
+const WAKE_INTERVAL_MS = 5;
+
+/** Publishes an event in a transaction. */
+export type Publish = <D extends DescMessage>(event: EventType<D>, message: MessageInitShape<D>) => Promise<void>;
+
+export interface OutboxOptions {
+  /** The full name of the service that publishes: CloudEvents' `source`. */
+  readonly source: string;
+  readonly db: Database;
+}
+
+/** Where a service's transactions leave what they publish, for its relay to pass on. */
+export class Outbox {
+  readonly #source: string;
+  readonly #db: Database;
+  #waking: NodeJS.Timeout | undefined;
+  /** The relay in this process, if it is the one that works. */
+  wake: (() => boolean) | undefined;
+
+  constructor({ source, db }: OutboxOptions) {
+    this.#source = source;
+    this.#db = db;
+  }
+
+  /** Publishes within a transaction; `trace` says what goes on of the call that it belongs to. */
+  within(tx: DatabaseTransaction, trace: () => Readonly<Record<string, string>>, published: () => void): Publish {
+    return async (event, init) => {
+      const message = create(event.schema, init);
+      const payload = event.codec.toBytes(message);
+      const name = event.schema.typeName;
+      if (payload.length > MAX_EVENT_BYTES) {
+        throw new ConnectError(
+          `${name} has ${payload.length} bytes, ${MAX_EVENT_BYTES} at most are published: leave out what consumers can ask for`,
+          Code.ResourceExhausted,
+        );
+      }
+      const attributes = {
+        specversion: "1.0",
+        id: randomUUID(),
+        source: this.#source,
+        type: name,
+        time: new Date().toISOString(),
+        datacontenttype: "application/protobuf",
+        // Names of attributes have letters and digits only.
+        ...Object.fromEntries(Object.entries(trace()).map(([header, value]) => [header.replaceAll("-", ""), value])),
+      };
+      const key = event.key?.(message) ?? "";
+      await tx.execute(
+        sql`INSERT INTO "scaffold_outbox" ("topic", "key", "attributes", "payload") VALUES (${event.topic}, ${key}, ${JSON.stringify(attributes)}, ${asBuffer(payload)})`,
+      );
+      published();
+    };
+  }
+
+  /** Something was committed. The relay finds it by itself, a little later, if nobody hears this. */
+  committed(): void {
+    if (this.wake?.() || this.#waking !== undefined) return;
+    // NOTIFY inside the transactions would have all commits wait for each other (PostgreSQL, commands/async.c).
+    this.#waking = setTimeout(() => {
+      this.#waking = undefined;
+      this.#db.execute(sql`SELECT pg_notify(${OUTBOX_CHANNEL}, '')`).catch(() => undefined);
+    }, WAKE_INTERVAL_MS).unref();
+  }
+
+  close(): void {
+    clearTimeout(this.#waking);
+  }
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}

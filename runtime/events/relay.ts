@@ -1,0 +1,252 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import pg from "pg";
+import type { Logger } from "../observe/log.js";
+import type { Metrics } from "../observe/metrics.js";
+import { type Broker, RecordRefused, type Topic } from "./broker.js";
+import { OUTBOX_CHANNEL } from "./outbox.js";
+import type { EventRecord } from "./record.js";
+
+export interface RelayOptions {
+  /** Where the primary is: the relay has a connection of its own, so no pooler that shares it by transaction. */
+  readonly url: () => Promise<string>;
+  /** Names the connection in the server's own views. */
+  readonly service: string;
+  readonly broker: Broker;
+  /** What the service publishes. */
+  readonly topics: readonly Topic[];
+  readonly log: Logger;
+  readonly metrics: Metrics;
+}
+
+/** How many rows are given positions and published at a time. */
+const BATCH = 500;
+/** How often it looks by itself, in milliseconds. */
+const POLL_MS = 500;
+const LONGEST_PAUSE_MS = 5000;
+const PRUNE_INTERVAL_MS = 60_000;
+/** How many rows are removed at a time, so that nobody waits for long. */
+const PRUNED_AT_ONCE = 10_000;
+/** Names the lock in its database: whoever holds it is the service's one relay. */
+const LOCK = 270_101;
+
+/** Rows that are committed get positions, in the order of their insertion; `$1` is what the broker has by now. */
+const append = `
+WITH "fresh" AS (
+  SELECT "id", row_number() OVER (ORDER BY "id") AS "n" FROM "scaffold_outbox"
+  WHERE "position" IS NULL ORDER BY "id" LIMIT ${BATCH}
+), "relay" AS (
+  UPDATE "scaffold_relay" SET "sent" = greatest("sent", $1), "last" = "last" + (SELECT count(*) FROM "fresh")
+  RETURNING "last" - (SELECT count(*) FROM "fresh") AS "before"
+)
+UPDATE "scaffold_outbox" AS "row" SET "position" = "relay"."before" + "fresh"."n" FROM "fresh", "relay"
+WHERE "row"."id" = "fresh"."id"
+RETURNING "row"."position", "row"."topic", "row"."key", "row"."attributes", "row"."payload"`;
+
+const unsent = `
+SELECT "position", "topic", "key", "attributes", "payload" FROM "scaffold_outbox"
+WHERE "position" > (SELECT "sent" FROM "scaffold_relay") ORDER BY "position" LIMIT ${BATCH}`;
+
+interface Row {
+  readonly position: string;
+  readonly topic: string;
+  readonly key: string;
+  readonly attributes: Record<string, string>;
+  readonly payload: Buffer;
+}
+
+/**
+ * Passes on what a service's transactions have left in its outbox. Of all instances one does so at a time: the one that
+ * holds a lock in the database. Whoever takes over begins with what may not have been passed on, so the broker may get an
+ * event twice, and never in another order for the first time.
+ */
+export class Relay {
+  readonly #options: RelayOptions;
+  readonly #closing = new AbortController();
+  readonly #running: Promise<void>;
+  #client: pg.Client | undefined;
+  #leads = false;
+  #isWoken = false;
+  #wakeUp: (() => void) | undefined;
+  #lookedAt = 0;
+  #prunedAt = 0;
+  #failures = 0;
+
+  constructor(options: RelayOptions) {
+    this.#options = options;
+    this.#running = this.#run();
+  }
+
+  /** There is something to pass on. False: another process does that. */
+  wake = (): boolean => {
+    this.#isWoken = true;
+    this.#wakeUp?.();
+    return this.#leads;
+  };
+
+  /** Passes on what is there, if the broker takes it, and ends. */
+  async close(): Promise<void> {
+    this.#closing.abort();
+    this.#wakeUp?.();
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    const { log } = this.#options;
+    while (!this.#closing.signal.aborted) {
+      try {
+        await this.#connected();
+      } catch (error) {
+        if (this.#failures++ === 0) log.warn({ err: error }, "events wait: they cannot be passed on");
+      } finally {
+        this.#leads = false;
+        await this.#client?.end().catch(() => undefined);
+        this.#client = undefined;
+      }
+      await this.#pause(
+        Math.min(LONGEST_PAUSE_MS, 100 * 2 ** Math.min(this.#failures, 10)) * (0.5 + Math.random() / 2),
+      );
+    }
+  }
+
+  /** One connection's time: waits for the lock, then passes on until something fails. */
+  async #connected(): Promise<void> {
+    const { url, service, broker, topics } = this.#options;
+    const client = new pg.Client({
+      connectionString: await url(),
+      application_name: `${service} (relay)`,
+      connectionTimeoutMillis: 2000,
+      query_timeout: 30_000,
+      keepAlive: true,
+    });
+    this.#client = client;
+    const gone = new Promise<never>((_, reject) => {
+      client.on("error", reject);
+      client.on("end", () => reject(new Error("the connection to the database was lost")));
+    });
+    gone.catch(() => undefined);
+    await client.connect();
+    while (!(await client.query(`SELECT pg_try_advisory_lock($1) AS "leads"`, [LOCK])).rows[0].leads) {
+      await this.#pause(POLL_MS * (0.5 + Math.random()));
+      if (this.#closing.signal.aborted) return;
+    }
+    this.#leads = true;
+    client.on("notification", this.wake);
+    await client.query(`LISTEN "${OUTBOX_CHANNEL}"`);
+    await broker.declare(topics);
+    await Promise.race([this.#lead(client), gone]);
+  }
+
+  async #lead(client: pg.Client): Promise<void> {
+    let sent = await this.#passOnUnsent(client);
+    for (;;) {
+      const isLast = this.#closing.signal.aborted;
+      this.#isWoken = false;
+      const { rows } = await client.query<Row>(append, [sent]);
+      rows.sort((a, b) => Number(a.position) - Number(b.position));
+      if (rows.length > 0) sent = await this.#publish(client, rows);
+      if (Date.now() - this.#lookedAt >= POLL_MS) await this.#lookAround(client);
+      if (rows.length > 0) continue;
+      if (isLast) return;
+      if (!this.#isWoken) await this.#pause(POLL_MS);
+    }
+  }
+
+  /** What is not about new events: now and then, or as long as a replay is not over. */
+  async #lookAround(client: pg.Client): Promise<void> {
+    const isReplaying = await this.#replay(client);
+    await this.#prune(client);
+    this.#lookedAt = isReplaying ? 0 : Date.now();
+    if (isReplaying) this.#isWoken = true;
+  }
+
+  /** What was given a position before, and may not have reached the broker. */
+  async #passOnUnsent(client: pg.Client): Promise<string> {
+    for (let sent = "0"; ; ) {
+      const { rows } = await client.query<Row>(unsent);
+      if (rows.length === 0) return sent;
+      sent = await this.#publish(client, rows);
+      await client.query(`UPDATE "scaffold_relay" SET "sent" = greatest("sent", $1)`, [sent]);
+    }
+  }
+
+  /** Publishes rows that are in order; answers the last one's position. What no broker will ever take is set aside. */
+  async #publish(client: pg.Client, rows: readonly Row[]): Promise<string> {
+    const { broker, log, metrics } = this.#options;
+    let records = rows.map(asRecord);
+    for (;;) {
+      try {
+        await broker.publish(records);
+        break;
+      } catch (error) {
+        if (!(error instanceof RecordRefused)) throw error;
+        const refused = records[error.index];
+        log.error({ err: error, topic: refused?.topic, event: refused?.attributes.id }, "the broker refuses an event");
+        metrics.eventLost(refused?.topic ?? "");
+        await client.query(
+          `UPDATE "scaffold_outbox" SET "attributes" = "attributes" || jsonb_build_object('refused', $2::text) WHERE "attributes"->>'id' = $1`,
+          [refused?.attributes.id, error.message],
+        );
+        records = records.filter((_, index) => index !== error.index);
+        if (records.length === 0) break;
+      }
+    }
+    if (this.#failures > 0) log.info("events are passed on again");
+    this.#failures = 0;
+    for (const record of records) metrics.eventPublished(record.topic);
+    return rows.at(-1)?.position ?? "0";
+  }
+
+  /** Publishes again what somebody has asked for, a part at a time, so that what is new never waits for long. */
+  async #replay(client: pg.Client): Promise<boolean> {
+    const { broker, log } = this.#options;
+    const { rows: replays } = await client.query(
+      `SELECT "id", "topic", "group", "after", "until" FROM "scaffold_replays" WHERE "finished_at" IS NULL ORDER BY "id" LIMIT 1`,
+    );
+    const [replay] = replays;
+    if (replay === undefined) return false;
+    const { rows } = await client.query<Row>(
+      `SELECT "position", "topic", "key", "attributes", "payload" FROM "scaffold_outbox"
+       WHERE "topic" = $1 AND "position" > $2 AND "position" <= $3 ORDER BY "position" LIMIT ${BATCH}`,
+      [replay.topic, replay.after, replay.until],
+    );
+    const marks = { replay: String(replay.id), replaygroup: String(replay.group) };
+    const records = rows.map(asRecord).map((record) => ({ ...record, attributes: { ...record.attributes, ...marks } }));
+    if (records.length > 0) await broker.publish(records);
+    const isOver = rows.length < BATCH;
+    await client.query(
+      `UPDATE "scaffold_replays" SET "after" = $2, "finished_at" = CASE WHEN $3 THEN now() END WHERE "id" = $1`,
+      [replay.id, rows.at(-1)?.position ?? replay.after, isOver],
+    );
+    if (isOver) log.info({ replay: replay.id, topic: replay.topic, group: replay.group }, "replayed");
+    return true;
+  }
+
+  /** Removes what nobody can ask for again, now and then. */
+  async #prune(client: pg.Client): Promise<void> {
+    if (Date.now() - this.#prunedAt < PRUNE_INTERVAL_MS) return;
+    this.#prunedAt = Date.now();
+    for (const { name, retentionMs } of this.#options.topics) {
+      await client.query(
+        `DELETE FROM "scaffold_outbox" WHERE "id" IN (
+           SELECT "id" FROM "scaffold_outbox" WHERE "topic" = $1 AND "created_at" < now() - $2 * interval '1 ms'
+             AND "position" <= (SELECT "sent" FROM "scaffold_relay") ORDER BY "id" LIMIT ${PRUNED_AT_ONCE})`,
+        [name, retentionMs],
+      );
+    }
+  }
+
+  async #pause(ms: number): Promise<void> {
+    if (this.#closing.signal.aborted) return;
+    const timer = new AbortController();
+    const woken = new Promise<void>((resolve) => {
+      this.#wakeUp = resolve;
+    });
+    await Promise.race([woken, sleep(ms, undefined, { signal: timer.signal }).catch(() => undefined)]);
+    this.#wakeUp = undefined;
+    timer.abort();
+  }
+}
+
+function asRecord({ position, topic, key, attributes, payload }: Row): EventRecord {
+  return { topic, key, attributes: { ...attributes, sequence: position }, payload };
+}
