@@ -7,14 +7,17 @@ import { InventoryService } from "./shop/inventory/v1/inventory_pb.js";
 import { inventoryServicePolicy } from "./shop/inventory/v1/inventory_policy.js";
 import { inventoryServiceRoutes } from "./shop/inventory/v1/inventory_routes.js";
 import { orderServiceCodecs } from "./shop/orders/v1/orders_codec.js";
+import { orderChanged, orderPlaced } from "./shop/orders/v1/orders_events.js";
 import { OrderService } from "./shop/orders/v1/orders_pb.js";
 import { orderServicePolicy } from "./shop/orders/v1/orders_policy.js";
 import { orderServiceRoutes } from "./shop/orders/v1/orders_routes.js";
 import { paymentServiceCodecs } from "./shop/payments/v1/payments_codec.js";
+import { paymentCaptured } from "./shop/payments/v1/payments_events.js";
 import { PaymentService } from "./shop/payments/v1/payments_pb.js";
 import { paymentServicePolicy } from "./shop/payments/v1/payments_policy.js";
 import { paymentServiceRoutes } from "./shop/payments/v1/payments_routes.js";
 import { userServiceCodecs } from "./shop/users/v1/users_codec.js";
+import { userRegistered } from "./shop/users/v1/users_events.js";
 import { UserService } from "./shop/users/v1/users_pb.js";
 import { userServicePolicy } from "./shop/users/v1/users_policy.js";
 import { userServiceRoutes } from "./shop/users/v1/users_routes.js";
@@ -41,6 +44,7 @@ export const system: System = {
       routes: orderServiceRoutes,
       calls: ["inventory", "payments"],
       tables: ["orders"],
+      publishes: [orderPlaced, orderChanged],
     },
     {
       name: "payments",
@@ -50,6 +54,7 @@ export const system: System = {
       routes: paymentServiceRoutes,
       calls: [],
       tables: ["payments"],
+      publishes: [paymentCaptured],
     },
     {
       name: "users",
@@ -59,6 +64,7 @@ export const system: System = {
       routes: userServiceRoutes,
       calls: [],
       tables: ["users"],
+      publishes: [userRegistered],
     },
   ],
 };

@@ -60,6 +60,8 @@ export interface RunnableService {
   readonly calls: readonly string[];
   /** Whether it needs a database of its own. */
   readonly database: boolean;
+  /** Whether it publishes or consumes events. */
+  readonly events: boolean;
 }
 
 /** What the contract has the system run. Throws if the contract has errors. */
@@ -68,11 +70,15 @@ export async function systemOf(settings: Settings): Promise<{ services: readonly
   const { contract, findings } = await read(settings);
   if (hasErrors(findings)) throw new ContractError(findings);
   return {
-    services: contract.services.map(({ name, calls, entities }) => ({
-      name,
-      calls: calls.map((callee) => callee.name),
-      database: entities.length > 0,
-    })),
+    services: contract.services.map(({ name, calls, entities, methods, consumes }) => {
+      const events = consumes.length > 0 || methods.some(({ publishes }) => publishes.length > 0);
+      return {
+        name,
+        calls: calls.map((callee) => callee.name),
+        database: entities.length > 0 || events,
+        events,
+      };
+    }),
   };
 }
 

@@ -1,6 +1,7 @@
 import type { DescService } from "@bufbuild/protobuf";
 import type { ServicePolicy } from "./call/policy.js";
 import type { Codec } from "./codec/codec.js";
+import type { EventType } from "./events/event.js";
 import type { Route } from "./gateway/route.js";
 
 /** One service of a system, as its contract describes it. */
@@ -17,6 +18,10 @@ export interface SystemService {
   readonly calls: readonly string[];
   /** The tables in its database. None: it needs no database. */
   readonly tables: readonly string[];
+  /** The events that it publishes. Default: none. */
+  readonly publishes?: readonly EventType[];
+  /** The events that it consumes. Default: none. */
+  readonly consumes?: readonly EventType[];
 }
 
 /** All services that one contract describes. */

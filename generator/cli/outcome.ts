@@ -86,13 +86,14 @@ async function nextStep(result: GenerateResult, mode: Mode, root: string): Promi
 }
 
 /** What is missing, and a stub of it to paste. */
-function describe({ service, file, methods, stub }: MissingHandlers): string[] {
-  const what = methods.length === 1 ? "a method that is" : `${methods.length} methods that are`;
+function describe({ service, consumes, file, methods, stub }: MissingHandlers): string[] {
+  const noun = consumes ? "consumer" : "method";
+  const what = methods.length === 1 ? `a ${noun} that is` : `${methods.length} ${noun}s that are`;
+  const place = consumes ? `into the second function in ${file}` : `into ${file}`;
   return [
-    `${service} has ${what} not written yet: ${methods.join(", ")}. To paste into ${file}:`,
+    `${service} has ${what} not written yet: ${methods.join(", ")}. To paste ${place}:`,
     "",
-    'import { Code, ConnectError } from "@connectrpc/connect";',
-    "",
+    ...(consumes ? [] : ['import { Code, ConnectError } from "@connectrpc/connect";', ""]),
     ...stub.split("\n"),
     "",
   ];

@@ -43,9 +43,9 @@ export function packageWords(name: string): string[] {
   return name.split(".").filter((word) => word !== "" && !/^v\d+(p\d+)?((alpha|beta)\d*)?$/.test(word));
 }
 
-/** Names that no service can have: other processes of a running system, their logs, and the folder of what is built. */
+/** Names that no service can have: other parts of a running system, their addresses and logs, and the folder of what is built. */
 export const takenServiceNames: ReadonlySet<string> = new Set(
-  "balancer dist gateway gateway-1 gateway-2 postgres sample".split(" "),
+  "balancer broker cache database dist gateway gateway-1 gateway-2 postgres sample".split(" "),
 );
 
 /** "OrderLines", "order_lines" and "order__lines_" -> "order-lines". */

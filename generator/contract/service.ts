@@ -15,7 +15,7 @@ import {
   Reads,
   service as serviceOption,
 } from "@protoscaffold/runtime/options/scaffold/v1/options_pb.js";
-import type { Deferred, Entity, Event, Method, Service, Subscription } from "./contract.js";
+import type { Deferred, Entity, Event, Method, Service, Standard, Subscription } from "./contract.js";
 import { isEntity } from "./entity-option.js";
 import { serviceExports } from "./exports.js";
 import type { Findings } from "./findings.js";
@@ -32,8 +32,11 @@ const DEFAULT_TIMEOUT_MS = 10_000;
 export type Draft = Service & {
   calls: Service[];
   consumes: Subscription[];
-  methods: readonly (Method & { publishes: Event[] })[];
+  methods: readonly MethodDraft[];
 };
+
+/** A method whose events are still to be filled in. */
+export type MethodDraft = Method & { standard: Standard | undefined; publishes: Event[] };
 
 /** Which services say that they own a message. */
 export type Owners = Map<DescMessage, DescService[]>;
@@ -135,12 +138,7 @@ function ownedEntities(
   });
 }
 
-function buildMethod(
-  desc: DescMethod,
-  run: boolean,
-  entities: readonly Entity[],
-  findings: Findings,
-): Method & { publishes: Event[] } {
+function buildMethod(desc: DescMethod, run: boolean, entities: readonly Entity[], findings: Findings): MethodDraft {
   const options = getOption(desc, methodOption);
   const key = idempotencyKey(desc, options.idempotencyKey, findings);
   if (options.timeoutMs > 2 ** 31 - 1) {

@@ -9,6 +9,7 @@ import type { Event, Method, Service, Subscription } from "./contract.js";
 import type { EventDraft } from "./event.js";
 import type { Findings } from "./findings.js";
 import { resolve } from "./names.js";
+import type { Draft } from "./service.js";
 
 const SCAFFOLD = 270100;
 const CONSUMES = 3;
@@ -18,12 +19,7 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
 type Drafts = ReadonlyMap<string, EventDraft>;
 
 /** Fills in what a service consumes, and what its methods publish. */
-export function linkEvents(
-  service: Service & { consumes: Subscription[]; methods: readonly (Method & { publishes: Event[] })[] },
-  registry: Registry,
-  events: Drafts,
-  findings: Findings,
-): void {
+export function linkEvents(service: Draft, registry: Registry, events: Drafts, findings: Findings): void {
   getOption(service.desc, serviceOption).consumes.forEach((options, position) => {
     const at = [SCAFFOLD, CONSUMES, position];
     const event = findEvent(options.event, service, service.desc, at, registry, events, findings);
@@ -58,6 +54,8 @@ export function linkEvents(
         return;
       }
       method.publishes.push(event);
+      // What is published, only its author knows.
+      method.standard = undefined;
       if (!event.publishers.includes(service)) event.publishers.push(service);
     });
   }

@@ -6,10 +6,12 @@ export function processEnvironment(
   port: number,
   peers: readonly string[],
   ports: ReadonlyMap<string, number>,
-  data: { readonly database: string; readonly journal: string } | undefined,
+  data: { readonly database: string; readonly journal: string; readonly broker: string | undefined } | undefined,
 ): NodeJS.ProcessEnv {
   const inherited = Object.entries(process.env).filter(([name]) => !own.includes(name) && !name.startsWith("npm_"));
   return {
+    // A broker of one's own is used if there is one.
+    ...(data?.broker === undefined ? {} : { BROKER_URL: data.broker }),
     ...Object.fromEntries(inherited),
     PORT: String(port),
     HOST: "127.0.0.1",

@@ -6,6 +6,8 @@ export interface ServicePlan {
   readonly calls: readonly string[];
   /** Whether it has a database. */
   readonly database: boolean;
+  /** Whether it publishes or consumes events. Default: no. */
+  readonly events?: boolean;
 }
 
 /**

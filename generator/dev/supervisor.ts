@@ -39,6 +39,8 @@ export interface SystemPlan {
 }
 
 const gateways = ["gateway-1", "gateway-2"];
+/** The database that is the broker, unless BROKER_URL says where another is. */
+const BROKER = "broker";
 /** How much later than a failure the signal may come that caused it, in milliseconds. */
 const SIGNAL_MS = 100;
 
@@ -129,7 +131,7 @@ export class Supervisor {
 
     this.#services = await this.console.step("build", () => this.plan.prepare());
     this.#check();
-    const databases = this.#services.filter(({ database }) => database).map(({ name }) => name);
+    const databases = databasesOf(this.#services);
     const names = this.#services.map(({ name }) => name);
     this.#ports = await choosePorts(this.#port, [...gateways, ...names, "postgres"]);
     await this.console.step("postgres", () => this.#database.start(this.#ports.get("postgres")!, databases));
@@ -177,14 +179,11 @@ export class Supervisor {
     };
     const names = this.#services.map(({ name }) => name);
     return [
-      ...this.#services.map(({ name, calls, database }) =>
-        plan(
-          name,
-          name,
-          calls,
-          database ? { database: this.#database.url(name), journal: this.#folder.journal(name) } : undefined,
-        ),
-      ),
+      ...this.#services.map(({ name, calls, database, events }) => {
+        const broker = events ? this.#database.url(BROKER) : undefined;
+        const data = { database: this.#database.url(name), journal: this.#folder.journal(name), broker };
+        return plan(name, name, calls, database ? data : undefined);
+      }),
       ...gateways.map((name) => plan(name, "gateway", names)),
     ];
   }
@@ -200,13 +199,13 @@ export class Supervisor {
   }
 
   async #reload(services: readonly ServicePlan[], programs: ReadonlySet<string>): Promise<void> {
-    for (const { name, database } of services) {
+    for (const { name } of services) {
       if (!this.#ports.has(name)) {
         const [port] = (await choosePorts(Math.max(...this.#ports.values()), [name])).values();
         this.#ports.set(name, port!);
       }
-      if (database) await this.#database.create(name);
     }
+    for (const database of databasesOf(services)) await this.#database.create(database);
     this.#services = services;
     const plans = this.#plans();
     const wanted = new Set(plans.map(({ name }) => name));
@@ -332,9 +331,7 @@ export class Supervisor {
     const { process: server, port } = this.#database.record!;
     const log = this.#folder.log("postgres");
     this.console.table([row, ...rows, { name: "postgres", address: `127.0.0.1:${port}`, pid: server?.pid, log }]);
-    this.console.databases(
-      this.#services.filter(({ database }) => database).map(({ name }) => ({ name, url: this.#database.url(name) })),
-    );
+    this.console.databases(databasesOf(this.#services).map((name) => ({ name, url: this.#database.url(name) })));
     this.console.ready(this.#url);
   }
 }
@@ -344,6 +341,12 @@ export class Stopped extends Error {
   constructor() {
     super("stopped before it was up");
   }
+}
+
+/** The databases that services need: one each, and one that all share if there are events. */
+function databasesOf(services: readonly ServicePlan[]): string[] {
+  const own = services.filter(({ database }) => database).map(({ name }) => name);
+  return services.some(({ events }) => events) ? [...own, BROKER] : own;
 }
 
 /** Starts all at once. If one fails, what it says is what is said; the others are stopped by whoever hears of it. */

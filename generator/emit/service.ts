@@ -124,7 +124,7 @@ function emitConsumers(service: Service, f: GeneratedFile): void {
   const { consumers, entities, events } = service.exports;
   f.print(
     f.jsDoc(
-      `What ${service.desc.name} does with the events that it consumes. What a handler does in \`tx\` happens once for each event; what it does elsewhere may happen again, and has \`delivery.id\` to be known by.\n\n@generated from ${service.desc}`,
+      `What ${service.desc.name} does with the events that it consumes. What a handler does in \`tx\` happens once for\neach event; what it does elsewhere may happen again, and has \`delivery.id\` to be known by.\n\n@generated from ${service.desc}`,
     ),
   );
   f.print(f.export("interface", consumers), " {");
@@ -146,7 +146,7 @@ function emitConsumers(service: Service, f: GeneratedFile): void {
 function consumption({ event, timeoutMs, retry, parks }: Subscription): string[] {
   const tries =
     retry.maxAttempts === 1
-      ? "Tried once"
+      ? `Tried once, for ${duration(timeoutMs)} at the most`
       : `Ends after ${duration(timeoutMs)} at the latest, and is tried ${retry.maxAttempts} times, between ${duration(retry.initialBackoffMs)} and ${duration(retry.maxBackoffMs)} apart`;
   const key =
     event.key === undefined

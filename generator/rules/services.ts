@@ -21,7 +21,7 @@ message Order {
   },
   SERVICE_NAME_TAKEN: {
     holds: "Each service that the system runs has a short name of its own: its package's last word.",
-    why: "The short name is the service's folder, process, database and address variable (ORDERS_URL), so two services cannot share one. balancer, dist, gateway, gateway-1, gateway-2, postgres and sample are the system's own.",
+    why: "The short name is the service's folder, process, database and address variable (ORDERS_URL), so two services cannot share one. balancer, broker, cache, database, dist, gateway, gateway-1, gateway-2, postgres and sample are the system's own.",
     language: "proto",
     bad: `service OrderService {
   option (scaffold.v1.service) = {};

@@ -1,6 +1,6 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Contract, Method, Service } from "../contract/contract.js";
+import type { Contract, Method, Service, Subscription } from "../contract/contract.js";
 import { identifier } from "../contract/identifier.js";
 import { camelCase } from "../contract/names.js";
 import type { OutputFile } from "../output/output-file.js";
@@ -9,10 +9,12 @@ import { lf } from "../output/text.js";
 import type { Settings } from "../settings.js";
 import { render } from "./render.js";
 
-/** Methods that are written by hand and are not written yet. */
+/** Methods, or consumers of events, that are written by hand and are not written yet. */
 export interface MissingHandlers {
   /** The service, as its contract calls it: "OrderService". */
   readonly service: string;
+  /** Whether it is what its second function answers, about events; else it is methods. */
+  readonly consumes: boolean;
   /** The file in which its handlers are, relative to the project's root. */
   readonly file: string;
   /** The methods, as code calls them. */
@@ -41,6 +43,7 @@ export async function planStarters(
       definition: definition(service),
       generated: `${settings.package}/${service.file}`,
       stubs: await stubs(settings.root, service.methods.filter(isByHand)),
+      consumers: await consumerStubs(settings.root, service.consumes),
     };
     const starter = async (path: string, template: string) => {
       return { path, content: await render(settings.root, `service/${template}`, data), owner: "user" } as const;
@@ -69,16 +72,27 @@ export async function missingHandlers(
     const file = [...sources].find(([, text]) => names(text, definition(service)))?.[0];
     if (file === undefined) continue;
     const code = [...sources.values()].map(withoutComments);
-    const methods = service.methods.filter(
-      (method) => isByHand(method) && !code.some((text) => names(text, method.desc.localName)),
-    );
-    if (methods.length === 0) continue;
-    missing.push({
-      service: service.desc.name,
-      file,
-      methods: methods.map(({ desc }) => desc.localName),
-      stub: await stubs(settings.root, methods),
-    });
+    const isMissing = (name: string) => !code.some((text) => names(text, name));
+    const methods = service.methods.filter((method) => isByHand(method) && isMissing(method.desc.localName));
+    if (methods.length > 0) {
+      missing.push({
+        service: service.desc.name,
+        consumes: false,
+        file,
+        methods: methods.map(({ desc }) => desc.localName),
+        stub: await stubs(settings.root, methods),
+      });
+    }
+    const consumers = service.consumes.filter(({ event }) => isMissing(event.handler));
+    if (consumers.length > 0) {
+      missing.push({
+        service: service.desc.name,
+        consumes: true,
+        file,
+        methods: consumers.map(({ event }) => event.handler),
+        stub: await consumerStubs(settings.root, consumers),
+      });
+    }
   }
   return missing;
 }
@@ -95,6 +109,13 @@ async function stubs(root: string, methods: readonly Method[]): Promise<string> 
       asks: desc.methodKind === "client_streaming" || desc.methodKind === "bidi_streaming",
       answers: desc.methodKind === "server_streaming" || desc.methodKind === "bidi_streaming",
     }),
+  );
+  return (await Promise.all(texts)).join("\n").trimEnd();
+}
+
+async function consumerStubs(root: string, subscriptions: readonly Subscription[]): Promise<string> {
+  const texts = subscriptions.map(({ event: { handler, desc } }) =>
+    render(root, "service/consumer.ts.hbs", { name: handler, event: desc.name }),
   );
   return (await Promise.all(texts)).join("\n").trimEnd();
 }

@@ -27,6 +27,8 @@ const PRUNE_INTERVAL_MS = 60_000;
 /** How many tries at most are made again at a time. */
 const LANES = 4;
 const LONGEST_REASON = 2000;
+/** How much longer than its handler may take a try is waited for, in milliseconds. */
+const LEASE_MARGIN_MS = 5000;
 
 interface Subscription {
   readonly spec: SubscriptionSpec;
@@ -45,6 +47,7 @@ export class Consumer {
   readonly #subscriptions: ReadonlyMap<string, Subscription>;
   readonly #closing = new AbortController();
   readonly #working: Promise<void>;
+  readonly #leaseMs: number;
   #wakeUp: (() => void) | undefined;
   #prunedAt = Date.now();
 
@@ -56,6 +59,7 @@ export class Consumer {
         { spec, handler, slots: new Slots(spec.concurrency) },
       ]),
     );
+    this.#leaseMs = Math.max(0, ...options.subscriptions.map(({ spec }) => spec.timeoutMs)) + LEASE_MARGIN_MS;
     this.#working = this.#retryLines();
   }
 
@@ -117,7 +121,7 @@ export class Consumer {
       else if (!outcome) metrics.eventRepeated(topic);
     } catch (error) {
       if (isDatabaseOutage(error)) throw error;
-      await this.#failed(item, subscription.spec, error, (tx, pauseMs, reason) =>
+      await this.#failed(item, 1, subscription.spec, error, (tx, pauseMs, reason) =>
         custody.park(tx.db, item, pauseMs, reason),
       );
     }
@@ -125,7 +129,8 @@ export class Consumer {
 
   /** Notes a failure: the event waits for its next try, or is dead. */
   async #failed(
-    item: Item & Partial<Waiting>,
+    item: Item,
+    attempt: number,
     { retry, deadLetter }: SubscriptionSpec,
     error: unknown,
     note: (tx: ConsumerContext["tx"], pauseMs: number, reason: string) => Promise<Waiting | undefined>,
@@ -133,7 +138,6 @@ export class Consumer {
     const { data, log, metrics } = this.#options;
     const { topic, attributes } = item.record;
     const reason = reasonOf(error);
-    const attempt = (item.attempts ?? 0) + 1;
     const isLast = error instanceof Unprocessable || attempt >= retry.maxAttempts;
     const pauseMs = isLast ? 0 : pauseAfter(attempt, retry);
     const waiting = await data.transaction(async (tx) => {
@@ -207,30 +211,31 @@ export class Consumer {
 
   /** Tries the head of one line that is due. False: none is. */
   async #retryOne(): Promise<boolean> {
-    const { data, group } = this.#options;
-    let found: Waiting | undefined;
+    const { data, group, metrics } = this.#options;
+    const waiting = await data.transaction((tx) => custody.claim(tx.db, group, this.#leaseMs));
+    if (waiting === undefined) return false;
+    const { topic } = waiting.record;
+    const subscription = this.#subscriptions.get(topic);
     try {
+      if (subscription === undefined) throw new Unprocessable(`${group} no longer consumes ${topic}`);
       await data.transaction(
         async (tx) => {
-          found = await custody.due(tx.db, group);
-          if (found === undefined) return;
-          const subscription = this.#subscriptions.get(found.record.topic);
-          if (subscription === undefined) throw new Unprocessable(`${group} no longer consumes ${found.record.topic}`);
-          await this.#call(found, subscription, found.attempts + 1, tx);
-          await custody.finish(tx.db, found);
+          await this.#call(waiting, subscription, waiting.attempts, tx);
+          if (!(await custody.finish(tx.db, waiting))) throw new Overtaken();
         },
-        { trace: () => (found === undefined ? {} : traceOf(found)) },
+        { trace: () => traceOf(waiting) },
       );
-      if (found !== undefined) this.#handled(found);
+      this.#handled(waiting);
     } catch (error) {
-      const waiting = found;
-      if (waiting === undefined || isDatabaseOutage(error)) throw error;
-      const spec = this.#subscriptions.get(waiting.record.topic)?.spec ?? given;
-      await this.#failed(waiting, spec, error, (tx, pauseMs, reason) =>
-        custody.postpone(tx.db, waiting, pauseMs, reason),
-      );
+      if (error instanceof Overtaken) metrics.eventRepeated(topic);
+      else if (isDatabaseOutage(error)) throw error;
+      else {
+        await this.#failed(waiting, waiting.attempts, subscription?.spec ?? given, error, (tx, pauseMs, reason) =>
+          custody.postpone(tx.db, waiting, pauseMs, reason),
+        );
+      }
     }
-    return found !== undefined;
+    return true;
   }
 
   /** Forgets names that no broker brings again. */
@@ -254,6 +259,9 @@ export class Consumer {
     timer.abort();
   }
 }
+
+/** Another process has begun to handle the same event, since this one took so long. What was done here is not to be. */
+class Overtaken extends Error {}
 
 /** For what nobody consumes any more: it is given up, and may be redriven. */
 const given = {

@@ -22,6 +22,7 @@ export interface Item {
 /** An event that waits for another try, or behind one that does. */
 export interface Waiting extends Item {
   readonly seq: string;
+  /** How many tries have begun. */
   readonly attempts: number;
 }
 
@@ -62,11 +63,17 @@ export const custody = {
     return { ...item, seq: await insert(tx, item, pauseMs, reason), attempts: 1 };
   },
 
-  /** The head of a line whose time has come, locked until the transaction ends. Undefined: there is none. */
-  async due(tx: DatabaseTransaction, group: string): Promise<Waiting | undefined> {
+  /**
+   * Begins another try of the head of a line whose time has come. It counts from now on, so that an event that takes its
+   * process down is given up some day, too; if nothing is heard of it for `leaseMs`, it is due again. Undefined: none is due.
+   */
+  async claim(tx: DatabaseTransaction, group: string, leaseMs: number): Promise<Waiting | undefined> {
     const { rows } = await tx.execute(sql`
-      SELECT "seq", "topic", "line", "key", "attributes", "payload", "attempts" FROM "scaffold_waiting"
-      WHERE "group" = ${group} AND "due" <= now() ORDER BY "due" LIMIT 1 FOR UPDATE SKIP LOCKED`);
+      UPDATE "scaffold_waiting" SET "attempts" = "attempts" + 1, "due" = now() + ${leaseMs} * interval '1 ms'
+      WHERE "seq" = (
+        SELECT "seq" FROM "scaffold_waiting" WHERE "group" = ${group} AND "due" <= now()
+        ORDER BY "due" LIMIT 1 FOR UPDATE SKIP LOCKED)
+      RETURNING "seq", "topic", "line", "key", "attributes", "payload", "attempts"`);
     const row = rows[0] as WaitingRow | undefined;
     if (row === undefined) return undefined;
     const { seq, topic, line, key, attributes, payload, attempts } = row;
@@ -90,25 +97,27 @@ export const custody = {
     return rows[0] as { waiting: number; dead: number };
   },
 
-  /** The head of a line was handled: the next one is due. */
-  async finish(tx: DatabaseTransaction, waiting: Waiting): Promise<void> {
+  /** The head of a line was handled: the next one is due. False: another try of it has begun meanwhile. */
+  async finish(tx: DatabaseTransaction, waiting: Waiting): Promise<boolean> {
     await lockLine(tx, waiting);
-    await tx.execute(sql`DELETE FROM "scaffold_waiting" WHERE "seq" = ${waiting.seq}`);
+    const { rowCount } = await tx.execute(sql`
+      DELETE FROM "scaffold_waiting" WHERE "seq" = ${waiting.seq} AND "attempts" = ${waiting.attempts}`);
+    if (rowCount !== 1) return false;
     await promote(tx, waiting);
+    return true;
   },
 
-  /** The head of a line failed again. Undefined: somebody else has seen to it. */
+  /** The head of a line failed again. Undefined: another try of it has begun meanwhile. */
   async postpone(
     tx: DatabaseTransaction,
     waiting: Waiting,
     pauseMs: number,
     reason: string,
   ): Promise<Waiting | undefined> {
-    const { seq, attempts } = waiting;
     const { rowCount } = await tx.execute(sql`
-      UPDATE "scaffold_waiting" SET "attempts" = ${attempts + 1}, "due" = now() + ${pauseMs} * interval '1 ms', "reason" = ${reason}
-      WHERE "seq" = ${seq} AND "attempts" = ${attempts}`);
-    return rowCount === 1 ? { ...waiting, attempts: attempts + 1 } : undefined;
+      UPDATE "scaffold_waiting" SET "due" = now() + ${pauseMs} * interval '1 ms', "reason" = ${reason}
+      WHERE "seq" = ${waiting.seq} AND "attempts" = ${waiting.attempts}`);
+    return rowCount === 1 ? waiting : undefined;
   },
 
   /** The head of a line, as it now is, is given up; the line goes on, or waits for a person if it is `parked`. */

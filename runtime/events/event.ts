@@ -7,7 +7,7 @@ export interface EventType<D extends DescMessage = DescMessage> {
   readonly codec: Codec<D>;
   readonly topic: string;
   /** What orders an event; undefined: nothing does. */
-  readonly key?: (event: MessageShape<D>) => string;
+  key?(event: MessageShape<D>): string;
   readonly partitions: number;
   /** How long events are kept, in milliseconds. */
   readonly retentionMs: number;

@@ -23,10 +23,14 @@ export interface Parts {
 
 /** Puts a service together: its handlers over what they may use, as routes. */
 export function assemble(definition: ServiceDefinition, parts: Parts): (router: ConnectRouter) => void {
-  const { data, peers } = parts;
+  const { data } = parts;
   const standard = data === undefined ? {} : standardHandlers(definition.spec.standard, data);
-  const resources = { ...data?.repositories, ...peers, transaction: data?.transaction, once: data?.once };
-  const handlers = { ...standard, ...definition.implement(resources, standard) };
+  const handlers = { ...standard, ...definition.implement(resourcesOf(parts), standard) };
   const metrics = data === undefined ? undefined : parts.metrics;
   return handlerRoutes(definition, handlers, { ...parts, metrics });
+}
+
+/** What the handlers of a service may use. */
+export function resourcesOf({ data, peers }: Pick<Parts, "data" | "peers">): object {
+  return { ...data?.repositories, ...peers, transaction: data?.transaction, once: data?.once };
 }

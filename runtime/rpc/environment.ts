@@ -1,3 +1,5 @@
+import { brokerProtocols } from "../events/open.js";
+
 /** Reads one environment variable. */
 export interface EnvironmentReader<T> {
   /** What a value must be, as in "PORT must be …". */
@@ -84,6 +86,17 @@ export function postgresUrl(fallback?: string): EnvironmentReader<string> {
     secret: true,
     ...orElse(fallback),
     parse: (text) => urlOf(text, ["postgres:", "postgresql:"]),
+  };
+}
+
+/** The address of a broker of events. */
+export function brokerUrl(fallback?: string): EnvironmentReader<string> {
+  return {
+    expected: "the URL of a broker",
+    example: "postgresql://user:password@127.0.0.1:5432/broker, kafka://127.0.0.1:9092 or amqp://127.0.0.1",
+    secret: true,
+    ...orElse(fallback),
+    parse: (text) => urlOf(text, brokerProtocols),
   };
 }
 

@@ -1,6 +1,11 @@
+import { randomUUID } from "node:crypto";
+import type { DescMessage, MessageInitShape } from "@bufbuild/protobuf";
 import { createRouterTransport, type Transport } from "@connectrpc/connect";
 import { openData } from "../data/data.js";
 import { migrate } from "../data/migrate.js";
+import type { EventType } from "../events/event.js";
+import { openBroker } from "../events/open.js";
+import { startEvents } from "../events/start.js";
 import { openDeferral } from "../journal/deferral.js";
 import { createLogger } from "../observe/log.js";
 import { Metrics } from "../observe/metrics.js";
@@ -19,6 +24,8 @@ export interface InMemoryOptions {
   readonly migrations?: URL;
   /** In place of the services that it calls, by the names that its handlers use: clients, or objects with the methods that the test needs. */
   readonly peers?: Readonly<Record<string, unknown>>;
+  /** The broker that it publishes to and consumes from. Default: none; see `deliver`. */
+  readonly brokerUrl?: string;
 }
 
 /** A service without a port. */
@@ -27,29 +34,48 @@ export interface InMemoryService {
   readonly transport: Transport;
   /** What it counts. */
   readonly metrics: Metrics;
+  /** Hands it an event, as the broker would, and ends when it is settled. The same `id` twice is the same event. */
+  deliver<D extends DescMessage>(event: EventType<D>, message: MessageInitShape<D>, id?: string): Promise<void>;
   close(): Promise<void>;
 }
 
 /** Runs a service inside a test: everything is real but the network. */
 export async function inMemory(definition: ServiceDefinition, options: InMemoryOptions = {}): Promise<InMemoryService> {
-  const { databaseUrl, replicaUrls: replicas, migrations, peers = {} } = options;
-  const { name, entities } = definition.spec;
+  const { databaseUrl, replicaUrls: replicas, migrations, peers = {}, brokerUrl } = options;
+  const { name, service, entities, publishes } = definition.spec;
   if (databaseUrl !== undefined && migrations !== undefined) await migrate({ url: databaseUrl, directory: migrations });
   const metrics = new Metrics(name);
   const data =
-    databaseUrl === undefined ? undefined : openData({ url: databaseUrl, replicas, service: name, entities, metrics });
+    databaseUrl === undefined
+      ? undefined
+      : openData({
+          url: databaseUrl,
+          replicas,
+          service: name,
+          entities,
+          source: publishes && service.typeName,
+          metrics,
+        });
   const log = createLogger({ name, level: "silent" });
   const draining = new AbortController();
   const { directory, maxBytes = 2 ** 26 } = options.journal ?? {};
   const deferral = directory === undefined ? undefined : await openDeferral(directory, maxBytes, log, metrics);
   const routes = assemble(definition, { data, peers, log, metrics, deferral, draining: draining.signal });
   deferral?.start();
+  const broker = brokerUrl === undefined ? undefined : await openBroker(brokerUrl, { service: name, log });
+  const events = data && startEvents(definition, { data, broker, peers, log, metrics });
   return {
     metrics,
     transport: createRouterTransport(routes),
+    async deliver(event, message, id = randomUUID()) {
+      if (events === undefined) throw new Error(`${name} has no database to take events into`);
+      await events.deliver(event, message, id);
+    },
     async close() {
       draining.abort();
+      await events?.stopConsuming();
       await deferral?.close();
+      await events?.close();
       await data?.close();
     },
   };

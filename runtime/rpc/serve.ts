@@ -4,6 +4,9 @@ import type { MethodPolicy } from "../call/policy.js";
 import { type Data, openData } from "../data/data.js";
 import { findPrimary } from "../data/driver.js";
 import { migrate, verifyMigrated } from "../data/migrate.js";
+import type { SubscriptionPolicy } from "../events/event.js";
+import { openBroker } from "../events/open.js";
+import { startEvents } from "../events/start.js";
 import { openDeferral } from "../journal/deferral.js";
 import { createLogger, type Logger, type LogLevel, logLevels } from "../observe/log.js";
 import { Metrics } from "../observe/metrics.js";
@@ -13,6 +16,7 @@ import { addressVariable } from "../system.js";
 import { answer } from "./answer.js";
 import { assemble } from "./assemble.js";
 import {
+  brokerUrl,
   bytes,
   flag,
   folder,
@@ -31,7 +35,7 @@ import { Health, healthRoutes } from "./health.js";
 import { listen } from "./listen.js";
 import { live, type Running } from "./process.js";
 import { reflectionRoutes } from "./reflection.js";
-import type { ServiceDefinition, ServiceSpec } from "./service.js";
+import { hasDatabase, type ServiceDefinition, type ServiceSpec } from "./service.js";
 import { type RpcTransport, rpcTransportVariable } from "./transport.js";
 import { prepareValidation } from "./validate.js";
 
@@ -43,6 +47,8 @@ const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
 export interface ServeOptions {
   /** The folder of its migrations. With MIGRATE=on they are applied at start; otherwise a database that lacks one is refused. */
   readonly migrations?: URL;
+  /** What of its subscriptions is to be otherwise than the contract says, by the names of their handlers. */
+  readonly consume?: Readonly<Record<string, Partial<SubscriptionPolicy>>>;
 }
 
 /**
@@ -55,6 +61,7 @@ export interface ServeOptions {
  *     DATABASE_REPLICA_URLS  the same of its replicas, between commas; any of them may be or become the primary
  *     JOURNAL_DIR       a folder of its own for deferred writes, if it has methods that may be deferred
  *     JOURNAL_MAX_BYTES how much may be in it; default 67108864
+ *     BROKER_URL        where events are published and consumed, if it does either: postgres://, kafka:// or amqp://
  *     CACHE_URL         a Redis server where instances share cached rows; default: each process has its own cache only
  *     <PEER>_URL        one for each service that it calls: INVENTORY_URL
  *     MIGRATE           on: apply missing migrations at start; default off
@@ -83,6 +90,7 @@ interface Environment {
   readonly journal: string | undefined;
   readonly journalMaxBytes: number;
   readonly cache: string | undefined;
+  readonly broker: string | undefined;
   readonly migrate: boolean;
   readonly transport: RpcTransport;
   readonly level: LogLevel;
@@ -93,7 +101,8 @@ interface Environment {
 
 function readServiceEnvironment({ spec }: ServiceDefinition): Environment {
   const addresses = Object.values(spec.peers).map((peer) => [addressVariable(peer.name), httpUrl()] as const);
-  const owns = Object.keys(spec.entities).length > 0;
+  const owns = hasDatabase(spec);
+  const hasEvents = spec.publishes !== undefined || spec.consumes !== undefined;
   const defers = Object.values(spec.policy).some(({ deferred }: MethodPolicy) => deferred !== undefined);
   const read = readEnvironment({
     ...Object.fromEntries(addresses),
@@ -103,6 +112,7 @@ function readServiceEnvironment({ spec }: ServiceDefinition): Environment {
     DATABASE_REPLICA_URLS: postgresUrls([]),
     JOURNAL_DIR: defers ? folder() : optional(folder()),
     JOURNAL_MAX_BYTES: bytes(2 ** 26),
+    BROKER_URL: hasEvents ? brokerUrl() : optional(brokerUrl()),
     CACHE_URL: optional(redisUrl()),
     MIGRATE: flag(false),
     RPC_TRANSPORT: rpcTransportVariable,
@@ -117,6 +127,7 @@ function readServiceEnvironment({ spec }: ServiceDefinition): Environment {
     journal: defers ? read.JOURNAL_DIR : undefined,
     journalMaxBytes: read.JOURNAL_MAX_BYTES,
     cache: read.CACHE_URL,
+    broker: hasEvents ? read.BROKER_URL : undefined,
     migrate: read.MIGRATE,
     transport: read.RPC_TRANSPORT,
     level: read.LOG_LEVEL,
@@ -149,6 +160,8 @@ async function start(
   const peers = Object.fromEntries(
     Object.entries(spec.peers).map(([name, peer]) => [name, peer.connect({ baseUrl: environment.address(peer.name) })]),
   );
+  const broker =
+    environment.broker === undefined ? undefined : await openBroker(environment.broker, { service: spec.name, log });
   const draining = new AbortController();
   const expired = new AbortController();
   const health = new Health();
@@ -173,9 +186,13 @@ async function start(
   });
   health.set(spec.service.typeName, "SERVING");
   deferral?.start();
+  const events =
+    data === undefined || broker === undefined
+      ? undefined
+      : startEvents(definition, { data, broker, peers, log, metrics, overrides: options.consume });
   log.info({ host: listener.host, port: listener.port }, "listening");
   return {
-    /** First no new calls, then the calls in flight, and the database last, for they need it. */
+    /** First no new calls and events, then those in flight, then what they have published; the database last, for all need it. */
     async stop() {
       health.shutdown();
       draining.abort();
@@ -183,21 +200,23 @@ async function start(
         () => expired.abort(new ConnectError("the server is shutting down", Code.Unavailable)),
         Math.max(0, environment.drainTimeoutMs - LAST_WORDS_MS),
       );
-      await listener.drain(environment.drainTimeoutMs);
+      await Promise.all([listener.drain(environment.drainTimeoutMs), events?.stopConsuming()]);
       clearTimeout(late);
       await deferral?.close();
+      await events?.close();
       await data?.close();
     },
   };
 }
 
 async function open(
-  { name, entities }: ServiceSpec,
+  { name, service, entities, publishes }: ServiceSpec,
   { database, replicas, cache }: Environment & { readonly database: string },
   metrics: Metrics,
   log: Logger,
 ): Promise<Data> {
   const isCached = Object.values(entities).some((entity) => entity.cache !== undefined);
   const shared = cache !== undefined && isCached ? await openRedis({ url: cache }) : undefined;
-  return openData({ url: database, replicas, service: name, entities, shared, watch: true, metrics, log });
+  const source = publishes === undefined ? undefined : service.typeName;
+  return openData({ url: database, replicas, service: name, entities, shared, source, watch: true, metrics, log });
 }

@@ -1,4 +1,4 @@
-import type { DescService } from "@bufbuild/protobuf";
+import type { DescMessage, DescService } from "@bufbuild/protobuf";
 import type { CachePolicy } from "../cache/policy.js";
 import type { ServicePolicy } from "../call/policy.js";
 import type { Codec } from "../codec/codec.js";
@@ -6,6 +6,7 @@ import { know } from "../codec/known.js";
 import type { Data } from "../data/data.js";
 import type { Entity } from "../data/entity.js";
 import type { StandardMethod } from "../data/standard.js";
+import type { EventType, SubscriptionSpec } from "../events/event.js";
 import type { ClientOptions } from "./client.js";
 
 /** An entity of a service, and how its rows are cached; without a policy they are not. */
@@ -28,6 +29,15 @@ export interface ServiceSpec {
   readonly peers: Readonly<Record<string, Peer>>;
   /** The methods that need no handwritten code. */
   readonly standard: Readonly<Record<string, StandardMethod>>;
+  /** What it publishes, and the groups that are known to consume that. Default: nothing. */
+  readonly publishes?: readonly { readonly event: EventType; readonly groups: readonly string[] }[];
+  /** What it consumes, by the names of its handlers. Default: nothing. */
+  readonly consumes?: Readonly<Record<string, SubscriptionSpec>>;
+}
+
+/** Whether a service has a database: for its entities, or for what it publishes and consumes. */
+export function hasDatabase({ entities, publishes, consumes }: ServiceSpec): boolean {
+  return Object.keys(entities).length > 0 || publishes !== undefined || consumes !== undefined;
 }
 
 /** A service that may be called. */
@@ -42,25 +52,50 @@ export interface ServiceDefinition {
   readonly spec: ServiceSpec;
   /** The handlers, by method, over what they may use. */
   implement(service: object, standard: object): object;
+  /** What it does with the events that it consumes, over what it may use. */
+  consume?(service: object): object;
 }
 
 /** Everything that handlers of one service may use: its entities, the services that it calls, its transactions. */
-export type Resources<Entities, Peers> = Entities & Peers & Pick<Data<Entities>, "transaction" | "once">;
+export type Resources<Entities, Peers, Published extends DescMessage = never> = Entities &
+  Peers &
+  Pick<Data<Entities, Published>, "transaction" | "once">;
 
 /** What a user writes: every method but the standard ones, and any of those to replace it. */
 export type Handlers<Handler, Standard extends keyof Handler> = Omit<Handler, Standard> &
   Partial<Pick<Handler, Standard>>;
 
+/** The function that says what a service does with the events that it consumes; there is none if it consumes nothing. */
+type Consume<Service, Consumers> = [Consumers] extends [never] ? [] : [consume: (service: Service) => Consumers];
+
 /**
  * Makes the function with which a service is written:
  *
  *     export const orders = orderService((service, standard) => ({ async placeOrder(request, context) { … } }));
+ *
+ * A service that consumes events says in a second function what it does with them:
+ *
+ *     export const letters = letterService(
+ *       (service, standard) => ({ … }),
+ *       (service) => ({ async orderPlaced(delivery, { tx }) { … } }),
+ *     );
  */
-export function defineService<Handler extends object, Standard extends keyof Handler, Entities, Peers>(
-  spec: ServiceSpec,
-) {
+export function defineService<
+  Handler extends object,
+  Standard extends keyof Handler,
+  Entities,
+  Peers,
+  Published extends DescMessage = never,
+  Consumers extends object = never,
+>(spec: ServiceSpec) {
   know(spec.codecs);
+  type Service = Resources<Entities, Peers, Published>;
   return (
-    implement: (service: Resources<Entities, Peers>, standard: Pick<Handler, Standard>) => Handlers<Handler, Standard>,
-  ): ServiceDefinition => ({ spec, implement: implement as ServiceDefinition["implement"] });
+    implement: (service: Service, standard: Pick<Handler, Standard>) => Handlers<Handler, Standard>,
+    ...[consume]: Consume<Service, Consumers>
+  ): ServiceDefinition => ({
+    spec,
+    implement: implement as ServiceDefinition["implement"],
+    consume: consume as ServiceDefinition["consume"],
+  });
 }

@@ -2,6 +2,7 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Context } from "@protoscaffold/runtime/rpc/context";
 import { ReservationState, type StockLine } from "@shop/generated/shop/inventory/v1/inventory_pb.js";
+import { orderChanged, orderPlaced } from "@shop/generated/shop/orders/v1/orders_events.js";
 import { type Order, type OrderLine, type OrderSchema, OrderState } from "@shop/generated/shop/orders/v1/orders_pb.js";
 import { orderService } from "@shop/generated/shop/orders/v1/orders_service.js";
 import { PaymentState } from "@shop/generated/shop/payments/v1/payments_pb.js";
@@ -50,7 +51,10 @@ export const orders = orderService((service, standard) => {
   function conclude(id: string, from: OrderState, change: MessageInitShape<typeof OrderSchema>): Promise<Order> {
     return service.transaction(async (tx) => {
       const order = await tx.orders.lock(id);
-      return order.state === from ? tx.orders.update(id, change) : order;
+      if (order.state !== from) return order;
+      const changed = await tx.orders.update(id, change);
+      await tx.publish(orderChanged, { orderId: id, state: changed.state });
+      return changed;
     });
   }
 
@@ -59,9 +63,12 @@ export const orders = orderService((service, standard) => {
 
   return {
     async placeOrder(request, context) {
-      const order = await service.once(context, (tx) =>
-        tx.orders.create({ customerId: request.customerId, state: OrderState.PENDING, lines: request.lines }),
-      );
+      const order = await service.once(context, async (tx) => {
+        const { customerId, lines } = request;
+        const placed = await tx.orders.create({ customerId, state: OrderState.PENDING, lines });
+        await tx.publish(orderPlaced, { orderId: placed.id, customerId, lines, placeTime: placed.createTime });
+        return placed;
+      });
       return settle(order, request.paymentMethod, context);
     },
 

@@ -1,8 +1,14 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { timestampNow } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
+import type { Transaction } from "@protoscaffold/runtime/data/transaction";
+import { userRegistered } from "@shop/generated/shop/users/v1/users_events.js";
 import type { ChatRequest, ChatResponseSchema, User } from "@shop/generated/shop/users/v1/users_pb.js";
-import { userService } from "@shop/generated/shop/users/v1/users_service.js";
+import {
+  type UserServiceEntities,
+  type UserServiceEvents,
+  userService,
+} from "@shop/generated/shop/users/v1/users_service.js";
 import { Rooms, type Seat } from "./room.js";
 
 const MOST_AT_ONCE = 1000;
@@ -11,6 +17,10 @@ export const users = userService((service) => {
   const rooms = new Rooms<MessageInitShape<typeof ChatResponseSchema>>();
 
   return {
+    createUser({ user }, context) {
+      return service.once(context, (tx) => register(tx, user));
+    },
+
     listUsers() {
       return service.users.all();
     },
@@ -25,7 +35,7 @@ export const users = userService((service) => {
       }
       return service.transaction(async (tx) => {
         const created = [];
-        for (const { email, displayName } of wanted) created.push(await tx.users.create({ email, displayName }));
+        for (const user of wanted) created.push(await register(tx, user));
         return { users: created };
       });
     },
@@ -48,6 +58,14 @@ export const users = userService((service) => {
     },
   };
 });
+
+/** Adds a user, and tells of it. */
+async function register(tx: Transaction<UserServiceEntities, UserServiceEvents>, user: User | undefined): Promise<User> {
+  const created = await tx.users.create({ email: user?.email, displayName: user?.displayName });
+  const { id: userId, email, displayName, createTime: registerTime } = created;
+  await tx.publish(userRegistered, { userId, email, displayName, registerTime });
+  return created;
+}
 
 /** Repeats to the room what comes in, while the caller is already being answered. */
 async function listen(incoming: AsyncIterator<ChatRequest>, seat: Seat<MessageInitShape<typeof ChatResponseSchema>>) {

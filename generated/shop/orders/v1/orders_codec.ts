@@ -15,7 +15,9 @@ import type {
   ListOrdersRequest,
   ListOrdersResponse,
   Order,
+  OrderChanged,
   OrderLine,
+  OrderPlaced,
   PlaceOrderRequest,
   Receipt,
   TrackOrdersRequest,
@@ -27,7 +29,9 @@ import {
   GetReceiptRequestSchema,
   ListOrdersRequestSchema,
   ListOrdersResponseSchema,
+  OrderChangedSchema,
   OrderLineSchema,
+  OrderPlacedSchema,
   OrderSchema,
   PlaceOrderRequestSchema,
   ReceiptSchema,
@@ -233,6 +237,117 @@ export function readReceipt(r: Reader, end: number, before?: Receipt): Receipt {
 /** An empty Receipt. */
 export function newReceipt(): Receipt {
   return { $typeName: "shop.orders.v1.Receipt" };
+}
+
+/**
+ * OrderPlaced as bytes, and back.
+ *
+ * @generated from message shop.orders.v1.OrderPlaced
+ */
+export const orderPlacedCodec: Codec<typeof OrderPlacedSchema> = /*@__PURE__*/ defineCodec(
+  OrderPlacedSchema,
+  writeOrderPlaced,
+  readOrderPlaced,
+);
+
+/** Writes the fields of OrderPlaced. */
+export function writeOrderPlaced(w: Writer, m: Init<typeof OrderPlacedSchema>): void {
+  if (m.orderId) w.tag(1, 2).string(m.orderId);
+  if (m.customerId) w.tag(2, 2).string(m.customerId);
+  for (const each of m.lines ?? []) {
+    const at = w.open(3, each);
+    writeOrderLine(w, each);
+    w.close(at);
+  }
+  if (m.placeTime != null) {
+    const at = w.open(4, m.placeTime);
+    writeTimestamp(w, m.placeTime);
+    w.close(at);
+  }
+  if (m.$unknown !== undefined) w.unknown(m, "shop.orders.v1.OrderPlaced");
+}
+
+/** Reads a OrderPlaced up to `end` (a group: its number below zero); one from before takes the fields. */
+export function readOrderPlaced(r: Reader, end: number, before?: OrderPlaced): OrderPlaced {
+  const m = before ?? newOrderPlaced();
+  r.enter();
+  for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
+    switch (tag >>> 3) {
+      case 1:
+        m.orderId = r.string();
+        break;
+      case 2:
+        m.customerId = r.string();
+        break;
+      case 3:
+        m.lines.push(readOrderLine(r, r.length()));
+        break;
+      case 4:
+        m.placeTime = readTimestamp(r, r.length(), m.placeTime);
+        break;
+      default:
+        r.unknown(tag, m);
+    }
+  }
+  r.leave();
+  return m;
+}
+
+/** An empty OrderPlaced. */
+export function newOrderPlaced(): OrderPlaced {
+  return {
+    $typeName: "shop.orders.v1.OrderPlaced",
+    orderId: "",
+    customerId: "",
+    lines: [],
+  };
+}
+
+/**
+ * OrderChanged as bytes, and back.
+ *
+ * @generated from message shop.orders.v1.OrderChanged
+ */
+export const orderChangedCodec: Codec<typeof OrderChangedSchema> = /*@__PURE__*/ defineCodec(
+  OrderChangedSchema,
+  writeOrderChanged,
+  readOrderChanged,
+);
+
+/** Writes the fields of OrderChanged. */
+export function writeOrderChanged(w: Writer, m: Init<typeof OrderChangedSchema>): void {
+  if (m.orderId) w.tag(1, 2).string(m.orderId);
+  if (m.state != null && m.state !== 0) w.tag(2, 0).int32(m.state);
+  if (m.$unknown !== undefined) w.unknown(m, "shop.orders.v1.OrderChanged");
+}
+
+/** Reads a OrderChanged up to `end` (a group: its number below zero); one from before takes the fields. */
+export function readOrderChanged(r: Reader, end: number, before?: OrderChanged): OrderChanged {
+  const m = before ?? newOrderChanged();
+  r.enter();
+  for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
+    switch (tag >>> 3) {
+      case 1:
+        m.orderId = r.string();
+        break;
+      case 2:
+        m.state = r.int32();
+        break;
+      default:
+        r.unknown(tag, m);
+    }
+  }
+  r.leave();
+  return m;
+}
+
+/** An empty OrderChanged. */
+export function newOrderChanged(): OrderChanged {
+  return {
+    $typeName: "shop.orders.v1.OrderChanged",
+    orderId: "",
+    state: 0,
+  };
 }
 
 /**

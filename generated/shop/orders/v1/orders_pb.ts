@@ -18,7 +18,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file shop/orders/v1/orders.proto.
  */
 export const file_shop_orders_v1_orders: GenFile = /*@__PURE__*/
-  fileDesc("ChtzaG9wL29yZGVycy92MS9vcmRlcnMucHJvdG8SDnNob3Aub3JkZXJzLnYxIvsCCgVPcmRlchISCgJpZBgBIAEoCUIG4EEI4EEDEhMKC2N1c3RvbWVyX2lkGAIgASgJEikKBXN0YXRlGAMgASgOMhouc2hvcC5vcmRlcnMudjEuT3JkZXJTdGF0ZRIoCgVsaW5lcxgEIAMoCzIZLnNob3Aub3JkZXJzLnYxLk9yZGVyTGluZRITCgt0b3RhbF9jZW50cxgFIAEoAxIWCg5yZXNlcnZhdGlvbl9pZBgGIAEoCRISCgpwYXltZW50X2lkGAcgASgJEhUKDWNhbmNlbF9yZWFzb24YCCABKAkSNAoLY3JlYXRlX3RpbWUYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgPgQQMSNAoLdXBkYXRlX3RpbWUYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgPgQQM6MKLxgwErCgZvcmRlcnMSGgoLY3VzdG9tZXJfaWQKC2NyZWF0ZV90aW1lGgUIHhCQHCJlCglPcmRlckxpbmUSGwoKcHJvZHVjdF9pZBgBIAEoCUIHukgEcgIQARIcCghxdWFudGl0eRgCIAEoBUIKukgHGgUY6AcgABIdChB1bml0X3ByaWNlX2NlbnRzGAMgASgDQgPgQQMiWwoHUmVjZWlwdBIkCgVvcmRlchgBIAEoCzIVLnNob3Aub3JkZXJzLnYxLk9yZGVyEioKB3BheW1lbnQYAiABKAsyGS5zaG9wLnBheW1lbnRzLnYxLlBheW1lbnQiqAEKEVBsYWNlT3JkZXJSZXF1ZXN0Eh4KCnJlcXVlc3RfaWQYASABKAlCCrpIB3IFEAEYgAESHAoLY3VzdG9tZXJfaWQYAiABKAlCB7pIBHICEAESNAoFbGluZXMYAyADKAsyGS5zaG9wLm9yZGVycy52MS5PcmRlckxpbmVCCrpIB5IBBAgBEGQSHwoOcGF5bWVudF9tZXRob2QYBCABKAlCB7pIBHICEAEiJgoPR2V0T3JkZXJSZXF1ZXN0EhMKAmlkGAEgASgJQge6SARyAhABIigKEUdldFJlY2VpcHRSZXF1ZXN0EhMKAmlkGAEgASgJQge6SARyAhABImUKEUxpc3RPcmRlcnNSZXF1ZXN0EhoKCXBhZ2Vfc2l6ZRgBIAEoBUIHukgEGgIoABISCgpwYWdlX3Rva2VuGAIgASgJEg4KBmZpbHRlchgDIAEoCRIQCghvcmRlcl9ieRgEIAEoCSJUChJMaXN0T3JkZXJzUmVzcG9uc2USJQoGb3JkZXJzGAEgAygLMhUuc2hvcC5vcmRlcnMudjEuT3JkZXISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIikKEkNhbmNlbE9yZGVyUmVxdWVzdBITCgJpZBgBIAEoCUIHukgEcgIQASIoChFXYXRjaE9yZGVyUmVxdWVzdBITCgJpZBgBIAEoCUIHukgEcgIQASIpChJUcmFja09yZGVyc1JlcXVlc3QSEwoCaWQYASABKAlCB7pIBHICEAEqeAoKT3JkZXJTdGF0ZRIbChdPUkRFUl9TVEFURV9VTlNQRUNJRklFRBAAEhcKE09SREVSX1NUQVRFX1BFTkRJTkcQARIZChVPUkRFUl9TVEFURV9DT05GSVJNRUQQAhIZChVPUkRFUl9TVEFURV9DQU5DRUxMRUQQAzLbBgoMT3JkZXJTZXJ2aWNlEnQKClBsYWNlT3JkZXISIS5zaG9wLm9yZGVycy52MS5QbGFjZU9yZGVyUmVxdWVzdBoVLnNob3Aub3JkZXJzLnYxLk9yZGVyIiyQAgKi8YMBDwiIJxIKcmVxdWVzdF9pZILT5JMCDzoBKiIKL3YxL29yZGVycxJmCghHZXRPcmRlchIfLnNob3Aub3JkZXJzLnYxLkdldE9yZGVyUmVxdWVzdBoVLnNob3Aub3JkZXJzLnYxLk9yZGVyIiKQAgGi8YMBAwjoB4LT5JMCERIPL3YxL29yZGVycy97aWR9EnQKCkdldFJlY2VpcHQSIS5zaG9wLm9yZGVycy52MS5HZXRSZWNlaXB0UmVxdWVzdBoXLnNob3Aub3JkZXJzLnYxLlJlY2VpcHQiKpACAaLxgwEDCOgHgtPkkwIZEhcvdjEvb3JkZXJzL3tpZH0vcmVjZWlwdBJyCgpMaXN0T3JkZXJzEiEuc2hvcC5vcmRlcnMudjEuTGlzdE9yZGVyc1JlcXVlc3QaIi5zaG9wLm9yZGVycy52MS5MaXN0T3JkZXJzUmVzcG9uc2UiHZACAaLxgwEDCNAPgtPkkwIMEgovdjEvb3JkZXJzEnYKC0NhbmNlbE9yZGVyEiIuc2hvcC5vcmRlcnMudjEuQ2FuY2VsT3JkZXJSZXF1ZXN0GhUuc2hvcC5vcmRlcnMudjEuT3JkZXIiLJACAqLxgwEDCIgngtPkkwIbOgEqIhYvdjEvb3JkZXJzL3tpZH06Y2FuY2VsEmoKCldhdGNoT3JkZXISIS5zaG9wLm9yZGVycy52MS5XYXRjaE9yZGVyUmVxdWVzdBoVLnNob3Aub3JkZXJzLnYxLk9yZGVyIiCQAgGC0+STAhcSFS92MS9vcmRlcnMve2lkfTp3YXRjaDABEkwKC1RyYWNrT3JkZXJzEiIuc2hvcC5vcmRlcnMudjEuVHJhY2tPcmRlcnNSZXF1ZXN0GhUuc2hvcC5vcmRlcnMudjEuT3JkZXIoATABGlGi8YMBTAoFT3JkZXISInNob3AuaW52ZW50b3J5LnYxLkludmVudG9yeVNlcnZpY2USH3Nob3AucGF5bWVudHMudjEuUGF5bWVudFNlcnZpY2ViBnByb3RvMw", [file_buf_validate_validate, file_google_api_annotations, file_google_api_field_behavior, file_google_protobuf_timestamp, file_scaffold_v1_options, file_shop_payments_v1_payments]);
+  fileDesc("ChtzaG9wL29yZGVycy92MS9vcmRlcnMucHJvdG8SDnNob3Aub3JkZXJzLnYxIvsCCgVPcmRlchISCgJpZBgBIAEoCUIG4EEI4EEDEhMKC2N1c3RvbWVyX2lkGAIgASgJEikKBXN0YXRlGAMgASgOMhouc2hvcC5vcmRlcnMudjEuT3JkZXJTdGF0ZRIoCgVsaW5lcxgEIAMoCzIZLnNob3Aub3JkZXJzLnYxLk9yZGVyTGluZRITCgt0b3RhbF9jZW50cxgFIAEoAxIWCg5yZXNlcnZhdGlvbl9pZBgGIAEoCRISCgpwYXltZW50X2lkGAcgASgJEhUKDWNhbmNlbF9yZWFzb24YCCABKAkSNAoLY3JlYXRlX3RpbWUYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgPgQQMSNAoLdXBkYXRlX3RpbWUYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgPgQQM6MKLxgwErCgZvcmRlcnMSGgoLY3VzdG9tZXJfaWQKC2NyZWF0ZV90aW1lGgUIHhCQHCJlCglPcmRlckxpbmUSGwoKcHJvZHVjdF9pZBgBIAEoCUIHukgEcgIQARIcCghxdWFudGl0eRgCIAEoBUIKukgHGgUY6AcgABIdChB1bml0X3ByaWNlX2NlbnRzGAMgASgDQgPgQQMiWwoHUmVjZWlwdBIkCgVvcmRlchgBIAEoCzIVLnNob3Aub3JkZXJzLnYxLk9yZGVyEioKB3BheW1lbnQYAiABKAsyGS5zaG9wLnBheW1lbnRzLnYxLlBheW1lbnQinwEKC09yZGVyUGxhY2VkEhAKCG9yZGVyX2lkGAEgASgJEhMKC2N1c3RvbWVyX2lkGAIgASgJEigKBWxpbmVzGAMgAygLMhkuc2hvcC5vcmRlcnMudjEuT3JkZXJMaW5lEi4KCnBsYWNlX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wOg+q8YMBChIIb3JkZXJfaWQiXAoMT3JkZXJDaGFuZ2VkEhAKCG9yZGVyX2lkGAEgASgJEikKBXN0YXRlGAIgASgOMhouc2hvcC5vcmRlcnMudjEuT3JkZXJTdGF0ZToPqvGDAQoSCG9yZGVyX2lkIqgBChFQbGFjZU9yZGVyUmVxdWVzdBIeCgpyZXF1ZXN0X2lkGAEgASgJQgq6SAdyBRABGIABEhwKC2N1c3RvbWVyX2lkGAIgASgJQge6SARyAhABEjQKBWxpbmVzGAMgAygLMhkuc2hvcC5vcmRlcnMudjEuT3JkZXJMaW5lQgq6SAeSAQQIARBkEh8KDnBheW1lbnRfbWV0aG9kGAQgASgJQge6SARyAhABIiYKD0dldE9yZGVyUmVxdWVzdBITCgJpZBgBIAEoCUIHukgEcgIQASIoChFHZXRSZWNlaXB0UmVxdWVzdBITCgJpZBgBIAEoCUIHukgEcgIQASJlChFMaXN0T3JkZXJzUmVxdWVzdBIaCglwYWdlX3NpemUYASABKAVCB7pIBBoCKAASEgoKcGFnZV90b2tlbhgCIAEoCRIOCgZmaWx0ZXIYAyABKAkSEAoIb3JkZXJfYnkYBCABKAkiVAoSTGlzdE9yZGVyc1Jlc3BvbnNlEiUKBm9yZGVycxgBIAMoCzIVLnNob3Aub3JkZXJzLnYxLk9yZGVyEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSIpChJDYW5jZWxPcmRlclJlcXVlc3QSEwoCaWQYASABKAlCB7pIBHICEAEiKAoRV2F0Y2hPcmRlclJlcXVlc3QSEwoCaWQYASABKAlCB7pIBHICEAEiKQoSVHJhY2tPcmRlcnNSZXF1ZXN0EhMKAmlkGAEgASgJQge6SARyAhABKngKCk9yZGVyU3RhdGUSGwoXT1JERVJfU1RBVEVfVU5TUEVDSUZJRUQQABIXChNPUkRFUl9TVEFURV9QRU5ESU5HEAESGQoVT1JERVJfU1RBVEVfQ09ORklSTUVEEAISGQoVT1JERVJfU1RBVEVfQ0FOQ0VMTEVEEAMyhgcKDE9yZGVyU2VydmljZRKPAQoKUGxhY2VPcmRlchIhLnNob3Aub3JkZXJzLnYxLlBsYWNlT3JkZXJSZXF1ZXN0GhUuc2hvcC5vcmRlcnMudjEuT3JkZXIiR5ACAqLxgwEqCIgnEgpyZXF1ZXN0X2lkagtPcmRlclBsYWNlZGoMT3JkZXJDaGFuZ2VkgtPkkwIPOgEqIgovdjEvb3JkZXJzEmYKCEdldE9yZGVyEh8uc2hvcC5vcmRlcnMudjEuR2V0T3JkZXJSZXF1ZXN0GhUuc2hvcC5vcmRlcnMudjEuT3JkZXIiIpACAaLxgwEDCOgHgtPkkwIREg8vdjEvb3JkZXJzL3tpZH0SdAoKR2V0UmVjZWlwdBIhLnNob3Aub3JkZXJzLnYxLkdldFJlY2VpcHRSZXF1ZXN0Ghcuc2hvcC5vcmRlcnMudjEuUmVjZWlwdCIqkAIBovGDAQMI6AeC0+STAhkSFy92MS9vcmRlcnMve2lkfS9yZWNlaXB0EnIKCkxpc3RPcmRlcnMSIS5zaG9wLm9yZGVycy52MS5MaXN0T3JkZXJzUmVxdWVzdBoiLnNob3Aub3JkZXJzLnYxLkxpc3RPcmRlcnNSZXNwb25zZSIdkAIBovGDAQMI0A+C0+STAgwSCi92MS9vcmRlcnMShAEKC0NhbmNlbE9yZGVyEiIuc2hvcC5vcmRlcnMudjEuQ2FuY2VsT3JkZXJSZXF1ZXN0GhUuc2hvcC5vcmRlcnMudjEuT3JkZXIiOpACAqLxgwERCIgnagxPcmRlckNoYW5nZWSC0+STAhs6ASoiFi92MS9vcmRlcnMve2lkfTpjYW5jZWwSagoKV2F0Y2hPcmRlchIhLnNob3Aub3JkZXJzLnYxLldhdGNoT3JkZXJSZXF1ZXN0GhUuc2hvcC5vcmRlcnMudjEuT3JkZXIiIJACAYLT5JMCFxIVL3YxL29yZGVycy97aWR9OndhdGNoMAESTAoLVHJhY2tPcmRlcnMSIi5zaG9wLm9yZGVycy52MS5UcmFja09yZGVyc1JlcXVlc3QaFS5zaG9wLm9yZGVycy52MS5PcmRlcigBMAEaUaLxgwFMCgVPcmRlchIic2hvcC5pbnZlbnRvcnkudjEuSW52ZW50b3J5U2VydmljZRIfc2hvcC5wYXltZW50cy52MS5QYXltZW50U2VydmljZWIGcHJvdG8z", [file_buf_validate_validate, file_google_api_annotations, file_google_api_field_behavior, file_google_protobuf_timestamp, file_scaffold_v1_options, file_shop_payments_v1_payments]);
 
 /**
  * A customer's order.
@@ -168,6 +168,76 @@ export const ReceiptSchema: GenMessage<Receipt> = /*@__PURE__*/
   messageDesc(file_shop_orders_v1_orders, 2);
 
 /**
+ * An order was accepted; goods and money are being asked for.
+ *
+ * @generated from message shop.orders.v1.OrderPlaced
+ */
+export type OrderPlaced = Message<"shop.orders.v1.OrderPlaced"> & {
+  /**
+   * The order.
+   *
+   * @generated from field: string order_id = 1;
+   */
+  orderId: string;
+
+  /**
+   * The user who ordered.
+   *
+   * @generated from field: string customer_id = 2;
+   */
+  customerId: string;
+
+  /**
+   * What was ordered; prices are not known yet.
+   *
+   * @generated from field: repeated shop.orders.v1.OrderLine lines = 3;
+   */
+  lines: OrderLine[];
+
+  /**
+   * When it was placed.
+   *
+   * @generated from field: google.protobuf.Timestamp place_time = 4;
+   */
+  placeTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message shop.orders.v1.OrderPlaced.
+ * Use `create(OrderPlacedSchema)` to create a new message.
+ */
+export const OrderPlacedSchema: GenMessage<OrderPlaced> = /*@__PURE__*/
+  messageDesc(file_shop_orders_v1_orders, 3);
+
+/**
+ * An order is not what it was: whoever keeps a copy of it has an old one.
+ *
+ * @generated from message shop.orders.v1.OrderChanged
+ */
+export type OrderChanged = Message<"shop.orders.v1.OrderChanged"> & {
+  /**
+   * The order.
+   *
+   * @generated from field: string order_id = 1;
+   */
+  orderId: string;
+
+  /**
+   * How far it has come.
+   *
+   * @generated from field: shop.orders.v1.OrderState state = 2;
+   */
+  state: OrderState;
+};
+
+/**
+ * Describes the message shop.orders.v1.OrderChanged.
+ * Use `create(OrderChangedSchema)` to create a new message.
+ */
+export const OrderChangedSchema: GenMessage<OrderChanged> = /*@__PURE__*/
+  messageDesc(file_shop_orders_v1_orders, 4);
+
+/**
  * @generated from message shop.orders.v1.PlaceOrderRequest
  */
 export type PlaceOrderRequest = Message<"shop.orders.v1.PlaceOrderRequest"> & {
@@ -205,7 +275,7 @@ export type PlaceOrderRequest = Message<"shop.orders.v1.PlaceOrderRequest"> & {
  * Use `create(PlaceOrderRequestSchema)` to create a new message.
  */
 export const PlaceOrderRequestSchema: GenMessage<PlaceOrderRequest> = /*@__PURE__*/
-  messageDesc(file_shop_orders_v1_orders, 3);
+  messageDesc(file_shop_orders_v1_orders, 5);
 
 /**
  * @generated from message shop.orders.v1.GetOrderRequest
@@ -224,7 +294,7 @@ export type GetOrderRequest = Message<"shop.orders.v1.GetOrderRequest"> & {
  * Use `create(GetOrderRequestSchema)` to create a new message.
  */
 export const GetOrderRequestSchema: GenMessage<GetOrderRequest> = /*@__PURE__*/
-  messageDesc(file_shop_orders_v1_orders, 4);
+  messageDesc(file_shop_orders_v1_orders, 6);
 
 /**
  * @generated from message shop.orders.v1.GetReceiptRequest
@@ -243,7 +313,7 @@ export type GetReceiptRequest = Message<"shop.orders.v1.GetReceiptRequest"> & {
  * Use `create(GetReceiptRequestSchema)` to create a new message.
  */
 export const GetReceiptRequestSchema: GenMessage<GetReceiptRequest> = /*@__PURE__*/
-  messageDesc(file_shop_orders_v1_orders, 5);
+  messageDesc(file_shop_orders_v1_orders, 7);
 
 /**
  * @generated from message shop.orders.v1.ListOrdersRequest
@@ -283,7 +353,7 @@ export type ListOrdersRequest = Message<"shop.orders.v1.ListOrdersRequest"> & {
  * Use `create(ListOrdersRequestSchema)` to create a new message.
  */
 export const ListOrdersRequestSchema: GenMessage<ListOrdersRequest> = /*@__PURE__*/
-  messageDesc(file_shop_orders_v1_orders, 6);
+  messageDesc(file_shop_orders_v1_orders, 8);
 
 /**
  * @generated from message shop.orders.v1.ListOrdersResponse
@@ -309,7 +379,7 @@ export type ListOrdersResponse = Message<"shop.orders.v1.ListOrdersResponse"> & 
  * Use `create(ListOrdersResponseSchema)` to create a new message.
  */
 export const ListOrdersResponseSchema: GenMessage<ListOrdersResponse> = /*@__PURE__*/
-  messageDesc(file_shop_orders_v1_orders, 7);
+  messageDesc(file_shop_orders_v1_orders, 9);
 
 /**
  * @generated from message shop.orders.v1.CancelOrderRequest
@@ -328,7 +398,7 @@ export type CancelOrderRequest = Message<"shop.orders.v1.CancelOrderRequest"> & 
  * Use `create(CancelOrderRequestSchema)` to create a new message.
  */
 export const CancelOrderRequestSchema: GenMessage<CancelOrderRequest> = /*@__PURE__*/
-  messageDesc(file_shop_orders_v1_orders, 8);
+  messageDesc(file_shop_orders_v1_orders, 10);
 
 /**
  * @generated from message shop.orders.v1.WatchOrderRequest
@@ -347,7 +417,7 @@ export type WatchOrderRequest = Message<"shop.orders.v1.WatchOrderRequest"> & {
  * Use `create(WatchOrderRequestSchema)` to create a new message.
  */
 export const WatchOrderRequestSchema: GenMessage<WatchOrderRequest> = /*@__PURE__*/
-  messageDesc(file_shop_orders_v1_orders, 9);
+  messageDesc(file_shop_orders_v1_orders, 11);
 
 /**
  * @generated from message shop.orders.v1.TrackOrdersRequest
@@ -366,7 +436,7 @@ export type TrackOrdersRequest = Message<"shop.orders.v1.TrackOrdersRequest"> & 
  * Use `create(TrackOrdersRequestSchema)` to create a new message.
  */
 export const TrackOrdersRequestSchema: GenMessage<TrackOrdersRequest> = /*@__PURE__*/
-  messageDesc(file_shop_orders_v1_orders, 10);
+  messageDesc(file_shop_orders_v1_orders, 12);
 
 /**
  * How far an order has come.

@@ -11,12 +11,15 @@ import type { PaymentServiceClient } from "../../payments/v1/payments_client.js"
 import { createPaymentServiceClient } from "../../payments/v1/payments_client.js";
 import { orderCache } from "./orders_cache.js";
 import { orderServiceCodecs } from "./orders_codec.js";
+import { orderChanged, orderPlaced } from "./orders_events.js";
 import type {
   CancelOrderRequest,
   GetOrderRequest,
   GetReceiptRequest,
   ListOrdersRequest,
   ListOrdersResponseSchema,
+  OrderChangedSchema,
+  OrderPlacedSchema,
   OrderSchema,
   PlaceOrderRequest,
   ReceiptSchema,
@@ -40,7 +43,7 @@ export interface OrderServiceHandler {
    * Places an order: reserves the goods, takes the money, confirms. An order that cannot be had ends CANCELLED and says
    * why; that is an answer, not an error.
    *
-   * Ends after 5 s at the latest. What `once` does in it happens once for each request_id.
+   * Ends after 5 s at the latest. What `once` does in it happens once for each request_id. Publishes OrderPlaced, OrderChanged.
    *
    * @generated from rpc shop.orders.v1.OrderService.PlaceOrder
    */
@@ -88,7 +91,7 @@ export interface OrderServiceHandler {
   /**
    * Cancels a confirmed order: gives the money back and puts the goods back. A cancelled order is answered as it is.
    *
-   * Ends after 5 s at the latest.
+   * Ends after 5 s at the latest. Publishes OrderChanged.
    *
    * @generated from rpc shop.orders.v1.OrderService.CancelOrder
    */
@@ -140,6 +143,13 @@ export interface OrderServicePeers {
 }
 
 /**
+ * What OrderService publishes.
+ *
+ * @generated from service shop.orders.v1.OrderService
+ */
+export type OrderServiceEvents = typeof OrderPlacedSchema | typeof OrderChangedSchema;
+
+/**
  * Makes OrderService of its handlers.
  *
  *     export const orders = orderService((service, standard) => ({ … }));
@@ -150,7 +160,8 @@ export const orderService = defineService<
   OrderServiceHandler,
   "getOrder" | "listOrders",
   OrderServiceEntities,
-  OrderServicePeers
+  OrderServicePeers,
+  OrderServiceEvents
 >({
   service: OrderService,
   name: "orders",
@@ -167,4 +178,8 @@ export const orderService = defineService<
     getOrder: { kind: "get", entity: "orders", key: "id" },
     listOrders: { kind: "list", entity: "orders", items: "orders" },
   },
+  publishes: [
+    { event: orderPlaced, groups: [] },
+    { event: orderChanged, groups: [] },
+  ],
 });

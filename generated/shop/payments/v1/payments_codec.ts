@@ -7,10 +7,17 @@ import { defineCodec } from "@protoscaffold/runtime/codec/codec";
 import { readTimestamp, writeTimestamp } from "@protoscaffold/runtime/codec/google/protobuf/timestamp_codec";
 import type { Reader } from "@protoscaffold/runtime/codec/reader";
 import type { Writer } from "@protoscaffold/runtime/codec/writer";
-import type { CapturePaymentRequest, GetPaymentRequest, Payment, RefundPaymentRequest } from "./payments_pb.js";
+import type {
+  CapturePaymentRequest,
+  GetPaymentRequest,
+  Payment,
+  PaymentCaptured,
+  RefundPaymentRequest,
+} from "./payments_pb.js";
 import {
   CapturePaymentRequestSchema,
   GetPaymentRequestSchema,
+  PaymentCapturedSchema,
   PaymentSchema,
   RefundPaymentRequestSchema,
 } from "./payments_pb.js";
@@ -85,6 +92,58 @@ export function newPayment(): Payment {
     orderId: "",
     amountCents: 0n,
     state: 0,
+  };
+}
+
+/**
+ * PaymentCaptured as bytes, and back.
+ *
+ * @generated from message shop.payments.v1.PaymentCaptured
+ */
+export const paymentCapturedCodec: Codec<typeof PaymentCapturedSchema> = /*@__PURE__*/ defineCodec(
+  PaymentCapturedSchema,
+  writePaymentCaptured,
+  readPaymentCaptured,
+);
+
+/** Writes the fields of PaymentCaptured. */
+export function writePaymentCaptured(w: Writer, m: Init<typeof PaymentCapturedSchema>): void {
+  if (m.paymentId) w.tag(1, 2).string(m.paymentId);
+  if (m.orderId) w.tag(2, 2).string(m.orderId);
+  if (m.amountCents) w.tag(3, 0).int64(m.amountCents);
+  if (m.$unknown !== undefined) w.unknown(m, "shop.payments.v1.PaymentCaptured");
+}
+
+/** Reads a PaymentCaptured up to `end` (a group: its number below zero); one from before takes the fields. */
+export function readPaymentCaptured(r: Reader, end: number, before?: PaymentCaptured): PaymentCaptured {
+  const m = before ?? newPaymentCaptured();
+  r.enter();
+  for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
+    switch (tag >>> 3) {
+      case 1:
+        m.paymentId = r.string();
+        break;
+      case 2:
+        m.orderId = r.string();
+        break;
+      case 3:
+        m.amountCents = r.int64();
+        break;
+      default:
+        r.unknown(tag, m);
+    }
+  }
+  r.leave();
+  return m;
+}
+
+/** An empty PaymentCaptured. */
+export function newPaymentCaptured(): PaymentCaptured {
+  return {
+    $typeName: "shop.payments.v1.PaymentCaptured",
+    paymentId: "",
+    orderId: "",
+    amountCents: 0n,
   };
 }
 

@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file shop/payments/v1/payments.proto.
  */
 export const file_shop_payments_v1_payments: GenFile = /*@__PURE__*/
-  fileDesc("Ch9zaG9wL3BheW1lbnRzL3YxL3BheW1lbnRzLnByb3RvEhBzaG9wLnBheW1lbnRzLnYxIpMCCgdQYXltZW50EhIKAmlkGAEgASgJQgbgQQjgQQMSFQoIb3JkZXJfaWQYAiABKAlCA+BBBRIZCgxhbW91bnRfY2VudHMYAyABKANCA+BBBRIyCgVzdGF0ZRgEIAEoDjIeLnNob3AucGF5bWVudHMudjEuUGF5bWVudFN0YXRlQgPgQQMSNAoLY3JlYXRlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgPgQQMSNAoLdXBkYXRlX3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgPgQQM6IqLxgwEdCghwYXltZW50cxIKCghvcmRlcl9pZBoFCB4QkBwikgEKFUNhcHR1cmVQYXltZW50UmVxdWVzdBIeCgpyZXF1ZXN0X2lkGAEgASgJQgq6SAdyBRABGIABEhkKCG9yZGVyX2lkGAIgASgJQge6SARyAhABEh0KDGFtb3VudF9jZW50cxgDIAEoA0IHukgEIgIgABIfCg5wYXltZW50X21ldGhvZBgEIAEoCUIHukgEcgIQASJLChRSZWZ1bmRQYXltZW50UmVxdWVzdBIeCgpyZXF1ZXN0X2lkGAEgASgJQgq6SAdyBRABGIABEhMKAmlkGAIgASgJQge6SARyAhABIigKEUdldFBheW1lbnRSZXF1ZXN0EhMKAmlkGAEgASgJQge6SARyAhABKoEBCgxQYXltZW50U3RhdGUSHQoZUEFZTUVOVF9TVEFURV9VTlNQRUNJRklFRBAAEhoKFlBBWU1FTlRfU1RBVEVfQ0FQVFVSRUQQARIaChZQQVlNRU5UX1NUQVRFX0RFQ0xJTkVEEAISGgoWUEFZTUVOVF9TVEFURV9SRUZVTkRFRBADMvACCg5QYXltZW50U2VydmljZRJtCg5DYXB0dXJlUGF5bWVudBInLnNob3AucGF5bWVudHMudjEuQ2FwdHVyZVBheW1lbnRSZXF1ZXN0Ghkuc2hvcC5wYXltZW50cy52MS5QYXltZW50IheQAgKi8YMBDwjQDxIKcmVxdWVzdF9pZBJrCg1SZWZ1bmRQYXltZW50EiYuc2hvcC5wYXltZW50cy52MS5SZWZ1bmRQYXltZW50UmVxdWVzdBoZLnNob3AucGF5bWVudHMudjEuUGF5bWVudCIXkAICovGDAQ8I0A8SCnJlcXVlc3RfaWQScgoKR2V0UGF5bWVudBIjLnNob3AucGF5bWVudHMudjEuR2V0UGF5bWVudFJlcXVlc3QaGS5zaG9wLnBheW1lbnRzLnYxLlBheW1lbnQiJJACAaLxgwEDCOgHgtPkkwITEhEvdjEvcGF5bWVudHMve2lkfRoOovGDAQkKB1BheW1lbnRiBnByb3RvMw", [file_buf_validate_validate, file_google_api_annotations, file_google_api_field_behavior, file_google_protobuf_timestamp, file_scaffold_v1_options]);
+  fileDesc("Ch9zaG9wL3BheW1lbnRzL3YxL3BheW1lbnRzLnByb3RvEhBzaG9wLnBheW1lbnRzLnYxIpMCCgdQYXltZW50EhIKAmlkGAEgASgJQgbgQQjgQQMSFQoIb3JkZXJfaWQYAiABKAlCA+BBBRIZCgxhbW91bnRfY2VudHMYAyABKANCA+BBBRIyCgVzdGF0ZRgEIAEoDjIeLnNob3AucGF5bWVudHMudjEuUGF5bWVudFN0YXRlQgPgQQMSNAoLY3JlYXRlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgPgQQMSNAoLdXBkYXRlX3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgPgQQM6IqLxgwEdCghwYXltZW50cxIKCghvcmRlcl9pZBoFCB4QkBwiXgoPUGF5bWVudENhcHR1cmVkEhIKCnBheW1lbnRfaWQYASABKAkSEAoIb3JkZXJfaWQYAiABKAkSFAoMYW1vdW50X2NlbnRzGAMgASgDOg+q8YMBChIIb3JkZXJfaWQikgEKFUNhcHR1cmVQYXltZW50UmVxdWVzdBIeCgpyZXF1ZXN0X2lkGAEgASgJQgq6SAdyBRABGIABEhkKCG9yZGVyX2lkGAIgASgJQge6SARyAhABEh0KDGFtb3VudF9jZW50cxgDIAEoA0IHukgEIgIgABIfCg5wYXltZW50X21ldGhvZBgEIAEoCUIHukgEcgIQASJLChRSZWZ1bmRQYXltZW50UmVxdWVzdBIeCgpyZXF1ZXN0X2lkGAEgASgJQgq6SAdyBRABGIABEhMKAmlkGAIgASgJQge6SARyAhABIigKEUdldFBheW1lbnRSZXF1ZXN0EhMKAmlkGAEgASgJQge6SARyAhABKoEBCgxQYXltZW50U3RhdGUSHQoZUEFZTUVOVF9TVEFURV9VTlNQRUNJRklFRBAAEhoKFlBBWU1FTlRfU1RBVEVfQ0FQVFVSRUQQARIaChZQQVlNRU5UX1NUQVRFX0RFQ0xJTkVEEAISGgoWUEFZTUVOVF9TVEFURV9SRUZVTkRFRBADMoEDCg5QYXltZW50U2VydmljZRJ+Cg5DYXB0dXJlUGF5bWVudBInLnNob3AucGF5bWVudHMudjEuQ2FwdHVyZVBheW1lbnRSZXF1ZXN0Ghkuc2hvcC5wYXltZW50cy52MS5QYXltZW50IiiQAgKi8YMBIAjQDxIKcmVxdWVzdF9pZGoPUGF5bWVudENhcHR1cmVkEmsKDVJlZnVuZFBheW1lbnQSJi5zaG9wLnBheW1lbnRzLnYxLlJlZnVuZFBheW1lbnRSZXF1ZXN0Ghkuc2hvcC5wYXltZW50cy52MS5QYXltZW50IheQAgKi8YMBDwjQDxIKcmVxdWVzdF9pZBJyCgpHZXRQYXltZW50EiMuc2hvcC5wYXltZW50cy52MS5HZXRQYXltZW50UmVxdWVzdBoZLnNob3AucGF5bWVudHMudjEuUGF5bWVudCIkkAIBovGDAQMI6AeC0+STAhMSES92MS9wYXltZW50cy97aWR9Gg6i8YMBCQoHUGF5bWVudGIGcHJvdG8z", [file_buf_validate_validate, file_google_api_annotations, file_google_api_field_behavior, file_google_protobuf_timestamp, file_scaffold_v1_options]);
 
 /**
  * The money for one order.
@@ -75,6 +75,41 @@ export const PaymentSchema: GenMessage<Payment> = /*@__PURE__*/
   messageDesc(file_shop_payments_v1_payments, 0);
 
 /**
+ * The money for an order is with the shop.
+ *
+ * @generated from message shop.payments.v1.PaymentCaptured
+ */
+export type PaymentCaptured = Message<"shop.payments.v1.PaymentCaptured"> & {
+  /**
+   * The payment.
+   *
+   * @generated from field: string payment_id = 1;
+   */
+  paymentId: string;
+
+  /**
+   * The order that is paid for.
+   *
+   * @generated from field: string order_id = 2;
+   */
+  orderId: string;
+
+  /**
+   * How much, in cents.
+   *
+   * @generated from field: int64 amount_cents = 3;
+   */
+  amountCents: bigint;
+};
+
+/**
+ * Describes the message shop.payments.v1.PaymentCaptured.
+ * Use `create(PaymentCapturedSchema)` to create a new message.
+ */
+export const PaymentCapturedSchema: GenMessage<PaymentCaptured> = /*@__PURE__*/
+  messageDesc(file_shop_payments_v1_payments, 1);
+
+/**
  * @generated from message shop.payments.v1.CapturePaymentRequest
  */
 export type CapturePaymentRequest = Message<"shop.payments.v1.CapturePaymentRequest"> & {
@@ -112,7 +147,7 @@ export type CapturePaymentRequest = Message<"shop.payments.v1.CapturePaymentRequ
  * Use `create(CapturePaymentRequestSchema)` to create a new message.
  */
 export const CapturePaymentRequestSchema: GenMessage<CapturePaymentRequest> = /*@__PURE__*/
-  messageDesc(file_shop_payments_v1_payments, 1);
+  messageDesc(file_shop_payments_v1_payments, 2);
 
 /**
  * @generated from message shop.payments.v1.RefundPaymentRequest
@@ -138,7 +173,7 @@ export type RefundPaymentRequest = Message<"shop.payments.v1.RefundPaymentReques
  * Use `create(RefundPaymentRequestSchema)` to create a new message.
  */
 export const RefundPaymentRequestSchema: GenMessage<RefundPaymentRequest> = /*@__PURE__*/
-  messageDesc(file_shop_payments_v1_payments, 2);
+  messageDesc(file_shop_payments_v1_payments, 3);
 
 /**
  * @generated from message shop.payments.v1.GetPaymentRequest
@@ -157,7 +192,7 @@ export type GetPaymentRequest = Message<"shop.payments.v1.GetPaymentRequest"> & 
  * Use `create(GetPaymentRequestSchema)` to create a new message.
  */
 export const GetPaymentRequestSchema: GenMessage<GetPaymentRequest> = /*@__PURE__*/
-  messageDesc(file_shop_payments_v1_payments, 3);
+  messageDesc(file_shop_payments_v1_payments, 4);
 
 /**
  * Where a payment's money is.

@@ -7,7 +7,14 @@ import type { Context, KeyedContext } from "@protoscaffold/runtime/rpc/context";
 import { defineService } from "@protoscaffold/runtime/rpc/service";
 import { paymentCache } from "./payments_cache.js";
 import { paymentServiceCodecs } from "./payments_codec.js";
-import type { CapturePaymentRequest, GetPaymentRequest, PaymentSchema, RefundPaymentRequest } from "./payments_pb.js";
+import { paymentCaptured } from "./payments_events.js";
+import type {
+  CapturePaymentRequest,
+  GetPaymentRequest,
+  PaymentCapturedSchema,
+  PaymentSchema,
+  RefundPaymentRequest,
+} from "./payments_pb.js";
 import { PaymentService } from "./payments_pb.js";
 import { paymentServicePolicy } from "./payments_policy.js";
 import type { PaymentRepository } from "./payments_repository.js";
@@ -24,7 +31,7 @@ export interface PaymentServiceHandler {
   /**
    * Takes the money for an order. A payment that the customer's bank declines is an answer, not an error.
    *
-   * Ends after 2 s at the latest. What `once` does in it happens once for each request_id.
+   * Ends after 2 s at the latest. What `once` does in it happens once for each request_id. Publishes PaymentCaptured.
    *
    * @generated from rpc shop.payments.v1.PaymentService.CapturePayment
    */
@@ -76,6 +83,13 @@ export interface PaymentServicePeers {
 }
 
 /**
+ * What PaymentService publishes.
+ *
+ * @generated from service shop.payments.v1.PaymentService
+ */
+export type PaymentServiceEvents = typeof PaymentCapturedSchema;
+
+/**
  * Makes PaymentService of its handlers.
  *
  *     export const payments = paymentService((service, standard) => ({ … }));
@@ -86,7 +100,8 @@ export const paymentService = defineService<
   PaymentServiceHandler,
   "getPayment",
   PaymentServiceEntities,
-  PaymentServicePeers
+  PaymentServicePeers,
+  PaymentServiceEvents
 >({
   service: PaymentService,
   name: "payments",
@@ -99,4 +114,7 @@ export const paymentService = defineService<
   standard: {
     getPayment: { kind: "get", entity: "payments", key: "id" },
   },
+  publishes: [
+    { event: paymentCaptured, groups: [] },
+  ],
 });

@@ -16,6 +16,7 @@ import type {
   GetUserRequest,
   ListUsersRequest,
   User,
+  UserRegistered,
 } from "./users_pb.js";
 import {
   ChatRequestSchema,
@@ -25,6 +26,7 @@ import {
   CreateUsersResponseSchema,
   GetUserRequestSchema,
   ListUsersRequestSchema,
+  UserRegisteredSchema,
   UserSchema,
 } from "./users_pb.js";
 
@@ -83,6 +85,66 @@ export function newUser(): User {
   return {
     $typeName: "shop.users.v1.User",
     id: "",
+    email: "",
+    displayName: "",
+  };
+}
+
+/**
+ * UserRegistered as bytes, and back.
+ *
+ * @generated from message shop.users.v1.UserRegistered
+ */
+export const userRegisteredCodec: Codec<typeof UserRegisteredSchema> = /*@__PURE__*/ defineCodec(
+  UserRegisteredSchema,
+  writeUserRegistered,
+  readUserRegistered,
+);
+
+/** Writes the fields of UserRegistered. */
+export function writeUserRegistered(w: Writer, m: Init<typeof UserRegisteredSchema>): void {
+  if (m.userId) w.tag(1, 2).string(m.userId);
+  if (m.email) w.tag(2, 2).string(m.email);
+  if (m.displayName) w.tag(3, 2).string(m.displayName);
+  if (m.registerTime != null) {
+    const at = w.open(4, m.registerTime);
+    writeTimestamp(w, m.registerTime);
+    w.close(at);
+  }
+  if (m.$unknown !== undefined) w.unknown(m, "shop.users.v1.UserRegistered");
+}
+
+/** Reads a UserRegistered up to `end` (a group: its number below zero); one from before takes the fields. */
+export function readUserRegistered(r: Reader, end: number, before?: UserRegistered): UserRegistered {
+  const m = before ?? newUserRegistered();
+  r.enter();
+  for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
+    switch (tag >>> 3) {
+      case 1:
+        m.userId = r.string();
+        break;
+      case 2:
+        m.email = r.string();
+        break;
+      case 3:
+        m.displayName = r.string();
+        break;
+      case 4:
+        m.registerTime = readTimestamp(r, r.length(), m.registerTime);
+        break;
+      default:
+        r.unknown(tag, m);
+    }
+  }
+  r.leave();
+  return m;
+}
+
+/** An empty UserRegistered. */
+export function newUserRegistered(): UserRegistered {
+  return {
+    $typeName: "shop.users.v1.UserRegistered",
+    userId: "",
     email: "",
     displayName: "",
   };

@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file shop/users/v1/users.proto.
  */
 export const file_shop_users_v1_users: GenFile = /*@__PURE__*/
-  fileDesc("ChlzaG9wL3VzZXJzL3YxL3VzZXJzLnByb3RvEg1zaG9wLnVzZXJzLnYxIqwBCgRVc2VyEhIKAmlkGAEgASgJQgbgQQjgQQMSGQoFZW1haWwYAiABKAlCCuBBArpIBHICYAESHwoMZGlzcGxheV9uYW1lGAMgASgJQgm6SAZyBBABGGQSNAoLY3JlYXRlX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgPgQQM6HqLxgwEZCgV1c2VycxIJCgVlbWFpbBABGgUIHhCQHCJcChFDcmVhdGVVc2VyUmVxdWVzdBIpCgR1c2VyGAEgASgLMhMuc2hvcC51c2Vycy52MS5Vc2VyQga6SAPIAQESHAoKcmVxdWVzdF9pZBgCIAEoCUIIukgFcgMYgAEiJQoOR2V0VXNlclJlcXVlc3QSEwoCaWQYASABKAlCB7pIBHICEAEiEgoQTGlzdFVzZXJzUmVxdWVzdCI/ChJDcmVhdGVVc2Vyc1JlcXVlc3QSKQoEdXNlchgBIAEoCzITLnNob3AudXNlcnMudjEuVXNlckIGukgDyAEBIjkKE0NyZWF0ZVVzZXJzUmVzcG9uc2USIgoFdXNlcnMYASADKAsyEy5zaG9wLnVzZXJzLnYxLlVzZXIiVQoLQ2hhdFJlcXVlc3QSFQoEcm9vbRgBIAEoCUIHukgEcgIYZBIXCgZhdXRob3IYAiABKAlCB7pIBHICGGQSFgoEdGV4dBgDIAEoCUIIukgFcgMYoB8iWwoMQ2hhdFJlc3BvbnNlEg4KBmF1dGhvchgBIAEoCRIMCgR0ZXh0GAIgASgJEi0KCXNlbmRfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAy+gMKC1VzZXJTZXJ2aWNlEnAKCkNyZWF0ZVVzZXISIC5zaG9wLnVzZXJzLnYxLkNyZWF0ZVVzZXJSZXF1ZXN0GhMuc2hvcC51c2Vycy52MS5Vc2VyIiui8YMBDwjQDxIKcmVxdWVzdF9pZILT5JMCEToEdXNlciIJL3YxL3VzZXJzEmAKB0dldFVzZXISHS5zaG9wLnVzZXJzLnYxLkdldFVzZXJSZXF1ZXN0GhMuc2hvcC51c2Vycy52MS5Vc2VyIiGQAgGi8YMBAwjoB4LT5JMCEBIOL3YxL3VzZXJzL3tpZH0SYgoJTGlzdFVzZXJzEh8uc2hvcC51c2Vycy52MS5MaXN0VXNlcnNSZXF1ZXN0GhMuc2hvcC51c2Vycy52MS5Vc2VyIh2QAgGi8YMBBAjg1AOC0+STAgsSCS92MS91c2VyczABEmEKC0NyZWF0ZVVzZXJzEiEuc2hvcC51c2Vycy52MS5DcmVhdGVVc2Vyc1JlcXVlc3QaIi5zaG9wLnVzZXJzLnYxLkNyZWF0ZVVzZXJzUmVzcG9uc2UiCaLxgwEECODUAygBEkMKBENoYXQSGi5zaG9wLnVzZXJzLnYxLkNoYXRSZXF1ZXN0Ghsuc2hvcC51c2Vycy52MS5DaGF0UmVzcG9uc2UoATABGgui8YMBBgoEVXNlcmIGcHJvdG8z", [file_buf_validate_validate, file_google_api_annotations, file_google_api_field_behavior, file_google_protobuf_timestamp, file_scaffold_v1_options]);
+  fileDesc("ChlzaG9wL3VzZXJzL3YxL3VzZXJzLnByb3RvEg1zaG9wLnVzZXJzLnYxIqwBCgRVc2VyEhIKAmlkGAEgASgJQgbgQQjgQQMSGQoFZW1haWwYAiABKAlCCuBBArpIBHICYAESHwoMZGlzcGxheV9uYW1lGAMgASgJQgm6SAZyBBABGGQSNAoLY3JlYXRlX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgPgQQM6HqLxgwEZCgV1c2VycxIJCgVlbWFpbBABGgUIHhCQHCKJAQoOVXNlclJlZ2lzdGVyZWQSDwoHdXNlcl9pZBgBIAEoCRINCgVlbWFpbBgCIAEoCRIUCgxkaXNwbGF5X25hbWUYAyABKAkSMQoNcmVnaXN0ZXJfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXA6DqrxgwEJEgd1c2VyX2lkIlwKEUNyZWF0ZVVzZXJSZXF1ZXN0EikKBHVzZXIYASABKAsyEy5zaG9wLnVzZXJzLnYxLlVzZXJCBrpIA8gBARIcCgpyZXF1ZXN0X2lkGAIgASgJQgi6SAVyAxiAASIlCg5HZXRVc2VyUmVxdWVzdBITCgJpZBgBIAEoCUIHukgEcgIQASISChBMaXN0VXNlcnNSZXF1ZXN0Ij8KEkNyZWF0ZVVzZXJzUmVxdWVzdBIpCgR1c2VyGAEgASgLMhMuc2hvcC51c2Vycy52MS5Vc2VyQga6SAPIAQEiOQoTQ3JlYXRlVXNlcnNSZXNwb25zZRIiCgV1c2VycxgBIAMoCzITLnNob3AudXNlcnMudjEuVXNlciJVCgtDaGF0UmVxdWVzdBIVCgRyb29tGAEgASgJQge6SARyAhhkEhcKBmF1dGhvchgCIAEoCUIHukgEcgIYZBIWCgR0ZXh0GAMgASgJQgi6SAVyAxigHyJbCgxDaGF0UmVzcG9uc2USDgoGYXV0aG9yGAEgASgJEgwKBHRleHQYAiABKAkSLQoJc2VuZF90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcDKbBAoLVXNlclNlcnZpY2USgAEKCkNyZWF0ZVVzZXISIC5zaG9wLnVzZXJzLnYxLkNyZWF0ZVVzZXJSZXF1ZXN0GhMuc2hvcC51c2Vycy52MS5Vc2VyIjui8YMBHwjQDxIKcmVxdWVzdF9pZGoOVXNlclJlZ2lzdGVyZWSC0+STAhE6BHVzZXIiCS92MS91c2VycxJgCgdHZXRVc2VyEh0uc2hvcC51c2Vycy52MS5HZXRVc2VyUmVxdWVzdBoTLnNob3AudXNlcnMudjEuVXNlciIhkAIBovGDAQMI6AeC0+STAhASDi92MS91c2Vycy97aWR9EmIKCUxpc3RVc2VycxIfLnNob3AudXNlcnMudjEuTGlzdFVzZXJzUmVxdWVzdBoTLnNob3AudXNlcnMudjEuVXNlciIdkAIBovGDAQQI4NQDgtPkkwILEgkvdjEvdXNlcnMwARJxCgtDcmVhdGVVc2VycxIhLnNob3AudXNlcnMudjEuQ3JlYXRlVXNlcnNSZXF1ZXN0GiIuc2hvcC51c2Vycy52MS5DcmVhdGVVc2Vyc1Jlc3BvbnNlIhmi8YMBFAjg1ANqDlVzZXJSZWdpc3RlcmVkKAESQwoEQ2hhdBIaLnNob3AudXNlcnMudjEuQ2hhdFJlcXVlc3QaGy5zaG9wLnVzZXJzLnYxLkNoYXRSZXNwb25zZSgBMAEaC6LxgwEGCgRVc2VyYgZwcm90bzM", [file_buf_validate_validate, file_google_api_annotations, file_google_api_field_behavior, file_google_protobuf_timestamp, file_scaffold_v1_options]);
 
 /**
  * A customer of the shop.
@@ -61,6 +61,48 @@ export const UserSchema: GenMessage<User> = /*@__PURE__*/
   messageDesc(file_shop_users_v1_users, 0);
 
 /**
+ * Somebody has registered.
+ *
+ * @generated from message shop.users.v1.UserRegistered
+ */
+export type UserRegistered = Message<"shop.users.v1.UserRegistered"> & {
+  /**
+   * The user.
+   *
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+
+  /**
+   * Where the user is reached.
+   *
+   * @generated from field: string email = 2;
+   */
+  email: string;
+
+  /**
+   * What others see.
+   *
+   * @generated from field: string display_name = 3;
+   */
+  displayName: string;
+
+  /**
+   * When it was.
+   *
+   * @generated from field: google.protobuf.Timestamp register_time = 4;
+   */
+  registerTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message shop.users.v1.UserRegistered.
+ * Use `create(UserRegisteredSchema)` to create a new message.
+ */
+export const UserRegisteredSchema: GenMessage<UserRegistered> = /*@__PURE__*/
+  messageDesc(file_shop_users_v1_users, 1);
+
+/**
  * @generated from message shop.users.v1.CreateUserRequest
  */
 export type CreateUserRequest = Message<"shop.users.v1.CreateUserRequest"> & {
@@ -84,7 +126,7 @@ export type CreateUserRequest = Message<"shop.users.v1.CreateUserRequest"> & {
  * Use `create(CreateUserRequestSchema)` to create a new message.
  */
 export const CreateUserRequestSchema: GenMessage<CreateUserRequest> = /*@__PURE__*/
-  messageDesc(file_shop_users_v1_users, 1);
+  messageDesc(file_shop_users_v1_users, 2);
 
 /**
  * @generated from message shop.users.v1.GetUserRequest
@@ -103,7 +145,7 @@ export type GetUserRequest = Message<"shop.users.v1.GetUserRequest"> & {
  * Use `create(GetUserRequestSchema)` to create a new message.
  */
 export const GetUserRequestSchema: GenMessage<GetUserRequest> = /*@__PURE__*/
-  messageDesc(file_shop_users_v1_users, 2);
+  messageDesc(file_shop_users_v1_users, 3);
 
 /**
  * @generated from message shop.users.v1.ListUsersRequest
@@ -116,7 +158,7 @@ export type ListUsersRequest = Message<"shop.users.v1.ListUsersRequest"> & {
  * Use `create(ListUsersRequestSchema)` to create a new message.
  */
 export const ListUsersRequestSchema: GenMessage<ListUsersRequest> = /*@__PURE__*/
-  messageDesc(file_shop_users_v1_users, 3);
+  messageDesc(file_shop_users_v1_users, 4);
 
 /**
  * @generated from message shop.users.v1.CreateUsersRequest
@@ -135,7 +177,7 @@ export type CreateUsersRequest = Message<"shop.users.v1.CreateUsersRequest"> & {
  * Use `create(CreateUsersRequestSchema)` to create a new message.
  */
 export const CreateUsersRequestSchema: GenMessage<CreateUsersRequest> = /*@__PURE__*/
-  messageDesc(file_shop_users_v1_users, 4);
+  messageDesc(file_shop_users_v1_users, 5);
 
 /**
  * @generated from message shop.users.v1.CreateUsersResponse
@@ -154,7 +196,7 @@ export type CreateUsersResponse = Message<"shop.users.v1.CreateUsersResponse"> &
  * Use `create(CreateUsersResponseSchema)` to create a new message.
  */
 export const CreateUsersResponseSchema: GenMessage<CreateUsersResponse> = /*@__PURE__*/
-  messageDesc(file_shop_users_v1_users, 5);
+  messageDesc(file_shop_users_v1_users, 6);
 
 /**
  * @generated from message shop.users.v1.ChatRequest
@@ -187,7 +229,7 @@ export type ChatRequest = Message<"shop.users.v1.ChatRequest"> & {
  * Use `create(ChatRequestSchema)` to create a new message.
  */
 export const ChatRequestSchema: GenMessage<ChatRequest> = /*@__PURE__*/
-  messageDesc(file_shop_users_v1_users, 6);
+  messageDesc(file_shop_users_v1_users, 7);
 
 /**
  * @generated from message shop.users.v1.ChatResponse
@@ -220,7 +262,7 @@ export type ChatResponse = Message<"shop.users.v1.ChatResponse"> & {
  * Use `create(ChatResponseSchema)` to create a new message.
  */
 export const ChatResponseSchema: GenMessage<ChatResponse> = /*@__PURE__*/
-  messageDesc(file_shop_users_v1_users, 7);
+  messageDesc(file_shop_users_v1_users, 8);
 
 /**
  * Knows the shop's customers, and lets them talk to each other.

@@ -7,6 +7,7 @@ import type { Context, KeyedContext } from "@protoscaffold/runtime/rpc/context";
 import { defineService } from "@protoscaffold/runtime/rpc/service";
 import { userCache } from "./users_cache.js";
 import { userServiceCodecs } from "./users_codec.js";
+import { userRegistered } from "./users_events.js";
 import type {
   ChatRequest,
   ChatResponseSchema,
@@ -15,6 +16,7 @@ import type {
   CreateUsersResponseSchema,
   GetUserRequest,
   ListUsersRequest,
+  UserRegisteredSchema,
   UserSchema,
 } from "./users_pb.js";
 import { UserService } from "./users_pb.js";
@@ -33,7 +35,7 @@ export interface UserServiceHandler {
   /**
    * Registers a user.
    *
-   * Standard. Ends after 2 s at the latest. What `once` does in it happens once for each request_id.
+   * Ends after 2 s at the latest. What `once` does in it happens once for each request_id. Publishes UserRegistered.
    *
    * @generated from rpc shop.users.v1.UserService.CreateUser
    */
@@ -69,7 +71,7 @@ export interface UserServiceHandler {
   /**
    * Registers many users in one go: all of them, or, if one is refused, none.
    *
-   * Ends after 1 min at the latest.
+   * Ends after 1 min at the latest. Publishes UserRegistered.
    *
    * @generated from rpc shop.users.v1.UserService.CreateUsers
    */
@@ -107,6 +109,13 @@ export interface UserServicePeers {
 }
 
 /**
+ * What UserService publishes.
+ *
+ * @generated from service shop.users.v1.UserService
+ */
+export type UserServiceEvents = typeof UserRegisteredSchema;
+
+/**
  * Makes UserService of its handlers.
  *
  *     export const users = userService((service, standard) => ({ … }));
@@ -115,9 +124,10 @@ export interface UserServicePeers {
  */
 export const userService = defineService<
   UserServiceHandler,
-  "createUser" | "getUser",
+  "getUser",
   UserServiceEntities,
-  UserServicePeers
+  UserServicePeers,
+  UserServiceEvents
 >({
   service: UserService,
   name: "users",
@@ -128,7 +138,9 @@ export const userService = defineService<
   },
   peers: {},
   standard: {
-    createUser: { kind: "create", entity: "users", resource: "user" },
     getUser: { kind: "get", entity: "users", key: "id" },
   },
+  publishes: [
+    { event: userRegistered, groups: [] },
+  ],
 });

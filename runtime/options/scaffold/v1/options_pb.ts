@@ -191,7 +191,7 @@ export type MethodOptions = Message<"scaffold.v1.MethodOptions"> & {
 
   /**
    * The events that it publishes, in the transaction of what they tell of. An event has one service that publishes it.
-   * Names resolve from the service's package: "OrderPlaced".
+   * Names resolve from the service's package: "OrderPlaced". A method that publishes is written by hand, standard or not.
    *
    * @generated from field: repeated string publishes = 13;
    */

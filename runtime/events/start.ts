@@ -1,0 +1,139 @@
+import { create, type DescMessage, type MessageInitShape } from "@bufbuild/protobuf";
+import { sql } from "drizzle-orm";
+import type { Data } from "../data/data.js";
+import type { Logger } from "../observe/log.js";
+import type { Metrics } from "../observe/metrics.js";
+import { resourcesOf } from "../rpc/assemble.js";
+import type { ServiceDefinition } from "../rpc/service.js";
+import type { Broker, BrokerSubscription, Topic } from "./broker.js";
+import { Consumer } from "./consumer.js";
+import type { ConsumerHandler } from "./delivery.js";
+import type { EventType, SubscriptionPolicy, SubscriptionSpec } from "./event.js";
+import { Relay } from "./relay.js";
+
+export interface EventsOptions {
+  readonly data: Data;
+  /** Undefined: nothing is passed on, and nothing comes. */
+  readonly broker: Broker | undefined;
+  /** Clients of the services that it calls, by the names that its handlers use. */
+  readonly peers: Readonly<Record<string, unknown>>;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  /** What of subscriptions is otherwise than the contract says, by the names of their handlers. */
+  readonly overrides?: Readonly<Record<string, Partial<SubscriptionPolicy>>>;
+}
+
+/** A service's events, under way. */
+export interface Events {
+  /** Hands one event to its consumer, past the broker, and ends when it is settled. */
+  deliver<D extends DescMessage>(event: EventType<D>, message: MessageInitShape<D>, id: string): Promise<void>;
+  /** Takes no more events, and ends those under way. */
+  stopConsuming(): Promise<void>;
+  /** Passes on what was published, and ends. */
+  close(): Promise<void>;
+}
+
+/** How often lag and depth are looked at, in milliseconds. */
+const LOOK_MS = 5000;
+
+/** Begins to pass on what a service publishes, and to handle what it consumes. */
+export function startEvents(definition: ServiceDefinition, options: EventsOptions): Events {
+  const { data, broker, log, metrics } = options;
+  const { name, publishes } = definition.spec;
+  const subscriptions = subscriptionsOf(definition, options);
+  const consumer =
+    subscriptions.length === 0 ? undefined : new Consumer({ group: name, data, subscriptions, log, metrics });
+  const relay =
+    publishes === undefined || broker === undefined
+      ? undefined
+      : new Relay({
+          url: () => data.primary(),
+          service: name,
+          broker,
+          topics: publishes.map(({ event, groups }) => topicOf(event, groups)),
+          log,
+          metrics,
+        });
+  if (relay !== undefined && data.outbox !== undefined) data.outbox.wake = relay.wake;
+  const consuming: BrokerSubscription[] =
+    broker === undefined || consumer === undefined
+      ? []
+      : byBatch(subscriptions).map(([batch, topics]) =>
+          broker.subscribe({ group: name, topics, batch, handle: consumer.handle }),
+        );
+
+  /** A look that fails is not worth a word: whatever is wrong is said by those who need it. */
+  async function look(): Promise<void> {
+    if (broker !== undefined && subscriptions.length > 0) {
+      const topics = subscriptions.map(({ spec }) => spec.event.topic);
+      for (const [topic, lag] of await broker.lag(name, topics)) metrics.eventsLag(topic, lag);
+    }
+    if (publishes !== undefined) {
+      const { rows } = await data.transaction((tx) =>
+        tx.db.execute(sql`SELECT count(*)::integer AS "depth" FROM "scaffold_outbox"
+          WHERE "position" IS NULL OR "position" > (SELECT "sent" FROM "scaffold_relay")`),
+      );
+      metrics.outboxDepth((rows[0] as { depth: number }).depth);
+    }
+  }
+  const looking = setInterval(() => void look().catch(() => undefined), LOOK_MS).unref();
+
+  return {
+    async deliver(event, init, id) {
+      if (consumer === undefined) throw new Error(`${name} consumes nothing`);
+      const message = create(event.schema, init);
+      const time = new Date().toISOString();
+      const attributes = { specversion: "1.0", id, source: "deliver", type: event.schema.typeName, time };
+      const payload = event.codec.toBytes(message);
+      const record = { topic: event.topic, key: event.key?.(message) ?? "", attributes, payload };
+      await consumer.handle([{ ...record, position: "0/0", redelivered: false }], new AbortController().signal);
+    },
+    async stopConsuming() {
+      await Promise.all(consuming.map((subscription) => subscription.close()));
+      await consumer?.close();
+    },
+    async close() {
+      clearInterval(looking);
+      await relay?.close();
+      await broker?.close();
+    },
+  };
+}
+
+interface Subscription {
+  readonly spec: SubscriptionSpec;
+  readonly handler: ConsumerHandler;
+}
+
+function subscriptionsOf(
+  { spec, consume }: ServiceDefinition,
+  { overrides = {}, ...parts }: EventsOptions,
+): Subscription[] {
+  if (spec.consumes === undefined) return [];
+  const unknown = Object.keys(overrides).filter((name) => spec.consumes?.[name] === undefined);
+  if (unknown.length > 0) throw new Error(`${spec.name} consumes no ${unknown.join(", ")}`);
+  const handlers = (consume?.(resourcesOf(parts)) ?? {}) as Record<string, ConsumerHandler>;
+  return Object.entries(spec.consumes).map(([name, subscription]) => {
+    const handler = handlers[name];
+    if (handler === undefined) throw new Error(`${spec.name} has no handler ${name} for what it consumes`);
+    return {
+      spec: { ...subscription, ...overrides[name] },
+      handler: (delivery, context) => handler.call(handlers, delivery, context),
+    };
+  });
+}
+
+/** Topics that are taken in batches of one size share a subscription, and so connections. */
+function byBatch(subscriptions: readonly Subscription[]): [batch: number, topics: Topic[]][] {
+  const groups = new Map<number, Topic[]>();
+  for (const { spec } of subscriptions) {
+    const topics = groups.get(spec.batch) ?? [];
+    topics.push(topicOf(spec.event, []));
+    groups.set(spec.batch, topics);
+  }
+  return [...groups];
+}
+
+function topicOf({ topic, partitions, retentionMs }: EventType, groups: readonly string[]): Topic {
+  return { name: topic, partitions, retentionMs, groups };
+}
