@@ -48,7 +48,7 @@ WHERE "log"."topic" = $1 AND "log"."partition" = "all"."partition" AND "log"."po
  * @param url `postgres://user:password@host:port/database`, of a database that all services share
  */
 export function openPostgres(url: string, { service, log }: PostgresOptions): Broker {
-  const pool = new pg.Pool({
+  const settings = {
     connectionString: url,
     application_name: `${service} (events)`,
     max: 4,
@@ -56,8 +56,11 @@ export function openPostgres(url: string, { service, log }: PostgresOptions): Br
     idleTimeoutMillis: 60_000,
     query_timeout: 30_000,
     keepAlive: true,
-  });
-  pool.on("error", () => undefined);
+  };
+  const pool = new pg.Pool(settings);
+  // How far a group is may be forgotten in a crash: then some comes again, which its inbox knows.
+  const consumers = new pg.Pool({ ...settings, options: "-c synchronous_commit=off" });
+  for (const each of [pool, consumers]) each.on("error", () => undefined);
   /** How many partitions a declared topic really has. */
   const partitions = new Map<string, number>();
   /** How long what is published here is kept, in milliseconds. */
@@ -128,7 +131,7 @@ export function openPostgres(url: string, { service, log }: PostgresOptions): Br
       pruneSometimes().catch(() => undefined);
     },
     subscribe: (options: SubscribeOptions) =>
-      new PostgresSubscription(url, pool, { ...options, service, log, declare }),
+      new PostgresSubscription(url, consumers, { ...options, service, log, declare }),
     async lag(group, topics) {
       const { rows } = await pool.query(
         `SELECT "p"."topic", sum("p"."next" - 1 - coalesce("g"."committed", 0))::bigint AS "lag"
@@ -139,6 +142,8 @@ export function openPostgres(url: string, { service, log }: PostgresOptions): Br
       );
       return new Map(rows.map(({ topic, lag }) => [topic, Number(lag)] as const));
     },
-    close: () => pool.end(),
+    async close() {
+      await Promise.all([pool.end(), consumers.end()]);
+    },
   };
 }

@@ -117,6 +117,8 @@ export class Relay {
       connectionTimeoutMillis: 2000,
       query_timeout: 30_000,
       keepAlive: true,
+      // What a crash takes back of its own notes, it does again; the outbox itself is not written here.
+      options: "-c synchronous_commit=off",
     });
     this.#client = client;
     const gone = new Promise<never>((_, reject) => {

@@ -60,7 +60,10 @@ export const users = userService((service) => {
 });
 
 /** Adds a user, and tells of it. */
-async function register(tx: Transaction<UserServiceEntities, UserServiceEvents>, user: User | undefined): Promise<User> {
+async function register(
+  tx: Transaction<UserServiceEntities, UserServiceEvents>,
+  user: User | undefined,
+): Promise<User> {
   const created = await tx.users.create({ email: user?.email, displayName: user?.displayName });
   const { id: userId, email, displayName, createTime: registerTime } = created;
   await tx.publish(userRegistered, { userId, email, displayName, registerTime });

@@ -16,6 +16,8 @@ export interface PostgresSubscriptionOptions extends SubscribeOptions {
 const BEAT_MS = 1000;
 /** How long a member and its partitions are its own without a word, in milliseconds. */
 const LEASE_MS = 5000;
+/** How often it is noted how far partitions are settled, in milliseconds. What is settled and not noted comes again after a crash. */
+const NOTE_MS = 100;
 const FIRST_PAUSE_MS = 200;
 const LONGEST_PAUSE_MS = 5000;
 
@@ -24,12 +26,36 @@ interface Held {
   readonly topic: string;
   readonly partition: number;
   readonly lost: AbortController;
+  /** Up to where it is settled, and up to where the database knows that. */
+  settled: bigint;
+  noted: bigint;
   /** Set when it is to be given back after the batch that is under way. */
   isLeft: boolean;
   isWoken: boolean;
   wake: () => void;
   done: Promise<void>;
 }
+
+/** What a partition has next, and the position of the last of that. */
+interface Fetched {
+  readonly records: ReceivedRecord[];
+  last: bigint;
+}
+
+interface Asked {
+  readonly held: Held;
+  resolve(fetched: Fetched): void;
+  reject(error: unknown): void;
+}
+
+const fetch = `
+SELECT "asked"."asker"::integer, "log"."topic", "log"."partition", "log"."position", "log"."key", "log"."attributes", "log"."payload"
+FROM unnest($1::text[], $2::integer[], $3::bigint[]) WITH ORDINALITY AS "asked" ("topic", "partition", "after", "asker")
+CROSS JOIN LATERAL (
+  SELECT * FROM "scaffold_log" AS "l"
+  WHERE "l"."topic" = "asked"."topic" AND "l"."partition" = "asked"."partition" AND "l"."position" > "asked"."after"
+  ORDER BY "l"."position" LIMIT $4
+) AS "log" ORDER BY "asked"."asker", "log"."position"`;
 
 /** One member of a group, over a log in PostgreSQL: takes its share of the partitions, and hands out what is in them. */
 export class PostgresSubscription implements BrokerSubscription {
@@ -40,6 +66,8 @@ export class PostgresSubscription implements BrokerSubscription {
   readonly #held = new Map<string, Held>();
   readonly #closing = new AbortController();
   readonly #running: Promise<void>;
+  readonly #asked: Asked[] = [];
+  #noting: NodeJS.Timeout | undefined;
   #settled: () => void = () => undefined;
   readonly #isReady = new Promise<void>((resolve) => {
     this.#settled = resolve;
@@ -169,6 +197,8 @@ export class PostgresSubscription implements BrokerSubscription {
       topic,
       partition,
       lost: new AbortController(),
+      settled: committed,
+      noted: committed,
       isLeft: false,
       isWoken: true,
       wake: () => undefined,
@@ -176,25 +206,22 @@ export class PostgresSubscription implements BrokerSubscription {
     };
     const id = `${topic}/${partition}`;
     this.#held.set(id, held);
-    held.done = this.#consume(held, committed).finally(() => {
-      if (this.#held.get(id) === held) this.#held.delete(id);
-    });
+    held.done = this.#consume(held);
   }
 
   /** Hands out a partition's records, from the last settled one on, as long as it is held. */
-  async #consume(held: Held, committed: bigint): Promise<void> {
-    const { log, group, handle, batch } = this.#options;
+  async #consume(held: Held): Promise<void> {
+    const { log, group, handle } = this.#options;
     const { topic, partition, lost } = held;
-    let at = committed;
     let failures = 0;
     while (!lost.signal.aborted && !held.isLeft && !this.#closing.signal.aborted) {
       held.isWoken = false;
       try {
-        const { records, last } = await this.#fetch(held, at, batch);
+        const { records, last } = await this.#fetch(held);
         if (records.length > 0) {
           await handle(records, lost.signal);
-          if (!(await this.#commit(held, last))) return;
-          at = last;
+          held.settled = last;
+          this.#noteSoon();
         }
         failures = 0;
         if (records.length === 0 && !held.isWoken) await this.#idle(held);
@@ -207,35 +234,63 @@ export class PostgresSubscription implements BrokerSubscription {
     }
   }
 
-  async #fetch(
-    { topic, partition }: Held,
-    after: bigint,
-    batch: number,
-  ): Promise<{ records: ReceivedRecord[]; last: bigint }> {
-    const { rows } = await this.#pool.query(
-      `SELECT "position", "key", "attributes", "payload" FROM "scaffold_log"
-       WHERE "topic" = $1 AND "partition" = $2 AND "position" > $3 ORDER BY "position" LIMIT $4`,
-      [topic, partition, String(after), batch],
-    );
-    const records = rows.map(({ position, key, attributes, payload }) => ({
-      topic,
-      key,
-      attributes,
-      payload,
-      position: `${partition}/${position}`,
-      redelivered: false,
-    }));
-    return { records, last: BigInt(rows.at(-1)?.position ?? after) };
+  /** What is next in a partition. Partitions that ask at the same time are answered by one statement. */
+  #fetch(held: Held): Promise<Fetched> {
+    return new Promise((resolve, reject) => {
+      this.#asked.push({ held, resolve, reject });
+      if (this.#asked.length === 1) setImmediate(() => void this.#fetchAll());
+    });
   }
 
-  /** False: the partition is somebody else's by now. */
-  async #commit({ topic, partition }: Held, position: bigint): Promise<boolean> {
-    const { rowCount } = await this.#pool.query(
-      `UPDATE "scaffold_groups" SET "committed" = greatest("committed", $5)
-       WHERE "group" = $1 AND "owner" = $2 AND "topic" = $3 AND "partition" = $4`,
-      [this.#options.group, this.#member, topic, partition, String(position)],
+  async #fetchAll(): Promise<void> {
+    const asked = this.#asked.splice(0);
+    try {
+      const { rows } = await this.#pool.query(fetch, [
+        asked.map(({ held }) => held.topic),
+        asked.map(({ held }) => held.partition),
+        asked.map(({ held }) => String(held.settled)),
+        this.#options.batch,
+      ]);
+      const found = asked.map(({ held }): Fetched => ({ records: [], last: held.settled }));
+      for (const { asker, topic, partition, position, key, attributes, payload } of rows) {
+        const one = found[asker - 1];
+        if (one === undefined) continue;
+        one.records.push({ topic, key, attributes, payload, position: `${partition}/${position}`, redelivered: false });
+        one.last = BigInt(position);
+      }
+      for (const [index, { resolve }] of asked.entries()) resolve(found[index] as Fetched);
+    } catch (error) {
+      for (const { reject } of asked) reject(error);
+    }
+  }
+
+  #noteSoon(): void {
+    this.#noting ??= setTimeout(() => {
+      this.#noting = undefined;
+      // What could not be noted is, the next time.
+      this.#note([...this.#held.values()]).catch(() => undefined);
+    }, NOTE_MS);
+  }
+
+  /** Notes how far partitions are settled, all by one statement. */
+  async #note(list: readonly Held[]): Promise<void> {
+    const changed = list.filter(({ settled, noted }) => settled > noted);
+    if (changed.length === 0) return;
+    const settled = changed.map((held) => held.settled);
+    await this.#pool.query(
+      `UPDATE "scaffold_groups" AS "g" SET "committed" = "new"."settled"
+       FROM unnest($3::text[], $4::integer[], $5::bigint[]) AS "new" ("topic", "partition", "settled")
+       WHERE "g"."group" = $1 AND "g"."owner" = $2 AND "g"."topic" = "new"."topic" AND "g"."partition" = "new"."partition"
+         AND "g"."committed" < "new"."settled"`,
+      [
+        this.#options.group,
+        this.#member,
+        changed.map(({ topic }) => topic),
+        changed.map(({ partition }) => partition),
+        settled.map(String),
+      ],
     );
-    return rowCount === 1;
+    for (const [index, held] of changed.entries()) held.noted = settled[index] as bigint;
   }
 
   /** Waits until something may be new. */
@@ -251,7 +306,14 @@ export class PostgresSubscription implements BrokerSubscription {
   #giveBack(held: Held): void {
     held.isLeft = true;
     held.wake();
-    void held.done.then(() => this.#release([held])).catch(() => undefined);
+    void held.done
+      .then(() => this.#release([held]))
+      // Its lease ends by itself.
+      .catch(() => undefined)
+      .finally(() => {
+        const id = `${held.topic}/${held.partition}`;
+        if (this.#held.get(id) === held) this.#held.delete(id);
+      });
   }
 
   #lose(id: string, held: Held): void {
@@ -267,6 +329,7 @@ export class PostgresSubscription implements BrokerSubscription {
   }
 
   async #release(list: readonly Held[]): Promise<void> {
+    await this.#note(list);
     await this.#pool.query(
       `UPDATE "scaffold_groups" AS "g" SET "owner" = NULL, "leased_until" = '-infinity'
        FROM unnest($3::text[], $4::integer[]) AS "left" ("topic", "partition")
@@ -280,6 +343,7 @@ export class PostgresSubscription implements BrokerSubscription {
     const held = [...this.#held.values()];
     for (const one of held) one.wake();
     await Promise.all(held.map(({ done }) => done));
+    clearTimeout(this.#noting);
     try {
       await this.#release(held);
       await this.#pool.query(`DELETE FROM "scaffold_members" WHERE "group" = $1 AND "member" = $2`, [
