@@ -1,7 +1,7 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "../observe/log.js";
 import type { Metrics } from "../observe/metrics.js";
 import { activeCall } from "../rpc/active-call.js";
+import { Condition } from "./condition.js";
 import { unavailable } from "./errors.js";
 import { type Role, Server } from "./server.js";
 
@@ -41,7 +41,7 @@ export class Servers {
   readonly #servers: readonly Server[];
   readonly #options: ServersOptions;
   readonly #told: (() => void)[] = [];
-  readonly #waiting = new Set<() => void>();
+  readonly #condition = new Condition();
   #primary: Server | undefined;
   /** The primary before, while there is none; or the one that there is. */
   #last: Server | undefined;
@@ -95,7 +95,7 @@ export class Servers {
         looks++;
         this.#look();
       }
-      await this.#change(left);
+      await this.#condition.change(left);
     }
   }
 
@@ -134,7 +134,7 @@ export class Servers {
     this.#closed = true;
     clearTimeout(this.#timer);
     await this.#looking;
-    this.#tell();
+    this.#condition.tell();
     await Promise.all(this.#servers.map((server) => server.close()));
   }
 
@@ -148,7 +148,7 @@ export class Servers {
     clearTimeout(this.#timer);
     this.#looking = this.#round().finally(() => {
       this.#looking = undefined;
-      this.#tell();
+      this.#condition.tell();
       if (this.#closed) return;
       if (this.#primary !== undefined && !this.#doubted && !this.#isWatched) return;
       const away = this.#primary === undefined || this.#doubted;
@@ -246,23 +246,6 @@ export class Servers {
     this.#primary = undefined;
     // What waits for it would wait until its time is over.
     primary.abandon();
-  }
-
-  #tell(): void {
-    for (const wake of this.#waiting) wake();
-    this.#waiting.clear();
-  }
-
-  async #change(timeoutMs: number): Promise<void> {
-    const done = new AbortController();
-    let wake: () => void = () => undefined;
-    const changed = new Promise<void>((resolve) => {
-      wake = resolve;
-      this.#waiting.add(wake);
-    });
-    await Promise.race([changed, sleep(timeoutMs, undefined, { signal: done.signal }).catch(() => undefined)]);
-    done.abort();
-    this.#waiting.delete(wake);
   }
 }
 

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type DescMethod, type Message, toJson } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { codecOf } from "../codec/known.js";
+import { Condition } from "../data/condition.js";
 import { isDatabaseOutage, unavailable } from "../data/errors.js";
 import type { Logger } from "../observe/log.js";
 import type { Metrics } from "../observe/metrics.js";
@@ -56,7 +57,7 @@ export class Deferral {
   readonly #methods = new Map<string, Deferrable>();
   /** The calls in the journal, and on their way there, by method and key. */
   readonly #taken = new Map<string, { readonly fingerprint: string; readonly added: Promise<unknown> }>();
-  readonly #waiting = new Set<() => void>();
+  readonly #condition = new Condition();
   readonly #closing = new AbortController();
   /** Whether the last call that was to be made met an outage. */
   #away = true;
@@ -165,7 +166,7 @@ export class Deferral {
   /** Ends when what is being made is made; what is left stays for the next start. */
   async close(): Promise<void> {
     this.#closing.abort();
-    this.#tell();
+    this.#condition.tell();
     await this.#working;
     await this.#journal.close();
   }
@@ -176,7 +177,7 @@ export class Deferral {
     while (this.#journal.size > 0) {
       const left = until - Date.now();
       if (this.#away || left <= 0 || this.#closing.signal.aborted) return false;
-      await this.#change(left);
+      await this.#condition.change(left);
     }
     return true;
   }
@@ -200,7 +201,7 @@ export class Deferral {
           attempt = 0;
           this.#taken.delete(nameOf(entry));
           this.#metrics.queued(this.#journal.size);
-          this.#tell();
+          this.#condition.tell();
           continue;
         }
       } catch (error) {
@@ -233,23 +234,6 @@ export class Deferral {
       this.#log.error({ method, key, code: Code[code], reason: rawMessage }, "a deferred write was refused");
       return true;
     }
-  }
-
-  #tell(): void {
-    for (const wake of this.#waiting) wake();
-    this.#waiting.clear();
-  }
-
-  async #change(timeoutMs: number): Promise<void> {
-    const done = new AbortController();
-    let wake: () => void = () => undefined;
-    const changed = new Promise<void>((resolve) => {
-      wake = resolve;
-      this.#waiting.add(wake);
-    });
-    await Promise.race([changed, sleep(timeoutMs, undefined, { signal: done.signal }).catch(() => undefined)]);
-    done.abort();
-    this.#waiting.delete(wake);
   }
 }
 
