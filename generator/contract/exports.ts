@@ -143,7 +143,7 @@ function codecNames(message: DescMessage, take: Take): CodecExports {
 }
 
 /** As protoc-gen-es says it: "Order_Line" for a Line inside Order. */
-function qualified(message: DescMessage): string {
+export function qualified(message: DescMessage): string {
   return message.parent === undefined ? message.name : `${qualified(message.parent)}_${message.name}`;
 }
 

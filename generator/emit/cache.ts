@@ -1,9 +1,12 @@
 import type { GeneratedFile } from "@bufbuild/protoplugin";
 import type { ContractFile } from "../contract/contract.js";
+import { Copies } from "./copies.js";
 import { digits, duration, fromRuntime } from "./print.js";
 
-/** `_cache`: how an entity's rows are cached in the service that owns them. */
+/** `_cache`: how an entity's rows are cached in the service that owns them, and copied for whoever reads one. */
 export function emitCache(file: ContractFile, f: GeneratedFile): void {
+  const declared = file.entities.map(({ exports }) => exports.cache);
+  const copies = new Copies(f, `${file.path}_cache`, declared);
   for (const { desc, cache, exports } of file.entities) {
     if (cache === undefined) continue;
     const stale =
@@ -20,13 +23,15 @@ export function emitCache(file: ContractFile, f: GeneratedFile): void {
         `A row of ${desc.name} is served from the cache for ${duration(cache.ttlS * 1000)}${beside}${stale}.\n\n@generated from ${desc}`,
       ),
     );
-    f.print(f.export("const", exports.cache), ": ", fromRuntime(f, "CachePolicy", "cache/policy", true), " = {");
-    f.print("  entity: ", f.string(desc.typeName), ",");
+    const policy = [fromRuntime(f, "CachePolicy", "cache/policy", true), "<", f.importShape(desc), ">"];
+    f.print(f.export("const", exports.cache), ": ", policy, " = {");
     f.print("  ttlMs: ", digits(cache.ttlS * 1000), ",");
     f.print("  staleIfErrorMs: ", digits(cache.staleIfErrorS * 1000), ",");
     if (cache.staleWhileRevalidateS > 0) {
       f.print("  staleWhileRevalidateMs: ", digits(cache.staleWhileRevalidateS * 1000), ",");
     }
+    f.print("  copy: ", copies.of(desc), ",");
     f.print("};");
   }
+  copies.print();
 }

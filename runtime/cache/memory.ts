@@ -1,9 +1,9 @@
 import { LRUCache } from "lru-cache";
 
 /** A cached value, and how long it is good for; instants as the cache's clock counts. */
-export interface Entry {
+export interface Entry<T extends object> {
   /** Undefined: there is no such row. */
-  readonly value: object | undefined;
+  readonly value: T | undefined;
   /** When the database said so, at the latest: what has been written since may not be in it. */
   readonly readAt: number;
   /** From then on a reader has it loaded anew, though it need not wait for that. */
@@ -15,16 +15,16 @@ export interface Entry {
   readonly staleUntil: number;
 }
 
-/** Where a process keeps cached rows. */
-export interface Store {
-  get(key: string): Entry | undefined;
-  set(key: string, entry: Entry): void;
+/** Where a process keeps cached rows of one entity. */
+export interface Store<T extends object> {
+  get(key: string): Entry<T> | undefined;
+  set(key: string, entry: Entry<T>): void;
   delete(key: string): void;
 }
 
 /** Keeps the most recently used entries in this process. Another process has its own. */
-export function memoryStore(maxEntries = 10_000): Store {
-  const entries = new LRUCache<string, Entry>({ max: maxEntries });
+export function memoryStore<T extends object>(maxEntries = 10_000): Store<T> {
+  const entries = new LRUCache<string, Entry<T>>({ max: maxEntries });
   return {
     get: (key) => entries.get(key),
     set: (key, entry) => void entries.set(key, entry),

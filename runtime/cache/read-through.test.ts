@@ -3,6 +3,7 @@ import { UserSchema } from "@shop/generated/shop/users/v1/users_pb.js";
 import { beforeEach, describe, expect, test } from "vitest";
 import { copy } from "./copy.js";
 import { memoryStore } from "./memory.js";
+import type { CachePolicy } from "./policy.js";
 import { type Outcome, ReadThrough } from "./read-through.js";
 
 interface Row {
@@ -10,7 +11,7 @@ interface Row {
 }
 
 const outage = new Error("away");
-const policy = { entity: "test.Row", ttlMs: 1000, staleIfErrorMs: 5000 };
+const policy: CachePolicy<Row> = { ttlMs: 1000, staleIfErrorMs: 5000, copy };
 let now: number;
 let chance: number;
 let cache: ReadThrough<Row>;
@@ -27,7 +28,7 @@ beforeEach(() => {
 
 function options(patienceMs?: number) {
   return {
-    store: memoryStore(),
+    store: memoryStore<Row>(),
     isOutage: (error: unknown) => error === outage,
     now: () => now,
     random: () => chance,
@@ -218,14 +219,12 @@ describe("an invalidation", () => {
     expect(await read(answers("newer"))).toEqual({ name: "new" });
   });
 
-  test("concerns its own entity and key only", async () => {
-    const shared = memoryStore();
-    const one = new ReadThrough<Row>(policy, { ...options(), store: shared });
-    const other = new ReadThrough<Row>({ ...policy, entity: "test.Other" }, { ...options(), store: shared });
-    await one.read("1", async () => ({ name: "one" }));
-    await other.read("1", async () => ({ name: "other" }));
-    one.invalidate("1");
-    expect(await other.read("1", async () => undefined)).toEqual({ name: "other" });
+  test("concerns its own key only", async () => {
+    await cache.read("2", async () => ({ name: "two" }));
+    await read(answers("one"));
+    cache.invalidate("1");
+    expect(await cache.read("2", async () => undefined)).toEqual({ name: "two" });
+    expect(await read(answers("new"))).toEqual({ name: "new" });
   });
 
   test("on suspicion makes a row stale: read anew, or standing in for a database that is away", async () => {

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { copy } from "./copy.js";
+import { now as clock } from "./clock.js";
 import type { Entry, Store } from "./memory.js";
 import type { CachePolicy } from "./policy.js";
 
@@ -39,8 +39,8 @@ export interface Behind<T> {
   read(key: string, load: () => Promise<T | undefined>, need: Need<T>): Promise<Loaded<T>>;
 }
 
-export interface ReadThroughOptions<T> {
-  readonly store: Store;
+export interface ReadThroughOptions<T extends object> {
+  readonly store: Store<T>;
   /** Default: the database itself. */
   readonly behind?: Behind<T>;
   /** Default: nobody else writes. */
@@ -84,8 +84,8 @@ const MISSING_MS = 5000;
  * - A load that began before an invalidation neither fills the cache nor answers those who ask after it.
  */
 export class ReadThrough<T extends object> {
-  readonly #policy: CachePolicy;
-  readonly #store: Store;
+  readonly #policy: CachePolicy<T>;
+  readonly #store: Store<T>;
   readonly #behind: Behind<T>;
   readonly #coherence: Coherence;
   readonly #isOutage: (error: unknown) => boolean;
@@ -98,14 +98,14 @@ export class ReadThrough<T extends object> {
   #generation = 0;
 
   constructor(
-    policy: CachePolicy,
+    policy: CachePolicy<T>,
     {
       store,
       behind = { read: async (_key, load, need) => withTime(await load(), need) },
       coherence = ALONE,
       isOutage,
       patienceMs = 500,
-      now = () => performance.now(),
+      now = clock,
       random = Math.random,
     }: ReadThroughOptions<T>,
   ) {
@@ -129,47 +129,46 @@ export class ReadThrough<T extends object> {
     load: () => Promise<T | undefined>,
     outcome: (outcome: Outcome, ageMs: number) => void = () => undefined,
   ): Promise<T | undefined> {
-    const id = this.#id(key);
-    const entry = this.#store.get(id);
+    const entry = this.#store.get(key);
     const now = this.#now();
     if (this.#isFresh(entry, now)) {
       outcome("hit", 0);
-      if (now >= entry.renewFrom) this.#renew(key, id, entry, load);
-      return copy(entry.value as T | undefined);
+      if (now >= entry.renewFrom) this.#renew(key, entry, load);
+      return this.#copy(entry.value);
     }
     outcome("miss", 0);
     try {
-      const value = await this.#inTime(this.#loads.get(id) ?? this.#load(key, id, load), entry);
-      if (value !== TOO_LATE) return copy(value);
+      const value = await this.#inTime(this.#loads.get(key) ?? this.#load(key, load), entry);
+      if (value !== TOO_LATE) return this.#copy(value);
     } catch (error) {
-      if (!this.#isOutage(error) || !this.#isUsable(this.#store.get(id))) throw error;
+      if (!this.#isOutage(error) || !this.#isUsable(this.#store.get(key))) throw error;
     }
     // Looked up again: it may have been invalidated meanwhile, and then only the database can say.
-    const stale = this.#store.get(id);
-    if (!this.#isUsable(stale)) return copy(await (this.#loads.get(id) ?? this.#load(key, id, load)).promise);
+    const stale = this.#store.get(key);
+    if (!this.#isUsable(stale)) return this.#copy(await (this.#loads.get(key) ?? this.#load(key, load)).promise);
     outcome("stale", this.#now() - stale.readAt);
-    return copy(stale.value as T | undefined);
+    return this.#copy(stale.value);
   }
 
   /** The row, if it is in the store, fresh, and not to be renewed yet: what most reads come to, at no more cost than needed. */
   hit(key: string): T | undefined {
-    const entry = this.#store.get(this.#id(key));
+    const entry = this.#store.get(key);
+    if (entry?.value === undefined) return undefined;
     const now = this.#now();
-    if (entry?.value === undefined || now >= entry.renewFrom || !this.#isFresh(entry, now)) return undefined;
-    return copy(entry.value as T);
+    if (now >= entry.renewFrom || !this.#isFresh(entry, now)) return undefined;
+    return this.#policy.copy(entry.value);
   }
 
   /** What a read would answer from the store alone; undefined if it would load the row. */
   peek(key: string): { readonly value: T | undefined } | undefined {
-    const entry = this.#store.get(this.#id(key));
-    return this.#isFresh(entry, this.#now()) ? { value: copy(entry.value as T | undefined) } : undefined;
+    const entry = this.#store.get(key);
+    return this.#isFresh(entry, this.#now()) ? { value: this.#copy(entry.value) } : undefined;
   }
 
   /** Forgets a row that was written. */
   invalidate(key: string): void {
-    const id = this.#id(key);
-    this.#loads.delete(id);
-    this.#store.delete(id);
+    this.#loads.delete(key);
+    this.#store.delete(key);
   }
 
   /** Takes every row as possibly written: what is being loaded answers nobody who asks from now on. */
@@ -180,20 +179,19 @@ export class ReadThrough<T extends object> {
 
   /** Takes a row as possibly written: it must be read anew, but may still stand in for a database that is away. */
   suspect(key: string): void {
-    const id = this.#id(key);
-    this.#loads.delete(id);
-    const entry = this.#store.get(id);
-    if (entry?.value === undefined) this.#store.delete(id);
-    else this.#store.set(id, { ...entry, freshUntil: this.#now() });
+    this.#loads.delete(key);
+    const entry = this.#store.get(key);
+    if (entry?.value === undefined) this.#store.delete(key);
+    else this.#store.set(key, { ...entry, freshUntil: this.#now() });
   }
 
-  #id(key: string): string {
-    return `${this.#policy.entity}/${key}`;
+  #copy(value: T | undefined): T | undefined {
+    return value === undefined ? undefined : this.#policy.copy(value);
   }
 
-  #load(key: string, id: string, run: () => Promise<T | undefined>, atLeastMs = 0): Load<T> {
+  #load(key: string, run: () => Promise<T | undefined>, atLeastMs = 0): Load<T> {
     const load = { late: false } as Load<T>;
-    this.#loads.set(id, load);
+    this.#loads.set(key, load);
     load.promise = (async () => {
       try {
         if (this.#coherence.epoch() === undefined) await this.#coherence.listen();
@@ -202,20 +200,20 @@ export class ReadThrough<T extends object> {
         const begun = this.#now();
         const need = { atLeastMs, ttlMs: this.#policy.ttlMs, freshMs: (value: T | undefined) => this.#freshMs(value) };
         const loaded = await this.#behind.read(key, run, need);
-        if (this.#loads.get(id) === load) this.#fill(id, loaded, epoch, begun - loaded.ageMs);
+        if (this.#loads.get(key) === load) this.#fill(key, loaded, epoch, begun - loaded.ageMs);
         return loaded.value;
       } finally {
-        if (this.#loads.get(id) === load) this.#loads.delete(id);
+        if (this.#loads.get(key) === load) this.#loads.delete(key);
       }
     })();
     return load;
   }
 
   /** Once for each entry: if that fails, readers wait at the end of its time, and not before. */
-  #renew(key: string, id: string, entry: Entry, run: () => Promise<T | undefined>): void {
-    if (this.#loads.has(id)) return;
-    this.#store.set(id, { ...entry, renewFrom: entry.freshUntil });
-    this.#load(key, id, run, this.#policy.ttlMs * RENEWAL).promise.catch(() => undefined);
+  #renew(key: string, entry: Entry<T>, run: () => Promise<T | undefined>): void {
+    if (this.#loads.has(key)) return;
+    this.#store.set(key, { ...entry, renewFrom: entry.freshUntil });
+    this.#load(key, run, this.#policy.ttlMs * RENEWAL).promise.catch(() => undefined);
   }
 
   #freshMs(value: T | undefined): number {
@@ -223,12 +221,12 @@ export class ReadThrough<T extends object> {
     return (value === undefined ? Math.min(ttlMs, MISSING_MS) : ttlMs) * (1 - JITTER * this.#random());
   }
 
-  #fill(id: string, { value, freshMs }: Loaded<T>, epoch: number | undefined, readAt: number): void {
+  #fill(key: string, { value, freshMs }: Loaded<T>, epoch: number | undefined, readAt: number): void {
     const { ttlMs, staleIfErrorMs, staleWhileRevalidateMs = 0 } = this.#policy;
     const missing = value === undefined;
     const end = this.#now() + freshMs;
     const freshUntil = missing ? end : end + staleWhileRevalidateMs;
-    this.#store.set(id, {
+    this.#store.set(key, {
       value,
       readAt,
       // To know soon that a row has come matters more than to know fast that it has not.
@@ -243,7 +241,7 @@ export class ReadThrough<T extends object> {
    * The loaded value. With a usable row at hand, nobody waits longer than patience lasts, for a database may also fail
    * by silence; nor does anybody wait after the first who did so in vain.
    */
-  async #inTime(load: Load<T>, entry: Entry | undefined): Promise<T | undefined | typeof TOO_LATE> {
+  async #inTime(load: Load<T>, entry: Entry<T> | undefined): Promise<T | undefined | typeof TOO_LATE> {
     if (!this.#isUsable(entry)) return load.promise;
     if (load.late) return TOO_LATE;
     const done = new AbortController();
@@ -254,7 +252,7 @@ export class ReadThrough<T extends object> {
     return first;
   }
 
-  #isFresh(entry: Entry | undefined, now: number): entry is Entry {
+  #isFresh(entry: Entry<T> | undefined, now: number): entry is Entry<T> {
     if (entry === undefined || now >= entry.freshUntil) return false;
     return entry.epoch !== undefined && entry.epoch === this.#epoch();
   }
@@ -265,7 +263,7 @@ export class ReadThrough<T extends object> {
     return heard === undefined ? undefined : heard + this.#generation;
   }
 
-  #isUsable(entry: Entry | undefined): entry is Entry {
+  #isUsable(entry: Entry<T> | undefined): entry is Entry<T> {
     return entry !== undefined && this.#now() < entry.staleUntil;
   }
 }

@@ -55,15 +55,25 @@ export class CachedRows<D extends DescMessage> implements SoftRepository<D, stri
   }
 
   async get(key: string): Promise<MessageShape<D>> {
-    // Whoever measures the call wants to be told of the hit.
-    const hit = activeTiming() === undefined ? this.#cache.hit(key) : undefined;
-    if (hit !== undefined) return hit;
-    const row = await this.find(key);
+    return this.#hit(key) ?? this.#get(key);
+  }
+
+  async find(key: string): Promise<MessageShape<D> | undefined> {
+    return this.#hit(key) ?? this.#read(key);
+  }
+
+  /** What most reads come to, with nothing that it does not need. Whoever measures the call wants to be told of the hit. */
+  #hit(key: string): MessageShape<D> | undefined {
+    return activeTiming() === undefined ? this.#cache.hit(key) : undefined;
+  }
+
+  async #get(key: string): Promise<MessageShape<D>> {
+    const row = await this.#read(key);
     if (row === undefined) throw notFound(this.#schema, [key]);
     return row;
   }
 
-  find(key: string): Promise<MessageShape<D> | undefined> {
+  #read(key: string): Promise<MessageShape<D> | undefined> {
     if (!isCacheable(key)) return this.#rows.find(key);
     return this.#cache.read(key, () => this.#rows.find(key), this.#tell());
   }
@@ -108,11 +118,18 @@ export class CachedRows<D extends DescMessage> implements SoftRepository<D, stri
       );
       if (row !== undefined) found.set(key, row);
     };
-    const reads = [...new Set(keys)].map(async (key) => {
-      if (isCacheable(key)) return read(key);
-      const row = await load(key);
-      if (row !== undefined) found.set(key, row);
-    });
+    const asked = new Set(keys);
+    for (const key of asked) {
+      const hit = this.#hit(key);
+      if (hit !== undefined) found.set(key, hit);
+    }
+    const reads = [...asked]
+      .filter((key) => !found.has(key))
+      .map(async (key) => {
+        if (isCacheable(key)) return read(key);
+        const row = await load(key);
+        if (row !== undefined) found.set(key, row);
+      });
     end?.(tally(outcomes));
     await Promise.all(reads);
     // Only now is it known what was stale.

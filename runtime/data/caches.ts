@@ -47,7 +47,6 @@ const MOST_PAGES = 200;
 const NO_ROW = "";
 
 export function openCaches({ service, driver, shared: tier }: CachesOptions): Caches {
-  const store = memoryStore();
   const instance = instanceName();
   const byTable = new Map<string, EntityCache>();
   const doubts = new Set<string>();
@@ -74,16 +73,23 @@ export function openCaches({ service, driver, shared: tier }: CachesOptions): Ca
   function open(entity: Entity, policy: CachePolicy): EntityCache {
     const table = getTableName(entity.table);
     const rows = new ReadThrough<MessageShape<DescMessage>>(policy, {
-      store,
+      store: memoryStore(),
       isOutage,
       coherence: listener,
       behind: shared && new SharedRows(entity, table, shared),
     });
-    const pages = new ReadThrough<Page<MessageShape<DescMessage>>>(policy, {
-      store: memoryStore(MOST_PAGES),
-      isOutage,
-      coherence: listener,
+    const copy = ({ items, nextPageToken }: Page<MessageShape<DescMessage>>) => ({
+      items: items.map((row) => policy.copy(row)),
+      nextPageToken,
     });
+    const pages = new ReadThrough<Page<MessageShape<DescMessage>>>(
+      { ...policy, copy },
+      {
+        store: memoryStore(MOST_PAGES),
+        isOutage,
+        coherence: listener,
+      },
+    );
     longestMs = Math.max(longestMs, policy.ttlMs);
     const cache: EntityCache = {
       rows,

@@ -1,10 +1,12 @@
 import { Code, ConnectError } from "@connectrpc/connect";
+import { productCache } from "@shop/generated/shop/inventory/v1/inventory_cache.js";
 import type { ProductRepository } from "@shop/generated/shop/inventory/v1/inventory_repository.js";
 import { productEntity } from "@shop/generated/shop/inventory/v1/inventory_repository.js";
+import { userCache } from "@shop/generated/shop/users/v1/users_cache.js";
 import type { UserRepository } from "@shop/generated/shop/users/v1/users_repository.js";
 import { userEntity } from "@shop/generated/shop/users/v1/users_repository.js";
 import { sql } from "drizzle-orm";
-import { beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { beforeAll, beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { testDatabase } from "../../generator/testing/database.js";
 import { createTables, execute } from "../../generator/testing/tables.js";
 import { timedCall } from "../observe/timing.js";
@@ -19,7 +21,7 @@ beforeAll(async () => {
 });
 beforeEach(async () => {
   await execute(url, `TRUNCATE "users", "products"`);
-  const cache = { entity: "shop.inventory.v1.Product", ttlMs: 60_000, staleIfErrorMs: 60_000 };
+  const cache = { ...productCache, ttlMs: 60_000, staleIfErrorMs: 60_000 };
   data = openData({
     url,
     service: "shop",
@@ -153,6 +155,45 @@ describe("the cache", () => {
     expect((await products.get("1")).name).toBe("second");
     await products.delete("1");
     expect(await products.find("1")).toBeUndefined();
+  });
+
+  test("gives each reader a row of its own, however it is read", async () => {
+    const { products } = data.repositories;
+    await products.create({ id: "1", name: "Pen", tags: ["a"] });
+    const call = { requestHeader: new Headers({ "x-server-timing": "1" }), responseHeader: new Headers() };
+    const reads = [
+      () => products.get("1"),
+      () => products.find("1"),
+      async () => (await products.batchGet(["1"]))[0],
+      // One that is measured takes another way.
+      () => timedCall(call, "shop", undefined, () => products.get("1")),
+    ];
+    const first = await products.get("1");
+    const expected = structuredClone(first);
+    await behind("1", "not read");
+    for (const read of [async () => first, ...reads, ...reads]) {
+      const row = await read();
+      expect(row).toEqual(expected);
+      row!.name = "spoilt";
+      row!.tags.push("spoilt");
+      row!.createTime!.seconds = 0n;
+    }
+  });
+
+  test("keeps rows of two entities apart that have the same key", async () => {
+    const entities = {
+      users: { entity: userEntity, cache: userCache },
+      products: { entity: productEntity, cache: productCache },
+    };
+    const both = openData<{ users: UserRepository; products: ProductRepository }>({ url, service: "shop", entities });
+    onTestFinished(() => both.close());
+    const { users, products } = both.repositories;
+    await users.create({ id: "1", email: "a@b.c" });
+    await products.create({ id: "1", name: "Pen" });
+    for (const _ of ["miss", "hit"]) {
+      expect(await users.get("1")).toMatchObject({ email: "a@b.c" });
+      expect(await products.get("1")).toMatchObject({ name: "Pen" });
+    }
   });
 
   test("holds its rows until a transaction that wrote them commits, and keeps them if it does not", async () => {

@@ -2,6 +2,7 @@ import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Code } from "@connectrpc/connect";
+import { productCache } from "@shop/generated/shop/inventory/v1/inventory_cache.js";
 import type { ProductRepository } from "@shop/generated/shop/inventory/v1/inventory_repository.js";
 import { productEntity } from "@shop/generated/shop/inventory/v1/inventory_repository.js";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
@@ -35,7 +36,7 @@ afterAll(async () => {
 });
 
 function products(url: string, replicas: string[], counted = new Metrics("shop")): Products {
-  const cache = { entity: "shop.inventory.v1.Product", ttlMs: 3_600_000, staleIfErrorMs: 3_600_000 };
+  const cache = { ...productCache, ttlMs: 3_600_000, staleIfErrorMs: 3_600_000 };
   const data: Products = openData({
     url,
     replicas,

@@ -1,5 +1,7 @@
+import { productCache } from "@shop/generated/shop/inventory/v1/inventory_cache.js";
 import type { ProductRepository } from "@shop/generated/shop/inventory/v1/inventory_repository.js";
 import { productEntity } from "@shop/generated/shop/inventory/v1/inventory_repository.js";
+import { userCache } from "@shop/generated/shop/users/v1/users_cache.js";
 import { type UserRepository, userEntity } from "@shop/generated/shop/users/v1/users_repository.js";
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { testDatabase } from "../../generator/testing/database.js";
@@ -28,7 +30,7 @@ beforeEach(async () => {
 });
 
 function open(): Instance {
-  const cache = { entity: "shop.inventory.v1.Product", ttlMs: 3_600_000, staleIfErrorMs: 3_600_000 };
+  const cache = { ...productCache, ttlMs: 3_600_000, staleIfErrorMs: 3_600_000 };
   return openData({ url, service: "shop", entities: { products: { entity: productEntity, cache } } });
 }
 
@@ -133,7 +135,7 @@ describe("a row that is found by a unique index", () => {
   const email = "ada@example.com";
   type Users = Data<{ users: UserRepository }>;
   const openUsers = (): Users => {
-    const cache = { entity: "shop.users.v1.User", ttlMs: 3_600_000, staleIfErrorMs: 0 };
+    const cache = { ...userCache, ttlMs: 3_600_000, staleIfErrorMs: 0 };
     return openData({ url, service: "users", entities: { users: { entity: userEntity, cache } } });
   };
   let here: Users;

@@ -2,6 +2,7 @@ import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Code } from "@connectrpc/connect";
+import { productCache } from "@shop/generated/shop/inventory/v1/inventory_cache.js";
 import type { ProductRepository } from "@shop/generated/shop/inventory/v1/inventory_repository.js";
 import { productEntity } from "@shop/generated/shop/inventory/v1/inventory_repository.js";
 import { expect, test } from "vitest";
@@ -17,7 +18,7 @@ test("while its server is stopped, known rows are served and everything else is 
   const { port } = server;
   await createTables(server.url(), [productEntity.table]);
   // Rows are past their time as soon as they are there.
-  const cache = { entity: "shop.inventory.v1.Product", ttlMs: 0, staleIfErrorMs: 3_600_000 };
+  const cache = { ...productCache, ttlMs: 0, staleIfErrorMs: 3_600_000 };
   const data = openData<{ products: ProductRepository }>({
     url: server.url(),
     service: "inventory",

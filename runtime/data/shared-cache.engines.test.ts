@@ -1,3 +1,4 @@
+import { productCache } from "@shop/generated/shop/inventory/v1/inventory_cache.js";
 import { StockSchema } from "@shop/generated/shop/inventory/v1/inventory_pb.js";
 import type { ProductRepository } from "@shop/generated/shop/inventory/v1/inventory_repository.js";
 import { productEntity } from "@shop/generated/shop/inventory/v1/inventory_repository.js";
@@ -34,7 +35,7 @@ beforeEach(async () => {
 });
 
 async function instance(database = url): Promise<Instance> {
-  const cache = { entity: "shop.inventory.v1.Product", ttlMs: 3_600_000, staleIfErrorMs: 0 };
+  const cache = { ...productCache, ttlMs: 3_600_000, staleIfErrorMs: 0 };
   const data = openData<{ products: ProductRepository }>({
     url: database,
     service: "shop",

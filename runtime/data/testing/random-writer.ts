@@ -1,3 +1,4 @@
+import { productCache } from "@shop/generated/shop/inventory/v1/inventory_cache.js";
 import type { ProductRepository } from "@shop/generated/shop/inventory/v1/inventory_repository.js";
 import { productEntity } from "@shop/generated/shop/inventory/v1/inventory_repository.js";
 import { openRedis } from "../../cache/redis.js";
@@ -13,7 +14,7 @@ const data = openData<{ products: ProductRepository }>({
   entities: {
     products: {
       entity: productEntity,
-      cache: { entity: productEntity.schema.typeName, ttlMs: 3_600_000, staleIfErrorMs: 0 },
+      cache: { ...productCache, ttlMs: 3_600_000, staleIfErrorMs: 0 },
     },
   },
 });

@@ -2,15 +2,44 @@
 // @generated from file shop/inventory/v1/inventory.proto (package shop.inventory.v1, syntax proto3)
 /* eslint-disable */
 
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import { copy } from "@protoscaffold/runtime/cache/copy";
 import type { CachePolicy } from "@protoscaffold/runtime/cache/policy";
+import type { Product } from "./inventory_pb.js";
 
 /**
  * A row of Product is served from the cache for 1 min, and 1 h longer while the database does not answer.
  *
  * @generated from message shop.inventory.v1.Product
  */
-export const productCache: CachePolicy = {
-  entity: "shop.inventory.v1.Product",
+export const productCache: CachePolicy<Product> = {
   ttlMs: 60_000,
   staleIfErrorMs: 3_600_000,
+  copy: copyProduct,
 };
+
+/** The same Product, with nothing shared. */
+function copyProduct(m: Product): Product {
+  if (m.$unknown !== undefined) return copy(m);
+  const c: Product = {
+    $typeName: "shop.inventory.v1.Product",
+    id: m.id,
+    name: m.name,
+    priceCents: m.priceCents,
+    tags: m.tags.slice(),
+    etag: m.etag,
+  };
+  if (m.createTime !== undefined) c.createTime = copyTimestamp(m.createTime);
+  if (m.updateTime !== undefined) c.updateTime = copyTimestamp(m.updateTime);
+  return c;
+}
+
+/** The same Timestamp, with nothing shared. */
+function copyTimestamp(m: Timestamp): Timestamp {
+  if (m.$unknown !== undefined) return copy(m);
+  return {
+    $typeName: "google.protobuf.Timestamp",
+    seconds: m.seconds,
+    nanos: m.nanos,
+  };
+}

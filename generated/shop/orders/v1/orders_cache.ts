@@ -2,15 +2,58 @@
 // @generated from file shop/orders/v1/orders.proto (package shop.orders.v1, syntax proto3)
 /* eslint-disable */
 
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import { copy, copyList } from "@protoscaffold/runtime/cache/copy";
 import type { CachePolicy } from "@protoscaffold/runtime/cache/policy";
+import type { Order, OrderLine } from "./orders_pb.js";
 
 /**
  * A row of Order is served from the cache for 30 s, and 1 h longer while the database does not answer.
  *
  * @generated from message shop.orders.v1.Order
  */
-export const orderCache: CachePolicy = {
-  entity: "shop.orders.v1.Order",
+export const orderCache: CachePolicy<Order> = {
   ttlMs: 30_000,
   staleIfErrorMs: 3_600_000,
+  copy: copyOrder,
 };
+
+/** The same Order, with nothing shared. */
+function copyOrder(m: Order): Order {
+  if (m.$unknown !== undefined) return copy(m);
+  const c: Order = {
+    $typeName: "shop.orders.v1.Order",
+    id: m.id,
+    customerId: m.customerId,
+    state: m.state,
+    lines: copyList(m.lines, copyOrderLine),
+    totalCents: m.totalCents,
+    reservationId: m.reservationId,
+    paymentId: m.paymentId,
+    cancelReason: m.cancelReason,
+  };
+  if (m.createTime !== undefined) c.createTime = copyTimestamp(m.createTime);
+  if (m.updateTime !== undefined) c.updateTime = copyTimestamp(m.updateTime);
+  return c;
+}
+
+/** The same OrderLine, with nothing shared. */
+function copyOrderLine(m: OrderLine): OrderLine {
+  if (m.$unknown !== undefined) return copy(m);
+  return {
+    $typeName: "shop.orders.v1.OrderLine",
+    productId: m.productId,
+    quantity: m.quantity,
+    unitPriceCents: m.unitPriceCents,
+  };
+}
+
+/** The same Timestamp, with nothing shared. */
+function copyTimestamp(m: Timestamp): Timestamp {
+  if (m.$unknown !== undefined) return copy(m);
+  return {
+    $typeName: "google.protobuf.Timestamp",
+    seconds: m.seconds,
+    nanos: m.nanos,
+  };
+}

@@ -2,15 +2,43 @@
 // @generated from file shop/payments/v1/payments.proto (package shop.payments.v1, syntax proto3)
 /* eslint-disable */
 
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import { copy } from "@protoscaffold/runtime/cache/copy";
 import type { CachePolicy } from "@protoscaffold/runtime/cache/policy";
+import type { Payment } from "./payments_pb.js";
 
 /**
  * A row of Payment is served from the cache for 30 s, and 1 h longer while the database does not answer.
  *
  * @generated from message shop.payments.v1.Payment
  */
-export const paymentCache: CachePolicy = {
-  entity: "shop.payments.v1.Payment",
+export const paymentCache: CachePolicy<Payment> = {
   ttlMs: 30_000,
   staleIfErrorMs: 3_600_000,
+  copy: copyPayment,
 };
+
+/** The same Payment, with nothing shared. */
+function copyPayment(m: Payment): Payment {
+  if (m.$unknown !== undefined) return copy(m);
+  const c: Payment = {
+    $typeName: "shop.payments.v1.Payment",
+    id: m.id,
+    orderId: m.orderId,
+    amountCents: m.amountCents,
+    state: m.state,
+  };
+  if (m.createTime !== undefined) c.createTime = copyTimestamp(m.createTime);
+  if (m.updateTime !== undefined) c.updateTime = copyTimestamp(m.updateTime);
+  return c;
+}
+
+/** The same Timestamp, with nothing shared. */
+function copyTimestamp(m: Timestamp): Timestamp {
+  if (m.$unknown !== undefined) return copy(m);
+  return {
+    $typeName: "google.protobuf.Timestamp",
+    seconds: m.seconds,
+    nanos: m.nanos,
+  };
+}

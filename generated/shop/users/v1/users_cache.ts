@@ -2,15 +2,41 @@
 // @generated from file shop/users/v1/users.proto (package shop.users.v1, syntax proto3)
 /* eslint-disable */
 
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import { copy } from "@protoscaffold/runtime/cache/copy";
 import type { CachePolicy } from "@protoscaffold/runtime/cache/policy";
+import type { User } from "./users_pb.js";
 
 /**
  * A row of User is served from the cache for 30 s, and 1 h longer while the database does not answer.
  *
  * @generated from message shop.users.v1.User
  */
-export const userCache: CachePolicy = {
-  entity: "shop.users.v1.User",
+export const userCache: CachePolicy<User> = {
   ttlMs: 30_000,
   staleIfErrorMs: 3_600_000,
+  copy: copyUser,
 };
+
+/** The same User, with nothing shared. */
+function copyUser(m: User): User {
+  if (m.$unknown !== undefined) return copy(m);
+  const c: User = {
+    $typeName: "shop.users.v1.User",
+    id: m.id,
+    email: m.email,
+    displayName: m.displayName,
+  };
+  if (m.createTime !== undefined) c.createTime = copyTimestamp(m.createTime);
+  return c;
+}
+
+/** The same Timestamp, with nothing shared. */
+function copyTimestamp(m: Timestamp): Timestamp {
+  if (m.$unknown !== undefined) return copy(m);
+  return {
+    $typeName: "google.protobuf.Timestamp",
+    seconds: m.seconds,
+    nanos: m.nanos,
+  };
+}

@@ -3,6 +3,7 @@
 /* eslint-disable */
 
 import { defineService } from "@protoscaffold/runtime/rpc/service";
+import { thingCache } from "./contract_cache.js";
 import { thingServiceCodecs } from "./contract_codec.js";
 import { ThingService } from "./contract_pb.js";
 import { thingServicePolicy } from "./contract_policy.js";
@@ -52,7 +53,7 @@ export const thingService = defineService<
   policy: thingServicePolicy,
   codecs: thingServiceCodecs,
   entities: {
-    things: { entity: thingEntity },
+    things: { entity: thingEntity, cache: thingCache },
   },
   peers: {},
   standard: {},

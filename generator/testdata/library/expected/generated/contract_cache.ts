@@ -2,15 +2,66 @@
 // @generated from file contract.proto (package library.v1, syntax proto3)
 /* eslint-disable */
 
+import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
+import { copy } from "@protoscaffold/runtime/cache/copy";
 import type { CachePolicy } from "@protoscaffold/runtime/cache/policy";
+import type { Book } from "./contract_pb.js";
 
 /**
  * A row of Book is served from the cache for 1 min.
  *
  * @generated from message library.v1.Book
  */
-export const bookCache: CachePolicy = {
-  entity: "library.v1.Book",
+export const bookCache: CachePolicy<Book> = {
   ttlMs: 60_000,
   staleIfErrorMs: 0,
+  copy: copyBook,
 };
+
+/** The same Book, with nothing shared. */
+function copyBook(m: Book): Book {
+  if (m.$unknown !== undefined) return copy(m);
+  const c: Book = {
+    $typeName: "library.v1.Book",
+    id: m.id,
+    title: m.title,
+    shelfId: m.shelfId,
+    authorId: m.authorId,
+    genre: m.genre,
+    pages: m.pages,
+    available: m.available,
+    weight: m.weight,
+    serial: m.serial,
+    edition: { ...m.edition },
+    etag: m.etag,
+  };
+  if (m.prequelId !== undefined) c.prequelId = m.prequelId;
+  if (m.lentUntil !== undefined) c.lentUntil = copyTimestamp(m.lentUntil);
+  if (m.rating !== undefined) c.rating = m.rating;
+  if (m.loanPeriod !== undefined) c.loanPeriod = copyDuration(m.loanPeriod);
+  if (m.subtitle !== undefined) c.subtitle = m.subtitle;
+  if (m.createTime !== undefined) c.createTime = copyTimestamp(m.createTime);
+  if (m.updateTime !== undefined) c.updateTime = copyTimestamp(m.updateTime);
+  if (m.deleteTime !== undefined) c.deleteTime = copyTimestamp(m.deleteTime);
+  return c;
+}
+
+/** The same Timestamp, with nothing shared. */
+function copyTimestamp(m: Timestamp): Timestamp {
+  if (m.$unknown !== undefined) return copy(m);
+  return {
+    $typeName: "google.protobuf.Timestamp",
+    seconds: m.seconds,
+    nanos: m.nanos,
+  };
+}
+
+/** The same Duration, with nothing shared. */
+function copyDuration(m: Duration): Duration {
+  if (m.$unknown !== undefined) return copy(m);
+  return {
+    $typeName: "google.protobuf.Duration",
+    seconds: m.seconds,
+    nanos: m.nanos,
+  };
+}

@@ -2,15 +2,42 @@
 // @generated from file contract.proto (package acme.orders.v1, syntax proto3)
 /* eslint-disable */
 
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import { copy } from "@protoscaffold/runtime/cache/copy";
 import type { CachePolicy } from "@protoscaffold/runtime/cache/policy";
+import type { Order } from "./contract_pb.js";
 
 /**
  * A row of Order is served from the cache for 30 s, and 2 h longer while the database does not answer.
  *
  * @generated from message acme.orders.v1.Order
  */
-export const orderCache: CachePolicy = {
-  entity: "acme.orders.v1.Order",
+export const orderCache: CachePolicy<Order> = {
   ttlMs: 30_000,
   staleIfErrorMs: 7_200_000,
+  copy: copyOrder,
 };
+
+/** The same Order, with nothing shared. */
+function copyOrder(m: Order): Order {
+  if (m.$unknown !== undefined) return copy(m);
+  const c: Order = {
+    $typeName: "acme.orders.v1.Order",
+    id: m.id,
+    customerId: m.customerId,
+    number: m.number,
+  };
+  if (m.createTime !== undefined) c.createTime = copyTimestamp(m.createTime);
+  if (m.updateTime !== undefined) c.updateTime = copyTimestamp(m.updateTime);
+  return c;
+}
+
+/** The same Timestamp, with nothing shared. */
+function copyTimestamp(m: Timestamp): Timestamp {
+  if (m.$unknown !== undefined) return copy(m);
+  return {
+    $typeName: "google.protobuf.Timestamp",
+    seconds: m.seconds,
+    nanos: m.nanos,
+  };
+}

@@ -2,15 +2,29 @@
 // @generated from file contract.proto (package acme.parcels.v1, syntax proto3)
 /* eslint-disable */
 
+import { copy } from "@protoscaffold/runtime/cache/copy";
 import type { CachePolicy } from "@protoscaffold/runtime/cache/policy";
+import type { Parcel } from "./contract_pb.js";
 
 /**
  * A row of Parcel is served from the cache for 1 h, and 1 h longer while the database does not answer.
  *
  * @generated from message acme.parcels.v1.Parcel
  */
-export const parcelCache: CachePolicy = {
-  entity: "acme.parcels.v1.Parcel",
+export const parcelCache: CachePolicy<Parcel> = {
   ttlMs: 3_600_000,
   staleIfErrorMs: 3_600_000,
+  copy: copyParcel,
 };
+
+/** The same Parcel, with nothing shared. */
+function copyParcel(m: Parcel): Parcel {
+  if (m.$unknown !== undefined) return copy(m);
+  return {
+    $typeName: "acme.parcels.v1.Parcel",
+    id: m.id,
+    place: m.place,
+    moves: m.moves,
+    state: m.state,
+  };
+}

@@ -6,6 +6,7 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Context } from "@protoscaffold/runtime/rpc/context";
 import { defineService } from "@protoscaffold/runtime/rpc/service";
+import { thingCache } from "./contract_cache.js";
 import { explicitCodecs } from "./contract_codec.js";
 import type { Thing, ThingSchema } from "./contract_pb.js";
 import { Explicit } from "./contract_pb.js";
@@ -65,7 +66,7 @@ export const explicit = defineService<
   policy: explicitPolicy,
   codecs: explicitCodecs,
   entities: {
-    things: { entity: thingEntity },
+    things: { entity: thingEntity, cache: thingCache },
   },
   peers: {},
   standard: {},
