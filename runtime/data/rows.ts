@@ -10,7 +10,7 @@ import type { Database } from "./driver.js";
 import type { Entity } from "./entity.js";
 import { translated } from "./errors.js";
 import { parseFilter } from "./filter.js";
-import { after, inOrder, parseOrder, positionOf } from "./order.js";
+import { after, inOrder, type OrderField, parseOrder, positionOf } from "./order.js";
 import { pageToken, parsePageToken } from "./page-token.js";
 import type { Page, PageRequest, Precondition, SoftRepository, TransactionRepository } from "./repository.js";
 
@@ -39,7 +39,9 @@ export class Rows<D extends DescMessage>
   readonly #columns: Readonly<Record<string, PgColumn>>;
   readonly #key: PgColumn;
   readonly #observer: WriteObserver | undefined;
+  // Of all statements these are asked for most: Drizzle builds them once.
   #finding: { execute(values: { key: string }): Promise<Written[]> } | undefined;
+  readonly #listing = new Map<boolean, { execute(values: { limit: number }): Promise<Written[]> }>();
 
   constructor(entity: Entity<D>, db: Database, observer?: WriteObserver) {
     const columns = getTableColumns(entity.table);
@@ -57,7 +59,6 @@ export class Rows<D extends DescMessage>
   }
 
   async find(key: string): Promise<MessageShape<D> | undefined> {
-    // Of all statements this one is asked for most: Drizzle builds it once.
     this.#finding ??= this.#prepareFind();
     const finding = this.#finding;
     const [row] = await translated(() => finding.execute({ key }));
@@ -119,24 +120,40 @@ export class Rows<D extends DescMessage>
       const description = `is ${pageSize}: send 0 or more`;
       throw violated([{ field: "page_size", description, reason: "PAGE_SIZE_INVALID" }]);
     }
-    const { table, fromRow } = this.#entity;
+    const { fromRow } = this.#entity;
     const conditions = parseFilter(this.#entity, filter);
     const order = parseOrder(this.#entity, orderBy);
     const list = [this.#entity.schema.typeName, filter, orderBy, showDeleted].join("\0");
     if (token !== "") conditions.push(after(order, parsePageToken(list, token, order.length))!);
-    const there = showDeleted ? undefined : this.#notDeleted();
     const size = Math.min(pageSize || DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE);
-    const query = this.#db
-      .select()
-      .from(table)
-      .where(and(...conditions, there))
-      .orderBy(...inOrder(order))
-      // One more than asked for tells whether there is another page.
-      .limit(size + 1);
-    const rows = (await translated(async () => await query)) as Written[];
+    // One more than asked for tells whether there is another page.
+    const limit = size + 1;
+    const rows = await translated(() => {
+      if (conditions.length === 0 && orderBy === "") return this.#firstPage(showDeleted).execute({ limit });
+      return this.#page(conditions, order, showDeleted, limit).execute();
+    });
     const last = rows.length > size ? rows[size - 1] : undefined;
     const nextPageToken = last === undefined ? "" : pageToken(list, positionOf(order, last));
     return { items: rows.slice(0, size).map((row) => fromRow(row)), nextPageToken };
+  }
+
+  #firstPage(showDeleted: boolean) {
+    let listing = this.#listing.get(showDeleted);
+    if (listing === undefined) {
+      const query = this.#page([], parseOrder(this.#entity, ""), showDeleted, sql.placeholder("limit"));
+      listing = query.prepare("");
+      this.#listing.set(showDeleted, listing);
+    }
+    return listing;
+  }
+
+  #page(conditions: readonly SQL[], order: readonly OrderField[], showDeleted: boolean, limit: number | Placeholder) {
+    return this.#db
+      .select()
+      .from(this.#entity.table)
+      .where(and(...conditions, showDeleted ? undefined : this.#notDeleted()))
+      .orderBy(...inOrder(order))
+      .limit(limit);
   }
 
   async *all(): AsyncIterable<MessageShape<D>> {
