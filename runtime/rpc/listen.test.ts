@@ -11,7 +11,7 @@ import {
 } from "@connectrpc/connect-node";
 import { UserService } from "@shop/generated/shop/users/v1/users_pb.js";
 import { afterEach, describe, expect, test } from "vitest";
-import { answer } from "./answer.js";
+import { type AnswerOptions, answer } from "./answer.js";
 import { type Listener, type ListenOptions, listen } from "./listen.js";
 
 /** Holds calls in the server until the test lets them go; `entered` once as many as expected are held. */
@@ -37,7 +37,11 @@ afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
 });
 
-async function start(gate?: Gate, options?: Partial<ListenOptions>): Promise<Listener> {
+async function start(
+  gate?: Gate,
+  options?: Partial<ListenOptions>,
+  answering?: Partial<AnswerOptions>,
+): Promise<Listener> {
   const routes = (router: ConnectRouter) =>
     router.service(UserService, {
       async getUser({ id }) {
@@ -60,7 +64,7 @@ async function start(gate?: Gate, options?: Partial<ListenOptions>): Promise<Lis
         for await (const { author, text } of requests) yield { author, text };
       },
     });
-  const handlers = answer({ routes });
+  const handlers = answer({ routes, ...answering });
   const listener = await listen({ ...handlers, host: "127.0.0.1", port: 0, ...options });
   cleanups.push(() => listener.drain(0));
   return listener;
@@ -136,6 +140,17 @@ describe("one port", () => {
       next(answers.length < 3 ? `${answers.length + 1}` : undefined);
     }
     expect(answers).toEqual(["1", "2", "3"]);
+  });
+
+  test("answers the next request of a connection whose last one was not read to its end", async () => {
+    const { socket, text } = await raw(await start(undefined, {}, { readMaxBytes: 1_000 }));
+    const head = "POST /shop.users.v1.UserService/GetUser HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n";
+    // More than the buffers of a socket and of a stream hold.
+    const spaces = " ".repeat(1_000_000);
+    socket.write(`${head}transfer-encoding: chunked\r\n\r\n${spaces.length.toString(16)}\r\n${spaces}\r\n0\r\n\r\n`);
+    socket.write(`${head}content-length: 10\r\n\r\n{"id":"b"}`);
+    while (!text().includes('{"id":"b"}')) await once(socket, "data");
+    expect(text().match(/HTTP\/1\.1 \d+/g)).toEqual(["HTTP/1.1 429", "HTTP/1.1 200"]);
   });
 
   test("a server of its own may answer HTTP/1.1", async () => {

@@ -85,8 +85,10 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   };
   http1.prependListener("request", (request, response) => {
     answers.add(response);
-    // An answer may be there before all of its request is. Unread, the rest would stand before the connection's next one.
-    response.once("finish", () => request.complete || request.resume());
+    // An answer may be there before all of its request is. Unread, the rest would stand before the connection's next one:
+    // so whoever stops reading must not destroy the request, which would leave its socket paused for ever.
+    request[Symbol.asyncIterator] = () => request.iterator({ destroyOnReturn: false });
+    response.once("finish", () => request.complete || request.removeAllListeners("readable").resume());
     if (draining) response.setHeader("connection", "close");
     response.once("close", () => {
       answers.delete(response);

@@ -49,6 +49,7 @@ test.each(["server", "client"] as const)(
   "Connect's conformance suite passes against our %s",
   async (mode) => {
     const output = await conformance(mode);
+    expect(output.match(/^FAILED.*(\n\t.*)*/gm) ?? []).toEqual([]);
     expect(output).toMatch(/(\d+) passed, 0 failed/);
   },
   600_000,
