@@ -1,5 +1,16 @@
-/** The variables that tell a process what it is; they come from the supervisor alone. */
-const own = ["PORT", "HOST", "DATABASE_URL", "DATABASE_REPLICA_URLS", "JOURNAL_DIR", "MIGRATE"];
+/** The variables that tell a process what it is; they come from the supervisor alone, or are left out. */
+const own = [
+  "PORT",
+  "HOST",
+  "DATABASE_URL",
+  "DATABASE_REPLICA_URLS",
+  "JOURNAL_DIR",
+  "MIGRATE",
+  "TLS_CERT_FILE",
+  "TLS_KEY_FILE",
+  "TLS_CLIENT_CA_FILE",
+  "TLS_CA_FILE",
+];
 
 /** What a service or gateway finds in its environment: ours, such as LOG_LEVEL, with its port, database and peers. */
 export function processEnvironment(

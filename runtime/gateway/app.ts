@@ -1,3 +1,4 @@
+import type { TlsOptions } from "node:tls";
 import { cors as connectCors } from "@connectrpc/connect";
 import { fastifyConnectPlugin } from "@connectrpc/connect-fastify";
 import cors from "@fastify/cors";
@@ -26,13 +27,15 @@ export interface AppOptions {
   /** Files served at `/`. */
   readonly files: StaticFiles | undefined;
   readonly log: Logger;
+  /** Certificate and key of its HTTP/1.1 server; undefined: without TLS. */
+  readonly tls?: TlsOptions | undefined;
   /** Aborted when the process begins to drain. */
   readonly draining: AbortSignal;
 }
 
 /** The gateway as a Fastify application, for HTTP/1.1 (`app.server`) and HTTP/2 (`app.routing`) alike. */
 export async function createApp(options: AppOptions): Promise<FastifyInstance> {
-  const { system, upstreams, health, files, log, draining } = options;
+  const { system, upstreams, health, files, log, tls, draining } = options;
   const types = typesOf(system);
   const app = fastify({
     bodyLimit,
@@ -41,6 +44,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     // Longer than the keep-alive of common load balancers (60 s): the side that sends requests must be the one to hang up.
     keepAliveTimeout: 65_000,
     clientErrorHandler: answerClientError,
+    ...(tls === undefined ? {} : { https: { ALPNProtocols: ["h2", "http/1.1"], ...tls } }),
     frameworkErrors: (error, _request, reply) => void sendError(reply, error, types),
   }) as unknown as FastifyInstance;
 

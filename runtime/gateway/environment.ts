@@ -1,9 +1,10 @@
 import { type LogLevel, logLevels } from "../observe/log.js";
 import { httpUrl, milliseconds, oneOf, port, readEnvironment, text } from "../rpc/environment.js";
+import { type TlsEnvironment, tlsVariables } from "../rpc/tls.js";
 import { addressVariable, type System } from "../system.js";
 
 /** What a gateway is told by its environment. */
-export interface GatewayEnvironment {
+export interface GatewayEnvironment extends TlsEnvironment {
   readonly PORT: number;
   readonly HOST: string;
   readonly LOG_LEVEL: LogLevel;
@@ -15,15 +16,27 @@ export interface GatewayEnvironment {
 /** @throws EnvironmentError that names everything that is missing or wrong */
 export function readGatewayEnvironment(system: System, env?: NodeJS.ProcessEnv): GatewayEnvironment {
   const names = system.services.map(({ name }) => addressVariable(name));
-  const { PORT, HOST, LOG_LEVEL, DRAIN_TIMEOUT_MS, ...addresses } = readEnvironment(
+  const {
+    PORT,
+    HOST,
+    LOG_LEVEL,
+    DRAIN_TIMEOUT_MS,
+    TLS_CERT_FILE,
+    TLS_KEY_FILE,
+    TLS_CLIENT_CA_FILE,
+    TLS_CA_FILE,
+    ...addresses
+  } = readEnvironment(
     {
       PORT: port(),
       HOST: text("127.0.0.1"),
       LOG_LEVEL: oneOf(logLevels, "info"),
       DRAIN_TIMEOUT_MS: milliseconds(10_000),
+      ...tlsVariables(env),
       ...Object.fromEntries(names.map((name) => [name, httpUrl()])),
     },
     env,
   );
-  return { PORT, HOST, LOG_LEVEL, DRAIN_TIMEOUT_MS, addresses: addresses as Record<string, string> };
+  const tls = { TLS_CERT_FILE, TLS_KEY_FILE, TLS_CLIENT_CA_FILE, TLS_CA_FILE };
+  return { PORT, HOST, LOG_LEVEL, DRAIN_TIMEOUT_MS, ...tls, addresses: addresses as Record<string, string> };
 }

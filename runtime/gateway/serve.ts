@@ -19,7 +19,11 @@ export interface ServeGatewayOptions {
  *
  *     PORT              where it listens; 0 lets the system choose
  *     HOST              which address it listens on; default 127.0.0.1
- *     <NAME>_URL        where each service of the system is: ORDERS_URL
+ *     <NAME>_URL        where each service of the system is: ORDERS_URL; with TLS where it is an https:// one
+ *     TLS_CERT_FILE     its certificate (PEM), with which the port speaks TLS; shown to the services, too
+ *     TLS_KEY_FILE      the key of that
+ *     TLS_CLIENT_CA_FILE  who vouches for callers (PEM), who must show a certificate then
+ *     TLS_CA_FILE       who vouches for the services (PEM); default: those whom Node.js knows
  *     LOG_LEVEL         trace, debug, info, warn, error, fatal or silent; default info
  *     DRAIN_TIMEOUT_MS  how long calls in flight may take at the end, in milliseconds; default 10000
  */

@@ -2,6 +2,7 @@ import type { Logger } from "../observe/log.js";
 import { Health } from "../rpc/health.js";
 import { listen } from "../rpc/listen.js";
 import type { Running } from "../rpc/process.js";
+import { clientTls, serverTls } from "../rpc/tls.js";
 import { addressVariable, type System } from "../system.js";
 import { createApp } from "./app.js";
 import type { GatewayEnvironment } from "./environment.js";
@@ -25,15 +26,17 @@ export async function startGateway(
   const upstreams = new Map(
     system.services.map(({ name, service }) => [
       name,
-      new Upstream(service.typeName, environment.addresses[addressVariable(name)]!),
+      new Upstream(service.typeName, environment.addresses[addressVariable(name)]!, clientTls(environment)),
     ]),
   );
+  const tls = serverTls(environment);
   const health = new Health();
   const draining = new AbortController();
-  const app = await createApp({ system, upstreams, health, files, log, draining: draining.signal });
+  const app = await createApp({ system, upstreams, health, files, log, tls, draining: draining.signal });
   const { host, port, drain } = await listen({
     http1Server: app.server,
     http2: (request, response) => app.routing(request as never, response as never),
+    tls,
     host: environment.HOST,
     port: environment.PORT,
   });

@@ -1,5 +1,6 @@
 import type { OutgoingHttpHeaders } from "node:http";
 import type { ClientHttp2Stream } from "node:http2";
+import type { ConnectionOptions } from "node:tls";
 import { Code, ConnectError, type Transport } from "@connectrpc/connect";
 import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
 import { createOwnTransport, type OwnTransport } from "../rpc/grpc/client-transport.js";
@@ -19,10 +20,12 @@ export class Upstream {
     /** The service's full name, for messages. */
     readonly name: string,
     readonly baseUrl: string,
+    /** For an https:// address: whom to believe, and what to show. */
+    tls: ConnectionOptions = {},
   ) {
     // Without pings, a peer that vanished silently would swallow every call until TCP gives up.
-    this.sessions = new Http2SessionManager(baseUrl, { pingIntervalMs: 10_000, pingTimeoutMs: 5_000 });
-    this.own = rpcTransport() === "own" ? createOwnTransport(baseUrl) : undefined;
+    this.sessions = new Http2SessionManager(baseUrl, { pingIntervalMs: 10_000, pingTimeoutMs: 5_000 }, tls);
+    this.own = rpcTransport() === "own" ? createOwnTransport(baseUrl, { tls }) : undefined;
     this.transport = this.own ?? createGrpcTransport({ baseUrl, sessionManager: this.sessions });
   }
 

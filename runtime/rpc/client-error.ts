@@ -17,6 +17,7 @@ export function peerError(thrown: unknown, path: string, { signal, timeoutMs }: 
   const code = networkCode(error);
   if (code === undefined) return error;
   const service = path.slice(0, path.lastIndexOf("/"));
+  if (untrusted.test(code)) return failure(`${service} cannot be reached over TLS: ${code}`, Code.Unavailable, error);
   return unreachable.has(code)
     ? failure(`${service} cannot be reached`, Code.Unavailable, error)
     : failure(`the connection to ${service} broke before it had answered`, Code.Unavailable, error);
@@ -47,7 +48,11 @@ const protocolHeader =
 /** The peer was not there when the connection was to be opened. */
 const unreachable = new Set(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "ENETUNREACH", "ETIMEDOUT"]);
 
-const networkCodes = /^(ECONN|EPIPE|ENOTFOUND|EAI_|ETIMEDOUT|EHOST|ENET|ERR_HTTP2_|ERR_STREAM_|ERR_SOCKET_)/;
+/** How node:tls and OpenSSL say that a certificate is not believed, or that there is no TLS. */
+const untrusted = /^(ERR_SSL_|ERR_TLS_|CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|HOSTNAME_|INVALID_CA)/;
+
+const networkCodes =
+  /^(ERR_SSL_|ERR_TLS_|CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|HOSTNAME_|INVALID_CA|ECONN|EPIPE|ENOTFOUND|EAI_|ETIMEDOUT|EHOST|ENET|ERR_HTTP2_|ERR_STREAM_|ERR_SOCKET_)/;
 
 /** How the network failed, by the code that Node.js gives; undefined if it did not. */
 function networkCode(error: ConnectError): string | undefined {

@@ -1,6 +1,8 @@
+import type { ConnectionOptions } from "node:tls";
 import type { Transport } from "@connectrpc/connect";
 import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
 import { createOwnTransport } from "./grpc/client-transport.js";
+import { processClientTls } from "./tls.js";
 import { rpcTransport } from "./transport.js";
 
 /** One transport for each address, and one connection for each origin, shared by all clients of this process. */
@@ -10,14 +12,15 @@ const sessionManagers = new Map<string, Http2SessionManager>();
 /**
  * gRPC over HTTP/2. The connection is opened by the first call, again after it broke, and closed after 15 minutes without
  * one; it does not keep the process alive. A peer that does not answer a PING is given up, so that calls do not hang on
- * a machine that is gone without having said so. The environment's RPC_TRANSPORT says whose HTTP/2 it is.
+ * a machine that is gone without having said so. The environment's RPC_TRANSPORT says whose HTTP/2 it is,
+ * and its TLS_* variables whom an https:// address is believed and what it is shown.
  */
 export function grpcTransport(baseUrl: string): Transport {
   const kind = rpcTransport();
   const key = `${kind} ${baseUrl}`;
   let transport = transports.get(key);
   if (transport === undefined) {
-    transport = kind === "own" ? createOwnTransport(baseUrl) : nodeTransport(baseUrl);
+    transport = kind === "own" ? createOwnTransport(baseUrl, { tls: tlsOf(baseUrl) }) : nodeTransport(baseUrl);
     transports.set(key, transport);
   }
   return transport;
@@ -27,8 +30,12 @@ function nodeTransport(baseUrl: string): Transport {
   const { origin } = new URL(baseUrl);
   let sessionManager = sessionManagers.get(origin);
   if (sessionManager === undefined) {
-    sessionManager = new Http2SessionManager(origin, { pingIntervalMs: 30_000, pingTimeoutMs: 5_000 });
+    sessionManager = new Http2SessionManager(origin, { pingIntervalMs: 30_000, pingTimeoutMs: 5_000 }, tlsOf(baseUrl));
     sessionManagers.set(origin, sessionManager);
   }
   return createGrpcTransport({ baseUrl, sessionManager });
+}
+
+function tlsOf(baseUrl: string): ConnectionOptions {
+  return new URL(baseUrl).protocol === "https:" ? processClientTls() : {};
 }

@@ -18,7 +18,10 @@ import type { Context } from "./context.js";
 
 /** Where a service is, and how it is reached. */
 export interface ClientOptions {
-  /** Its address: `http://127.0.0.1:8081`. Calls go over HTTP/2, as gRPC, on one connection to each origin. */
+  /**
+   * Its address: `http://127.0.0.1:8081`. Calls go over HTTP/2, as gRPC, on one connection to each origin; with TLS to
+   * `https://…`, by what the environment's TLS_CA_FILE, TLS_CERT_FILE and TLS_KEY_FILE say.
+   */
   readonly baseUrl?: string;
   /** Used instead of `baseUrl`: another protocol, or a service in memory. */
   readonly transport?: Transport;

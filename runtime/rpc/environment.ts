@@ -1,4 +1,6 @@
 import { brokerProtocols } from "../events/open.js";
+import { createPrivateKey, X509Certificate } from "node:crypto";
+import { readFileSync } from "node:fs";
 
 /** Reads one environment variable. */
 export interface EnvironmentReader<T> {
@@ -173,6 +175,32 @@ export function flag(fallback?: boolean): EnvironmentReader<boolean> {
   };
 }
 
+/** A file of certificates in PEM (RFC 7468); the value is what is in it. */
+export function certificates(): EnvironmentReader<string> {
+  return {
+    expected: "a file of certificates (PEM)",
+    example: "/etc/tls/tls.crt",
+    parse: (path) => pem(path, (content) => void new X509Certificate(content)),
+  };
+}
+
+/** A file with the private key of the first certificate in the file that `certificate` names; the value is what is in it. */
+export function privateKey(certificate: {
+  readonly variable: string;
+  readonly path?: string;
+}): EnvironmentReader<string> {
+  return {
+    expected: `a file with the private key of ${certificate.variable} (PEM)`,
+    example: "/etc/tls/tls.key",
+    parse: (path) =>
+      pem(path, (content) => {
+        const key = createPrivateKey(content);
+        const shown = certificate.path && pem(certificate.path, () => undefined);
+        if (shown && !new X509Certificate(shown).checkPrivateKey(key)) throw new Error("the key of something else");
+      }),
+  };
+}
+
 /** Any text. */
 export function text(fallback?: string): EnvironmentReader<string> {
   return { expected: "some text", example: "127.0.0.1", ...orElse(fallback), parse: (text) => text };
@@ -200,4 +228,15 @@ function urlOf(text: string, protocols: readonly string[]): string | undefined {
   return URL.canParse(text) && protocols.includes(new URL(text).protocol) && new URL(text).host !== ""
     ? text
     : undefined;
+}
+
+/** The content of a file, if it can be read and `check` does not throw. */
+function pem(path: string, check: (content: string) => void): string | undefined {
+  try {
+    const content = readFileSync(path, "utf8");
+    check(content);
+    return content;
+  } catch {
+    return undefined;
+  }
 }

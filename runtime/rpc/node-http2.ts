@@ -6,6 +6,7 @@ import {
   type ServerHttp2Session,
 } from "node:http2";
 import type { Socket } from "node:net";
+import { TLSSocket } from "node:tls";
 
 /** Serves the connections that speak HTTP/2. */
 export interface Http2Acceptor {
@@ -51,13 +52,19 @@ export function nodeHttp2(handle: (request: Http2ServerRequest, response: Http2S
 /**
  * Asks an HTTP/2 peer to send its next calls elsewhere. A first GOAWAY that still lets every stream in is followed,
  * after a round trip, by the one that counts, so that calls already on their way are answered (RFC 9113, section 6.8).
- * The first is written past the session, because node:http2 takes no stream after any GOAWAY of its own.
+ * The first is written past the session, because node:http2 takes no stream after any GOAWAY of its own. With TLS that
+ * cannot be, for the session takes the end of such a write for one of its own, and ends the process: there calls on their
+ * way are refused unseen, and their callers send them again.
  */
 function goAway(session: ServerHttp2Session, socket: Socket): void {
   if (session.closed || session.destroyed || !socket.writable) return;
   // The session's own first frame, SETTINGS, must have gone before anything else may.
   if (session.pendingSettingsAck) {
     session.once("localSettings", () => goAway(session, socket));
+    return;
+  }
+  if (socket instanceof TLSSocket) {
+    session.close();
     return;
   }
   socket.write(shutdownNotice);

@@ -1,3 +1,4 @@
+import type { TlsOptions } from "node:tls";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { openRedis } from "../cache/redis.js";
 import type { MethodPolicy } from "../call/policy.js";
@@ -36,6 +37,7 @@ import { listen } from "./listen.js";
 import { live, type Running } from "./process.js";
 import { reflectionRoutes } from "./reflection.js";
 import { hasDatabase, type ServiceDefinition, type ServiceSpec } from "./service.js";
+import { serverTls, tlsVariables } from "./tls.js";
 import { type RpcTransport, rpcTransportVariable } from "./transport.js";
 import { prepareValidation } from "./validate.js";
 
@@ -63,7 +65,11 @@ export interface ServeOptions {
  *     JOURNAL_MAX_BYTES how much may be in it; default 67108864
  *     BROKER_URL        where events are published and consumed, if it does either: postgres://, kafka:// or amqp://
  *     CACHE_URL         a Redis server where instances share cached rows; default: each process has its own cache only
- *     <PEER>_URL        one for each service that it calls: INVENTORY_URL
+ *     <PEER>_URL        one for each service that it calls: INVENTORY_URL; with TLS where it is an https:// one
+ *     TLS_CERT_FILE     its certificate (PEM), with which the port speaks TLS; shown to the services that it calls, too
+ *     TLS_KEY_FILE      the key of that
+ *     TLS_CLIENT_CA_FILE  who vouches for callers (PEM), who must show a certificate then
+ *     TLS_CA_FILE       who vouches for the services that it calls (PEM); default: those whom Node.js knows
  *     MIGRATE           on: apply missing migrations at start; default off
  *     RPC_TRANSPORT     what carries gRPC: own, or node for connect-node over node:http2; default own
  *     LOG_LEVEL         trace, debug, info, warn, error, fatal or silent; default info
@@ -93,6 +99,8 @@ interface Environment {
   readonly broker: string | undefined;
   readonly migrate: boolean;
   readonly transport: RpcTransport;
+  /** Undefined: without. */
+  readonly tls: TlsOptions | undefined;
   readonly level: LogLevel;
   readonly drainTimeoutMs: number;
   /** Where a called service is, by its short name. */
@@ -116,6 +124,7 @@ function readServiceEnvironment({ spec }: ServiceDefinition): Environment {
     CACHE_URL: optional(redisUrl()),
     MIGRATE: flag(false),
     RPC_TRANSPORT: rpcTransportVariable,
+    ...tlsVariables(),
     LOG_LEVEL: oneOf(logLevels, "info"),
     DRAIN_TIMEOUT_MS: milliseconds(10_000),
   });
@@ -130,6 +139,7 @@ function readServiceEnvironment({ spec }: ServiceDefinition): Environment {
     broker: hasEvents ? read.BROKER_URL : undefined,
     migrate: read.MIGRATE,
     transport: read.RPC_TRANSPORT,
+    tls: serverTls(read),
     level: read.LOG_LEVEL,
     drainTimeoutMs: read.DRAIN_TIMEOUT_MS,
     address: (peer) => (read as Record<string, unknown>)[addressVariable(peer)] as string,
@@ -181,6 +191,7 @@ async function start(
   const listener = await listen({
     http1: withMetrics(metrics, handlers.http1),
     http2: handlers.http2,
+    tls: environment.tls,
     host: environment.host,
     port: environment.port,
   });

@@ -4,6 +4,7 @@ import type { AddressInfo, Socket } from "node:net";
 import type { ConnectRouter } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { createLogger } from "../../observe/log.js";
+import type { TlsEnvironment } from "../../rpc/tls.js";
 import { addressVariable } from "../../system.js";
 import { type RunningGateway, startGateway } from "../start.js";
 import { system } from "./system.js";
@@ -45,6 +46,7 @@ export interface TestGateway extends RunningGateway {
 export interface TestGatewayOptions {
   readonly web?: URL;
   readonly drainTimeoutMs?: number;
+  readonly tls?: TlsEnvironment;
 }
 
 /** Starts a gateway whose services are all found at one address. */
@@ -54,6 +56,7 @@ export function startGatewayTo(url: string, options: TestGatewayOptions = {}): P
     HOST: "127.0.0.1",
     LOG_LEVEL: "silent" as const,
     DRAIN_TIMEOUT_MS: options.drainTimeoutMs ?? 100,
+    ...options.tls,
     addresses: Object.fromEntries(system.services.map(({ name }) => [addressVariable(name), url])),
   };
   return startGateway(system, environment, createLogger({ name: "gateway", level: "silent" }), options.web);
