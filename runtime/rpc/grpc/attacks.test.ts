@@ -368,3 +368,21 @@ describe("what is too long is refused:", () => {
     expect(await peer.end(1)).toBe("grpc-status 8");
   });
 });
+
+test("what cannot be unpacked, in a request that never ends, harms nobody", async () => {
+  const unhandled: unknown[] = [];
+  const listener = (reason: unknown) => unhandled.push(reason);
+  process.on("unhandledRejection", listener);
+  cleanups.push(() => process.off("unhandledRejection", listener));
+  const target = await start();
+  const peer = await attack(target);
+  peer.write(peer.call(1, getUser, ["grpc-encoding", "gzip"]), frame(FrameType.DATA, 0, 1, message(request, 1)));
+  // A whole call of the same kind takes longer, so the first message has been looked at.
+  peer.write(
+    peer.call(3, getUser, ["grpc-encoding", "gzip"]),
+    frame(FrameType.DATA, Flag.END_STREAM, 3, message(request, 1)),
+  );
+  expect(await peer.end(3)).toBe("grpc-status 3");
+  expect(await peer.roundTrip()).toBe(true);
+  expect(unhandled).toEqual([]);
+});

@@ -162,6 +162,8 @@ export abstract class ClientCall implements StreamConsumer, MessageTaker, Caller
           readMessage(output, whole, 0, whole.length, Code.Internal),
         )
       : readMessage(output, source, start, end, Code.Internal);
+    // The call may end before anybody asks for it.
+    if (isCompressed) (message as Promise<unknown>).catch(() => undefined);
     this.received(message, PREFIX + end - start, isCompressed);
   }
 
@@ -281,7 +283,6 @@ export class UnaryClientCall extends ClientCall {
     this.#hasAnswer = true;
     this.#answer = message;
     this.#isLater = isLater;
-    if (isLater) (message as Promise<unknown>).catch(() => undefined);
   }
 
   protected override onData(size: number): void {

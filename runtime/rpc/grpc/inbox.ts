@@ -36,20 +36,16 @@ export class Inbox implements AsyncIterableIterator<unknown, undefined> {
     return this.#items.length === 0;
   }
 
-  /** A message has arrived. If `isLater`, it is the promise of one. */
+  /** A message has arrived. If `isLater`, it is the promise of one, whose rejection nobody may ever ask for. */
   add(message: unknown, size: number, isLater = false): void {
     if (this.#isLeft || this.#end !== undefined) {
-      if (isLater) (message as Promise<unknown>).catch(() => undefined);
       this.taken(size, true);
       return;
     }
     const item = { message, isLater, size };
     const reader = this.#readers.shift();
-    if (reader === undefined) {
-      // Nobody may ever ask for it.
-      if (isLater) (message as Promise<unknown>).catch(() => undefined);
-      this.#items.push(item);
-    } else this.#give(item, reader);
+    if (reader === undefined) this.#items.push(item);
+    else this.#give(item, reader);
   }
 
   /** No more will arrive. What has arrived is read before the end, or before the error. */

@@ -179,6 +179,8 @@ export class ServerCall extends OwnCall implements StreamConsumer, MessageTaker 
           readMessage(input, whole, 0, whole.length, Code.InvalidArgument),
         )
       : readMessage(input, source, start, end, Code.InvalidArgument);
+    // The call may end before anybody asks for it.
+    if (isCompressed) (message as Promise<unknown>).catch(() => undefined);
     if (this.#inbox !== undefined) {
       this.#inbox.add(message, PREFIX + end - start, isCompressed);
       return;

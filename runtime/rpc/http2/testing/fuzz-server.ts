@@ -8,6 +8,7 @@ import { Flag, FrameType, preface } from "../frames.js";
 import { defaultLimits } from "../limits.js";
 import { runningTimers } from "../timers.js";
 import { frame, message, Peer, setting, uint32 } from "./peer.js";
+import { dice } from "./random.js";
 
 /** What came of a run, in numbers. */
 export interface Fuzzed {
@@ -64,9 +65,7 @@ export async function fuzzServer(count: number, seed: number): Promise<Fuzzed> {
 
   /** What is sent depends on the seed and the number of the connection alone. */
   const attempt = async (number: number) => {
-    const random = randomOf(seed + number);
-    const upTo = (limit: number) => Math.floor(random() * limit);
-    const oneOf = <T>(items: readonly T[]) => items[upTo(items.length)] as T;
+    const { random, upTo, oneOf, noise, mutated, cut } = dice(seed + number);
     const peer = await Peer.silent(port);
     const chunks: Buffer[] = [random() < 0.99 ? preface : mutated(preface)];
     if (random() < 0.98) chunks.push(frame(FrameType.SETTINGS, 0, 0, settings()));
@@ -99,10 +98,11 @@ export async function fuzzServer(count: number, seed: number): Promise<Fuzzed> {
         stream += 2;
         const flags = Flag.END_HEADERS | (random() < 0.2 ? Flag.END_STREAM : 0);
         const more = random() < 0.3 ? ["grpc-timeout", `${upTo(1_000)}m`] : [];
+        if (random() < 0.2) more.push("grpc-encoding", "gzip");
         return [peer.call(id, oneOf(paths), more, flags)];
       }
       if (choice < 0.6) {
-        const body = message(Buffer.from([0x0a, 2, 0x61, 0x62].slice(0, oneOf([0, 4, 3]))));
+        const body = message(Buffer.from([0x0a, 2, 0x61, 0x62].slice(0, oneOf([0, 4, 3]))), oneOf([0, 0, 0, 1]));
         return [
           frame(FrameType.DATA, random() < 0.5 ? Flag.END_STREAM : 0, open, random() < 0.1 ? mutated(body) : body),
         ];
@@ -146,21 +146,6 @@ export async function fuzzServer(count: number, seed: number): Promise<Fuzzed> {
       ];
       return Buffer.concat(values.filter(() => random() < 0.3));
     }
-
-    function noise(length: number): Buffer {
-      return Buffer.from(Array.from({ length }, () => upTo(256)));
-    }
-
-    function mutated(bytes: Buffer): Buffer {
-      const copy = Buffer.from(bytes);
-      if (copy.length > 0) copy[upTo(copy.length)] = upTo(256);
-      return copy;
-    }
-
-    /** All of it, or all but the end. */
-    function cut(bytes: Buffer): Buffer[] {
-      return random() < 0.95 ? [bytes] : [bytes.subarray(0, upTo(bytes.length))];
-    }
   };
 
   while (frames < count) await Promise.all(Array.from({ length: 16 }, () => attempt(begun++)));
@@ -174,16 +159,5 @@ export async function fuzzServer(count: number, seed: number): Promise<Fuzzed> {
     connections,
     ends,
     left: [(http2 as GrpcServer).connections, handlers, runningTimers() - timersBefore],
-  };
-}
-
-/** Numbers from 0 to 1 that a seed decides (mulberry32). */
-function randomOf(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   };
 }
