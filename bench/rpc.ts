@@ -1,64 +1,143 @@
-import { type ChildProcess, fork } from "node:child_process";
+import { type ChildProcess, execFileSync, fork } from "node:child_process";
 import { once } from "node:events";
 import { mkdir, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
+import { authority } from "../runtime/rpc/testing/certificates.js";
 import { machine, median } from "./rounds.js";
 import type { Load, Loaded } from "./rpc/load.js";
+import { bigId, streamed } from "./rpc/order.js";
+import type { Started } from "./rpc/server.js";
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
-const servers = ["own", "connect-node", "grpc-js", "node:http2"] as const;
-const shapes = [
-  { connections: 10, streams: 100 },
-  { connections: 1, streams: 32 },
-  { connections: 100, streams: 1 },
-  { connections: 1, streams: 1 },
-] as const;
+interface Shape {
+  readonly name: string;
+  /** Those with whom it makes sense. */
+  readonly peers: readonly string[];
+  readonly load: Omit<Load, "port" | "milliseconds">;
+  readonly isTls?: boolean;
+  /** Whether the one that is asked asks another of its kind. */
+  readonly isHop?: boolean;
+  /** Whether the peers are clients, each calling our own server. */
+  readonly isClient?: boolean;
+  /** The share of what was measured in the first shape that is asked for. */
+  readonly share?: number;
+}
+
+const servers = ["own", "connect-node", "connect-fastify", "nice-grpc", "grpc-js", "node:http2"];
+const three = ["own", "connect-node", "grpc-js"];
+const shapes: readonly Shape[] = [
+  { name: "10 × 100", peers: servers, load: { connections: 10, streams: 100 } },
+  { name: "1 × 32", peers: servers, load: { connections: 1, streams: 32 } },
+  { name: "100 × 1", peers: servers, load: { connections: 100, streams: 1 } },
+  { name: "1 × 1", peers: servers, load: { connections: 1, streams: 1 } },
+  { name: "100 × 100", peers: ["own", "grpc-js", "node:http2"], load: { connections: 100, streams: 100 } },
+  { name: "80 % of 10 × 100", peers: ["own", "grpc-js"], load: { connections: 10, streams: 0 }, share: 0.8 },
+  { name: "10 kB, 10 × 10", peers: [...three, "node:http2"], load: { connections: 10, streams: 10, id: bigId } },
+  { name: "stream of 1,000, 10 × 1", peers: three, load: { connections: 10, streams: 1, isStream: true } },
+  { name: "TLS, 10 × 100", peers: three, load: { connections: 10, streams: 100, isTls: true }, isTls: true },
+  { name: "two hops, 10 × 10", peers: three, load: { connections: 10, streams: 10 }, isHop: true },
+  { name: "client, 1 × 64", peers: three, load: { connections: 1, streams: 64 }, isClient: true },
+];
 
 interface Sample extends Loaded {
-  /** Processor time of the server for one call, in microseconds. */
-  readonly cpu: number;
+  /** Calls, or messages of streams, a second. */
+  readonly rate: number;
 }
 
 /**
- * Unary calls of GetOrder against four servers, each on the first core, with the load on the second. Everything in turn in
- * each round. Arguments: `--rounds=<n>`, `--ms=<milliseconds of each measurement>`.
+ * Calls of GetOrder and WatchOrder against servers and by clients, those that are measured on the first core, the load on the
+ * second. Everything in turn in each round.
+ *
+ *     --rounds=<n> --ms=<of each measurement>
+ *     --short         one round of half a second each
+ *     --node=<path>   another Node.js, for a second table
  */
 export async function bench(args: readonly string[]): Promise<void> {
-  const option = (name: string, fallback: number) =>
-    Number(args.find((arg) => arg.startsWith(`--${name}=`))?.slice(name.length + 3) ?? fallback);
-  const rounds = option("rounds", 3);
-  const milliseconds = option("ms", 2_000);
-  const samples = new Map<string, Sample[]>();
-  const loader = await start("load.ts", [], 1);
-  for (let round = 0; round < rounds; round++) {
-    for (const name of servers) {
-      const server = await start("server.ts", [name], 0);
-      const [{ port }] = (await once(server, "message")) as [{ port: number }];
-      // Compiled before it is measured.
-      await ask<Loaded>(loader, { port, connections: 10, streams: 50, milliseconds: 1_000 });
-      for (const shape of shapes) {
-        const before = await cpuOf(server);
-        const loaded = await ask<Loaded>(loader, { port, ...shape, milliseconds } satisfies Load);
-        const cpu = ((await cpuOf(server)) - before) / Math.max(1, loaded.calls);
-        const key = `${name} ${shape.connections} × ${shape.streams}`;
-        samples.set(key, [...(samples.get(key) ?? []), { ...loaded, cpu }]);
-        process.stderr.write(`${key}: ${Math.round(loaded.calls / loaded.seconds)}/s, ${cpu.toFixed(1)} µs\n`);
-      }
-      server.kill();
-    }
+  const option = (name: string) => args.find((arg) => arg.startsWith(`--${name}=`))?.slice(name.length + 3);
+  const isShort = args.includes("--short");
+  const rounds = Number(option("rounds") ?? (isShort ? 1 : 3));
+  const milliseconds = Number(option("ms") ?? (isShort ? 500 : 1_500));
+  const other = option("node");
+  const tables: string[] = [];
+  for (const node of [process.execPath, ...(other === undefined ? [] : [other])]) {
+    const samples = await measure(node, rounds, milliseconds);
+    tables.push(table(execFileSync(node, ["--version"], { encoding: "utf8" }).trim(), samples));
   }
-  loader.kill();
-  const text = report(samples, rounds);
+  const text = `# RPC
+
+\`npm run bench -- rpc\`: ${rounds} ${rounds === 1 ? "round" : "rounds"} of ${milliseconds} ms, everyone in turn in each; medians. Unary GetOrder, an order of three lines made anew
+for every call (\`node:http2\` answers constant bytes). Who is measured has the first core, the load, our own client without decoding, the second.
+Shapes are connections × calls in flight on each; times are milliseconds; processor time is that of who is measured, of both hops where there are
+two, for one call. A stream counts its messages. At 80 % calls are sent when they are due, and their times count from then. Our own uses generated
+codecs; the others use protobuf-es.
+
+${machine()} (2 of it is this).
+
+${tables.join("\n")}`;
   process.stdout.write(text);
   await mkdir(here("results"), { recursive: true });
   await writeFile(here("results/rpc.md"), text);
 }
 
-async function start(file: string, args: readonly string[], core: number): Promise<ChildProcess> {
+async function measure(node: string, rounds: number, milliseconds: number): Promise<Map<string, Sample[]>> {
+  const samples = new Map<string, Sample[]>();
+  const tls = await (await authority("bench")).issue("server");
+  for (let round = 0; round < rounds; round++) {
+    for (const shape of shapes) {
+      for (const peer of shape.peers) {
+        const sample = await sampleOf(node, shape, peer, milliseconds, tls, samples);
+        const key = `${shape.name} ${peer}`;
+        samples.set(key, [...(samples.get(key) ?? []), sample]);
+        process.stderr.write(
+          `${key}: ${Math.round(sample.rate)}/s, ${sample.cpu.toFixed(1)} µs, ${sample.errors} errors\n`,
+        );
+      }
+    }
+  }
+  return samples;
+}
+
+async function sampleOf(
+  node: string,
+  { load, isTls, isHop, isClient, share }: Shape,
+  peer: string,
+  milliseconds: number,
+  tls: Started["tls"],
+  samples: ReadonlyMap<string, readonly Sample[]>,
+): Promise<Sample> {
+  const started: ChildProcess[] = [];
+  const serve = async (what: Started, core: number): Promise<number> => {
+    const child = await start(node, "server.ts", [JSON.stringify(what)], core);
+    started.push(child);
+    return ((await once(child, "message")) as [{ port: number }])[0].port;
+  };
+  try {
+    const next = isHop ? await serve({ server: peer }, 0) : undefined;
+    const port = await serve({ server: isClient ? "own" : peer, next, ...(isTls ? { tls } : {}) }, isClient ? 1 : 0);
+    const servers = [...started];
+    const loader = await start(node, "load.ts", [], isClient ? 0 : 1);
+    started.push(loader);
+    const full = median((samples.get(`${shapes[0]?.name} ${peer}`) ?? []).map(({ rate }) => rate));
+    const paced = share === undefined ? {} : { rate: share * full };
+    const client = isClient ? { client: peer } : {};
+    const asked = { ...load, ...client, port };
+    // Compiled before it is measured.
+    await ask<Loaded>(loader, { ...asked, streams: Math.max(1, Math.min(50, load.streams)), milliseconds: 700 });
+    const before = await cpuOf(servers);
+    const loaded = await ask<Loaded>(loader, { ...asked, ...paced, milliseconds });
+    const cpu = isClient ? loaded.cpu : ((await cpuOf(servers)) - before) / Math.max(1, loaded.calls);
+    const messages = load.isStream ? streamed : 1;
+    return { ...loaded, rate: (loaded.calls * messages) / loaded.seconds, cpu: cpu / messages };
+  } finally {
+    for (const child of started) child.kill();
+  }
+}
+
+async function start(node: string, file: string, args: readonly string[], core: number): Promise<ChildProcess> {
   const child = fork(here(`rpc/${file}`), args, {
     execPath: "taskset",
-    execArgv: ["-c", String(core), process.execPath, "--import", "tsx"],
+    execArgv: ["-c", String(core), node, "--import", "tsx"],
   });
   await once(child, "spawn");
   return child;
@@ -69,43 +148,44 @@ async function ask<T>(child: ChildProcess, message: object): Promise<T> {
   return ((await once(child, "message")) as [T])[0];
 }
 
-async function cpuOf(server: ChildProcess): Promise<number> {
-  const { user, system } = await ask<NodeJS.CpuUsage>(server, {});
-  return user + system;
+async function cpuOf(servers: readonly ChildProcess[]): Promise<number> {
+  let sum = 0;
+  for (const server of servers) {
+    const { user, system } = await ask<NodeJS.CpuUsage>(server, {});
+    sum += user + system;
+  }
+  return sum;
 }
 
-function report(samples: ReadonlyMap<string, readonly Sample[]>, rounds: number): string {
-  const rows = shapes.flatMap(({ connections, streams }) =>
-    servers.map((name) => {
-      const of = (server: string) => samples.get(`${server} ${connections} × ${streams}`) ?? [];
-      const own = of(name);
-      const rate = (sample: Sample) => sample.calls / sample.seconds;
-      const ratios = own.map((sample, round) => of("grpc-js")[round]!.cpu / sample.cpu);
-      const rates = own.map(rate);
+/** What grpc-js has not answered a single call of cannot be compared. */
+function ratio(values: readonly number[]): string {
+  return values.every(Number.isFinite) ? median(values).toFixed(2) : "–";
+}
+
+function table(version: string, samples: ReadonlyMap<string, readonly Sample[]>): string {
+  const rows = shapes.flatMap(({ name, peers }) =>
+    peers.map((peer) => {
+      const of = (one: string) => samples.get(`${name} ${one}`) ?? [];
+      const own = of(peer);
+      const rates = own.map(({ rate }) => rate);
+      const round = (value: number) => Math.round(value).toLocaleString("en");
       return [
-        `${connections} × ${streams}`,
         name,
-        Math.round(median(rates)).toLocaleString("en"),
-        `${Math.round(Math.min(...rates)).toLocaleString("en")}–${Math.round(Math.max(...rates)).toLocaleString("en")}`,
+        peer,
+        round(median(rates)),
+        `${round(Math.min(...rates))}–${round(Math.max(...rates))}`,
         median(own.map(({ p50 }) => p50)).toFixed(2),
         median(own.map(({ p99 }) => p99)).toFixed(2),
         median(own.map(({ cpu }) => cpu)).toFixed(1),
-        median(own.map((sample, round) => rate(sample) / rate(of("grpc-js")[round]!))).toFixed(2),
-        median(ratios).toFixed(2),
+        ratio(own.map(({ rate }, at) => rate / of("grpc-js")[at]!.rate)),
+        ratio(own.map(({ cpu }, at) => of("grpc-js")[at]!.cpu / cpu)),
         own.reduce((sum, { errors }) => sum + errors, 0),
       ];
     }),
   );
-  return `# RPC
+  return `## Node ${version}
 
-\`npm run bench -- rpc\`: ${rounds} rounds, every server in turn in each; medians. Unary GetOrder, an order of three lines made anew for every
-call (\`node:http2\` answers constant bytes). The server has the first core, the load, our own client without decoding, the second. Shapes are
-connections × calls in flight on each; times are milliseconds; processor time is the server's own, for one call. Our own uses
-generated codecs; connect-node and grpc-js use protobuf-es.
-
-${machine()} (2 of it is this).
-
-| shape | server | calls/s | from–to | p50 | p99 | µs CPU/call | calls/s × grpc-js | CPU: grpc-js ÷ this | errors |
+| shape | who | calls/s | from–to | p50 | p99 | µs CPU/call | calls/s × grpc-js | CPU: grpc-js ÷ this | errors |
 | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
 ${rows.map((cells) => `| ${cells.join(" | ")} |`).join("\n")}
 `;

@@ -1,10 +1,12 @@
 import { connect } from "node:net";
+import { connect as connectTls } from "node:tls";
 import { Connection } from "../../runtime/rpc/http2/connection.js";
 import type { HeaderBlock } from "../../runtime/rpc/http2/field.js";
 import { ConstantBlock } from "../../runtime/rpc/http2/hpack-encoder.js";
 import { defaultLimits } from "../../runtime/rpc/http2/limits.js";
 import type { StreamConsumer } from "../../runtime/rpc/http2/stream.js";
-import { framed, path, request } from "./order.js";
+import { clients } from "./clients.js";
+import { framed, path, requestOf, streamPath } from "./order.js";
 
 /** What is asked of a load generator: so many connections, so many calls in flight on each, for so long. */
 export interface Load {
@@ -12,6 +14,15 @@ export interface Load {
   readonly connections: number;
   readonly streams: number;
   readonly milliseconds: number;
+  /** The order that is asked for. Default: a small one. */
+  readonly id?: string;
+  /** Whether streams of orders are asked for. */
+  readonly isStream?: boolean;
+  readonly isTls?: boolean;
+  /** Calls a second, sent when they are due, however many are in flight; their times count from then. Default: as many as can be. */
+  readonly rate?: number;
+  /** Calls by this client instead, on one connection, as many in flight as `streams` says. */
+  readonly client?: string;
 }
 
 export interface Loaded {
@@ -20,48 +31,40 @@ export interface Loaded {
   readonly seconds: number;
   readonly p50: number;
   readonly p99: number;
+  /** Processor time of the load itself for one call, in microseconds. */
+  readonly cpu: number;
 }
 
-const head = new ConstantBlock([
-  ":method",
-  "POST",
-  ":scheme",
-  "http",
-  ":path",
-  path,
-  ":authority",
-  "127.0.0.1",
-  "te",
-  "trailers",
-  "content-type",
-  "application/grpc+proto",
-]);
-const body = framed(request);
+function headOf(isStream: boolean): ConstantBlock {
+  const target = [":path", isStream ? streamPath : path, ":authority", "127.0.0.1"];
+  const rest = ["te", "trailers", "content-type", "application/grpc+proto"];
+  return new ConstantBlock([":method", "POST", ":scheme", "http", ...target, ...rest]);
+}
 
-/** Calls again as soon as it is answered. Messages are not decoded: the server is what is measured. */
+/** Calls, and again as soon as it is answered, if it is to. Messages are not decoded: the server is what is measured. */
 class Caller implements StreamConsumer {
   private startedAt = 0;
+  private stream: ReturnType<Connection["open"]> | undefined;
 
   constructor(
     private readonly connection: Connection,
     private readonly run: Run,
   ) {}
 
-  call(): void {
+  call(dueAt = performance.now()): void {
     const stream = this.connection.open();
     stream.consumer = this;
-    this.startedAt = performance.now();
-    stream.sendHeaders(head);
-    stream.sendLastData(body);
+    this.startedAt = dueAt;
+    stream.sendHeaders(this.run.head);
+    stream.sendLastData(this.run.body);
     this.stream = stream;
   }
-
-  private stream: ReturnType<Connection["open"]> | undefined;
 
   headers(block: HeaderBlock, endStream: boolean): void {
     if (this.stream !== undefined) this.stream.hasHeaders = true;
     if (!endStream) return;
     this.run.done(performance.now() - this.startedAt, block.get("grpc-status") === "0");
+    if (this.run.isPaced) return;
     // After this stream has made room.
     queueMicrotask(() => this.run.isOver || this.call());
   }
@@ -81,37 +84,85 @@ class Run {
   calls = 0;
   errors = 0;
   isOver = false;
-  times: number[] = [];
+  readonly times: number[] = [];
+
+  constructor(
+    readonly head: ConstantBlock,
+    readonly body: Uint8Array,
+    readonly isPaced: boolean,
+  ) {}
 
   done(milliseconds: number, isWell: boolean): void {
+    if (this.isOver) return;
     if (!isWell) this.errors++;
     this.calls++;
     this.times.push(milliseconds);
   }
 }
 
-async function load({ port, connections, streams, milliseconds }: Load): Promise<Loaded> {
-  const run = new Run();
-  const opened = await Promise.all(
-    Array.from({ length: connections }, () => {
+async function load(asked: Load): Promise<Loaded> {
+  const { port, connections, streams, milliseconds, id = "order-1", isStream = false, isTls = false, rate } = asked;
+  const run = new Run(headOf(isStream), framed(requestOf(id)), rate !== undefined);
+  const opened = asked.client === undefined ? await open(port, connections, isTls) : [];
+  const call = clients[asked.client ?? ""]?.(port);
+  const cpu = process.cpuUsage();
+  const started = performance.now();
+  if (call !== undefined) for (let i = 0; i < streams; i++) void repeat(call, id, run);
+  else if (rate !== undefined) pace(opened, run, rate);
+  else for (const connection of opened) for (let i = 0; i < streams; i++) new Caller(connection, run).call();
+  await new Promise((resolve) => setTimeout(resolve, milliseconds));
+  run.isOver = true;
+  const seconds = (performance.now() - started) / 1000;
+  const { user, system } = process.cpuUsage(cpu);
+  const { calls, errors } = run;
+  const times = Float64Array.from(run.times).sort();
+  for (const connection of opened) connection.destroy();
+  const at = (share: number) => times[Math.min(times.length - 1, Math.floor(times.length * share))] ?? 0;
+  return { calls, errors, seconds, p50: at(0.5), p99: at(0.99), cpu: (user + system) / Math.max(1, calls) };
+}
+
+function open(port: number, count: number, isTls: boolean): Promise<Connection[]> {
+  const dial = () =>
+    isTls
+      ? connectTls({ port, host: "127.0.0.1", ALPNProtocols: ["h2"], rejectUnauthorized: false })
+      : connect(port, "127.0.0.1");
+  return Promise.all(
+    Array.from({ length: count }, () => {
       return new Promise<Connection>((resolve) => {
-        const connection: Connection = new Connection(connect(port, "127.0.0.1"), "client", defaultLimits, {
+        const connection: Connection = new Connection(dial(), "client", defaultLimits, {
           opened() {},
           available: () => connection.isReady && resolve(connection),
         });
       });
     }),
   );
+}
+
+async function repeat(call: (id: string) => Promise<object>, id: string, run: Run): Promise<void> {
+  while (!run.isOver) {
+    const startedAt = performance.now();
+    const isWell = await call(id).then(
+      () => true,
+      () => false,
+    );
+    run.done(performance.now() - startedAt, isWell);
+  }
+}
+
+/** Starts calls when they are due, late ones too: a server that falls behind is not spared. */
+function pace(connections: readonly Connection[], run: Run, rate: number): void {
   const started = performance.now();
-  for (const connection of opened) for (let i = 0; i < streams; i++) new Caller(connection, run).call();
-  await new Promise((resolve) => setTimeout(resolve, milliseconds));
-  run.isOver = true;
-  const seconds = (performance.now() - started) / 1000;
-  const { calls, errors } = run;
-  const times = Float64Array.from(run.times).sort();
-  for (const connection of opened) connection.destroy();
-  const at = (share: number) => times[Math.min(times.length - 1, Math.floor(times.length * share))] ?? 0;
-  return { calls, errors, seconds, p50: at(0.5), p99: at(0.99) };
+  let sent = 0;
+  const turn = () => {
+    if (run.isOver) return;
+    const due = ((performance.now() - started) / 1000) * rate;
+    for (; sent < due; sent++) {
+      const connection = connections[sent % connections.length] as Connection;
+      if (connection.canOpen) new Caller(connection, run).call(started + (sent / rate) * 1000);
+    }
+    setImmediate(turn);
+  };
+  turn();
 }
 
 process.on("message", async (asked: Load) => process.send?.(await load(asked)));
