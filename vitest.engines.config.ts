@@ -1,7 +1,10 @@
 import { defineConfig, mergeConfig } from "vitest/config";
 import base from "./vitest.config.js";
 
-/** Tests with what npm does not bring: Redis, and the public suites of Go. They find it on the PATH, or say that it is missing. */
+/**
+ * Tests with what npm does not bring: Redis, Apache Kafka, and the public suites of Go. They find it on the PATH, or say
+ * that it is missing.
+ */
 export default mergeConfig(
   { ...base, test: { ...base.test, include: [], exclude: [] } },
   defineConfig({

@@ -1,6 +1,6 @@
-import { brokerProtocols } from "../events/open.js";
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { brokerProtocols } from "../events/open.js";
 
 /** Reads one environment variable. */
 export interface EnvironmentReader<T> {

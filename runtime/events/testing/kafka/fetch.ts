@@ -1,0 +1,3 @@
+import { kafkaJars } from "./jars.js";
+
+console.log(await kafkaJars());
