@@ -16,11 +16,15 @@ export const brokerProtocols = ["postgres:", "postgresql:", "kafka:", "kafka+ssl
  * @throws if the package that speaks its protocol is not installed
  */
 export async function openBroker(url: string, options: OpenBrokerOptions): Promise<Broker> {
-  const { protocol } = new URL(url);
+  // A cluster's URL names several hosts, which `URL` does not take.
+  const protocol = /^[a-z+]+:/.exec(url)?.[0];
   switch (protocol) {
     case "postgres:":
     case "postgresql:":
       return (await import("./postgres.js")).openPostgres(url, options);
+    case "kafka:":
+    case "kafka+ssl:":
+      return (await import("./kafka.js")).openKafka(url, options);
     default:
       throw new Error(`no broker speaks ${protocol} here: BROKER_URL begins with one of ${brokerProtocols.join(" ")}`);
   }

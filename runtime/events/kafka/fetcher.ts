@@ -1,0 +1,182 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { ClusterMetadata, Consumer, RecordsBatch } from "@platformatic/kafka";
+import type { Logger } from "../../observe/log.js";
+import type { Partition } from "./partition.js";
+
+/** How long a broker keeps a question open while there is nothing new, in milliseconds. */
+const WAIT_MS = 500;
+/** The most that one answer holds of one partition, and in all; a record that is larger comes alone. */
+const PARTITION_BYTES = 256 * 1024;
+const ANSWER_BYTES = 4 * 1024 * 1024;
+const FIRST_PAUSE_MS = 100;
+const LONGEST_PAUSE_MS = 2000;
+const OFFSET_OUT_OF_RANGE = 1;
+
+/** What the library's answers have in common over the versions of the protocol. */
+interface Answer {
+  readonly responses: readonly {
+    readonly topicId: string;
+    readonly partitions: readonly {
+      readonly partitionIndex: number;
+      readonly errorCode: number;
+      readonly records?: readonly RecordsBatch[];
+    }[];
+  }[];
+}
+
+export interface FetcherOptions {
+  readonly topics: readonly string[];
+  readonly partitions: readonly Partition[];
+  /** A client of the fetcher's own: what waits for news holds up all that is asked behind it on one connection. */
+  open(): Consumer;
+  /** Aborted when nothing more is wanted. */
+  readonly stop: AbortSignal;
+  readonly log: Logger | undefined;
+}
+
+/**
+ * Asks the brokers for what is new in partitions, those that have enough in memory left out. There is one question at a
+ * time for each broker, so that a slow partition holds up neither the others nor the group's heartbeat.
+ */
+export class Fetcher {
+  readonly #options: FetcherOptions;
+  /** Those that were served last stand last. */
+  #partitions: readonly Partition[];
+  #client: Consumer;
+  readonly #asked = new Set<number>();
+  #failures = 0;
+  #isLooking = false;
+
+  constructor(options: FetcherOptions) {
+    this.#options = options;
+    this.#partitions = options.partitions;
+    this.#client = options.open();
+    options.stop.addEventListener("abort", () => this.#drop(), { once: true });
+    this.more();
+  }
+
+  /** Asks for what there is room for. */
+  more(): void {
+    if (this.#isLooking || this.#options.stop.aborted) return;
+    this.#isLooking = true;
+    this.#client
+      .metadata({ topics: [...this.#options.topics] })
+      .then((metadata) => {
+        this.#isLooking = false;
+        for (const [node, partitions] of this.#due(metadata)) void this.#ask(node, partitions, metadata);
+      })
+      .catch(async (error: unknown) => {
+        await this.#failed(error);
+        this.#isLooking = false;
+        this.more();
+      });
+  }
+
+  /** The partitions that have room, by the broker that leads them, unless it is asked already. */
+  #due({ topics, brokers }: ClusterMetadata): Map<number, Partition[]> {
+    const due = new Map<number, Partition[]>();
+    for (const partition of this.#partitions) {
+      const leader = topics.get(partition.topic)?.partitions[partition.index]?.leader ?? -1;
+      if (partition.hasEnough || this.#asked.has(leader)) continue;
+      // Without a leader, for the moment: whoever is asked says so.
+      const node = brokers.has(leader) ? leader : [...brokers.keys()][0]!;
+      due.set(node, [...(due.get(node) ?? []), partition]);
+    }
+    return due;
+  }
+
+  async #ask(node: number, partitions: readonly Partition[], metadata: ClusterMetadata): Promise<void> {
+    this.#asked.add(node);
+    try {
+      const answer = await this.#client.fetch({
+        node,
+        maxWaitTime: WAIT_MS,
+        minBytes: 1,
+        maxBytes: ANSWER_BYTES,
+        topics: partitions.map(({ topic, index, next }) => ({
+          topicId: metadata.topics.get(topic)!.id,
+          partitions: [
+            {
+              partition: index,
+              fetchOffset: next,
+              partitionMaxBytes: PARTITION_BYTES,
+              currentLeaderEpoch: -1,
+              lastFetchedEpoch: -1,
+            },
+          ],
+        })),
+      });
+      this.#take(answer, partitions);
+      if (this.#failures > 0) this.#options.log?.info("Kafka hands out events again");
+      this.#failures = 0;
+    } catch (error) {
+      const { response } = error as { response?: Answer };
+      // One partition's fault makes an error of the answer for all.
+      if (response?.responses !== undefined) {
+        const lost = this.#take(response, partitions);
+        await this.#restart(lost).catch(() => undefined);
+        if (lost.length === 0) await this.#failed(error);
+      } else {
+        await this.#failed(error);
+      }
+    }
+    this.#asked.delete(node);
+    this.more();
+  }
+
+  /** Gives out what came; answers the partitions of which the broker no longer has what was asked for. */
+  #take(answer: Answer, partitions: readonly Partition[]): Partition[] {
+    const lost: Partition[] = [];
+    if (this.#options.stop.aborted) return lost;
+    const byId = new Map(partitions.map((one) => [one.id, one]));
+    const served = new Set<Partition>();
+    for (const { topicId, partitions } of answer.responses) {
+      for (const { partitionIndex, errorCode, records } of partitions) {
+        const partition = byId.get(`${topicId}/${partitionIndex}`);
+        if (partition === undefined) continue;
+        if (errorCode === OFFSET_OUT_OF_RANGE) lost.push(partition);
+        if (errorCode !== 0 || records === undefined || records.length === 0) continue;
+        partition.take(records);
+        served.add(partition);
+      }
+    }
+    const others = this.#partitions.filter((one) => !served.has(one));
+    this.#partitions = [...others, ...served];
+    return lost;
+  }
+
+  /** Begins anew with the oldest that is there. */
+  async #restart(lost: readonly Partition[]): Promise<void> {
+    for (const partition of lost) {
+      const { topic, index } = partition;
+      const offsets = await this.#client.listOffsets({
+        topics: [topic],
+        partitions: { [topic]: [index] },
+        timestamp: -2n,
+      });
+      const first = offsets.get(topic)?.[index];
+      if (first === undefined) continue;
+      const what = { topic, partition: index, from: String(partition.next), to: String(first) };
+      this.#options.log?.error(
+        what,
+        "Kafka no longer has the events that come next: it goes on with the oldest it has",
+      );
+      partition.next = first;
+    }
+  }
+
+  async #failed(error: unknown): Promise<void> {
+    const { log, open, stop } = this.#options;
+    if (stop.aborted) return;
+    if (this.#failures++ === 0) log?.warn({ err: error }, "Kafka hands out no events");
+    // The old one may hold on to a connection whose peer is gone without a word.
+    this.#drop();
+    this.#client = open();
+    const pauseMs = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(this.#failures, 10));
+    await sleep(pauseMs, undefined, { signal: stop }).catch(() => undefined);
+  }
+
+  #drop(): void {
+    void this.#client.close().catch(() => undefined);
+  }
+}

@@ -1,0 +1,112 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { RecordsBatch } from "@platformatic/kafka";
+import type { SubscribeOptions } from "../broker.js";
+import type { ReceivedRecord } from "../record.js";
+import { fromKafka, sizeOf } from "./message.js";
+
+/** With so many bytes of records in memory a partition is not asked for more. */
+const ENOUGH_BYTES = 256 * 1024;
+const FIRST_PAUSE_MS = 100;
+const LONGEST_PAUSE_MS = 5000;
+/** The bit of a batch's attributes that says that it is the brokers' own, such as the end of a transaction. */
+const CONTROL = 1 << 5;
+
+interface Held {
+  record: ReceivedRecord;
+  readonly offset: bigint;
+  readonly bytes: number;
+}
+
+export interface Handling extends Pick<SubscribeOptions, "batch" | "handle"> {
+  /** Aborted when nothing new is to be begun. */
+  readonly stop: AbortSignal;
+  /** Aborted when the partition may be someone else's. */
+  readonly revoked: AbortSignal;
+  /** Everything before `next` has been handled. */
+  settled(next: bigint): void;
+  rejected(error: unknown): void;
+}
+
+/** A partition while a member has it: what came of it, in order, until it is handled. */
+export class Partition {
+  readonly topic: string;
+  readonly index: number;
+  /** `topic id/partition`, of which there is never a second one. */
+  readonly id: string;
+  /** The offset of what is to be fetched next. */
+  next: bigint;
+  readonly #held: Held[] = [];
+  #bytes = 0;
+  #arrived: () => void = () => undefined;
+
+  constructor(topic: string, index: number, topicId: string, next: bigint) {
+    this.topic = topic;
+    this.index = index;
+    this.id = `${topicId}/${index}`;
+    this.next = next;
+  }
+
+  get hasEnough(): boolean {
+    return this.#bytes >= ENOUGH_BYTES;
+  }
+
+  /** Takes what was fetched from `next` on. */
+  take(batches: readonly RecordsBatch[]): void {
+    for (const batch of batches) {
+      for (const record of batch.attributes & CONTROL ? [] : batch.records) {
+        const offset = batch.firstOffset + BigInt(record.offsetDelta);
+        // Brokers hand out whole batches.
+        if (offset < this.next) continue;
+        const received = fromKafka(this.topic, `${this.index}/${offset}`, record);
+        const bytes = sizeOf(received);
+        this.#held.push({ record: received, offset, bytes });
+        this.#bytes += bytes;
+      }
+      const end = batch.firstOffset + BigInt(batch.lastOffsetDelta) + 1n;
+      if (end > this.next) this.next = end;
+    }
+    if (this.#held.length > 0) this.#arrived();
+  }
+
+  /** Leaves out what has been handled meanwhile. */
+  skipTo(next: bigint): void {
+    while (this.#held.length > 0 && this.#held[0]!.offset < next) this.#bytes -= this.#held.shift()!.bytes;
+    if (next > this.next) this.next = next;
+  }
+
+  /** Hands out one batch after the other, each until it is handled. */
+  async handOut({ batch, handle, stop, revoked, settled, rejected }: Handling): Promise<void> {
+    stop.addEventListener("abort", () => this.#arrived(), { once: true });
+    let failures = 0;
+    while (await this.#arrival(stop)) {
+      const held = this.#held.slice(0, batch);
+      try {
+        await handle(
+          held.map(({ record }) => record),
+          revoked,
+        );
+      } catch (error) {
+        rejected(error);
+        for (const item of held) item.record = { ...item.record, redelivered: true };
+        await sleep(Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** failures++), undefined, { signal: stop }).catch(
+          () => undefined,
+        );
+        continue;
+      }
+      failures = 0;
+      for (const { bytes } of this.#held.splice(0, held.length)) this.#bytes -= bytes;
+      // With nothing left, what was no record counts as handled, too.
+      settled(this.#held[0]?.offset ?? this.next);
+    }
+  }
+
+  /** Whether there is something to hand out; ends when there is, or nothing is to be begun any more. */
+  async #arrival(stop: AbortSignal): Promise<boolean> {
+    if (this.#held.length === 0 && !stop.aborted) {
+      await new Promise<void>((resolve) => {
+        this.#arrived = resolve;
+      });
+    }
+    return !stop.aborted;
+  }
+}

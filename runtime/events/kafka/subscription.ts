@@ -1,0 +1,146 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { ClusterMetadata, Consumer, GroupAssignment } from "@platformatic/kafka";
+import type { Logger } from "../../observe/log.js";
+import type { BrokerSubscription, SubscribeOptions } from "../broker.js";
+import { guarded, type Kafka } from "./client.js";
+import { abandon, createMember, type MemberOptions } from "./member.js";
+import { Memory, Ownership } from "./ownership.js";
+
+const FIRST_PAUSE_MS = 100;
+const LONGEST_PAUSE_MS = 5000;
+/** How long goodbye may take: without it, the group waits until the member's time is over. */
+const GOODBYE_MS = 5000;
+/** How often it is looked whether topics have more partitions than they had, in milliseconds. */
+const LOOK_MS = 10_000;
+
+export interface KafkaSubscriptionOptions extends SubscribeOptions {
+  readonly memberOptions: MemberOptions;
+  kafka(): Promise<Kafka>;
+  /** Makes sure that the topics are there. */
+  declare(): Promise<void>;
+  readonly log: Logger | undefined;
+}
+
+/** One member of a group: joins it, and again whenever it has lost it, until it is closed. */
+export class KafkaSubscription implements BrokerSubscription {
+  readonly #options: KafkaSubscriptionOptions;
+  readonly #memory = new Memory();
+  readonly #closing = new AbortController();
+  readonly #closed = new Promise<void>((resolve) => {
+    this.#closing.signal.addEventListener("abort", () => resolve());
+  });
+  readonly #running: Promise<void>;
+  #becameReady: () => void = () => undefined;
+  readonly #isReady = new Promise<void>((resolve) => {
+    this.#becameReady = resolve;
+  });
+  /** Who this is in the group, once the group has said it. */
+  #memberId: string | null = null;
+  #failures = 0;
+
+  constructor(options: KafkaSubscriptionOptions) {
+    this.#options = options;
+    this.#running = this.#run();
+  }
+
+  ready(): Promise<void> {
+    return this.#isReady;
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    const { group, log } = this.#options;
+    const { signal } = this.#closing;
+    while (!signal.aborted) {
+      try {
+        await this.#takePart();
+      } catch (error) {
+        if (this.#failures++ === 0) log?.warn({ err: error, group }, "events wait: not a member of the group");
+        const pauseMs = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(this.#failures, 10));
+        await sleep(pauseMs * (0.5 + Math.random() / 2), undefined, { signal }).catch(() => undefined);
+      }
+    }
+    this.#becameReady();
+  }
+
+  /** Is a member until it is closed. Rejects when it can be one no longer. */
+  async #takePart(): Promise<void> {
+    const { memberOptions, declare, topics } = this.#options;
+    const { signal } = this.#closing;
+    const kafka = await this.#options.kafka();
+    await declare();
+    let failed: (error: unknown) => void = () => undefined;
+    const failure = new Promise<never>((_, reject) => {
+      failed = reject;
+    });
+    failure.catch(() => undefined);
+    let ownership: Ownership | undefined;
+    let shape: string | undefined;
+    const member = createMember(kafka, memberOptions, async () => ownership?.giveBack());
+    const look = setInterval(async () => {
+      const metadata = await member.metadata({ topics: [...member.topics.keys()] }).catch(() => undefined);
+      if (metadata !== undefined && shapeOf(metadata) !== shape)
+        failed(new Error("the topics' partitions have changed"));
+    }, LOOK_MS);
+    member.memberId = this.#memberId;
+    member.topics.trackAll(...topics.map(({ name }) => name));
+    member.on("consumer:heartbeat:error", ({ error }) => failed(error));
+    member.on("error", failed);
+    member.on("consumer:group:join", ({ assignments = [] }) => {
+      if (signal.aborted) return;
+      shape = shapeOf(member.currentMetadata!);
+      ownership = this.#own(kafka, member, assignments, failed);
+      ownership.started.then(() => this.#joined(), failed);
+    });
+    try {
+      await Promise.race([member.joinGroup({}).then(() => failure), this.#closed]);
+      failure.catch(() => ownership?.giveBack());
+      await ownership?.finish();
+      await Promise.race([member.leaveGroup(true), sleep(GOODBYE_MS, undefined, { ref: false })]).catch(
+        () => undefined,
+      );
+    } finally {
+      clearInterval(look);
+      await ownership?.giveBack();
+      this.#memberId = member.memberId;
+      await abandon(member);
+    }
+  }
+
+  #own(
+    kafka: Kafka,
+    member: Consumer,
+    assignments: readonly GroupAssignment[],
+    failed: (error: unknown) => void,
+  ): Ownership {
+    const { memberOptions, batch, handle, log } = this.#options;
+    return new Ownership({
+      ...{ member, batch, handle, failed, log, memory: this.#memory },
+      assignments: assignments.filter(({ topic, partitions }) => member.topics.has(topic) && partitions.length > 0),
+      openReader() {
+        const reader = new kafka.Consumer<Buffer, Buffer, Buffer, Buffer>({ ...memberOptions });
+        reader.topics.trackAll(...member.topics.keys());
+        return guarded(kafka, reader);
+      },
+    });
+  }
+
+  #joined(): void {
+    const { group, log } = this.#options;
+    if (this.#failures > 0) log?.info({ group }, "events are handed out again");
+    this.#failures = 0;
+    this.#becameReady();
+  }
+}
+
+/** Which topics there are, and how many partitions they have. */
+function shapeOf({ topics }: ClusterMetadata): string {
+  return [...topics]
+    .map(([name, { id, partitionsCount }]) => `${name} ${id} ${partitionsCount}`)
+    .sort()
+    .join();
+}
