@@ -1,6 +1,6 @@
 import type { Logger } from "../observe/log.js";
-import type { Broker, SubscribeOptions } from "./broker.js";
-import { clientOptions, guarded, type Kafka, loadKafka } from "./kafka/client.js";
+import { type Broker, RecordRefused, type SubscribeOptions } from "./broker.js";
+import { clientOptions, explained, guarded, type Kafka, loadKafka } from "./kafka/client.js";
 import { Publisher } from "./kafka/publisher.js";
 import { KafkaSubscription } from "./kafka/subscription.js";
 import { Topics } from "./kafka/topics.js";
@@ -34,8 +34,8 @@ export function openKafka(url: string, { service, log }: KafkaOptions): Broker {
   );
   return {
     system: "kafka",
-    declare: (declared) => topics.declare(declared),
-    publish: (records) => publisher.publish(records),
+    declare: (declared) => topics.declare(declared).catch(explain),
+    publish: (records) => publisher.publish(records).catch(explain),
     subscribe: (subscription: SubscribeOptions) =>
       new KafkaSubscription({
         ...subscription,
@@ -44,10 +44,14 @@ export function openKafka(url: string, { service, log }: KafkaOptions): Broker {
         declare: () => topics.declare(subscription.topics),
         log,
       }),
-    lag: (group, names) => topics.lag(group, names),
+    lag: (group, names) => topics.lag(group, names).catch(explain),
     async close() {
       await publisher.close();
       await topics.close();
     },
   };
+}
+
+function explain(error: unknown): never {
+  throw error instanceof RecordRefused ? error : explained(error);
 }

@@ -54,6 +54,18 @@ export function guarded<C extends Base>(kafka: Kafka, client: C): C {
   return client;
 }
 
+/** The same error, with what the library leaves to those who look into it: which broker it was, and why. */
+export function explained(error: unknown): Error {
+  const reasons = [...new Set(leaves(error).map(({ message }) => message))];
+  return new Error(`Kafka: ${reasons.join(" ")}`, { cause: error });
+}
+
+function leaves(error: unknown): Error[] {
+  const { errors = [] } = error as AggregateError;
+  if (errors.length > 0) return errors.flatMap(leaves);
+  return error instanceof Error && error.cause instanceof Error ? [error, ...leaves(error.cause)] : [error as Error];
+}
+
 /** Whether the same request may succeed later: a broker is away, or no leader is there yet. */
 export function isPassing(error: unknown): boolean {
   return hasCause(error, "canRetry", true) && !hasCause(error, "canRetry", false);

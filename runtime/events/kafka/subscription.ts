@@ -11,7 +11,7 @@ const LONGEST_PAUSE_MS = 5000;
 /** How long goodbye may take: without it, the group waits until the member's time is over. */
 const GOODBYE_MS = 5000;
 /** How often it is looked whether topics have more partitions than they had, in milliseconds. */
-const LOOK_MS = 10_000;
+const LOOK_MS = 5000;
 
 export interface KafkaSubscriptionOptions extends SubscribeOptions {
   readonly memberOptions: MemberOptions;
