@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ClusterMetadata, Consumer, RecordsBatch } from "@platformatic/kafka";
 import type { Logger } from "../../observe/log.js";
+import { isPassing } from "./client.js";
 import type { Partition } from "./partition.js";
 
 /** How long a broker keeps a question open while there is nothing new, in milliseconds. */
@@ -11,6 +12,8 @@ const ANSWER_BYTES = 4 * 1024 * 1024;
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 2000;
 const OFFSET_OUT_OF_RANGE = 1;
+/** In place of a broker's number, where none is asked in particular. */
+const NOBODY = -1;
 
 /** What the library's answers have in common over the versions of the protocol. */
 interface Answer {
@@ -44,7 +47,8 @@ export class Fetcher {
   #partitions: readonly Partition[];
   #client: Consumer;
   readonly #asked = new Set<number>();
-  #failures = 0;
+  /** How often in a row a broker has failed, by its number. */
+  readonly #failures = new Map<number, number>();
   #isLooking = false;
 
   constructor(options: FetcherOptions) {
@@ -63,10 +67,11 @@ export class Fetcher {
       .metadata({ topics: [...this.#options.topics] })
       .then((metadata) => {
         this.#isLooking = false;
+        this.#succeeded(NOBODY);
         for (const [node, partitions] of this.#due(metadata)) void this.#ask(node, partitions, metadata);
       })
       .catch(async (error: unknown) => {
-        await this.#failed(error);
+        await this.#failed(NOBODY, error);
         this.#isLooking = false;
         this.more();
       });
@@ -75,13 +80,16 @@ export class Fetcher {
   /** The partitions that have room, by the broker that leads them, unless it is asked already. */
   #due({ topics, brokers }: ClusterMetadata): Map<number, Partition[]> {
     const due = new Map<number, Partition[]>();
+    const leaders = new Set<number>();
     for (const partition of this.#partitions) {
       const leader = topics.get(partition.topic)?.partitions[partition.index]?.leader ?? -1;
-      if (partition.hasEnough || this.#asked.has(leader)) continue;
       // Without a leader, for the moment: whoever is asked says so.
-      const node = brokers.has(leader) ? leader : [...brokers.keys()][0]!;
+      const node = brokers.has(leader) ? leader : ([...brokers.keys()][0] ?? NOBODY);
+      leaders.add(node);
+      if (partition.hasEnough || this.#asked.has(node)) continue;
       due.set(node, [...(due.get(node) ?? []), partition]);
     }
+    for (const node of this.#failures.keys()) if (!leaders.has(node)) this.#succeeded(node);
     return due;
   }
 
@@ -107,17 +115,16 @@ export class Fetcher {
         })),
       });
       this.#take(answer, partitions);
-      if (this.#failures > 0) this.#options.log?.info("Kafka hands out events again");
-      this.#failures = 0;
+      this.#succeeded(node);
     } catch (error) {
       const { response } = error as { response?: Answer };
       // One partition's fault makes an error of the answer for all.
       if (response?.responses !== undefined) {
         const lost = this.#take(response, partitions);
         await this.#restart(lost).catch(() => undefined);
-        if (lost.length === 0) await this.#failed(error);
+        if (lost.length === 0) await this.#failed(node, error);
       } else {
-        await this.#failed(error);
+        await this.#failed(node, error);
       }
     }
     this.#asked.delete(node);
@@ -165,14 +172,25 @@ export class Fetcher {
     }
   }
 
-  async #failed(error: unknown): Promise<void> {
+  #succeeded(node: number): void {
+    if (this.#failures.delete(node) && this.#failures.size === 0)
+      this.#options.log?.info("Kafka hands out events again");
+  }
+
+  async #failed(node: number, error: unknown): Promise<void> {
     const { log, open, stop } = this.#options;
     if (stop.aborted) return;
-    if (this.#failures++ === 0) log?.warn({ err: error }, "Kafka hands out no events");
-    // The old one may hold on to a connection whose peer is gone without a word.
-    this.#drop();
-    this.#client = open();
-    const pauseMs = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(this.#failures, 10));
+    if (this.#failures.size === 0) log?.warn({ err: error }, "Kafka hands out no events");
+    const failures = (this.#failures.get(node) ?? 0) + 1;
+    this.#failures.set(node, failures);
+    if (isPassing(error)) {
+      this.#client.clearMetadata();
+    } else {
+      // It may hold on to a connection whose peer is gone without a word.
+      this.#drop();
+      this.#client = open();
+    }
+    const pauseMs = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(failures, 10));
     await sleep(pauseMs, undefined, { signal: stop }).catch(() => undefined);
   }
 
