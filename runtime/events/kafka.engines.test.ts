@@ -1,5 +1,8 @@
+import { execFile } from "node:child_process";
 import { randomBytes, randomUUID } from "node:crypto";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import {
   type Acl,
   AclOperations,
@@ -35,6 +38,25 @@ describe("Apache Kafka", () => {
 
   beforeAll(async () => {
     engine = await kafkaEngine();
+    // What the guide says that a service needs.
+    const right = (resource: Pick<Acl, "resourceType" | "resourceName">, operation: Acl["operation"]): Acl => ({
+      ...resource,
+      resourcePatternType: ResourcePatternTypes.PREFIXED,
+      principal: "User:shop",
+      host: "*",
+      operation,
+      permissionType: AclPermissionTypes.ALLOW,
+    });
+    const topics = { resourceType: ResourceTypes.TOPIC, resourceName: "test." };
+    const groups = { resourceType: ResourceTypes.GROUP, resourceName: "g" };
+    await engine.admin.createAcls({
+      creations: [
+        right(topics, AclOperations.CREATE),
+        right(topics, AclOperations.WRITE),
+        right(topics, AclOperations.READ),
+        right(groups, AclOperations.READ),
+      ],
+    });
   });
   afterEach(async () => {
     await Promise.all([...subscriptions].map(leave));
@@ -276,25 +298,7 @@ describe("Apache Kafka", () => {
     await expect.poll(() => handled, WAIT).toEqual(["a-12", "a-13"]);
   });
 
-  test("with SASL, a service needs these rights and no others", async () => {
-    const right = (resource: Pick<Acl, "resourceType" | "resourceName">, operation: Acl["operation"]): Acl => ({
-      ...resource,
-      resourcePatternType: ResourcePatternTypes.PREFIXED,
-      principal: "User:shop",
-      host: "*",
-      operation,
-      permissionType: AclPermissionTypes.ALLOW,
-    });
-    const topics = { resourceType: ResourceTypes.TOPIC, resourceName: "test." };
-    const groups = { resourceType: ResourceTypes.GROUP, resourceName: "g" };
-    await engine.admin.createAcls({
-      creations: [
-        right(topics, AclOperations.CREATE),
-        right(topics, AclOperations.WRITE),
-        right(topics, AclOperations.READ),
-        right(groups, AclOperations.READ),
-      ],
-    });
+  test("with SASL, a service does all with the rights that the guide names, and nobody without them", async () => {
     const shop = broker(engine.saslUrl("shop"));
     const topic = await declared(2, shop);
     await shop.publish([record(topic, "a", 0)]);
@@ -307,6 +311,18 @@ describe("Apache Kafka", () => {
     await expect(stranger.publish([record(topic, "a", 1)])).rejects.toThrow();
     const intruder = broker(engine.saslUrl("shop").replace("shop-secret", "wrong"));
     await expect(intruder.publish([record(topic, "a", 1)])).rejects.toThrow(/authenticat/i);
+  });
+
+  test("over TLS, with the certificate's authority in NODE_EXTRA_CA_CERTS", async () => {
+    const topic = await declared(1);
+    const publish = async (authority: Record<string, string>) => {
+      const script = fileURLToPath(new URL("testing/kafka-publish.ts", import.meta.url));
+      const env = { ...process.env, ...authority, BROKER_URL: engine.tlsUrl("shop") };
+      const { stdout } = await promisify(execFile)(process.execPath, ["--import", "tsx", script, topic.name], { env });
+      return stdout.trim();
+    };
+    expect(await publish({ NODE_EXTRA_CA_CERTS: engine.certificate })).toBe("published");
+    expect(await publish({})).toMatch(/self-signed certificate/);
   });
 
   test("frozen and thawed, it costs delay", async () => {

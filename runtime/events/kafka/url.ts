@@ -17,7 +17,10 @@ type Mechanism = (typeof mechanisms)[number];
  */
 export function parseKafkaUrl(url: string): KafkaAddress {
   // `URL` takes one host only.
-  const parts = /^kafka(\+ssl)?:\/\/(?:([^:@/]+):([^@/]*)@)?([^@/?#]+)\/?(?:\?([^#]*))?$/.exec(url);
+  const parts =
+    /^kafka(\+ssl)?:\/\/(?:((?:[^%:@/]|%[0-9a-f]{2})+):((?:[^%@/]|%[0-9a-f]{2})*)@)?([^@/?#]+)\/?(?:\?([^#]*))?$/i.exec(
+      url,
+    );
   const [, ssl, user, password, hosts = "", query] = parts ?? [];
   const brokers = hosts.split(",").map((host) => (/:\d+$/.test(host) ? host : `${host}:9092`));
   const parameters = new URLSearchParams(query);

@@ -15,6 +15,9 @@ export interface KafkaEngine {
   readonly url: string;
   /** Where people authenticate by SCRAM-SHA-512 and may do what ACLs say: `kafka://user:password@…?sasl=scram-sha-512`. */
   saslUrl(user: keyof typeof users): string;
+  /** The same over TLS, by a certificate that `certificate` holds. */
+  tlsUrl(user: keyof typeof users): string;
+  readonly certificate: string;
   /** The library's own client, as one who may do everything. */
   readonly admin: Admin;
   start(): Promise<void>;
@@ -28,13 +31,23 @@ export interface KafkaEngine {
 /** Whom the broker knows. */
 const users = { shop: "shop-secret", stranger: "stranger-secret" } as const;
 
+const KEY_STORE = "keys.p12";
+const KEY_STORE_PASSWORD = "keystore";
+
 /** Starts one broker (KRaft, its own controller) on free ports. Needs Java 17; and Maven, the first time. */
 export async function kafkaEngine(): Promise<KafkaEngine> {
   const classpath = join(await kafkaJars(), "*");
   const directory = await mkdtemp(join(tmpdir(), "scaffold-kafka-"));
-  const [port, sasl, controller] = [await freePort(), await freePort(), await freePort()];
+  const [port, sasl, tls, controller] = [await freePort(), await freePort(), await freePort(), await freePort()];
   const properties = join(directory, "server.properties");
-  await writeFile(properties, settings({ port, sasl, controller, logs: join(directory, "logs") }));
+  await writeFile(properties, settings({ directory, port, sasl, tls, controller }));
+  const certificate = join(directory, "certificate.pem");
+  const store = ["-alias", "kafka", "-keystore", join(directory, KEY_STORE), "-storepass", KEY_STORE_PASSWORD];
+  await promisify(execFile)("keytool", [
+    ...["-genkeypair", ...store, "-storetype", "PKCS12", "-keyalg", "EC", "-dname", "CN=kafka"],
+    ...["-ext", "SAN=ip:127.0.0.1", "-ext", "BC=ca:true"],
+  ]);
+  await promisify(execFile)("keytool", ["-exportcert", "-rfc", ...store, "-file", certificate]);
   await promisify(execFile)("java", [
     ...["-XX:TieredStopAtLevel=1", "-cp", classpath, "kafka.tools.StorageTool", "format"],
     ...["--config", properties, "--cluster-id", "c2NhZmZvbGQta2Fma2EtMQ"],
@@ -98,6 +111,8 @@ export async function kafkaEngine(): Promise<KafkaEngine> {
   return {
     url: `kafka://127.0.0.1:${port}`,
     saslUrl: (user) => `kafka://${user}:${users[user]}@127.0.0.1:${sasl}?sasl=scram-sha-512`,
+    tlsUrl: (user) => `kafka+ssl://${user}:${users[user]}@127.0.0.1:${tls}`,
+    certificate,
     admin,
     start,
     kill,
@@ -112,28 +127,33 @@ export async function kafkaEngine(): Promise<KafkaEngine> {
   };
 }
 
-interface Ports {
+interface Settings {
+  readonly directory: string;
   readonly port: number;
   readonly sasl: number;
+  readonly tls: number;
   readonly controller: number;
-  readonly logs: string;
 }
 
-function settings({ port, sasl, controller, logs }: Ports): string {
+function settings({ directory, port, sasl, tls, controller }: Settings): string {
+  const scram = "org.apache.kafka.common.security.scram.ScramLoginModule required;";
   return Object.entries({
     "process.roles": "broker,controller",
     "node.id": 1,
-    listeners: `OPEN://127.0.0.1:${port},SASL://127.0.0.1:${sasl},CONTROLLER://127.0.0.1:${controller}`,
-    "listener.security.protocol.map": "OPEN:PLAINTEXT,SASL:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT",
+    listeners: `OPEN://127.0.0.1:${port},SASL://127.0.0.1:${sasl},TLS://127.0.0.1:${tls},CONTROLLER://127.0.0.1:${controller}`,
+    "listener.security.protocol.map": "OPEN:PLAINTEXT,SASL:SASL_PLAINTEXT,TLS:SASL_SSL,CONTROLLER:PLAINTEXT",
     "inter.broker.listener.name": "OPEN",
     "controller.listener.names": "CONTROLLER",
     "controller.quorum.voters": `1@127.0.0.1:${controller}`,
     "sasl.enabled.mechanisms": "SCRAM-SHA-512",
-    "listener.name.sasl.scram-sha-512.sasl.jaas.config":
-      "org.apache.kafka.common.security.scram.ScramLoginModule required;",
+    "listener.name.sasl.scram-sha-512.sasl.jaas.config": scram,
+    "listener.name.tls.scram-sha-512.sasl.jaas.config": scram,
+    "listener.name.tls.ssl.keystore.type": "PKCS12",
+    "listener.name.tls.ssl.keystore.location": join(directory, KEY_STORE),
+    "listener.name.tls.ssl.keystore.password": KEY_STORE_PASSWORD,
     "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
     "super.users": "User:ANONYMOUS",
-    "log.dirs": logs,
+    "log.dirs": join(directory, "logs"),
     "auto.create.topics.enable": false,
     "offsets.topic.replication.factor": 1,
     "offsets.topic.num.partitions": 1,
