@@ -64,8 +64,8 @@ describe("Apache Kafka", () => {
   });
   afterAll(() => engine?.remove());
 
-  function broker(url = engine.url): Broker {
-    const opened = openKafka(url, { service: "test" });
+  function broker(url = engine.url, service = "test"): Broker {
+    const opened = openKafka(url, { service });
     open.push(opened);
     return opened;
   }
@@ -172,6 +172,32 @@ describe("Apache Kafka", () => {
     join(topic, handle);
     await expect.poll(() => handled, WAIT).toEqual(["a-0", "a-1"]);
     expect(aborted).toEqual(["a-0", "a-1"]);
+  });
+
+  test("whoever does not stop in time changes nothing for those who have the partition then", async () => {
+    const topic = await declared(1);
+    const from = broker();
+    await from.publish(numbered("a", 3).map((_, n) => record(topic, "a", n)));
+    let end: () => void = () => undefined;
+    const held = new Promise<void>((resolve) => {
+      end = resolve;
+    });
+    const started: string[] = [];
+    const handle: Handle = async (records) => {
+      started.push(...records.map(idOf));
+      await held;
+    };
+    const slow = join(topic, handle, broker(), 1);
+    await expect.poll(() => started, WAIT).toEqual(["a-0"]);
+    const handled: string[] = [];
+    // Members are sorted by name.
+    join(topic, async (records) => void handled.push(...records.map(idOf)), broker(engine.url, "another"));
+    await expect.poll(() => handled, WAIT).toEqual(["a-0", "a-1", "a-2"]);
+    await expect.poll(async () => (await from.lag("g", [topic.name])).get(topic.name), WAIT).toBe(0);
+    end();
+    await leave(slow);
+    expect(started).toEqual(["a-0"]);
+    expect((await from.lag("g", [topic.name])).get(topic.name)).toBe(0);
   });
 
   test("a slow partition holds up no other, and takes little memory", async () => {

@@ -39,6 +39,8 @@ export class Ownership {
   readonly #uncommitted = new Set<Partition>();
   #committing: Promise<void> | undefined;
   #fetcher: Fetcher | undefined;
+  /** Set when it is no longer for this one to say how far the partitions are. */
+  #isOver = false;
   /** Ends when partitions are handed out. */
   readonly started: Promise<void>;
 
@@ -62,6 +64,7 @@ export class Ownership {
     await this.started.catch(() => undefined);
     await Promise.race([Promise.all(this.#running), sleep(GRACE_MS, undefined, { ref: false })]);
     await this.#commit();
+    this.#isOver = true;
   }
 
   async #start(): Promise<void> {
@@ -75,7 +78,7 @@ export class Ownership {
 
   /** Finds out where to begin: where the group stopped, or with the oldest that is kept. */
   async #locate(): Promise<Partition[]> {
-    const { member, assignments, memory, openReader, log } = this.#options;
+    const { member, assignments, openReader, log } = this.#options;
     const topics = assignments.map(({ topic }) => topic);
     const reader = openReader();
     const [metadata, oldest, committed] = await Promise.all([
@@ -93,7 +96,6 @@ export class Ownership {
           log?.error(what, "events are gone before the group came to them: they were older than the topic keeps them");
         }
         partition.skipTo(known);
-        if ((memory.settled.get(partition.id) ?? -1n) > known) this.#uncommitted.add(partition);
         return partition;
       }),
     );
@@ -102,16 +104,18 @@ export class Ownership {
   #begin(partition: Partition): void {
     const { batch, handle, memory, log } = this.#options;
     const { id, topic, index } = partition;
+    const begin = partition.next;
     const handOut = async () => {
-      partition.skipTo(memory.settled.get(id) ?? -1n);
+      const settled = memory.settled.get(id) ?? -1n;
+      partition.skipTo(settled);
+      if (settled > begin) this.#note(partition);
       await partition.handOut({
         ...{ batch, handle },
         stop: this.#stop.signal,
         revoked: this.#revoked.signal,
         settled: (next) => {
           memory.settled.set(id, next);
-          this.#uncommitted.add(partition);
-          void this.#commit();
+          this.#note(partition);
           this.#fetcher?.more();
         },
         rejected: (error) =>
@@ -122,6 +126,13 @@ export class Ownership {
     const running = (memory.underWay.get(id) ?? Promise.resolve()).then(handOut);
     memory.underWay.set(id, running);
     this.#running.push(running);
+  }
+
+  /** Has the broker told how far a partition is, unless that is someone else's by now. */
+  #note(partition: Partition): void {
+    if (this.#isOver) return;
+    this.#uncommitted.add(partition);
+    void this.#commit();
   }
 
   /** Tells the broker how far the partitions are: in one request at a time, each with all that is new. */
