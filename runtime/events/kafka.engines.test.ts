@@ -351,14 +351,22 @@ describe("Apache Kafka", () => {
     expect(await publish({})).toMatch(/self-signed certificate/);
   });
 
-  test("frozen and thawed, it costs delay", async () => {
+  test("frozen and thawed, it costs delay; a member takes itself for lost meanwhile", async () => {
     const topic = await declared();
-    const handled: string[] = [];
     const from = broker();
-    const member = join(topic, async (records) => void handled.push(...records.map(idOf)));
-    await member.ready();
+    const handled: string[] = [];
+    let isAborted: boolean | undefined;
+    join(topic, async (records, signal) => {
+      if (isAborted === undefined && records[0]?.key === "a") {
+        isAborted = false;
+        await new Promise((resolve) => signal.addEventListener("abort", resolve));
+        isAborted = true;
+        throw signal.reason;
+      }
+      handled.push(...records.map(idOf));
+    });
     await from.publish([record(topic, "a", 0)]);
-    await expect.poll(() => handled, WAIT).toEqual(["a-0"]);
+    await expect.poll(() => isAborted, WAIT).toBe(false);
     engine.freeze();
     const fails = () =>
       from.publish([record(topic, "a", 1)]).then(
@@ -366,9 +374,11 @@ describe("Apache Kafka", () => {
         () => true,
       );
     await expect.poll(fails, WAIT).toBe(true);
+    await expect.poll(() => isAborted, WAIT).toBe(true);
     engine.thaw();
     await publishAll(from, topic, 3);
-    for (const key of keys)
+    for (const key of keys) {
       await expect.poll(() => new Set(ofKey(handled, key)), WAIT).toEqual(new Set(numbered(key, 3)));
+    }
   });
 });

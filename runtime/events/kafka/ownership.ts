@@ -8,6 +8,7 @@ import { Partition } from "./partition.js";
 
 /** How long handlers have to come to an end when the group divides its partitions anew: the group waits for them. */
 const GRACE_MS = 10_000;
+const LAST_COMMIT_MS = 3000;
 const EARLIEST = -2n;
 
 export interface OwnershipOptions extends Pick<SubscribeOptions, "batch" | "handle"> {
@@ -54,7 +55,7 @@ export class Ownership {
     this.#stop.abort();
     await this.started.catch(() => undefined);
     await Promise.all(this.#running);
-    await this.#commit();
+    await this.#commitLast();
   }
 
   /** The same, before the partitions become someone else's: what is under way is to end, and is not waited for long. */
@@ -63,7 +64,7 @@ export class Ownership {
     this.#revoked.abort();
     await this.started.catch(() => undefined);
     await Promise.race([Promise.all(this.#running), sleep(GRACE_MS, undefined, { ref: false })]);
-    await this.#commit();
+    await this.#commitLast();
     this.#isOver = true;
   }
 
@@ -133,6 +134,11 @@ export class Ownership {
     if (this.#isOver) return;
     this.#uncommitted.add(partition);
     void this.#commit();
+  }
+
+  /** What the broker does not answer soon, it does not know: whoever is next begins where it stopped. */
+  async #commitLast(): Promise<void> {
+    await Promise.race([this.#commit(), sleep(LAST_COMMIT_MS, undefined, { ref: false })]);
   }
 
   /** Tells the broker how far the partitions are: in one request at a time, each with all that is new. */

@@ -86,7 +86,7 @@ export class Partition {
           revoked,
         );
       } catch (error) {
-        rejected(error);
+        if (!revoked.aborted) rejected(error);
         for (const item of held) item.record = { ...item.record, redelivered: true };
         await sleep(Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** failures++), undefined, { signal: stop }).catch(
           () => undefined,

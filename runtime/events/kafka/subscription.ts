@@ -12,6 +12,8 @@ const LONGEST_PAUSE_MS = 5000;
 const GOODBYE_MS = 5000;
 /** How often it is looked whether topics have more partitions than they had, in milliseconds. */
 const LOOK_MS = 5000;
+/** Without an answer to its heartbeat for so long a member takes itself for lost, before the group does. */
+const SILENCE_MS = 10_000;
 
 export interface KafkaSubscriptionOptions extends SubscribeOptions {
   readonly memberOptions: MemberOptions;
@@ -80,18 +82,30 @@ export class KafkaSubscription implements BrokerSubscription {
     failure.catch(() => undefined);
     let ownership: Ownership | undefined;
     let shape: string | undefined;
-    const member = createMember(kafka, memberOptions, async () => ownership?.giveBack());
+    let heardAt = Number.POSITIVE_INFINITY;
+    const member = createMember(kafka, memberOptions, async () => {
+      // Nobody expects a heartbeat until the group is complete again.
+      heardAt = Number.POSITIVE_INFINITY;
+      await ownership?.giveBack();
+    });
+    const listen = setInterval(() => {
+      if (performance.now() - heardAt > SILENCE_MS) failed(new Error("Kafka does not answer the heartbeat"));
+    }, 1000);
     const look = setInterval(async () => {
       const metadata = await member.metadata({ topics: [...member.topics.keys()] }).catch(() => undefined);
-      if (metadata !== undefined && shapeOf(metadata) !== shape)
-        failed(new Error("the topics' partitions have changed"));
+      if (metadata === undefined || shape === undefined || shapeOf(metadata) === shape) return;
+      failed(new Error("the topics' partitions have changed"));
     }, LOOK_MS);
     member.memberId = this.#memberId;
     member.topics.trackAll(...topics.map(({ name }) => name));
+    member.on("consumer:heartbeat:end", () => {
+      heardAt = performance.now();
+    });
     member.on("consumer:heartbeat:error", ({ error }) => failed(error));
     member.on("error", failed);
     member.on("consumer:group:join", ({ assignments = [] }) => {
       if (signal.aborted) return;
+      heardAt = performance.now();
       shape = shapeOf(member.currentMetadata!);
       ownership = this.#own(kafka, member, assignments, failed);
       ownership.started.then(() => this.#joined(), failed);
@@ -105,6 +119,7 @@ export class KafkaSubscription implements BrokerSubscription {
       );
     } finally {
       clearInterval(look);
+      clearInterval(listen);
       await ownership?.giveBack();
       this.#memberId = member.memberId;
       await abandon(member);
