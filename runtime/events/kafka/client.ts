@@ -60,6 +60,7 @@ export function explained(error: unknown): Error {
   return new Error(`Kafka: ${reasons.join(" ")}`, { cause: error });
 }
 
+/** What an error is about: the ones that others only gather, and their causes. */
 function leaves(error: unknown): Error[] {
   const { errors = [] } = error as AggregateError;
   if (errors.length > 0) return errors.flatMap(leaves);
@@ -68,7 +69,8 @@ function leaves(error: unknown): Error[] {
 
 /** Whether the same request may succeed later: a broker is away, or no leader is there yet. */
 export function isPassing(error: unknown): boolean {
-  return hasCause(error, "canRetry", true) && !hasCause(error, "canRetry", false);
+  const verdicts = leaves(error).map((leaf) => (leaf as { canRetry?: boolean }).canRetry);
+  return verdicts.includes(true) && !verdicts.includes(false);
 }
 
 /** Whether a broker answered with this error, by Kafka's name of it. */

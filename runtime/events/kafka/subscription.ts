@@ -92,7 +92,9 @@ export class KafkaSubscription implements BrokerSubscription {
       if (performance.now() - heardAt > SILENCE_MS) failed(new Error("Kafka does not answer the heartbeat"));
     }, 1000);
     const look = setInterval(async () => {
-      const metadata = await member.metadata({ topics: [...member.topics.keys()] }).catch(() => undefined);
+      const metadata = await member
+        .metadata({ topics: [...member.topics.keys()], forceUpdate: true })
+        .catch(() => undefined);
       if (metadata === undefined || shape === undefined || shapeOf(metadata) === shape) return;
       failed(new Error("the topics' partitions have changed"));
     }, LOOK_MS);

@@ -42,22 +42,7 @@ export async function kafkaEngine(): Promise<KafkaEngine> {
   const properties = join(directory, "server.properties");
   await writeFile(properties, settings({ directory, port, sasl, tls, controller }));
   const certificate = join(directory, "certificate.pem");
-  const store = ["-alias", "kafka", "-keystore", join(directory, KEY_STORE), "-storepass", KEY_STORE_PASSWORD];
-  await promisify(execFile)("keytool", [
-    ...["-genkeypair", ...store, "-storetype", "PKCS12", "-keyalg", "EC", "-dname", "CN=kafka"],
-    ...["-ext", "SAN=ip:127.0.0.1", "-ext", "BC=ca:true"],
-  ]);
-  await promisify(execFile)("keytool", ["-exportcert", "-rfc", ...store, "-file", certificate]);
-  await promisify(execFile)("java", [
-    ...["-XX:TieredStopAtLevel=1", "-cp", classpath, "kafka.tools.StorageTool", "format"],
-    ...["--config", properties, "--cluster-id", "c2NhZmZvbGQta2Fma2EtMQ"],
-    ...Object.entries(users).flatMap(([name, password]) => [
-      "--add-scram",
-      `SCRAM-SHA-512=[name=${name},password=${password}]`,
-    ]),
-  ]).catch((cause: unknown) => {
-    throw new Error("Kafka's storage could not be formatted: it takes a java of 17 or newer on the PATH", { cause });
-  });
+  await Promise.all([format(classpath, properties), makeKeys(join(directory, KEY_STORE), certificate)]);
   const admin = new Admin({
     clientId: "test",
     bootstrapBrokers: [`127.0.0.1:${port}`],
@@ -125,6 +110,36 @@ export async function kafkaEngine(): Promise<KafkaEngine> {
       await rm(directory, { recursive: true, force: true });
     },
   };
+}
+
+async function format(classpath: string, properties: string): Promise<void> {
+  const scram = Object.entries(users).map(([name, password]) => `SCRAM-SHA-512=[name=${name},password=${password}]`);
+  await promisify(execFile)("java", [
+    ...["-XX:TieredStopAtLevel=1", "-cp", classpath, "kafka.tools.StorageTool", "format"],
+    ...["--config", properties, "--cluster-id", "c2NhZmZvbGQta2Fma2EtMQ"],
+    ...scram.flatMap((user) => ["--add-scram", user]),
+  ]).catch((cause: unknown) => {
+    throw new Error("Kafka's storage could not be formatted: it takes a java of 17 or newer on the PATH", { cause });
+  });
+}
+
+/** A key for TLS, and the certificate by which it is known. */
+async function makeKeys(file: string, certificate: string): Promise<void> {
+  const store = ["-alias", "kafka", "-keystore", file, "-storepass", KEY_STORE_PASSWORD];
+  const key = [
+    "-storetype",
+    "PKCS12",
+    "-keyalg",
+    "EC",
+    "-dname",
+    "CN=kafka",
+    "-ext",
+    "SAN=ip:127.0.0.1",
+    "-ext",
+    "BC=ca:true",
+  ];
+  await promisify(execFile)("keytool", ["-genkeypair", ...store, ...key]);
+  await promisify(execFile)("keytool", ["-exportcert", "-rfc", ...store, "-file", certificate]);
 }
 
 interface Settings {
