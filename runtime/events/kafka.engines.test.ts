@@ -154,6 +154,23 @@ describe("Apache Kafka", () => {
     for (const key of keys) expect(ofKey(settled, key)).toEqual(numbered(key, 400));
   });
 
+  test("members of one group get the topics that they subscribe to, and no others", async () => {
+    const from = broker();
+    const [one, two] = [await declared(3, from), await declared(3, from)];
+    const handled = { first: [] as ReceivedRecord[], second: [] as ReceivedRecord[], third: [] as ReceivedRecord[] };
+    const members = [
+      join(one, async (records) => void handled.first.push(...records)),
+      join(two, async (records) => void handled.second.push(...records)),
+      join(two, async (records) => void handled.third.push(...records)),
+    ];
+    await Promise.all(members.map((member) => member.ready()));
+    await from.publish([one, two].flatMap((topic) => Array.from({ length: 30 }, (_, n) => record(topic, "", n))));
+    await expect.poll(() => handled.first.length, WAIT).toBe(30);
+    await expect.poll(() => handled.second.length + handled.third.length, WAIT).toBe(30);
+    expect(new Set(handled.first.map(({ topic }) => topic))).toEqual(new Set([one.name]));
+    expect(new Set([...handled.second, ...handled.third].map(({ topic }) => topic))).toEqual(new Set([two.name]));
+  });
+
   test("whoever has a partition that is divided anew is told, and others go on with what was not settled", async () => {
     const topic = await declared(1);
     await broker().publish([record(topic, "a", 0), record(topic, "a", 1)]);

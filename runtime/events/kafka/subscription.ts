@@ -92,10 +92,11 @@ export class KafkaSubscription implements BrokerSubscription {
       if (performance.now() - heardAt > SILENCE_MS) failed(new Error("Kafka does not answer the heartbeat"));
     }, 1000);
     const look = setInterval(async () => {
-      const metadata = await member
-        .metadata({ topics: [...member.topics.keys()], forceUpdate: true })
-        .catch(() => undefined);
-      if (metadata === undefined || shape === undefined || shapeOf(metadata) === shape) return;
+      // The one who divides the partitions knows the topics of all members.
+      const topics = [...(member.currentMetadata?.topics.keys() ?? [])];
+      const before = shape;
+      const metadata = await member.metadata({ topics, forceUpdate: true }).catch(() => undefined);
+      if (metadata === undefined || before === undefined || shape !== before || shapeOf(metadata) === shape) return;
       failed(new Error("the topics' partitions have changed"));
     }, LOOK_MS);
     member.memberId = this.#memberId;
