@@ -1,5 +1,6 @@
 import { describe, expect, expectTypeOf, test } from "vitest";
 import {
+  brokerUrl,
   bytes,
   EnvironmentError,
   flag,
@@ -26,6 +27,7 @@ const spec = {
   CACHE_URL: optional(redisUrl()),
   DATABASE_REPLICA_URLS: postgresUrls([]),
   JOURNAL_MAX_BYTES: bytes(1024),
+  BROKER_URL: optional(brokerUrl()),
 };
 
 function faultsOf(env: Record<string, string>): readonly string[] {
@@ -57,6 +59,7 @@ describe("readEnvironment", () => {
       CACHE_URL: undefined,
       DATABASE_REPLICA_URLS: [],
       JOURNAL_MAX_BYTES: 1024,
+      BROKER_URL: undefined,
     });
     const DATABASE_REPLICA_URLS = "postgres://u:p@h1/d, postgres://u:p@h2/d";
     expect(readEnvironment(spec, { ...complete, DATABASE_REPLICA_URLS }).DATABASE_REPLICA_URLS).toEqual([
@@ -64,6 +67,11 @@ describe("readEnvironment", () => {
       "postgres://u:p@h2/d",
     ]);
   });
+
+  test.each(["postgres://u@h/d", "kafka://one:9092,two:9092", "kafka+ssl://u:p@one,two?sasl=plain", "amqp://h"])(
+    "takes BROKER_URL=%s",
+    (url) => expect(readEnvironment(spec, { ...complete, BROKER_URL: url }).BROKER_URL).toBe(url),
+  );
 
   test("names every fault at once, each with a value that is right, and shows no secret", () => {
     expect(
@@ -91,6 +99,9 @@ describe("readEnvironment", () => {
     ["DATABASE_REPLICA_URLS", "postgres://u@h/d,mysql://h/d"],
     ["JOURNAL_MAX_BYTES", "64 MB"],
     ["CACHE_URL", "http://127.0.0.1:6379"],
+    ["BROKER_URL", "kafka://one,,two"],
+    ["BROKER_URL", "kafka://one?acks=0"],
+    ["BROKER_URL", "nats://one"],
   ])("refuses %s=%s", (name, value) => {
     expect(faultsOf({ ...complete, [name]: value })).toHaveLength(1);
   });

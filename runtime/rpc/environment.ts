@@ -1,5 +1,6 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { isKafkaUrl } from "../events/kafka/url.js";
 import { brokerProtocols } from "../events/open.js";
 
 /** Reads one environment variable. */
@@ -98,7 +99,14 @@ export function brokerUrl(fallback?: string): EnvironmentReader<string> {
     example: "postgresql://user:password@127.0.0.1:5432/broker, kafka://127.0.0.1:9092 or amqp://127.0.0.1",
     secret: true,
     ...orElse(fallback),
-    parse: (text) => urlOf(text, brokerProtocols),
+    // A cluster's URL names several hosts, which `URL` does not take.
+    parse: (text) =>
+      isKafkaUrl(text)
+        ? text
+        : urlOf(
+            text,
+            brokerProtocols.filter((one) => !/^kafka/.test(one)),
+          ),
   };
 }
 

@@ -26,6 +26,7 @@ test.each([
   "kafka://shop:secret@one?sasl=kerberos",
   "kafka://shop@one",
   "kafka://shop:100%secret@one",
+  "kafka://shop:top/secret@one",
 ])("%s is refused, and its password not said", (url) => {
   expect(() => parseKafkaUrl(url)).toThrow(/must be like kafka:\/\/host:9092/);
   expect(() => parseKafkaUrl(url)).not.toThrow(/secret/);

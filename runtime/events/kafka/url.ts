@@ -27,7 +27,7 @@ export function parseKafkaUrl(url: string): KafkaAddress {
   const mechanism = (parameters.get("sasl") ?? "scram-sha-512").toUpperCase() as Mechanism;
   parameters.delete("sasl");
   if (parts === null || hosts.split(",").includes("") || parameters.size > 0 || !mechanisms.includes(mechanism)) {
-    const shown = url.replace(/\/\/[^/]*@/, "//…@");
+    const shown = url.replace(/\/\/.*@/, "//…@");
     throw new Error(
       `${JSON.stringify(shown)} is no address of a Kafka cluster: it must be like kafka://host:9092,host2:9092, ` +
         "or kafka+ssl://user:password@host:9092?sasl=scram-sha-512 (scram-sha-256, plain)",
@@ -40,4 +40,13 @@ export function parseKafkaUrl(url: string): KafkaAddress {
       ? {}
       : { sasl: { mechanism, username: decodeURIComponent(user), password: decodeURIComponent(password ?? "") } }),
   };
+}
+
+export function isKafkaUrl(text: string): boolean {
+  try {
+    parseKafkaUrl(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
