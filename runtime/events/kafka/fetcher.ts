@@ -4,8 +4,12 @@ import type { Logger } from "../../observe/log.js";
 import { isPassing } from "./client.js";
 import type { Partition } from "./partition.js";
 
-/** How long a broker keeps a question open while there is nothing new, in milliseconds. */
+/**
+ * How long a broker keeps a question open while there is nothing new, in milliseconds: less if a partition was left out,
+ * for it may have room any moment.
+ */
 const WAIT_MS = 500;
+const SHORT_WAIT_MS = 100;
 /** The most that one answer holds of one partition, and in all; a record that is larger comes alone. */
 const PARTITION_BYTES = 256 * 1024;
 const ANSWER_BYTES = 4 * 1024 * 1024;
@@ -25,6 +29,12 @@ interface Answer {
       readonly records?: readonly RecordsBatch[];
     }[];
   }[];
+}
+
+interface Question {
+  readonly node: number;
+  readonly partitions: readonly Partition[];
+  readonly waitMs: number;
 }
 
 export interface FetcherOptions {
@@ -68,7 +78,7 @@ export class Fetcher {
       .then((metadata) => {
         this.#isLooking = false;
         this.#succeeded(NOBODY);
-        for (const [node, partitions] of this.#due(metadata)) void this.#ask(node, partitions, metadata);
+        for (const question of this.#due(metadata)) void this.#ask(question, metadata);
       })
       .catch(async (error: unknown) => {
         await this.#failed(NOBODY, error);
@@ -77,28 +87,31 @@ export class Fetcher {
       });
   }
 
-  /** The partitions that have room, by the broker that leads them, unless it is asked already. */
-  #due({ topics, brokers }: ClusterMetadata): Map<number, Partition[]> {
-    const due = new Map<number, Partition[]>();
-    const leaders = new Set<number>();
+  /** What to ask brokers for that are not asked already: the partitions that they lead, and that have room. */
+  #due({ topics, brokers }: ClusterMetadata): Question[] {
+    const led = new Map<number, Partition[]>();
     for (const partition of this.#partitions) {
-      const leader = topics.get(partition.topic)?.partitions[partition.index]?.leader ?? -1;
+      const leader = topics.get(partition.topic)?.partitions[partition.index]?.leader ?? NOBODY;
       // Without a leader, for the moment: whoever is asked says so.
       const node = brokers.has(leader) ? leader : ([...brokers.keys()][0] ?? NOBODY);
-      leaders.add(node);
-      if (partition.hasEnough || this.#asked.has(node)) continue;
-      due.set(node, [...(due.get(node) ?? []), partition]);
+      const others = led.get(node);
+      if (others === undefined) led.set(node, [partition]);
+      else others.push(partition);
     }
-    for (const node of this.#failures.keys()) if (!leaders.has(node)) this.#succeeded(node);
-    return due;
+    for (const node of this.#failures.keys()) if (!led.has(node)) this.#succeeded(node);
+    return [...led].flatMap(([node, all]) => {
+      const partitions = all.filter(({ hasEnough }) => !hasEnough);
+      if (partitions.length === 0 || this.#asked.has(node)) return [];
+      return [{ node, partitions, waitMs: partitions.length < all.length ? SHORT_WAIT_MS : WAIT_MS }];
+    });
   }
 
-  async #ask(node: number, partitions: readonly Partition[], metadata: ClusterMetadata): Promise<void> {
+  async #ask({ node, partitions, waitMs }: Question, metadata: ClusterMetadata): Promise<void> {
     this.#asked.add(node);
     try {
       const answer = await this.#client.fetch({
         node,
-        maxWaitTime: WAIT_MS,
+        maxWaitTime: waitMs,
         minBytes: 1,
         maxBytes: ANSWER_BYTES,
         topics: partitions.map(({ topic, index, next }) => ({
@@ -121,7 +134,7 @@ export class Fetcher {
       // One partition's fault makes an error of the answer for all.
       if (response?.responses !== undefined) {
         const lost = this.#take(response, partitions);
-        await this.#restart(lost).catch(() => undefined);
+        await this.#restart(lost).catch((cause: unknown) => this.#failed(node, cause));
         if (lost.length === 0) await this.#failed(node, error);
       } else {
         await this.#failed(node, error);

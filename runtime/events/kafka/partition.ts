@@ -4,7 +4,7 @@ import type { SubscribeOptions } from "../broker.js";
 import type { ReceivedRecord } from "../record.js";
 import { fromKafka, sizeOf } from "./message.js";
 
-/** With so many bytes of records in memory a partition is not asked for more. */
+/** With so many bytes of records in memory, besides those that are being handled, a partition is not asked for more. */
 const ENOUGH_BYTES = 256 * 1024;
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 5000;
@@ -80,12 +80,15 @@ export class Partition {
     let failures = 0;
     while (await this.#arrival(stop)) {
       const held = this.#held.slice(0, batch);
+      const bytes = held.reduce((sum, item) => sum + item.bytes, 0);
+      this.#bytes -= bytes;
       try {
         await handle(
           held.map(({ record }) => record),
           revoked,
         );
       } catch (error) {
+        this.#bytes += bytes;
         if (!revoked.aborted) rejected(error);
         for (const item of held) item.record = { ...item.record, redelivered: true };
         await sleep(Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** failures++), undefined, { signal: stop }).catch(
@@ -94,7 +97,7 @@ export class Partition {
         continue;
       }
       failures = 0;
-      for (const { bytes } of this.#held.splice(0, held.length)) this.#bytes -= bytes;
+      this.#held.splice(0, held.length);
       // With nothing left, what was no record counts as handled, too.
       settled(this.#held[0]?.offset ?? this.next);
     }

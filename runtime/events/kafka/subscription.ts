@@ -7,7 +7,7 @@ import { abandon, createMember, type MemberOptions } from "./member.js";
 import { Memory, Ownership } from "./ownership.js";
 
 const FIRST_PAUSE_MS = 100;
-const LONGEST_PAUSE_MS = 5000;
+const LONGEST_PAUSE_MS = 2000;
 /** How long goodbye may take: without it, the group waits until the member's time is over. */
 const GOODBYE_MS = 5000;
 /** How often it is looked whether topics have more partitions than they had, in milliseconds. */
