@@ -25,6 +25,9 @@ export async function openBroker(url: string, options: OpenBrokerOptions): Promi
     case "kafka:":
     case "kafka+ssl:":
       return (await import("./kafka.js")).openKafka(url, options);
+    case "amqp:":
+    case "amqps:":
+      return (await import("./rabbitmq.js")).openRabbitmq(url, options);
     default:
       throw new Error(`no broker speaks ${protocol} here: BROKER_URL begins with one of ${brokerProtocols.join(" ")}`);
   }

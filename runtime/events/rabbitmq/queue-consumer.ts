@@ -1,0 +1,163 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
+import type { AsyncMessage } from "rabbitmq-client";
+import type { Logger } from "../../observe/log.js";
+import type { SubscribeOptions } from "../broker.js";
+import { type Connection, LEAVE_TIMEOUT_MS, refusal } from "./connection.js";
+import { recordOf } from "./message.js";
+import { pauseAfter, within } from "./pause.js";
+
+export interface QueueConsumerOptions extends Pick<SubscribeOptions, "group" | "batch" | "handle"> {
+  readonly connection: Connection;
+  readonly queue: string;
+  readonly topic: string;
+  readonly partition: number;
+  readonly log: Logger | undefined;
+  /** Sees to it that the queue is there. Is called before each attempt to consume it. */
+  declare(): Promise<unknown>;
+  /** Is told that the queue was not there after all. */
+  missing(): void;
+}
+
+/**
+ * How many messages a member has in hand, of each queue. The same for all members of all versions, whatever their batches:
+ * what a member leaves unsettled goes to the next one, and quorum queues before RabbitMQ 4 put it behind what that one does
+ * not take at once, should it leave too. It may be raised from version to version, but never lowered.
+ */
+const PREFETCH = 256;
+
+/**
+ * Consumes the queue of one partition, or stands by while another member does (single active consumer). Unsettled
+ * messages are kept in hand and handed out again, for a message that is given back may lose its place.
+ */
+export class QueueConsumer {
+  readonly #options: QueueConsumerOptions;
+  readonly #closing = new AbortController();
+  readonly #running: Promise<void>;
+  #settled: () => void = () => undefined;
+  readonly ready = new Promise<void>((resolve) => {
+    this.#settled = resolve;
+  });
+  #messages: AsyncMessage[] = [];
+  #isActive = false;
+  #isLeaving = false;
+  #failures = 0;
+  #wake: () => void = () => undefined;
+
+  constructor(options: QueueConsumerOptions) {
+    this.#options = options;
+    this.#running = this.#run();
+  }
+
+  /** Whether it knows that it is the one that consumes, which it does not before the first message. */
+  get isActive(): boolean {
+    return this.#isActive && !this.#isLeaving;
+  }
+
+  /** How many messages it has that are not settled. */
+  get inHand(): number {
+    return this.#messages.length;
+  }
+
+  /** Lets the next member have the queue, once the batch that is under way is settled, and stands by behind it. */
+  giveBack(): void {
+    this.#isLeaving = true;
+    this.#wake();
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    this.#wake();
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    const { group, queue, log, declare, missing } = this.#options;
+    while (!this.#closing.signal.aborted) {
+      try {
+        await declare();
+        await this.#consume();
+      } catch (error) {
+        if (this.#closing.signal.aborted) break;
+        if (refusal(error) === "NOT_FOUND") missing();
+        // That the connection is lost is said once, for all queues.
+        if (this.#failures++ === 0) log?.debug({ err: error, group, queue }, "events wait: the queue is not consumed");
+        if (this.#failures === 5) log?.warn({ err: error, group, queue }, "events wait: the queue is not consumed");
+        await pauseAfter(this.#failures, this.#closing.signal);
+      }
+    }
+    this.#settled();
+  }
+
+  /** The time of one channel. Ends when the queue was given back; rejects if the channel was lost. */
+  async #consume(): Promise<void> {
+    const { connection, queue, batch } = this.#options;
+    if (this.#closing.signal.aborted) return;
+    const channel = await connection.channel();
+    const lost = new AbortController();
+    const lose = (reason: unknown) => {
+      lost.abort(reason);
+      this.#wake();
+    };
+    channel.on("error", lose);
+    channel.once("close", () => lose(new Error("the channel was closed")));
+    channel.once("basic.cancel", (_tag, reason) => lose(reason));
+    try {
+      await channel.basicQos({ prefetchCount: PREFETCH });
+      await channel.basicConsume({ queue }, (message) => {
+        if (lost.signal.aborted) return;
+        this.#messages.push(message);
+        this.#isActive = true;
+        this.#wake();
+      });
+      this.#failures = 0;
+      this.#settled();
+      while (await this.#hasMessages(lost.signal)) {
+        const some = this.#messages.slice(0, batch);
+        if (!(await this.#handOut(some, lost.signal))) break;
+        this.#messages.splice(0, some.length);
+        channel.basicAck({ deliveryTag: (some.at(-1) as AsyncMessage).deliveryTag, multiple: true });
+      }
+      lost.signal.throwIfAborted();
+    } finally {
+      lost.abort();
+      this.#messages = [];
+      this.#isActive = false;
+      this.#isLeaving = false;
+      await within(LEAVE_TIMEOUT_MS, channel.close());
+    }
+  }
+
+  /** False: it is to stop. */
+  async #hasMessages(lost: AbortSignal): Promise<boolean> {
+    while (this.#messages.length === 0 && !this.#isToStop(lost)) {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+      // What came with the first one is handed out with it.
+      await nextTurn();
+    }
+    return !this.#isToStop(lost);
+  }
+
+  /** Hands messages out until they are settled. False: it is to stop, and they are not. */
+  async #handOut(messages: readonly AsyncMessage[], lost: AbortSignal): Promise<boolean> {
+    const { topic, partition, group, handle, log } = this.#options;
+    for (let failures = 0; ; ) {
+      try {
+        await handle(
+          messages.map((message) => recordOf(message, topic, partition, failures > 0)),
+          lost,
+        );
+        return !lost.aborted;
+      } catch (error) {
+        if (failures++ === 0) log?.warn({ err: error, group, topic, partition }, "events wait: they cannot be settled");
+        await pauseAfter(failures, AbortSignal.any([lost, this.#closing.signal]));
+        if (this.#isToStop(lost)) return false;
+      }
+    }
+  }
+
+  #isToStop(lost: AbortSignal): boolean {
+    return lost.aborted || this.#isLeaving || this.#closing.signal.aborted;
+  }
+}

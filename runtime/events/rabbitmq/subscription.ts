@@ -1,0 +1,40 @@
+import type { Logger } from "../../observe/log.js";
+import type { BrokerSubscription, SubscribeOptions } from "../broker.js";
+import type { Connection } from "./connection.js";
+import type { Settings } from "./settings.js";
+import { TopicConsumer } from "./topic-consumer.js";
+
+export interface RabbitmqSubscriptionOptions extends SubscribeOptions {
+  readonly connection: Connection;
+  readonly settings: Settings;
+  readonly log: Logger | undefined;
+  /** Is told when it is closed. */
+  closed(subscription: RabbitmqSubscription): void;
+}
+
+/** One member of a group, over RabbitMQ. */
+export class RabbitmqSubscription implements BrokerSubscription {
+  readonly group: string;
+  readonly #consumers: readonly TopicConsumer[];
+  readonly #closed: (subscription: RabbitmqSubscription) => void;
+
+  constructor({ topics, closed, ...options }: RabbitmqSubscriptionOptions) {
+    this.group = options.group;
+    this.#closed = closed;
+    this.#consumers = topics.map((topic) => new TopicConsumer({ ...options, topic }));
+  }
+
+  async ready(): Promise<void> {
+    await Promise.all(this.#consumers.map(({ ready }) => ready));
+  }
+
+  /** How many events of a topic this member has in hand, which its queues do not count. */
+  inHand(topic: string): number {
+    return this.#consumers.filter((one) => one.topic === topic).reduce((sum, { inHand }) => sum + inHand, 0);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#consumers.map((consumer) => consumer.close()));
+    this.#closed(this);
+  }
+}
