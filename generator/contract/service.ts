@@ -148,6 +148,7 @@ function buildMethod(desc: DescMethod, run: boolean, entities: readonly Entity[]
     deferred: deferredAnswer(desc, options, entities, key, findings),
     timeoutMs: options.timeoutMs || (desc.methodKind === "unary" ? DEFAULT_TIMEOUT_MS : undefined),
     idempotencyKey: key,
+    saga: undefined,
     routes: buildRoutes(desc, run, findings),
   };
 }

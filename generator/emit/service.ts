@@ -31,12 +31,13 @@ function emitHandler(service: Service, f: GeneratedFile): void {
 }
 
 /** What the runtime will do for a method, in words. */
-function behaviour({ desc, standard, timeoutMs, idempotencyKey, replicas, deferred }: Method): string[] {
+function behaviour({ desc, standard, timeoutMs, idempotencyKey, saga, replicas, deferred }: Method): string[] {
   return [
     ...(standard === undefined ? [] : ["Standard."]),
     ...(timeoutMs === undefined ? [] : [`Ends after ${duration(timeoutMs)} at the latest.`]),
     ...(idempotencyKey === undefined ? [] : [`What \`once\` does in it happens once for each ${idempotencyKey.name}.`]),
     ...(desc.idempotency === 1 ? ["No side effects."] : []),
+    ...(saga === undefined ? [] : ["Starts a saga, inside of `once`."]),
     ...(replicas ? ["Reads may be answered by a replica."] : []),
     ...(deferred === undefined
       ? []
@@ -118,7 +119,9 @@ function emitDefinition(service: Service, f: GeneratedFile): void {
   f.print("  ", handler, ",");
   f.print("  ", keys, ",");
   f.print("  ", entities, ",");
-  f.print("  ", peers);
+  const sagas = service.methods.filter((method) => method.saga !== undefined);
+  const names = fromSagas(f, service);
+  f.print("  ", peers, ...(names === undefined ? [] : [",\n  ", names]));
   f.print(">({");
   f.print("  service: ", f.importSchema(service.desc), ",");
   f.print("  name: ", f.string(service.name), ",");
@@ -139,8 +142,22 @@ function emitDefinition(service: Service, f: GeneratedFile): void {
     fromGenerated(f, callee.exports.connect, callee.file, "_client"),
     " }",
   ]);
+  if (sagas.length > 0) {
+    block(f, "sagas", sagas, ({ desc, saga }) => [
+      desc.localName,
+      ": ",
+      fromGenerated(f, saga?.exports.spec ?? "", service.file, "_saga"),
+    ]);
+  }
   block(f, "standard", standard, (method) => [method.desc.localName, ": ", literal(method.standard)]);
   f.print("});");
+}
+
+/** The type of what its sagas' author writes; undefined if no method starts one. */
+function fromSagas(f: GeneratedFile, { methods, exports, file }: Service): Printable | undefined {
+  return methods.some(({ saga }) => saga !== undefined)
+    ? fromGenerated(f, exports.sagas, file, "_saga", true)
+    : undefined;
 }
 
 function block<T>(f: GeneratedFile, name: string, items: readonly T[], line: (item: T) => Printable[]): void {

@@ -5,6 +5,7 @@ import { methods } from "./methods.js";
 import { migrations } from "./migrations.js";
 import { names } from "./names.js";
 import type { RuleEntries, RuleEntry } from "./rule.js";
+import { sagas } from "./sagas.js";
 import { services } from "./services.js";
 
 /** Every rule of ours by subject; the ids are stable. buf's rules come beside them, from buf. */
@@ -12,13 +13,14 @@ export const subjects = [
   { title: "Services", rules: services },
   { title: "Entities", rules: entities },
   { title: "Methods", rules: methods },
+  { title: "Sagas", rules: sagas },
   { title: "Names", rules: names },
   { title: "Migrations", rules: migrations },
   { title: "Files", rules: files },
   { title: "Ignoring", rules: ignores },
 ] as const satisfies readonly { title: string; rules: RuleEntries }[];
 
-const all = { ...services, ...entities, ...methods, ...names, ...migrations, ...files, ...ignores };
+const all = { ...services, ...entities, ...methods, ...sagas, ...names, ...migrations, ...files, ...ignores };
 
 /** Every rule of ours by its id. */
 export const catalogue: RuleEntries = all;

@@ -1,4 +1,4 @@
-import type { DescMessage, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
+import type { DescMessage, DescMethodUnary, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import type { CachePolicy } from "../cache/policy.js";
 import type { SharedTier } from "../cache/shared.js";
 import type { Logger } from "../observe/log.js";
@@ -6,9 +6,9 @@ import { Metrics } from "../observe/metrics.js";
 import type { KeyedContext } from "../rpc/context.js";
 import { CachedRows } from "./cached.js";
 import { openCaches } from "./caches.js";
-import { openDriver } from "./driver.js";
+import { type Database, openDriver } from "./driver.js";
 import type { Entity } from "./entity.js";
-import { answerOnce } from "./once.js";
+import { answerOnce, undoOnce } from "./once.js";
 import { ReplicatedRows } from "./replicated.js";
 import type { Repository } from "./repository.js";
 import { Rows } from "./rows.js";
@@ -34,6 +34,20 @@ export interface Data<Entities = Readonly<Record<string, Repository<DescMessage>
     context: KeyedContext<O>,
     body: (tx: Transaction<Entities>) => Promise<MessageInitShape<O>>,
   ): Promise<MessageShape<O>>;
+  /**
+   * Undoes what `once` did for another method under the same key, and does that once as well: `body` gets the answer
+   * of then, or undefined if there was none yet. From then on the method is refused with FAILED_PRECONDITION under this key,
+   * so that a request which was late, or lost its way, does not do what has been undone.
+   *
+   * @throws ConnectError INVALID_ARGUMENT without a key
+   */
+  undo<O extends DescMessage, D extends DescMessage>(
+    context: KeyedContext<O>,
+    done: DescMethodUnary<DescMessage, D>,
+    body: (tx: Transaction<Entities>, answer: MessageShape<D> | undefined) => Promise<MessageInitShape<O>>,
+  ): Promise<MessageShape<O>>;
+  /** The primary server, for statements that repositories cannot say. */
+  readonly db: Database;
   /** Ends when the database answers; UNAVAILABLE if it does not. */
   ready(): Promise<void>;
   /** Lets running statements end, then closes all connections. */
@@ -104,7 +118,8 @@ export function openData<Entities = Readonly<Record<string, Repository<DescMessa
           };
           return [name, new Rows(entity, db, observer)] as const;
         });
-        return body({ ...Object.fromEntries(repositories), db } as Transaction<Entities>);
+        const afterCommit = (then: () => void) => void written.push(then);
+        return body({ ...Object.fromEntries(repositories), db, afterCommit } as Transaction<Entities>);
       },
       (outcome) => {
         for (const apply of outcome === "committed" ? written : suspected) apply();
@@ -120,6 +135,9 @@ export function openData<Entities = Readonly<Record<string, Repository<DescMessa
     // With a key, a repeat finds what a commit that was cut off has left.
     once: (context, body) =>
       run((tx) => answerOnce(tx.db, context, () => body(tx)), context.idempotencyKey !== undefined),
+    undo: (context, done, body) =>
+      run((tx) => undoOnce(tx.db, context, done, (answer) => body(tx, answer)), context.idempotencyKey !== undefined),
+    db: driver.db,
     ready: () => driver.ready(),
     async close() {
       await caches.close();

@@ -15,6 +15,8 @@ export type Transaction<Entities> = {
 } & {
   /** The Drizzle transaction. What is written through it must not be cached, for the cache does not see it. */
   readonly db: DatabaseTransaction;
+  /** Has something done once this has committed. If the connection broke meanwhile and nobody knows, it is not done. */
+  afterCommit(run: () => void): void;
 };
 
 /**

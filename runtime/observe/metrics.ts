@@ -23,6 +23,11 @@ export class Metrics {
   );
   readonly #dead = this.#counter("scaffold_deferred_writes_dead_total", "Writes from the journal that were refused.");
 
+  readonly #sagas = this.#gauge("scaffold_sagas", "Sagas in the database that have not ended, by state.", ["state"]);
+  readonly #stuck = this.#gauge("scaffold_sagas_stuck", "Sagas in the database that have failed to go on many times.");
+  readonly #started = this.#counter("scaffold_sagas_started_total", "Sagas that were started.");
+  readonly #ended = this.#counter("scaffold_sagas_ended_total", "Sagas that have ended, by how.", ["outcome"]);
+
   /** @param service the service's short name, on every series */
   constructor(service: string) {
     this.#registry.setDefaultLabels({ service });
@@ -56,16 +61,30 @@ export class Metrics {
     this.#dead.inc();
   }
 
+  sagas({ running, compensating, stuck }: { running: number; compensating: number; stuck: number }): void {
+    this.#sagas.set({ state: "running" }, running);
+    this.#sagas.set({ state: "compensating" }, compensating);
+    this.#stuck.set(stuck);
+  }
+
+  sagaStarted(): void {
+    this.#started.inc();
+  }
+
+  sagaEnded(outcome: "completed" | "compensated"): void {
+    this.#ended.inc({ outcome });
+  }
+
   /** Prometheus' text format (https://prometheus.io/docs/instrumenting/exposition_formats/). */
   text(): Promise<string> {
     return this.#registry.metrics();
   }
 
-  #gauge(name: string, help: string): Gauge {
-    return new Gauge({ name, help, registers: [this.#registry] });
+  #gauge(name: string, help: string, labelNames: string[] = []): Gauge {
+    return new Gauge({ name, help, labelNames, registers: [this.#registry] });
   }
 
-  #counter(name: string, help: string): Counter {
-    return new Counter({ name, help, registers: [this.#registry] });
+  #counter(name: string, help: string, labelNames: string[] = []): Counter {
+    return new Counter({ name, help, labelNames, registers: [this.#registry] });
   }
 }

@@ -4,6 +4,7 @@ import { standardHandlers } from "../data/standard.js";
 import type { Deferral } from "../journal/deferral.js";
 import type { Logger } from "../observe/log.js";
 import type { Metrics } from "../observe/metrics.js";
+import type { Sagas } from "../saga/engine.js";
 import { handlerRoutes } from "./handle.js";
 import type { ServiceDefinition } from "./service.js";
 
@@ -15,6 +16,8 @@ export interface Parts {
   readonly peers: Readonly<Record<string, unknown>>;
   readonly log: Logger;
   readonly metrics: Metrics;
+  /** What runs the sagas that its methods start; undefined: they start none. */
+  readonly sagas?: Sagas;
   /** Where writes are taken down that meet an outage of the database; undefined: they fail. */
   readonly deferral?: Deferral;
   /** Aborted when the process begins to drain: streams end then. */
@@ -23,9 +26,10 @@ export interface Parts {
 
 /** Puts a service together: its handlers over what they may use, as routes. */
 export function assemble(definition: ServiceDefinition, parts: Parts): (router: ConnectRouter) => void {
-  const { data, peers } = parts;
+  const { data, peers, sagas } = parts;
   const standard = data === undefined ? {} : standardHandlers(definition.spec.standard, data);
-  const resources = { ...data?.repositories, ...peers, transaction: data?.transaction, once: data?.once };
+  const { transaction, once, undo } = data ?? {};
+  const resources = { ...data?.repositories, ...peers, transaction, once, undo, sagas: sagas?.handles ?? {} };
   const handlers = { ...standard, ...definition.implement(resources, standard) };
   const metrics = data === undefined ? undefined : parts.metrics;
   return handlerRoutes(definition, handlers, { ...parts, metrics });

@@ -4,6 +4,7 @@ import { migrate } from "../data/migrate.js";
 import { openDeferral } from "../journal/deferral.js";
 import { createLogger } from "../observe/log.js";
 import { Metrics } from "../observe/metrics.js";
+import { openSagas } from "../saga/engine.js";
 import { assemble } from "./assemble.js";
 import type { ServiceDefinition } from "./service.js";
 
@@ -19,6 +20,8 @@ export interface InMemoryOptions {
   readonly migrations?: URL;
   /** In place of the services that it calls, by the names that its handlers use: clients, or objects with the methods that the test needs. */
   readonly peers?: Readonly<Record<string, unknown>>;
+  /** After how long another instance goes on with the sagas of this one, in milliseconds. Default 3000. */
+  readonly sagaLeaseMs?: number;
 }
 
 /** A service without a port. */
@@ -42,13 +45,20 @@ export async function inMemory(definition: ServiceDefinition, options: InMemoryO
   const draining = new AbortController();
   const { directory, maxBytes = 2 ** 26 } = options.journal ?? {};
   const deferral = directory === undefined ? undefined : await openDeferral(directory, maxBytes, log, metrics);
-  const routes = assemble(definition, { data, peers, log, metrics, deferral, draining: draining.signal });
+  const { sagas: specs } = definition.spec;
+  const sagas =
+    specs && data
+      ? openSagas(specs, definition.sagas, { data, peers, log, metrics, leaseMs: options.sagaLeaseMs })
+      : undefined;
+  const routes = assemble(definition, { data, peers, log, metrics, sagas, deferral, draining: draining.signal });
   deferral?.start();
+  sagas?.start();
   return {
     metrics,
     transport: createRouterTransport(routes),
     async close() {
       draining.abort();
+      await sagas?.close();
       await deferral?.close();
       await data?.close();
     },

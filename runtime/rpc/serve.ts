@@ -9,6 +9,7 @@ import { createLogger, type Logger, type LogLevel, logLevels } from "../observe/
 import { Metrics } from "../observe/metrics.js";
 import { withMetrics } from "../observe/metrics-endpoint.js";
 import { Health as HealthService } from "../options/grpc/health/v1/health_pb.js";
+import { openSagas } from "../saga/engine.js";
 import { addressVariable } from "../system.js";
 import { answer } from "./answer.js";
 import { assemble } from "./assemble.js";
@@ -58,6 +59,7 @@ export interface ServeOptions {
  *     CACHE_URL         a Redis server where instances share cached rows; default: each process has its own cache only
  *     <PEER>_URL        one for each service that it calls: INVENTORY_URL
  *     MIGRATE           on: apply missing migrations at start; default off
+ *     SAGA_LEASE_MS     after how long another instance goes on with the sagas of one that died, in milliseconds; default 3000
  *     RPC_TRANSPORT     what carries gRPC: own, or node for connect-node over node:http2; default own
  *     LOG_LEVEL         trace, debug, info, warn, error, fatal or silent; default info
  *     DRAIN_TIMEOUT_MS  how long calls in flight may take at the end, in milliseconds; default 10000
@@ -84,6 +86,8 @@ interface Environment {
   readonly journalMaxBytes: number;
   readonly cache: string | undefined;
   readonly migrate: boolean;
+  /** How long a saga belongs to an instance that does not say again that it does. */
+  readonly sagaLeaseMs: number;
   readonly transport: RpcTransport;
   readonly level: LogLevel;
   readonly drainTimeoutMs: number;
@@ -105,6 +109,7 @@ function readServiceEnvironment({ spec }: ServiceDefinition): Environment {
     JOURNAL_MAX_BYTES: bytes(2 ** 26),
     CACHE_URL: optional(redisUrl()),
     MIGRATE: flag(false),
+    SAGA_LEASE_MS: milliseconds(3000),
     RPC_TRANSPORT: rpcTransportVariable,
     LOG_LEVEL: oneOf(logLevels, "info"),
     DRAIN_TIMEOUT_MS: milliseconds(10_000),
@@ -118,6 +123,7 @@ function readServiceEnvironment({ spec }: ServiceDefinition): Environment {
     journalMaxBytes: read.JOURNAL_MAX_BYTES,
     cache: read.CACHE_URL,
     migrate: read.MIGRATE,
+    sagaLeaseMs: read.SAGA_LEASE_MS,
     transport: read.RPC_TRANSPORT,
     level: read.LOG_LEVEL,
     drainTimeoutMs: read.DRAIN_TIMEOUT_MS,
@@ -149,10 +155,14 @@ async function start(
   const peers = Object.fromEntries(
     Object.entries(spec.peers).map(([name, peer]) => [name, peer.connect({ baseUrl: environment.address(peer.name) })]),
   );
+  const sagas =
+    spec.sagas && data
+      ? openSagas(spec.sagas, definition.sagas, { data, peers, log, metrics, leaseMs: environment.sagaLeaseMs })
+      : undefined;
   const draining = new AbortController();
   const expired = new AbortController();
   const health = new Health();
-  const service = assemble(definition, { data, peers, log, metrics, deferral, draining: draining.signal });
+  const service = assemble(definition, { data, peers, log, metrics, sagas, deferral, draining: draining.signal });
   const handlers = answer({
     routes(router) {
       service(router);
@@ -173,9 +183,10 @@ async function start(
   });
   health.set(spec.service.typeName, "SERVING");
   deferral?.start();
+  sagas?.start();
   log.info({ host: listener.host, port: listener.port }, "listening");
   return {
-    /** First no new calls, then the calls in flight, and the database last, for they need it. */
+    /** First no new calls, then the calls in flight and the steps of sagas, and the database last, for they need it. */
     async stop() {
       health.shutdown();
       draining.abort();
@@ -183,8 +194,10 @@ async function start(
         () => expired.abort(new ConnectError("the server is shutting down", Code.Unavailable)),
         Math.max(0, environment.drainTimeoutMs - LAST_WORDS_MS),
       );
+      const end = performance.now() + environment.drainTimeoutMs;
       await listener.drain(environment.drainTimeoutMs);
       clearTimeout(late);
+      await sagas?.close(Math.max(0, end - performance.now()));
       await deferral?.close();
       await data?.close();
     },

@@ -6,6 +6,7 @@ import { know } from "../codec/known.js";
 import type { Data } from "../data/data.js";
 import type { Entity } from "../data/entity.js";
 import type { StandardMethod } from "../data/standard.js";
+import type { SagaDefinition, SagaHandles, SagaSpec } from "../saga/saga.js";
 import type { ClientOptions } from "./client.js";
 
 /** An entity of a service, and how its rows are cached; without a policy they are not. */
@@ -26,6 +27,8 @@ export interface ServiceSpec {
   readonly entities: Readonly<Record<string, OwnedEntity>>;
   /** How clients of the services that it calls are made, by the names that its handlers use. */
   readonly peers: Readonly<Record<string, Peer>>;
+  /** The sagas that its methods start, by method. Absent: none. */
+  readonly sagas?: Readonly<Record<string, SagaSpec>>;
   /** The methods that need no handwritten code. */
   readonly standard: Readonly<Record<string, StandardMethod>>;
 }
@@ -42,10 +45,14 @@ export interface ServiceDefinition {
   readonly spec: ServiceSpec;
   /** The handlers, by method, over what they may use. */
   implement(service: object, standard: object): object;
+  /** What its author says of the sagas that its methods start, by method. */
+  readonly sagas: Readonly<Record<string, SagaDefinition>>;
 }
 
-/** Everything that handlers of one service may use: its entities, the services that it calls, its transactions. */
-export type Resources<Entities, Peers> = Entities & Peers & Pick<Data<Entities>, "transaction" | "once">;
+/** Everything that handlers of one service may use: its entities, the services that it calls, its transactions, its sagas. */
+export type Resources<Entities, Peers, Sagas = object> = Entities &
+  Peers &
+  Pick<Data<Entities>, "transaction" | "once" | "undo"> & { readonly sagas: SagaHandles<Sagas> };
 
 /** What a user writes: every method but the standard ones, and any of those to replace it. */
 export type Handlers<Handler, Standard extends keyof Handler> = Omit<Handler, Standard> &
@@ -55,12 +62,22 @@ export type Handlers<Handler, Standard extends keyof Handler> = Omit<Handler, St
  * Makes the function with which a service is written:
  *
  *     export const orders = orderService((service, standard) => ({ async placeOrder(request, context) { … } }));
+ *
+ * A service whose methods start sagas is given what these do beside its handlers: `orderService(…, { placeOrder })`.
  */
-export function defineService<Handler extends object, Standard extends keyof Handler, Entities, Peers>(
+export function defineService<Handler extends object, Standard extends keyof Handler, Entities, Peers, Sagas = object>(
   spec: ServiceSpec,
 ) {
   know(spec.codecs);
   return (
-    implement: (service: Resources<Entities, Peers>, standard: Pick<Handler, Standard>) => Handlers<Handler, Standard>,
-  ): ServiceDefinition => ({ spec, implement: implement as ServiceDefinition["implement"] });
+    implement: (
+      service: Resources<Entities, Peers, Sagas>,
+      standard: Pick<Handler, Standard>,
+    ) => Handlers<Handler, Standard>,
+    ...[sagas]: keyof Sagas extends never ? [] : [sagas: Sagas]
+  ): ServiceDefinition => ({
+    spec,
+    implement: implement as ServiceDefinition["implement"],
+    sagas: (sagas ?? {}) as ServiceDefinition["sagas"],
+  });
 }
