@@ -65,6 +65,8 @@ export function openSagas(
   let timer: NodeJS.Timeout | undefined;
   let timerAt = Number.POSITIVE_INFINITY;
   let polling: Promise<void> | undefined;
+  /** Whether to look again at once, for there may be more since. */
+  let again = false;
   let countedAt = 0;
   let renewing: Promise<void> | undefined;
 
@@ -76,10 +78,15 @@ export function openSagas(
     timerAt = at;
     timer = setTimeout(() => {
       timerAt = Number.POSITIVE_INFINITY;
-      polling ??= poll().finally(() => {
+      if (polling !== undefined) {
+        again = true;
+        return;
+      }
+      polling = poll().finally(() => {
         polling = undefined;
         // Apart from other instances, so that they do not all look at once.
-        wake(POLL_MS * (0.75 + Math.random() / 2));
+        wake(again ? 0 : POLL_MS * (0.75 + Math.random() / 2));
+        again = false;
       });
     }, inMs);
   }
@@ -126,7 +133,8 @@ export function openSagas(
           const what = { saga: row.id, err: error, attempts };
           if (attempts === STUCK_AFTER) log.error(what, "a saga is stuck; it is tried again all the same");
           else log.debug(what, "a step of a saga is tried again");
-          wake(inMs);
+          // The database has a clock of its own.
+          wake(inMs + 5);
           return;
         }
         metrics.sagaEnded(progress.state);
