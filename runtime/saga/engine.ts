@@ -180,7 +180,7 @@ export function openSagas(
       await insert(tx.db, saga);
       tx.afterCommit(() => {
         metrics.sagaStarted();
-        const none = { undone: 0, attempts: 0, reason: null, answers: [] };
+        const none = { undone: 0, attempts: 0, error: null, reason: null, answers: [] };
         const row = { ...saga, ...none, state: "running", steps: [first.name], requests: [request], epoch: 1 } as const;
         if (mine && !closing) take({ ...row, leftMs: timeoutMs });
         else wake(0);

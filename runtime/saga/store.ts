@@ -22,6 +22,8 @@ export interface SagaRow {
   readonly undone: number;
   /** How many attempts of the step at hand have failed. */
   readonly attempts: number;
+  /** Why the last attempt of it has failed. */
+  readonly error: string | null;
   readonly reason: string | null;
   readonly trace: Readonly<Record<string, string>> | null;
   /** Whose lease it is; who writes with an older one changes nothing. */
@@ -61,7 +63,7 @@ export class LeaseLost extends Error {
 const after = (ms: number): SQL => sql`now() + ${Math.max(0, Math.ceil(ms))} * interval '1 millisecond'`;
 
 const columns = sql.raw(
-  `"id", "saga", "state", "input", "steps", "requests", "answers", "undone", "attempts", "reason", "trace", "epoch", ` +
+  `"id", "saga", "state", "input", "steps", "requests", "answers", "undone", "attempts", "error", "reason", "trace", "epoch", ` +
     `(extract(epoch from "deadline" - now()) * 1000)::float8 AS "leftMs"`,
 );
 

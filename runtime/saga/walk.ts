@@ -60,7 +60,7 @@ async function forward(plan: Plan, row: SagaRow, ground: Ground): Promise<Progre
   if (row.steps.some((name, position) => steps[position]?.name !== name)) {
     return turn(row, ground, "its steps are other ones now");
   }
-  if (row.leftMs <= 0) return turn(row, ground, "it took too long");
+  if (row.leftMs <= 0) return turn(row, ground, "it took too long", undefined, row.error ?? undefined);
   const position = row.answers.length;
   const step = steps[position];
   // All are answered, but it was not completed: a version before had fewer steps, or more.
@@ -133,8 +133,8 @@ function failed(step: StepSpec, row: SagaRow, error: ConnectError, ground: Groun
 }
 
 /** Has a saga go back. Every step that was begun is undone, for even one that has failed may have been done before. */
-function turn(row: SagaRow, ground: Ground, reason: string, answer?: Uint8Array): Promise<Progress> {
-  const change: SagaChange = { state: "compensating", reason, answer, dueInMs: ground.leaseMs };
+function turn(row: SagaRow, ground: Ground, reason: string, answer?: Uint8Array, error?: string): Promise<Progress> {
+  const change: SagaChange = { state: "compensating", reason, answer, error, dueInMs: ground.leaseMs };
   return advance(row, ground, change, { ...withAnswer(row, answer), state: "compensating", reason, attempts: 0 });
 }
 
