@@ -17,9 +17,11 @@ const lines = [{ productId: "pen", quantity: 1 }];
 
 /** What a called service does, by method; each gets the request and how often it was called before. */
 type Behaviour = (request: { requestId: string }, calls: number, signal: AbortSignal) => unknown;
+type Options = { signal: AbortSignal; timeoutMs: number; headers: Record<string, string> };
 
 let url: string;
 let calls: string[];
+let lastOptions: Options | undefined;
 let behaviour: Record<string, Behaviour>;
 let running: InMemoryService[];
 
@@ -40,13 +42,12 @@ afterEach(async () => {
   for (const service of running) await service.close();
 });
 
-const method =
-  (name: string) =>
-  async (request: { requestId: string }, { signal }: { signal: AbortSignal }) => {
-    const before = calls.filter((call) => call.startsWith(`${name} `)).length;
-    calls.push(`${name} ${request.requestId.split("/")[1]}`);
-    return behaviour[name]!(request, before, signal);
-  };
+const method = (name: string) => async (request: { requestId: string }, options: Options) => {
+  const before = calls.filter((call) => call.startsWith(`${name} `)).length;
+  calls.push(`${name} ${request.requestId.split("/")[1]}`);
+  lastOptions = options;
+  return behaviour[name]!(request, before, options.signal);
+};
 
 /** Orders over services that behave as the test says, with a saga that the test may change. */
 async function start(change: { timeoutMs?: number; step?: Partial<StepSpec>; steps?: StepSpec[] } = {}) {
@@ -92,6 +93,14 @@ test("each step is called once, with its own key, and none is undone", async () 
   const metrics = await service.metrics.text();
   expect(metrics).toContain('scaffold_sagas_started_total{service="orders"} 1');
   expect(metrics).toContain('scaffold_sagas_ended_total{outcome="completed",service="orders"} 1');
+});
+
+test("the trace goes on in the steps, and each is bounded", async () => {
+  const { client } = await start({ step: { timeoutMs: 700 } });
+  const request = { requestId: randomUUID(), customerId: "ada", lines, paymentMethod: "card", wait: true };
+  await client.placeOrder(request, { headers: { "x-request-id": "trace me", cookie: "secret" } });
+  expect(lastOptions).toMatchObject({ headers: { "x-request-id": "trace me" }, timeoutMs: 700 });
+  expect(lastOptions?.headers).not.toHaveProperty("cookie");
 });
 
 test.each([Code.Unavailable, Code.DeadlineExceeded, Code.Unknown, Code.Internal, Code.Aborted, Code.ResourceExhausted])(

@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import type { Message } from "@bufbuild/protobuf";
 import { codecOf } from "../codec/known.js";
 import type { Data } from "../data/data.js";
@@ -30,8 +31,8 @@ export interface Sagas {
   close(graceMs?: number): Promise<void>;
 }
 
-/** How many sagas an instance walks at once; others wait in the database. */
-const AT_ONCE = 200;
+/** How many sagas an instance walks at once; others wait in the database. After an outage all of them would come at once. */
+const AT_ONCE = 64;
 /** How often to look for sagas that nobody works at. */
 const POLL_MS = 500;
 /** How often they are counted. */
@@ -56,6 +57,8 @@ export function openSagas(
   const { data, log, metrics, leaseMs = LEASE_MS } = options;
   const plans = new Map<string, Plan>();
   const ending = new AbortController();
+  // Each call that is on its way listens.
+  setMaxListeners(0, ending.signal);
   const ground: Ground = { data, peers: options.peers, leaseMs, signal: ending.signal };
   /** What is being walked here, by id. */
   const walking = new Map<string, { readonly row: SagaRow; readonly done: Promise<void> }>();
@@ -67,6 +70,8 @@ export function openSagas(
   let polling: Promise<void> | undefined;
   /** Whether to look again at once, for there may be more since. */
   let again = false;
+  /** Whether the last look was in vain. */
+  let blind = false;
   let countedAt = 0;
   let renewing: Promise<void> | undefined;
 
@@ -95,6 +100,7 @@ export function openSagas(
     try {
       const free = AT_ONCE - walking.size;
       const rows = free > 0 ? await claim(data.db, [...plans.keys()], free, leaseMs) : [];
+      blind = false;
       for (const row of rows) take(row);
       if (free > 0 && rows.length === free) wake(0);
       if (performance.now() - countedAt < COUNT_MS && countedAt !== 0) return;
@@ -102,7 +108,8 @@ export function openSagas(
       metrics.sagas(await counts(data.db));
     } catch (error) {
       // Every saga waits as long as the database does.
-      log.warn({ err: error }, "sagas cannot be looked for");
+      if (!blind) log.warn({ err: error }, "sagas cannot be looked for; it is tried again");
+      blind = true;
     }
   }
 
