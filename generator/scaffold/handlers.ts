@@ -41,6 +41,7 @@ export async function planStarters(
       definition: definition(service),
       generated: `${settings.package}/${service.file}`,
       stubs: await stubs(settings.root, service.methods.filter(isByHand)),
+      sagas: await sagas(settings.root, service.methods),
     };
     const starter = async (path: string, template: string) => {
       return { path, content: await render(settings.root, `service/${template}`, data), owner: "user" } as const;
@@ -96,6 +97,16 @@ async function stubs(root: string, methods: readonly Method[]): Promise<string> 
       answers: desc.methodKind === "server_streaming" || desc.methodKind === "bidi_streaming",
     }),
   );
+  return (await Promise.all(texts)).join("\n").trimEnd();
+}
+
+/** The sagas that methods start, to be defined; empty if there are none. */
+async function sagas(root: string, methods: readonly Method[]): Promise<string> {
+  const texts = methods.flatMap(({ desc, saga }) => {
+    if (saga === undefined) return [];
+    const steps = saga.steps.map(({ name, localName }) => ({ name, local: localName }));
+    return [render(root, "service/saga.ts.hbs", { name: desc.localName, rpc: desc.name, steps })];
+  });
   return (await Promise.all(texts)).join("\n").trimEnd();
 }
 
