@@ -38,7 +38,7 @@ try {
     if (wave % 20 === 0) say(`${wave * ORDERS_A_WAVE} orders, ${killer.kills} kills, ${seconds()} s`);
   }
   await killer.everyoneIsBack();
-  await customers.everyCancellationIsAnswered();
+  await customers.everyoneIsAnswered();
   const settling = performance.now();
   await until(
     "every saga has ended",
@@ -46,7 +46,8 @@ try {
     SETTLE_S,
   ).catch(() => undefined);
   const settledS = ((performance.now() - settling) / 1000).toFixed(1);
-  faults = (await Promise.all(soundness.map((check) => check(shop, customers.accepted, products)))).flat();
+  const found = await Promise.all(soundness.map((check) => check(shop, customers.accepted, products)));
+  faults = [...customers.complaints, ...found.flat()];
   const state = (number: number) => shop.count("orders", "orders", `"state" = ${number}`);
   say(`${await state(2)} confirmed, ${await state(3)} cancelled, the last ${settledS} s after the last answer`);
   const reasons = await shop.query<{ reason: string; count: number }>(

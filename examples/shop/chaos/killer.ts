@@ -2,17 +2,20 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type ProcessRecord, readState } from "protoscaffold/dev/state";
 import { type Shop, until } from "../testing/shop.js";
-import type { Random } from "./random.js";
+import { pick, type Random } from "./random.js";
 
-/** Whom it kills, each once in a round: all that orders go through. The database takes everyone's work with it. */
-const victims = ["orders", "orders", "inventory", "payments", "gateway-1", "gateway-2", "postgres"];
+/** Whom it kills: all that orders go through. The database takes everyone's work with it. */
+const victims = new Set(["orders", "inventory", "payments", "gateway-1", "gateway-2", "postgres"]);
 const LATEST_MS = 400;
+/**
+ * How long a process has been up before it is killed again. The supervisor takes more frequent deaths for a process that
+ * cannot run, and starts it ever later: then nothing would be under way that could be lost.
+ */
+const SETTLED_MS = 10_500;
 
 /** Kills processes of a shop with SIGKILL. */
 export class Killer {
   readonly #killed = new Map<string, number>();
-  /** Who is still to be killed in this round. */
-  #round: string[] = [];
 
   constructor(
     private readonly shop: Shop,
@@ -23,14 +26,19 @@ export class Killer {
     return [...this.#killed.values()].reduce((sum, count) => sum + count, 0);
   }
 
-  /** Kills one process at a moment within the next 400 ms, and now and then another one. */
+  /** Kills one process at a moment within the next 400 ms, and now and then another one; waits for somebody to be there. */
   async strike(): Promise<void> {
-    // All is drawn first, so that how long things take changes nothing.
+    // All is drawn first, so that how long things take changes nothing of what comes after.
     const times = this.random() < 0.3 ? 2 : 1;
-    const plan = Array.from({ length: times }, () => [this.#draw(), this.random() * LATEST_MS] as const);
-    for (const [name, delayMs] of plan) {
+    const plan = Array.from({ length: times }, () => ({ delayMs: this.random() * LATEST_MS, draw: this.random() }));
+    for (const { delayMs, draw } of plan) {
       await sleep(delayMs);
-      await this.#kill(name);
+      let there: ProcessRecord[] = [];
+      await until("there is somebody to kill", async () => {
+        there = (await this.#processes()).filter(isSettled);
+        return there.length > 0;
+      });
+      this.#kill(pick(() => draw, there));
     }
   }
 
@@ -45,19 +53,11 @@ export class Killer {
     return [...this.#killed].map(([name, count]) => `${name} ${count}`).join(", ");
   }
 
-  #draw(): string {
-    if (this.#round.length === 0) this.#round = [...victims];
-    const [victim] = this.#round.splice(Math.floor(this.random() * this.#round.length), 1);
-    return victim as string;
-  }
-
-  async #kill(name: string): Promise<void> {
-    const found = (await this.#processes()).find((record) => record.name === name);
-    // It is still coming back from the last time.
-    if (found?.process === undefined) return;
+  #kill(victim: ProcessRecord): void {
     try {
-      process.kill(found.process.pid, "SIGKILL");
-      this.#killed.set(name, (this.#killed.get(name) ?? 0) + 1);
+      if (victim.process === undefined) return;
+      process.kill(victim.process.pid, "SIGKILL");
+      this.#killed.set(victim.name, (this.#killed.get(victim.name) ?? 0) + 1);
     } catch {
       // It has just died.
     }
@@ -65,6 +65,11 @@ export class Killer {
 
   async #processes(): Promise<ProcessRecord[]> {
     const running = await readState(join(this.shop.state, "run.json"));
-    return running === undefined ? [] : [...running.processes, ...(running.postgres ? [running.postgres] : [])];
+    const all = running === undefined ? [] : [...running.processes, ...(running.postgres ? [running.postgres] : [])];
+    return all.filter(({ name }) => victims.has(name));
   }
+}
+
+function isSettled({ state, since, process: identity }: ProcessRecord): boolean {
+  return state === "healthy" && identity !== undefined && since !== undefined && Date.now() - since > SETTLED_MS;
 }

@@ -20,6 +20,8 @@ export function stocked(product: string, orders: number): number {
 export class Customers {
   /** The ids of the orders that were accepted. */
   readonly accepted: string[] = [];
+  /** What they have asked for in vain. */
+  readonly complaints: string[] = [];
   readonly #cancelling: Promise<void>[] = [];
   #asked = 0;
 
@@ -49,7 +51,8 @@ export class Customers {
     );
   }
 
-  async everyCancellationIsAnswered(): Promise<void> {
+  /** Waits until all that was asked for is answered. */
+  async everyoneIsAnswered(): Promise<void> {
     await Promise.all(this.#cancelling);
   }
 
@@ -65,7 +68,9 @@ export class Customers {
 
   async #cancel(id: string, inMs: number): Promise<void> {
     await sleep(inMs);
-    await this.#ask(`/v1/orders/${id}:cancel`, {});
+    await this.#ask(`/v1/orders/${id}:cancel`, {}).catch((error: Error) => {
+      this.complaints.push(`order ${id} was not cancelled: ${error.message}`);
+    });
   }
 
   /** Asks until there is an answer, as a client does whose requests carry keys. */

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { rm } from "node:fs/promises";
 import { type InMemoryService, inMemory } from "@protoscaffold/runtime/rpc/in-memory";
 import { createInventoryServiceClient } from "@shop/generated/shop/inventory/v1/inventory_client.js";
 import { InventoryService } from "@shop/generated/shop/inventory/v1/inventory_pb.js";
@@ -11,12 +12,13 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { inventory } from "../inventory/inventory.js";
 import { payments } from "../payments/payments.js";
 import { type Fault, type Faulty, faulty } from "../testing/faults.js";
-import { type ServiceProcess, startService } from "../testing/process.js";
+import { buildServices, type ServiceProcess, startService } from "../testing/process.js";
 import { until } from "../testing/shop.js";
 
 const STOCK = 1000;
 const PRICE_CENTS = 250n;
 
+let dist: string;
 let databases: { orders: string; inventory: string; payments: string };
 let services: InMemoryService[];
 /** Inventory and payments, with a network before them that can fail. */
@@ -27,6 +29,7 @@ let called: ServiceProcess;
 let other: Promise<ServiceProcess>;
 
 beforeAll(async () => {
+  dist = await buildServices();
   databases = { orders: await testDatabase(), inventory: await testDatabase(), payments: await testDatabase() };
   const migrations = (name: string) => new URL(`../${name}/migrations/`, import.meta.url);
   services = await Promise.all([
@@ -49,6 +52,7 @@ afterAll(async () => {
   await stock?.close();
   await bank?.close();
   for (const service of services ?? []) await service.close();
+  if (dist !== undefined) await rm(dist, { recursive: true, force: true });
 });
 
 afterEach(() => {
@@ -57,7 +61,7 @@ afterEach(() => {
 });
 
 function start(): Promise<ServiceProcess> {
-  return startService("orders", {
+  return startService(dist, "orders", {
     DATABASE_URL: databases.orders,
     INVENTORY_URL: stock.address,
     PAYMENTS_URL: bank.address,

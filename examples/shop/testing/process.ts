@@ -1,7 +1,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { root } from "./shop.js";
+import { build } from "protoscaffold/build";
+import { readSettings } from "protoscaffold/settings";
+import { root, stateFolder } from "./shop.js";
 
 /** A service as a process of its own. */
 export interface ServiceProcess {
@@ -11,9 +13,20 @@ export interface ServiceProcess {
   kill(): Promise<void>;
 }
 
-/** Starts a service of the shop from its sources, on a free port, and waits until it listens. */
-export function startService(name: string, env: Readonly<Record<string, string>>): Promise<ServiceProcess> {
-  const child = spawn(process.execPath, ["--import", "tsx", join(root, "examples/shop", name, "main.ts")], {
+/** Builds the shop's services as they run in production, into a folder of their own; the caller removes it. */
+export async function buildServices(): Promise<string> {
+  const dist = await stateFolder("dist-");
+  await build(await readSettings(root), dist);
+  return dist;
+}
+
+/** Starts a service that was built, on a free port, and waits until it listens. */
+export function startService(
+  dist: string,
+  name: string,
+  env: Readonly<Record<string, string>>,
+): Promise<ServiceProcess> {
+  const child = spawn(process.execPath, [join(dist, name, "main.js")], {
     cwd: root,
     env: { ...process.env, PORT: "0", MIGRATE: "on", ...env },
     stdio: ["ignore", "pipe", "pipe"],

@@ -43,7 +43,7 @@ export interface Process {
 export async function startShop(
   options: { state?: string; port?: number; command?: readonly [string, ...string[]] } = {},
 ): Promise<Shop> {
-  const state = options.state ?? (await mkdtemp(join(await stateFolders(), "shop-")));
+  const state = options.state ?? (await stateFolder("shop-"));
   const port = options.port ?? (await freePort());
   const env = { ...process.env, PORT: String(port), SCAFFOLD_STATE: state, NO_COLOR: "1" };
   const [program, ...args] = options.command ?? [process.execPath, scaffold, "dev"];
@@ -94,11 +94,11 @@ export async function startShop(
   };
 }
 
-/** Inside the project, where programs find their packages; git does not see it. */
-async function stateFolders(): Promise<string> {
+/** A new folder inside the project, where programs find their packages; git does not see it. */
+export async function stateFolder(prefix: string): Promise<string> {
   const folder = join(root, ".scaffold", "tests");
   await mkdir(folder, { recursive: true });
-  return folder;
+  return mkdtemp(join(folder, prefix));
 }
 
 /** Runs a command of the tool, and answers with what it printed; rejects with its errors if it fails. */
