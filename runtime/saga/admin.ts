@@ -1,5 +1,6 @@
+import { drizzle } from "drizzle-orm/node-postgres";
 import pg from "pg";
-import { type SagaPhase, STUCK_AFTER } from "./store.js";
+import { type SagaPhase, STUCK_AFTER, turnBack } from "./store.js";
 
 /** A saga as people look at it. */
 export interface SagaListing {
@@ -96,14 +97,9 @@ export function retrySaga(url: string, id: string): Promise<boolean> {
   });
 }
 
-/** Has a saga undone, on its way or completed. False: there is none of that id that could be. */
+/** Has a saga undone, on its way or completed. False: it is, or is being, already. */
 export function compensateSaga(url: string, id: string, reason: string): Promise<boolean> {
-  return connected(url, async (client) => {
-    const sql = `UPDATE "scaffold_sagas" SET "state" = 'compensating', "reason" = $2, "attempts" = 0, "error" = NULL,
-      "epoch" = "epoch" + 1, "due_at" = now(), "updated_at" = now(), "ended_at" = NULL
-      WHERE "id" = $1 AND "state" IN ('running', 'completed')`;
-    return (await has(client)) && (await client.query(sql, [id, reason])).rowCount === 1;
-  });
+  return connected(url, (client) => turnBack(drizzle({ client }), id, reason));
 }
 
 /** Both sides of one step of a saga. */

@@ -73,6 +73,9 @@ type Client = Awaited<ReturnType<typeof start>>["client"];
 const place = (client: Client, wait = true): Promise<Order> =>
   client.placeOrder({ requestId: randomUUID(), customerId: "ada", lines, paymentMethod: "card", wait });
 
+/** What becomes so, on a busy machine too. */
+const eventually = <T>(ask: () => T | Promise<T>) => expect.poll(ask, { timeout: 30_000 });
+
 const row = async (id: string) => (await execute(url, `SELECT * FROM "scaffold_sagas" WHERE "id" = '${id}'`)).rows[0];
 
 /** Fails so many times, and then behaves as it did. */
@@ -151,13 +154,13 @@ test("an undoing that fails is tried until it succeeds, and shown as stuck meanw
   };
   const { client } = await start();
   const { id } = await place(client, false);
-  await expect.poll(async () => (await row(id)).attempts).toBeGreaterThan(10);
+  await eventually(async () => (await row(id)).attempts).toBeGreaterThan(10);
   expect(await row(id)).toMatchObject({ state: "compensating", error: expect.stringContaining("never") });
   // A new instance counts when it starts.
   const { service } = await start();
-  await expect.poll(() => service.metrics.text()).toContain('scaffold_sagas_stuck{service="orders"} 1');
+  await eventually(() => service.metrics.text()).toContain('scaffold_sagas_stuck{service="orders"} 1');
   works = true;
-  await expect.poll(async () => (await row(id)).state).toBe("compensated");
+  await eventually(async () => (await row(id)).state).toBe("compensated");
   expect((await client.getOrder({ id })).state).toBe(OrderState.CANCELLED);
   expect(calls.filter((call) => call.startsWith("releaseStock"))).toHaveLength(1);
 });
@@ -180,7 +183,7 @@ test("an instance that ends gives its sagas back at once, and another one goes o
   running = [];
   await service.close();
   await start();
-  await expect.poll(async () => (await row(id)).state).toBe("completed");
+  await eventually(async () => (await row(id)).state).toBe("completed");
   expect((await row(id)).epoch).toBeGreaterThan(1);
 });
 
@@ -195,7 +198,7 @@ test("whoever has lost its lease writes nothing any more", async () => {
   };
   const { client } = await start();
   const { id } = await place(client, false);
-  await expect.poll(() => calls).toContain("capturePayment capture");
+  await eventually(() => calls).toContain("capturePayment capture");
   // Somebody has it undone while the step is on its way.
   const cancelled = await client.cancelOrder({ id });
   expect(cancelled.state).toBe(OrderState.CANCELLED);
@@ -218,11 +221,11 @@ test("a saga of another version of its contract is undone by the steps that it h
   failing("capturePayment", Code.Unavailable);
   const first = await start();
   const { id } = await place(first.client, false);
-  await expect.poll(() => calls).toContain("capturePayment capture");
+  await eventually(() => calls).toContain("capturePayment capture");
   running = [];
   await first.service.close();
   await start({ steps: placeOrderSaga.steps.toReversed() });
-  await expect.poll(async () => (await row(id)).state).toBe("compensated");
+  await eventually(async () => (await row(id)).state).toBe("compensated");
   expect(await row(id)).toMatchObject({ reason: "its steps are other ones now" });
   expect(calls.slice(-2)).toEqual(["refundPayment capture", "releaseStock reserve"]);
 });

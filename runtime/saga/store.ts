@@ -157,8 +157,8 @@ export async function write(db: Database, { id, epoch }: Lease, change: SagaChan
   if (rowCount !== 1) throw new LeaseLost(id);
 }
 
-/** Has a saga undone whatever has become of it, and whoever works at it. */
-export async function turnBack(db: Database, id: string, reason: string): Promise<void> {
+/** Has a saga undone whatever has become of it, and whoever works at it. False: it is, or is being, already. */
+export async function turnBack(db: Database, id: string, reason: string): Promise<boolean> {
   const { rowCount } = await db.execute(sql`
     UPDATE "scaffold_sagas" SET "state" = 'compensating', "reason" = ${reason}, "attempts" = 0, "error" = NULL,
       "epoch" = "epoch" + 1, "due_at" = now(), "updated_at" = now(), "ended_at" = NULL
@@ -166,6 +166,7 @@ export async function turnBack(db: Database, id: string, reason: string): Promis
   if (rowCount === 0 && (await phase(db, id)) === undefined) {
     throw new ConnectError(`there is no saga ${JSON.stringify(id)}`, Code.NotFound);
   }
+  return rowCount === 1;
 }
 
 /** How far a saga has come; undefined if there is none. */

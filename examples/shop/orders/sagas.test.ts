@@ -58,6 +58,9 @@ const place = (paymentMethod = "card", wait = true) =>
     wait,
   });
 
+/** What becomes so, on a busy machine too. */
+const eventually = <T>(ask: () => T | Promise<T>) => expect.poll(ask, { timeout: 30_000 });
+
 /** `scaffold sagas …` on the database of orders. */
 const sagas = async (...args: string[]) =>
   scaffold(root, ["sagas", ...args, "--service", "orders", "--url", urls.orders]);
@@ -90,12 +93,10 @@ test("an order is shown with what it asked and was answered, and undone by hand"
 
   const undone = await sagas("compensate", id, "--reason", "recalled");
   expect(undone).toEqual({ code: 0, stdout: `orders: ${id} is being undone\n`, stderr: "" });
-  await expect
-    .poll(() => client.getOrder({ id }))
-    .toMatchObject({
-      state: OrderState.CANCELLED,
-      cancelReason: "recalled",
-    });
+  await eventually(() => client.getOrder({ id })).toMatchObject({
+    state: OrderState.CANCELLED,
+    cancelReason: "recalled",
+  });
   expect(await sagas("compensate", id)).toMatchObject({ code: 1, stderr: expect.stringContaining("already") });
   expect(await sagas("show", "nobody")).toMatchObject({ code: 1, stderr: expect.stringContaining("no saga nobody") });
 });
@@ -104,19 +105,14 @@ test("a saga that cannot be undone is listed as stuck, and goes on at once when 
   refunds = false;
   const { id } = await place("declined", false);
   // Nobody waits for ten attempts that are seconds apart.
-  await expect
-    .poll(
-      async () => {
-        await execute(
-          urls.orders,
-          `UPDATE "scaffold_sagas" SET "due_at" = now() WHERE "ended_at" IS NULL AND "attempts" < 10`,
-        );
-        return (await execute(urls.orders, `SELECT "attempts" FROM "scaffold_sagas" WHERE "id" = '${id}'`)).rows[0]
-          .attempts;
-      },
-      { timeout: 30_000 },
-    )
-    .toBeGreaterThanOrEqual(10);
+  await eventually(async () => {
+    await execute(
+      urls.orders,
+      `UPDATE "scaffold_sagas" SET "due_at" = now() WHERE "ended_at" IS NULL AND "attempts" < 10`,
+    );
+    const { rows } = await execute(urls.orders, `SELECT "attempts" FROM "scaffold_sagas" WHERE "id" = '${id}'`);
+    return rows[0].attempts;
+  }).toBeGreaterThanOrEqual(10);
   const stuck = await scaffold(root, ["sagas", "list", "orders", "--url", urls.orders]);
   expect(stuck.code).toBe(100);
   expect(stuck.stdout).toMatch(
@@ -124,7 +120,7 @@ test("a saga that cannot be undone is listed as stuck, and goes on at once when 
   );
   refunds = true;
   expect((await sagas("retry", id)).stdout).toBe(`orders: ${id} goes on\n`);
-  await expect.poll(async () => (await client.getOrder({ id })).state).toBe(OrderState.CANCELLED);
+  await eventually(async () => (await client.getOrder({ id })).state).toBe(OrderState.CANCELLED);
   expect(await sagas("retry", id)).toMatchObject({ code: 1, stderr: expect.stringContaining("has ended") });
 });
 
