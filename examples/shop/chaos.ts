@@ -38,7 +38,7 @@ try {
     if (wave % 20 === 0) say(`${wave * ORDERS_A_WAVE} orders, ${killer.kills} kills, ${seconds()} s`);
   }
   await killer.everyoneIsBack();
-  await customers.everyoneIsAnswered();
+  const complaints = await customers.complaints();
   const settling = performance.now();
   await until(
     "every saga has ended",
@@ -47,7 +47,7 @@ try {
   ).catch(() => undefined);
   const settledS = ((performance.now() - settling) / 1000).toFixed(1);
   const found = await Promise.all(soundness.map((check) => check(shop, customers.accepted, products)));
-  faults = [...customers.complaints, ...found.flat()];
+  faults = [...complaints, ...found.flat()];
   const state = (number: number) => shop.count("orders", "orders", `"state" = ${number}`);
   say(`${await state(2)} confirmed, ${await state(3)} cancelled, the last ${settledS} s after the last answer`);
   const reasons = await shop.query<{ reason: string; count: number }>(
@@ -63,7 +63,8 @@ for (const fault of faults) say(`WRONG: ${fault}`);
 say(
   faults.length === 0 ? `sound, after ${seconds()} s` : `${faults.length} faults: --seed ${seed} draws the same again`,
 );
-process.exitCode = faults.length === 0 ? 0 : 1;
+// Whoever still asks does not keep it.
+process.exit(faults.length === 0 ? 0 : 1);
 
 function seconds(): string {
   return ((performance.now() - begun) / 1000).toFixed(0);

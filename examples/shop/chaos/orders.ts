@@ -10,6 +10,10 @@ export const products = [
   { id: "chaos-rarity", priceCents: 33 },
 ] as const;
 const PLENTY = 1_000_000;
+/** How long somebody asks while everything is being killed. */
+const ENDLESS_S = 3600;
+/** And how long once it is not. */
+const PATIENCE_S = 60;
 
 /** How many of a product there are before anybody orders. */
 export function stocked(product: string, orders: number): number {
@@ -20,9 +24,9 @@ export function stocked(product: string, orders: number): number {
 export class Customers {
   /** The ids of the orders that were accepted. */
   readonly accepted: string[] = [];
-  /** What they have asked for in vain. */
-  readonly complaints: string[] = [];
   readonly #cancelling: Promise<void>[] = [];
+  /** The orders that somebody has asked to cancel, and knows no more. */
+  readonly #unanswered = new Set<string>();
   #asked = 0;
 
   constructor(
@@ -51,9 +55,10 @@ export class Customers {
     );
   }
 
-  /** Waits until all that was asked for is answered. */
-  async everyoneIsAnswered(): Promise<void> {
-    await Promise.all(this.#cancelling);
+  /** What they still wait for a while after nobody is killed any more. */
+  async complaints(): Promise<string[]> {
+    await Promise.race([Promise.all(this.#cancelling), sleep(PATIENCE_S * 1000)]);
+    return [...this.#unanswered].map((id) => `nobody has answered that order ${id} is cancelled`);
   }
 
   #draw() {
@@ -68,9 +73,9 @@ export class Customers {
 
   async #cancel(id: string, inMs: number): Promise<void> {
     await sleep(inMs);
-    await this.#ask(`/v1/orders/${id}:cancel`, {}).catch((error: Error) => {
-      this.complaints.push(`order ${id} was not cancelled: ${error.message}`);
-    });
+    this.#unanswered.add(id);
+    await this.#ask(`/v1/orders/${id}:cancel`, {});
+    this.#unanswered.delete(id);
   }
 
   /** Asks until there is an answer, as a client does whose requests carry keys. */
@@ -95,7 +100,7 @@ export class Customers {
           return false;
         }
       },
-      120,
+      ENDLESS_S,
     );
     return answer as { id: string };
   }

@@ -76,7 +76,7 @@ export const placeOrderSaga: SagaSpec = {
         orderId: request.orderId,
       }),
       timeoutMs: 2_000,
-      retry: { initialBackoffMs: 100, maxBackoffMs: 10_000 },
+      retry: { initialBackoffMs: 100, maxBackoffMs: 2_000 },
     },
     {
       name: "capture",
@@ -90,7 +90,7 @@ export const placeOrderSaga: SagaSpec = {
         orderId: request.orderId,
       }),
       timeoutMs: 2_000,
-      retry: { initialBackoffMs: 100, maxBackoffMs: 10_000 },
+      retry: { initialBackoffMs: 100, maxBackoffMs: 2_000 },
     },
   ],
 };
