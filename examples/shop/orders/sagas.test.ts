@@ -101,7 +101,22 @@ test("an order is shown with what it asked and was answered, and undone by hand"
   expect(await sagas("show", "nobody")).toMatchObject({ code: 1, stderr: expect.stringContaining("no saga nobody") });
 });
 
-test("a saga that cannot be undone is listed as stuck, and goes on at once when it is told to", async () => {
+test("a saga that waits need not wait any longer", async () => {
+  // Nobody here walks sagas of this kind.
+  await execute(
+    urls.orders,
+    `INSERT INTO "scaffold_sagas" ("id", "saga", "state", "input", "steps", "requests", "due_at", "deadline")
+      VALUES ('waits', 'a.v1.S/M', 'running', '\\x', '{a}', '{}', now() + interval '1 hour', now() + interval '2 hours')`,
+  );
+  const due = async () =>
+    (await execute(urls.orders, `SELECT "due_at" <= now() AS "due" FROM "scaffold_sagas" WHERE "id" = 'waits'`)).rows;
+  expect(await due()).toEqual([{ due: false }]);
+  expect((await sagas("retry", "waits")).stdout).toBe("orders: waits goes on\n");
+  expect(await due()).toEqual([{ due: true }]);
+  await execute(urls.orders, `DELETE FROM "scaffold_sagas" WHERE "id" = 'waits'`);
+});
+
+test("a saga that cannot be undone is listed as stuck, and goes on all the same", async () => {
   refunds = false;
   const { id } = await place("declined", false);
   // Nobody waits for ten attempts that are seconds apart.
@@ -118,8 +133,8 @@ test("a saga that cannot be undone is listed as stuck, and goes on at once when 
   expect(stuck.stdout).toMatch(
     /compensating at capture, stuck, \d+ failures, the last: .*the bank is closed, for: payment/,
   );
-  refunds = true;
   expect((await sagas("retry", id)).stdout).toBe(`orders: ${id} goes on\n`);
+  refunds = true;
   await eventually(async () => (await client.getOrder({ id })).state).toBe(OrderState.CANCELLED);
   expect(await sagas("retry", id)).toMatchObject({ code: 1, stderr: expect.stringContaining("has ended") });
 });
