@@ -43,10 +43,14 @@ test("the runtime knows nothing of the generator", () => {
   expect(offending(({ from, to }) => inside(from, "runtime") && inside(to, "generator"))).toEqual([]);
 });
 
-test("the generator takes from the runtime only the vocabulary, and what applies migrations", () => {
+test("the generator takes from the runtime only the vocabulary, and what applies migrations and looks at sagas", () => {
   expect(
     offending(({ from, to }) => inside(from, "generator") && inside(to, "runtime") && !inside(to, "runtime/options")),
-  ).toEqual(["generator/migrate/runner.ts -> runtime/data/migrate"]);
+  ).toEqual([
+    "generator/sagas.ts -> runtime/saga/admin",
+    "generator/sagas.ts -> runtime/saga/admin",
+    "generator/migrate/runner.ts -> runtime/data/migrate",
+  ]);
 });
 
 test("nothing but the command line knows the command line", () => {

@@ -10,46 +10,55 @@ import { entities } from "./rules/entities.js";
 import { events } from "./rules/events.js";
 import { methods } from "./rules/methods.js";
 import { names } from "./rules/names.js";
+import { sagas } from "./rules/sagas.js";
 import { services } from "./rules/services.js";
 import { compile } from "./testing/image.js";
 
 const testdata = fileURLToPath(new URL("./testdata/", import.meta.url));
 const target = { generated: "generated", package: "@acme/generated" };
 
-describe.each(["order", "plain", "columns", "library", "presence", "codec", "parcels", "events"])("%s", (name) => {
-  test("is printed as expected, and twice the same", async () => {
-    const image = await compile(join(testdata, name));
-    const { contract, findings } = buildContract(image);
-    expect(findings).toEqual([]);
-    const files = await plan(contract, withBytes(image), target);
-    for (const { path, content } of files) {
-      await expect(content).toMatchFileSnapshot(join(testdata, name, "expected", path));
-    }
-    const expected = await readdir(join(testdata, name, "expected"), { recursive: true, withFileTypes: true });
-    const there = expected
-      .filter((entry) => entry.isFile())
-      .map((entry) => relative(join(testdata, name, "expected"), join(entry.parentPath, entry.name)));
-    expect(there.sort()).toEqual(files.map(({ path }) => path).sort());
-    expect(await plan(contract, withBytes(image), target)).toEqual(files);
-  });
-});
-
-describe.each(["refuse-entities", "refuse-services", "refuse-methods", "refuse-http", "refuse-names", "refuse-events"])(
+describe.each(["order", "plain", "columns", "library", "presence", "codec", "parcels", "events", "trip"])(
   "%s",
   (name) => {
-    test("is refused, with all that is wrong, where, and the way out", async () => {
-      const { findings } = buildContract(await compile(join(testdata, name)));
-      await expect(findings.map(line).join("")).toMatchFileSnapshot(join(testdata, name, "diagnostics.txt"));
+    test("is printed as expected, and twice the same", async () => {
+      const image = await compile(join(testdata, name));
+      const { contract, findings } = buildContract(image);
+      expect(findings).toEqual([]);
+      const files = await plan(contract, withBytes(image), target);
+      for (const { path, content } of files) {
+        await expect(content).toMatchFileSnapshot(join(testdata, name, "expected", path));
+      }
+      const expected = await readdir(join(testdata, name, "expected"), { recursive: true, withFileTypes: true });
+      const there = expected
+        .filter((entry) => entry.isFile())
+        .map((entry) => relative(join(testdata, name, "expected"), join(entry.parentPath, entry.name)));
+      expect(there.sort()).toEqual(files.map(({ path }) => path).sort());
+      expect(await plan(contract, withBytes(image), target)).toEqual(files);
     });
   },
 );
+
+describe.each([
+  "refuse-entities",
+  "refuse-services",
+  "refuse-methods",
+  "refuse-events",
+  "refuse-sagas",
+  "refuse-http",
+  "refuse-names",
+])("%s", (name) => {
+  test("is refused, with all that is wrong, where, and the way out", async () => {
+    const { findings } = buildContract(await compile(join(testdata, name)));
+    await expect(findings.map(line).join("")).toMatchFileSnapshot(join(testdata, name, "diagnostics.txt"));
+  });
+});
 
 test("every rule is broken by some contract here", async () => {
   const folders = (await readdir(testdata)).filter((name) => name.startsWith("refuse-"));
   const texts = await Promise.all(folders.map((name) => readFile(join(testdata, name, "diagnostics.txt"), "utf8")));
   const broken = new Set(texts.join("").match(/(?<=: )[A-Z_]+(?=: )/g));
   // Migrations are compared with what was there before: generator/migrate tests them.
-  const here = Object.keys({ ...services, ...entities, ...methods, ...events, ...names });
+  const here = Object.keys({ ...services, ...entities, ...methods, ...events, ...sagas, ...names });
   expect([...broken].sort()).toEqual(here.sort());
 });
 

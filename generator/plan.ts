@@ -12,6 +12,7 @@ import { layout } from "./emit/layout.js";
 import { emitPolicy } from "./emit/policy.js";
 import { emitRepository } from "./emit/repository.js";
 import { emitRoutes, hasRoutes } from "./emit/routes.js";
+import { emitSagas, hasSagas } from "./emit/saga.js";
 import { emitSchema } from "./emit/schema.js";
 import { emitService } from "./emit/service.js";
 import { emitSystem } from "./emit/system.js";
@@ -35,6 +36,7 @@ const emitters: readonly {
   { suffix: "_client", applies: ({ services }) => services.length > 0, emit: emitClient },
   { suffix: "_browser", applies: ({ services }) => services.length > 0, emit: emitBrowser },
   { suffix: "_routes", applies: ({ services }) => services.some(hasRoutes), emit: emitRoutes },
+  { suffix: "_saga", applies: hasSagas, emit: emitSagas },
   { suffix: "_schema", applies: ({ entities }) => entities.length > 0, emit: emitSchema },
   { suffix: "_repository", applies: ({ entities }) => entities.length > 0, emit: emitRepository },
   {

@@ -49,6 +49,7 @@ async function placeOrder(): Promise<string> {
     customerId: "demo",
     lines: [{ productId: "notebook-a5", quantity: 1 }],
     paymentMethod: "card",
+    wait: true,
   };
   const response = await fetch(`${address}/v1/orders`, {
     method: "POST",
@@ -57,7 +58,7 @@ async function placeOrder(): Promise<string> {
   });
   const answer = (await response.json()) as { id: string; state: string; message?: string; cancelReason?: string };
   if (answer.state !== "ORDER_STATE_CONFIRMED")
-    throw new Error(answer.message ?? `the order was cancelled: ${answer.cancelReason}`);
+    throw new Error(answer.message ?? `the order is ${answer.state}: ${answer.cancelReason || "still on its way"}`);
   return answer.id;
 }
 

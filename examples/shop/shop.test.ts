@@ -15,7 +15,8 @@ beforeAll(async () => {
 
 afterAll(() => shop?.stop());
 
-const rest = async (method: string, path: string, body?: unknown) => {
+/** @param enough leaves a stream of answers once it has said this */
+const rest = async (method: string, path: string, body?: unknown, enough?: string) => {
   const response = await fetch(`${shop.address}${path}`, {
     method,
     ...(body === undefined
@@ -25,7 +26,12 @@ const rest = async (method: string, path: string, body?: unknown) => {
           body: typeof body === "string" ? body : JSON.stringify(body),
         }),
   });
-  return { status: response.status, headers: response.headers, text: await response.text() };
+  let text = "";
+  for await (const part of response.body?.pipeThrough(new TextDecoderStream()) ?? []) {
+    text += part;
+    if (enough !== undefined && text.includes(enough)) break;
+  }
+  return { status: response.status, headers: response.headers, text };
 };
 
 const json = async (method: string, path: string, body?: unknown) => {
@@ -38,6 +44,7 @@ const orderOf = (productId: string, quantity = 1, paymentMethod = "card") => ({
   customerId: "somebody",
   lines: [{ productId, quantity }],
   paymentMethod,
+  wait: true,
 });
 
 const stockOf = async (productId: string) => (await json("GET", `/v1/stocks/${productId}`)).body;
@@ -358,22 +365,34 @@ describe("kill -9", () => {
     );
   });
 
-  test("of payments: an order answers UNAVAILABLE inside its deadline, and is finished by the next attempt", async () => {
-    const order = orderOf("wool-blanket");
+  test("of payments: an order stays PENDING meanwhile, and is confirmed when payments is back", async () => {
     const victim = (await shop.processes()).find(({ service }) => service === "payments");
     process.kill(victim?.pid as number, "SIGSTOP");
-    const answering = json("POST", "/v1/orders", order);
+    const placed = await json("POST", "/v1/orders", { ...orderOf("wool-blanket"), wait: false });
     process.kill(victim?.pid as number, "SIGKILL");
-    const first = await answering;
-    if (first.status !== 200) expect(first).toMatchObject({ status: 503, body: { code: 14 } });
-    let last = first;
-    await until("the order is placed", async () => {
-      last = await json("POST", "/v1/orders", order);
-      return last.status === 200;
-    });
-    expect(last.body.state).toBe("ORDER_STATE_CONFIRMED");
+    expect(placed).toMatchObject({ status: 200, body: { state: "ORDER_STATE_PENDING" } });
+    const { text } = await rest("GET", `/v1/orders/${placed.body.id}:watch`, undefined, '"ORDER_STATE_CONFIRMED"');
+    expect(text).toContain("ORDER_STATE_PENDING");
     expect((await stockOf("wool-blanket")).reserved).toBe(1);
   });
+});
+
+test("an order that is still being placed can be cancelled", async () => {
+  const victim = (await shop.processes()).find(({ service }) => service === "payments");
+  const before = await stockOf("fountain-pen");
+  process.kill(victim?.pid as number, "SIGSTOP");
+  const { body } = await json("POST", "/v1/orders", { ...orderOf("fountain-pen"), wait: false });
+  await until("the goods are set aside", async () => (await stockOf("fountain-pen")).reserved > before.reserved);
+  const cancelling = json("POST", `/v1/orders/${body.id}:cancel`, {});
+  process.kill(victim?.pid as number, "SIGCONT");
+  let cancelled = await cancelling;
+  await until("the order is cancelled", async () => {
+    if (cancelled.status !== 200) cancelled = await json("POST", `/v1/orders/${body.id}:cancel`, {});
+    return cancelled.status === 200;
+  });
+  expect(cancelled.body).toMatchObject({ state: "ORDER_STATE_CANCELLED" });
+  expect(await stockOf("fountain-pen")).toEqual(before);
+  expect(await shop.count("payments", "payments", `order_id = '${body.id}' and state = 1`)).toBe(0);
 });
 
 test("products are also there by name, for whoever knows only the contract", async () => {

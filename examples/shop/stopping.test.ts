@@ -8,6 +8,7 @@ const order = {
   customerId: "somebody",
   lines: [{ productId: "oak-tray", quantity: 1 }],
   paymentMethod: "card",
+  wait: true,
 };
 
 test("the supervisor is killed, the rest drains by itself, and the next start has all the data", async () => {

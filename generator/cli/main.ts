@@ -13,6 +13,7 @@ import { lint } from "./lint.js";
 import { migrate } from "./migrate.js";
 import { newService } from "./new-service.js";
 import { ps } from "./ps.js";
+import { sagas } from "./sagas.js";
 import { templates } from "./templates.js";
 
 /** The commands, in the order in which a newcomer meets them. Each imports what it needs only when it runs. */
@@ -29,6 +30,7 @@ const commands = [
   dev,
   ps,
   call,
+  sagas,
   build,
 ] as CommandModule[];
 

@@ -1,7 +1,7 @@
 import { type DatabaseStatus, statusOf, verify as verifyOne } from "../migrate/check.js";
 import type { ServiceDatabase } from "../migrate/databases.js";
 import { loadRunner } from "../migrate/runner.js";
-import type { Outcome } from "./migrate.js";
+import type { Outcome } from "./act.js";
 
 /** Applies what each database lacks; one that fails does not keep the others from it. */
 export async function up(databases: readonly ServiceDatabase[]): Promise<Outcome> {

@@ -1,5 +1,6 @@
 import type { Argv, CommandModule } from "yargs";
 import type { DatabaseChoice, ServiceDatabase } from "../migrate/databases.js";
+import { type Outcome, print } from "./act.js";
 import { type Allowable, allowOption } from "./allow.js";
 import { project } from "./project.js";
 import { type ErrorFormat, errorFormatOption } from "./report.js";
@@ -94,20 +95,11 @@ function databaseOptions(argv: Argv): Argv<Options> {
     .option("json", jsonOption);
 }
 
-/** What a command did: a value for programs, lines for people, and whether something is not as it should be. */
-export interface Outcome {
-  readonly result: unknown;
-  readonly lines: readonly string[];
-  readonly code: 0 | 1 | 100;
-}
-
 async function act(
   { service, url, json }: Options,
   run: (databases: readonly ServiceDatabase[], root: string) => Promise<Outcome>,
 ): Promise<void> {
   const settings = await project();
   const { chooseDatabases } = await import("../migrate/databases.js");
-  const { result, lines, code } = await run(await chooseDatabases(settings, { service, url }), settings.root);
-  process.stdout.write(json ? `${JSON.stringify(result)}\n` : lines.map((line) => `${line}\n`).join(""));
-  process.exitCode = code;
+  print(await run(await chooseDatabases(settings, { service, url }), settings.root), json);
 }

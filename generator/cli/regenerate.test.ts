@@ -1,4 +1,4 @@
-import { rmSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { type CliResult, scaffold } from "../testing/cli.js";
@@ -173,3 +173,14 @@ message TagRequest {}
 
 message TagResponse {}
 `;
+
+it("starts a service whose methods start sagas with all that is to be written for them", async () => {
+  const trip = (name: string) => readFileSync(new URL(`../testdata/trip/${name}.proto`, import.meta.url), "utf8");
+  const project = contractProject({
+    "proto/acme/trips/v1/trips.proto": trip("contract"),
+    "proto/acme/hotels/v1/hotels.proto": trip("hotels"),
+  });
+  expect((await scaffold(project.root, ["generate"])).code).toBe(0);
+  expect(project.read("services/trips/trips.ts")).toContain("Step book_room of BookTrip is not written yet");
+  expect(types(project)).toEqual([]);
+});

@@ -13,6 +13,7 @@ import { checkRoutes } from "./http.js";
 
 import { camelCase, takenServiceNames } from "./names.js";
 import { linkReferences } from "./reference.js";
+import { linkSagas } from "./saga.js";
 import { buildService, type Draft, linkCalls, type Owners } from "./service.js";
 import { linkEvents } from "./subscription.js";
 import { checkTypeScript } from "./typescript.js";
@@ -72,6 +73,7 @@ function readServices(
   );
   const byType = new Map(services.filter((service) => service.run).map((service) => [service.desc.typeName, service]));
   for (const service of services) linkCalls(service, registry, byType, findings);
+  for (const service of services) linkSagas(service, registry, findings);
   return services;
 }
 
@@ -161,11 +163,13 @@ function checkNames(services: readonly Service[], findings: Findings): void {
   }
 }
 
-/** What a handler reaches as `service.<name>`: entities, called services, and the runtime's own two. */
+/** What a handler reaches as `service.<name>`: entities, called services, and the runtime's own. */
 function checkResources(service: Service, findings: Findings): void {
   const taken = new Map<string, string>([
     ["transaction", "the function that opens a transaction"],
     ["once", "the function that does something once"],
+    ["undo", "the function that undoes it"],
+    ["sagas", "the sagas that its methods start"],
   ]);
   const tables = new Map<string, string>();
   const claim = (name: string, what: string) => {

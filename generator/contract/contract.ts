@@ -8,7 +8,7 @@ import type {
   DescService,
   ScalarType,
 } from "@bufbuild/protobuf";
-import type { EntityExports, EventExports, ServiceExports } from "./exports.js";
+import type { EntityExports, EventExports, SagaExports, ServiceExports } from "./exports.js";
 
 /** What the protos say, read, resolved and frozen: all that planning needs to know. */
 export interface Contract {
@@ -57,6 +57,8 @@ export interface Method {
   /** How a write is answered that is still to be made. Undefined: never. */
   readonly deferred: Deferred | undefined;
   readonly publishes: readonly Event[];
+  /** What it starts in other services. Undefined: nothing. */
+  readonly saga: Saga | undefined;
   readonly routes: readonly Http[];
 }
 
@@ -64,6 +66,39 @@ export interface Method {
 export interface Deferred {
   readonly field: DescField;
   readonly value: DescEnumValue;
+}
+
+/** Steps in other services that are done as a whole, or undone as a whole. */
+export interface Saga {
+  readonly exports: SagaExports;
+  readonly timeoutMs: number;
+  readonly steps: readonly SagaStep[];
+}
+
+export interface SagaStep {
+  readonly name: string;
+  /** What code calls it: "bookSeat" for book_seat. */
+  readonly localName: string;
+  /** Whose method is called. */
+  readonly service: Service;
+  readonly method: Method;
+  /** The field of the method's request that holds the step's key. */
+  readonly key: DescField;
+  /** The method that undoes it. */
+  readonly compensation: Method;
+  readonly compensationKey: DescField;
+  /** Which fields of the compensation's request are those of the step's. */
+  readonly copied: readonly { readonly from: DescField; readonly to: DescField }[];
+  /** The longest that one attempt may take. Undefined: no bound but the saga's. */
+  readonly timeoutMs: number | undefined;
+  readonly retry: SagaRetry;
+}
+
+export interface SagaRetry {
+  /** Undefined: no bound but the saga's time. */
+  readonly maxAttempts: number | undefined;
+  readonly initialBackoffMs: number;
+  readonly maxBackoffMs: number;
 }
 
 /** A google.api.http binding. */

@@ -1,4 +1,4 @@
-import type { DescFile, DescMessage, DescService } from "@bufbuild/protobuf";
+import type { DescFile, DescMessage, DescMethod, DescService } from "@bufbuild/protobuf";
 import { nestedTypes } from "@bufbuild/protobuf/reflect";
 import { isEntity } from "./entity-option.js";
 import { isEvent } from "./event-option.js";
@@ -17,11 +17,21 @@ export interface ServiceExports {
   readonly consumers: string;
   /** The function that makes the service of its handlers. */
   readonly define: string;
+  /** The sagas that its methods start, as their author defines them. */
+  readonly sagas: string;
   /** The codecs of the messages that it takes, answers and owns. */
   readonly codecs: string;
   readonly client: string;
   /** The function that makes a client; of this name there are two, for services and for pages. */
   readonly connect: string;
+}
+
+/** What generated code calls the parts of a saga. Each is exported by one generated file. */
+export interface SagaExports {
+  /** What its author writes, as a type. */
+  readonly definition: string;
+  /** What its contract says. */
+  readonly spec: string;
 }
 
 /** What generated code calls the parts of an entity. Each is exported by one generated file. */
@@ -51,6 +61,7 @@ export interface CodecExports {
 
 interface FileExports {
   readonly services: ReadonlyMap<DescService, ServiceExports>;
+  readonly sagas: ReadonlyMap<DescMethod, SagaExports>;
   readonly entities: ReadonlyMap<DescMessage, EntityExports>;
   readonly events: ReadonlyMap<DescMessage, EventExports>;
   readonly codecs: ReadonlyMap<DescMessage, CodecExports>;
@@ -60,6 +71,10 @@ const known = new WeakMap<DescFile, FileExports>();
 
 export function serviceExports(service: DescService): ServiceExports {
   return exportsOf(service.file).services.get(service) as ServiceExports;
+}
+
+export function sagaExports(method: DescMethod): SagaExports {
+  return exportsOf(method.parent.file).sagas.get(method) as SagaExports;
 }
 
 export function entityExports(message: DescMessage): EntityExports {
@@ -80,12 +95,15 @@ function exportsOf(file: DescFile): FileExports {
   if (names === undefined) {
     const take = allocator();
     const services = file.services.map((service) => [service, serviceNames(service, take)] as const);
+    const methods = file.services.flatMap((service) => service.methods);
+    const sagas = methods.map((method) => [method, sagaNames(method, take)] as const);
     const messages = [...nestedTypes(file)].filter((desc) => desc.kind === "message");
     const entities = messages.filter(isEntity).map((message) => [message, entityNames(message, take)] as const);
     const events = messages.filter(isEvent).map((message) => [message, eventNames(message, take)] as const);
     const codecs = messages.map((message) => [message, codecNames(message, take)] as const);
     names = {
       services: new Map(services),
+      sagas: new Map(sagas),
       entities: new Map(entities),
       events: new Map(events),
       codecs: new Map(codecs),
@@ -108,10 +126,15 @@ function serviceNames({ name }: DescService, take: Take): ServiceExports {
     events: take("service", `${name}Events`),
     consumers: take("service", `${name}Consumers`),
     define: take("service", lower),
+    sagas: take("saga", `${name}Sagas`),
     codecs: take("codec", `${lower}Codecs`),
     client: take("client", `${name}Client`),
     connect: take("client", `create${name}Client`),
   };
+}
+
+function sagaNames({ name }: DescMethod, take: Take): SagaExports {
+  return { definition: take("saga", `${name}Saga`), spec: take("saga", `${lowerFirst(name)}Saga`) };
 }
 
 function entityNames(message: DescMessage, take: Take): EntityExports {

@@ -157,6 +157,7 @@ function buildMethod(desc: DescMethod, run: boolean, entities: readonly Entity[]
     publishes: [],
     timeoutMs: options.timeoutMs || (desc.methodKind === "unary" ? DEFAULT_TIMEOUT_MS : undefined),
     idempotencyKey: key,
+    saga: undefined,
     routes: buildRoutes(desc, run, findings),
   };
 }

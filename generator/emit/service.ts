@@ -40,12 +40,22 @@ function emitHandler(service: Service, f: GeneratedFile): void {
 }
 
 /** What the runtime will do for a method, in words. */
-function behaviour({ desc, standard, timeoutMs, idempotencyKey, replicas, deferred, publishes }: Method): string[] {
+function behaviour({
+  desc,
+  standard,
+  timeoutMs,
+  idempotencyKey,
+  saga,
+  replicas,
+  deferred,
+  publishes,
+}: Method): string[] {
   return [
     ...(standard === undefined ? [] : ["Standard."]),
     ...(timeoutMs === undefined ? [] : [`Ends after ${duration(timeoutMs)} at the latest.`]),
     ...(idempotencyKey === undefined ? [] : [`What \`once\` does in it happens once for each ${idempotencyKey.name}.`]),
     ...(desc.idempotency === 1 ? ["No side effects."] : []),
+    ...(saga === undefined ? [] : ["Starts a saga, inside of `once`."]),
     ...(replicas ? ["Reads may be answered by a replica."] : []),
     ...(deferred === undefined
       ? []
@@ -177,9 +187,17 @@ function emitDefinition(service: Service, f: GeneratedFile): void {
   f.print("  ", entities, ",");
   const publishes = publishedBy(service);
   const consumes = service.consumes.length > 0;
-  f.print("  ", peers, publishes.length > 0 || consumes ? "," : "");
-  if (publishes.length > 0 || consumes) f.print("  ", publishes.length > 0 ? events : "never", consumes ? "," : "");
-  if (consumes) f.print("  ", consumers);
+  const sagas = service.methods.filter((method) => method.saga !== undefined);
+  const optional: (Printable | undefined)[] = [
+    publishes.length > 0 ? events : undefined,
+    consumes ? consumers : undefined,
+    fromSagas(f, service),
+  ];
+  const last = optional.findLastIndex((type) => type !== undefined);
+  f.print("  ", peers, last < 0 ? "" : ",");
+  for (const [position, type] of optional.slice(0, last + 1).entries()) {
+    f.print("  ", type ?? "never", position < last ? "," : "");
+  }
   f.print(">({");
   f.print("  service: ", f.importSchema(service.desc), ",");
   f.print("  name: ", f.string(service.name), ",");
@@ -200,6 +218,13 @@ function emitDefinition(service: Service, f: GeneratedFile): void {
     fromGenerated(f, callee.exports.connect, callee.file, "_client"),
     " }",
   ]);
+  if (sagas.length > 0) {
+    block(f, "sagas", sagas, ({ desc, saga }) => [
+      desc.localName,
+      ": ",
+      fromGenerated(f, saga?.exports.spec ?? "", service.file, "_saga"),
+    ]);
+  }
   block(f, "standard", standard, (method) => [method.desc.localName, ": ", literal(method.standard)]);
   if (publishes.length > 0) {
     f.print("  publishes: [");
@@ -226,6 +251,13 @@ function subscriptionLiteral(subscription: Subscription, f: GeneratedFile): Prin
     `,\n      concurrency: ${concurrency},\n      batch: ${digits(batch)},\n      timeoutMs: ${digits(timeoutMs)},`,
     `\n      retry: ${retry},\n      deadLetter: "${parks ? "park" : "skip"}",\n    }`,
   ];
+}
+
+/** The type of what its sagas' author writes; undefined if no method starts one. */
+function fromSagas(f: GeneratedFile, { methods, exports, file }: Service): Printable | undefined {
+  return methods.some(({ saga }) => saga !== undefined)
+    ? fromGenerated(f, exports.sagas, file, "_saga", true)
+    : undefined;
 }
 
 function block<T>(f: GeneratedFile, name: string, items: readonly T[], line: (item: T) => Printable[]): void {

@@ -6,6 +6,7 @@ import { methods } from "./methods.js";
 import { migrations } from "./migrations.js";
 import { names } from "./names.js";
 import type { RuleEntries, RuleEntry } from "./rule.js";
+import { sagas } from "./sagas.js";
 import { services } from "./services.js";
 
 /** Every rule of ours by subject; the ids are stable. buf's rules come beside them, from buf. */
@@ -14,13 +15,24 @@ export const subjects = [
   { title: "Entities", rules: entities },
   { title: "Methods", rules: methods },
   { title: "Events", rules: events },
+  { title: "Sagas", rules: sagas },
   { title: "Names", rules: names },
   { title: "Migrations", rules: migrations },
   { title: "Files", rules: files },
   { title: "Ignoring", rules: ignores },
 ] as const satisfies readonly { title: string; rules: RuleEntries }[];
 
-const all = { ...services, ...entities, ...methods, ...events, ...names, ...migrations, ...files, ...ignores };
+const all = {
+  ...services,
+  ...entities,
+  ...methods,
+  ...events,
+  ...sagas,
+  ...names,
+  ...migrations,
+  ...files,
+  ...ignores,
+};
 
 /** Every rule of ours by its id. */
 export const catalogue: RuleEntries = all;

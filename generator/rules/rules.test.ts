@@ -36,6 +36,27 @@ const prelude = [
   "google/protobuf/field_mask",
   "scaffold/v1/options",
 ];
+/** A service that the examples of sagas call; it stands in a package of its own. */
+const stock = `syntax = "proto3"; package stock.v1; import "scaffold/v1/options.proto";
+service StockService {
+  option (scaffold.v1.service) = {};
+  rpc ReserveStock(ReserveStockRequest) returns (StockResponse) {
+    option (scaffold.v1.method) = {idempotency_key: "request_id"};
+  }
+  rpc ReleaseStock(ReleaseStockRequest) returns (StockResponse) {
+    option (scaffold.v1.method) = {idempotency_key: "request_id"};
+  }
+  rpc ReturnGoods(ReturnGoodsRequest) returns (StockResponse) {
+    option (scaffold.v1.method) = {idempotency_key: "request_id"};
+  }
+  rpc CountStock(CountStockRequest) returns (StockResponse);
+}
+message ReserveStockRequest { string request_id = 1; string order_id = 2; }
+message ReleaseStockRequest { string request_id = 1; string order_id = 2; }
+message ReturnGoodsRequest { string request_id = 1; string reservation_id = 2; }
+message CountStockRequest {}
+message StockResponse {}
+`;
 const examples = Object.entries(catalogue).filter(([, { language }]) => language === "proto");
 let folder: string;
 let image: FileDescriptorSet;
@@ -49,6 +70,7 @@ beforeAll(async () => {
       await writeFile(join(folder, `${id}.${kind}.proto`), `${head}${text}\n`);
     }
   }
+  await writeFile(join(folder, "stock.proto"), stock);
   image = await compile(folder);
 });
 

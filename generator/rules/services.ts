@@ -50,7 +50,7 @@ service OrderService {
   },
   SERVICE_RESOURCE_TAKEN: {
     holds: "What a handler may use (entities, called services) has one name each.",
-    why: "A handler reaches its entities, the services it calls, transaction and once as service.<name>; one name cannot be two things.",
+    why: "A handler reaches its entities, the services it calls, transaction, once, undo and sagas as service.<name>; one name cannot be two things.",
     language: "proto",
     bad: `service OrderService {
   option (scaffold.v1.service) = {entities: "Order" entities: "Archive.Order"};

@@ -44,6 +44,7 @@ export async function planStarters(
       generated: `${settings.package}/${service.file}`,
       stubs: await stubs(settings.root, service.methods.filter(isByHand)),
       consumers: await consumerStubs(settings.root, service.consumes),
+      sagas: await sagas(settings.root, service.methods),
     };
     const starter = async (path: string, template: string) => {
       return { path, content: await render(settings.root, `service/${template}`, data), owner: "user" } as const;
@@ -117,6 +118,16 @@ async function consumerStubs(root: string, subscriptions: readonly Subscription[
   const texts = subscriptions.map(({ event: { handler, desc } }) =>
     render(root, "service/consumer.ts.hbs", { name: handler, event: desc.name }),
   );
+  return (await Promise.all(texts)).join("\n").trimEnd();
+}
+
+/** The sagas that methods start, to be defined; empty if there are none. */
+async function sagas(root: string, methods: readonly Method[]): Promise<string> {
+  const texts = methods.flatMap(({ desc, saga }) => {
+    if (saga === undefined) return [];
+    const steps = saga.steps.map(({ name, localName }) => ({ name, local: localName }));
+    return [render(root, "service/saga.ts.hbs", { name: desc.localName, rpc: desc.name, steps })];
+  });
   return (await Promise.all(texts)).join("\n").trimEnd();
 }
 

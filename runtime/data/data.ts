@@ -1,4 +1,4 @@
-import type { DescMessage, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
+import type { DescMessage, DescMethodUnary, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import type { CachePolicy } from "../cache/policy.js";
 import type { SharedTier } from "../cache/shared.js";
 import { Outbox } from "../events/outbox.js";
@@ -8,9 +8,9 @@ import { propagated } from "../rpc/client-options.js";
 import type { KeyedContext } from "../rpc/context.js";
 import { CachedRows } from "./cached.js";
 import { openCaches } from "./caches.js";
-import { openDriver } from "./driver.js";
+import { type Database, openDriver } from "./driver.js";
 import type { Entity } from "./entity.js";
-import { answerOnce } from "./once.js";
+import { answerOnce, undoOnce } from "./once.js";
 import { ReplicatedRows } from "./replicated.js";
 import type { Repository } from "./repository.js";
 import { Rows } from "./rows.js";
@@ -51,6 +51,20 @@ export interface Data<
   readonly outbox: Outbox | undefined;
   /** The primary's address. UNAVAILABLE if there is none. */
   primary(): Promise<string>;
+  /**
+   * Undoes what `once` did for another method under the same key, and does that once as well: `body` gets the answer
+   * of then, or undefined if there was none yet. From then on the method is refused with FAILED_PRECONDITION under this key,
+   * so that a request which was late, or lost its way, does not do what has been undone.
+   *
+   * @throws ConnectError INVALID_ARGUMENT without a key
+   */
+  undo<O extends DescMessage, D extends DescMessage>(
+    context: KeyedContext<O>,
+    done: DescMethodUnary<DescMessage, D>,
+    body: (tx: Transaction<Entities, Published>, answer: MessageShape<D> | undefined) => Promise<MessageInitShape<O>>,
+  ): Promise<MessageShape<O>>;
+  /** The primary server, for statements that repositories cannot say. */
+  readonly db: Database;
   /** Ends when the database answers; UNAVAILABLE if it does not. */
   ready(): Promise<void>;
   /** Lets running statements end, then closes all connections. */
@@ -131,7 +145,8 @@ export function openData<Entities = Readonly<Record<string, Repository<DescMessa
         const publish = outbox?.within(db, trace, () => {
           published = true;
         });
-        return body({ ...Object.fromEntries(repositories), db, publish } as Transaction<Entities>);
+        const afterCommit = (then: () => void) => void written.push(then);
+        return body({ ...Object.fromEntries(repositories), db, publish, afterCommit } as Transaction<Entities>);
       },
       (outcome) => {
         for (const apply of outcome === "committed" ? written : suspected) apply();
@@ -145,14 +160,12 @@ export function openData<Entities = Readonly<Record<string, Repository<DescMessa
     repositories: Object.fromEntries(owned.map(({ name, repository }) => [name, repository])) as Entities,
     entities: Object.fromEntries(owned.map(({ name, entity }) => [name, entity])),
     transaction: run,
-    once: (context, body) =>
-      run((tx) => answerOnce(tx.db, context, () => body(tx)), {
-        // With a key, a repeat finds what a commit that was cut off has left.
-        repeatable: context.idempotencyKey !== undefined,
-        trace: () => propagated(context.requestHeader),
-      }),
+    once: (context, body) => run((tx) => answerOnce(tx.db, context, () => body(tx)), of(context)),
+    undo: (context, done, body) =>
+      run((tx) => undoOnce(tx.db, context, done, (answer) => body(tx, answer)), of(context)),
     outbox,
     primary: () => driver.primary(),
+    db: driver.db,
     ready: () => driver.ready(),
     async close() {
       outbox?.close();
@@ -160,4 +173,9 @@ export function openData<Entities = Readonly<Record<string, Repository<DescMessa
       await driver.close();
     },
   };
+}
+
+/** How a method's transaction is run. With a key, a repeat finds what a commit that was cut off has left. */
+function of({ idempotencyKey, requestHeader }: KeyedContext<DescMessage>): TransactionOptions {
+  return { repeatable: idempotencyKey !== undefined, trace: () => propagated(requestHeader) };
 }

@@ -133,3 +133,68 @@ test("an answer need not be a row", async () => {
   const answer = () => data.once(call("made up"), async () => ({ name: String(Math.random()) }));
   expect(await answer()).toEqual(await answer());
 });
+
+/** The context of a call of a method that undoes CreateProduct. */
+function undoing(requestId: string): KeyedContext<typeof ProductSchema> {
+  return { ...call(requestId), method: InventoryService.method.updateProduct };
+}
+const { createProduct } = InventoryService.method;
+
+test("what was done is undone once, and cannot be done again", async () => {
+  const made = await data.once(call("undone"), (tx) => tx.products.create({ name: "Pen" }));
+  let runs = 0;
+  const undo = () =>
+    data.undo(undoing("undone"), createProduct, (tx, answer) => {
+      runs++;
+      return tx.products.delete(answer?.id ?? "");
+    });
+  const answers = await Promise.all(Array.from({ length: 10 }, undo));
+  expect(runs).toBe(1);
+  for (const answer of answers) expect(answer).toMatchObject({ id: made.id });
+  await expect(data.repositories.products.get(made.id)).rejects.toMatchObject({ code: Code.NotFound });
+  const again = data.once(call("undone"), (tx) => tx.products.create({ name: "Pen" }));
+  await expect(again).rejects.toMatchObject({ code: Code.FailedPrecondition });
+});
+
+test("what is undone before it was done is refused when it comes", async () => {
+  const before = await products();
+  const undo = () => data.undo(undoing("early"), createProduct, async (_, answer) => ({ name: `${answer?.id}` }));
+  expect((await undo()).name).toBe("undefined");
+  const late = data.once(call("early", { name: "Pen" }), (tx) => tx.products.create({ name: "Pen" }));
+  await expect(late).rejects.toMatchObject({
+    code: Code.FailedPrecondition,
+    rawMessage: expect.stringContaining('"early" was undone'),
+  });
+  expect((await undo()).name).toBe("undefined");
+  expect(await products()).toBe(before);
+});
+
+test("whoever undoes what is being done waits for its end", async () => {
+  let begun!: () => void;
+  const running = new Promise<void>((resolve) => {
+    begun = resolve;
+  });
+  let release!: () => void;
+  const held = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const doing = data.once(call("meets"), async (tx) => {
+    begun();
+    await held;
+    return tx.products.create({ name: "Pen" });
+  });
+  await running;
+  const undone = data.undo(undoing("meets"), createProduct, async (_, answer) => ({ name: answer?.name }));
+  release();
+  expect([(await doing).name, (await undone).name]).toEqual(["Pen", "Pen"]);
+});
+
+test("an undo that fails has undone nothing", async () => {
+  await data.once(call("stays"), (tx) => tx.products.create({ name: "Pen" }));
+  const failing = data.undo(undoing("stays"), createProduct, () => Promise.reject(new Error("no")));
+  await expect(failing).rejects.toThrow("no");
+  const again = await data.once(call("stays"), (tx) => tx.products.create({ name: "Pen" }));
+  expect(again.name).toBe("Pen");
+  const keyless = data.undo(undoing(""), createProduct, async () => ({}));
+  await expect(keyless).rejects.toMatchObject({ code: Code.InvalidArgument });
+});

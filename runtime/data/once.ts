@@ -1,5 +1,12 @@
 import { createHash } from "node:crypto";
-import { create, type DescMessage, type MessageInitShape, type MessageShape } from "@bufbuild/protobuf";
+import {
+  create,
+  type DescMessage,
+  type DescMethod,
+  type DescMethodUnary,
+  type MessageInitShape,
+  type MessageShape,
+} from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { and, eq, sql } from "drizzle-orm";
 import { codecOf } from "../codec/known.js";
@@ -13,7 +20,7 @@ import { requests } from "./tables.js";
  * The claim on the key, what the body writes and the answer are one transaction: whoever comes second, even while the
  * first is at work, waits for its end; if it fails, nothing of it is left, and the second one runs.
  *
- * @throws ConnectError INVALID_ARGUMENT if the key came with another request before
+ * @throws ConnectError INVALID_ARGUMENT if the key came with another request before; FAILED_PRECONDITION if it was undone
  */
 export async function answerOnce<O extends DescMessage>(
   tx: DatabaseTransaction,
@@ -25,7 +32,7 @@ export async function answerOnce<O extends DescMessage>(
   const key = context.idempotencyKey;
   if (key === undefined) return create(output, await body());
   await waitNoLongerThan(context.timeoutMs(), tx);
-  const method = `${context.method.parent.typeName}/${context.method.name}`;
+  const method = pathOf(context.method);
   const fingerprint = new Uint8Array(createHash("sha256").update(context.fingerprint).digest());
   const claimed = await tx.insert(requests).values({ method, key, fingerprint }).onConflictDoNothing();
   const mine = and(eq(requests.method, method), eq(requests.key, key));
@@ -39,6 +46,40 @@ export async function answerOnce<O extends DescMessage>(
     .set({ answer: codecOf(output).toBytes(answer) })
     .where(mine);
   return answer;
+}
+
+/**
+ * Undoes what `answerOnce` did for the method `done` under the context's key, and does that once as well. Whoever is
+ * doing it at the time is waited for. Under this key the method is refused from then on, done before or not.
+ *
+ * @param body undoes what was answered; `undefined`: nothing was done, and nothing will be
+ * @throws ConnectError INVALID_ARGUMENT without a key
+ */
+export async function undoOnce<O extends DescMessage, D extends DescMessage>(
+  tx: DatabaseTransaction,
+  context: KeyedContext<O>,
+  done: DescMethodUnary<DescMessage, D>,
+  body: (answer: MessageShape<D> | undefined) => Promise<MessageInitShape<O>>,
+): Promise<MessageShape<O>> {
+  const { idempotencyKey: key } = context;
+  if (key === undefined) {
+    throw new ConnectError(`${done.name} is undone by its key: send that`, Code.InvalidArgument);
+  }
+  return answerOnce(tx, context, async () => {
+    const undoneAt = sql`now()`;
+    const method = pathOf(done);
+    // A tombstone of a request that nobody has seen: no request has an empty fingerprint.
+    const tombstone = { method, key, fingerprint: new Uint8Array(), undoneAt };
+    const claimed = await tx.insert(requests).values(tombstone).onConflictDoNothing();
+    if (claimed.rowCount !== 0) return body(undefined);
+    const mine = and(eq(requests.method, method), eq(requests.key, key));
+    const [row] = await tx.update(requests).set({ undoneAt }).where(mine).returning();
+    return body(row?.answer == null ? undefined : codecOf(done.output).decode(row.answer));
+  });
+}
+
+function pathOf({ parent, name }: DescMethod): string {
+  return `${parent.typeName}/${name}`;
 }
 
 /** Bounds each wait for a lock, and so for whoever handles the same request: nobody waits on when the caller is gone. */
@@ -55,6 +96,12 @@ function recordedAnswer(
   fingerprint: Uint8Array,
 ): Uint8Array {
   if (row === undefined) throw new ConnectError("the same request was in the way: try again", Code.Aborted);
+  if (row.undoneAt !== null) {
+    throw new ConnectError(
+      `what has the key ${JSON.stringify(key)} was undone: send a new key`,
+      Code.FailedPrecondition,
+    );
+  }
   if (Buffer.compare(row.fingerprint, fingerprint) !== 0) {
     throw new ConnectError(
       `the key ${JSON.stringify(key)} came with another request before: send the same request again, or a new key`,

@@ -1,5 +1,6 @@
 import { pgTable, primaryKey, text, timestamp } from "drizzle-orm/pg-core";
 import { eventTables } from "../events/tables.js";
+import { sagaTables } from "../saga/tables.js";
 import { bytes } from "./columns.js";
 
 /** Requests that were handled once, and what they were answered: see `once`. */
@@ -14,6 +15,8 @@ export const requests = pgTable(
     /** The answer, binary. NULL only inside the transaction that is working on it. */
     answer: bytes("answer"),
     createdAt: timestamp("created_at", { withTimezone: true }).notNull().defaultNow(),
+    /** When it was undone, or forbidden before it was ever made: see `undo`. */
+    undoneAt: timestamp("undone_at", { withTimezone: true }),
   },
   (table) => [primaryKey({ columns: [table.method, table.key] })],
 );
@@ -34,6 +37,7 @@ CREATE TABLE IF NOT EXISTS "scaffold_requests" (
   "created_at" timestamptz NOT NULL DEFAULT now(),
   PRIMARY KEY ("method", "key")
 );
+ALTER TABLE "scaffold_requests" ADD COLUMN IF NOT EXISTS "undone_at" timestamptz;
 CREATE TABLE IF NOT EXISTS "scaffold_invalidations" (
   "id" bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   "table" text NOT NULL,
@@ -44,4 +48,6 @@ CREATE OR REPLACE FUNCTION "scaffold_invalidate"("channel" text, "payload" text,
 RETURNS bigint LANGUAGE sql VOLATILE AS $$
   SELECT pg_notify("channel", "payload");
   INSERT INTO "scaffold_invalidations" ("table", "key") VALUES ("of_table", "of_key") RETURNING "id";
-$$;${eventTables}`;
+$$;
+${eventTables}
+${sagaTables}`;

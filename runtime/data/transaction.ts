@@ -23,6 +23,8 @@ export type Transaction<Entities, Published extends DescMessage = never> = {
    * @throws ConnectError RESOURCE_EXHAUSTED if it is larger than brokers take
    */
   publish<D extends Published>(event: EventType<D>, message: MessageInitShape<D>): Promise<void>;
+  /** Has something done once this has committed. If the connection broke meanwhile and nobody knows, it is not done. */
+  afterCommit(run: () => void): void;
 };
 
 /**

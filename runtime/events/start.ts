@@ -5,6 +5,7 @@ import type { Logger } from "../observe/log.js";
 import type { Metrics } from "../observe/metrics.js";
 import { resourcesOf } from "../rpc/assemble.js";
 import type { ServiceDefinition } from "../rpc/service.js";
+import type { Sagas } from "../saga/engine.js";
 import type { Broker, BrokerSubscription, Topic } from "./broker.js";
 import { Consumer } from "./consumer.js";
 import type { ConsumerHandler } from "./delivery.js";
@@ -17,6 +18,8 @@ export interface EventsOptions {
   readonly broker: Broker | undefined;
   /** Clients of the services that it calls, by the names that its handlers use. */
   readonly peers: Readonly<Record<string, unknown>>;
+  /** Its sagas, which its handlers may start. Default: none. */
+  readonly sagas?: Sagas | undefined;
   readonly log: Logger;
   readonly metrics: Metrics;
   /** What of subscriptions is otherwise than the contract says, by the names of their handlers. */

@@ -41,6 +41,10 @@ export class Metrics {
     buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60, 600],
     registers: [this.#registry],
   });
+  readonly #sagas = this.#gauge("scaffold_sagas", "Sagas in the database that have not ended, by state.", ["state"]);
+  readonly #stuck = this.#gauge("scaffold_sagas_stuck", "Sagas in the database that have failed to go on many times.");
+  readonly #started = this.#counter("scaffold_sagas_started_total", "Sagas that were started.");
+  readonly #ended = this.#counter("scaffold_sagas_ended_total", "Sagas that have ended, by how.", ["outcome"]);
 
   /** @param service the service's short name, on every series */
   constructor(service: string) {
@@ -112,6 +116,20 @@ export class Metrics {
 
   outboxDepth(events: number): void {
     this.#outbox.set(events);
+  }
+
+  sagas({ running, compensating, stuck }: { running: number; compensating: number; stuck: number }): void {
+    this.#sagas.set({ state: "running" }, running);
+    this.#sagas.set({ state: "compensating" }, compensating);
+    this.#stuck.set(stuck);
+  }
+
+  sagaStarted(): void {
+    this.#started.inc();
+  }
+
+  sagaEnded(outcome: "completed" | "compensated"): void {
+    this.#ended.inc({ outcome });
   }
 
   /** Prometheus' text format (https://prometheus.io/docs/instrumenting/exposition_formats/). */

@@ -4,6 +4,7 @@ import { standardHandlers } from "../data/standard.js";
 import type { Deferral } from "../journal/deferral.js";
 import type { Logger } from "../observe/log.js";
 import type { Metrics } from "../observe/metrics.js";
+import type { Sagas } from "../saga/engine.js";
 import { handlerRoutes } from "./handle.js";
 import type { ServiceDefinition } from "./service.js";
 
@@ -15,6 +16,8 @@ export interface Parts {
   readonly peers: Readonly<Record<string, unknown>>;
   readonly log: Logger;
   readonly metrics: Metrics;
+  /** What runs the sagas that its methods start; undefined: they start none. */
+  readonly sagas?: Sagas;
   /** Where writes are taken down that meet an outage of the database; undefined: they fail. */
   readonly deferral?: Deferral;
   /** Aborted when the process begins to drain: streams end then. */
@@ -31,6 +34,7 @@ export function assemble(definition: ServiceDefinition, parts: Parts): (router: 
 }
 
 /** What the handlers of a service may use. */
-export function resourcesOf({ data, peers }: Pick<Parts, "data" | "peers">): object {
-  return { ...data?.repositories, ...peers, transaction: data?.transaction, once: data?.once };
+export function resourcesOf({ data, peers, sagas }: Pick<Parts, "data" | "peers" | "sagas">): object {
+  const { transaction, once, undo } = data ?? {};
+  return { ...data?.repositories, ...peers, transaction, once, undo, sagas: sagas?.handles ?? {} };
 }

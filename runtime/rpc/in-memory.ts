@@ -9,6 +9,7 @@ import { startEvents } from "../events/start.js";
 import { openDeferral } from "../journal/deferral.js";
 import { createLogger } from "../observe/log.js";
 import { Metrics } from "../observe/metrics.js";
+import { openSagas } from "../saga/engine.js";
 import { assemble } from "./assemble.js";
 import type { ServiceDefinition } from "./service.js";
 
@@ -26,6 +27,8 @@ export interface InMemoryOptions {
   readonly peers?: Readonly<Record<string, unknown>>;
   /** The broker that it publishes to and consumes from. Default: none; see `deliver`. */
   readonly brokerUrl?: string;
+  /** After how long another instance goes on with the sagas of this one, in milliseconds. Default 3000. */
+  readonly sagaLeaseMs?: number;
 }
 
 /** A service without a port. */
@@ -60,10 +63,16 @@ export async function inMemory(definition: ServiceDefinition, options: InMemoryO
   const draining = new AbortController();
   const { directory, maxBytes = 2 ** 26 } = options.journal ?? {};
   const deferral = directory === undefined ? undefined : await openDeferral(directory, maxBytes, log, metrics);
-  const routes = assemble(definition, { data, peers, log, metrics, deferral, draining: draining.signal });
+  const { sagas: specs } = definition.spec;
+  const sagas =
+    specs && data
+      ? openSagas(specs, definition.sagas, { data, peers, log, metrics, leaseMs: options.sagaLeaseMs })
+      : undefined;
+  const routes = assemble(definition, { data, peers, log, metrics, sagas, deferral, draining: draining.signal });
   deferral?.start();
   const broker = brokerUrl === undefined ? undefined : await openBroker(brokerUrl, { service: name, log });
-  const events = data && startEvents(definition, { data, broker, peers, log, metrics });
+  const events = data && startEvents(definition, { data, broker, peers, sagas, log, metrics });
+  sagas?.start();
   return {
     metrics,
     transport: createRouterTransport(routes),
@@ -74,6 +83,7 @@ export async function inMemory(definition: ServiceDefinition, options: InMemoryO
     async close() {
       draining.abort();
       await events?.stopConsuming();
+      await sagas?.close();
       await deferral?.close();
       await events?.close();
       await data?.close();

@@ -13,6 +13,7 @@ import { createLogger, type Logger, type LogLevel, logLevels } from "../observe/
 import { Metrics } from "../observe/metrics.js";
 import { withMetrics } from "../observe/metrics-endpoint.js";
 import { Health as HealthService } from "../options/grpc/health/v1/health_pb.js";
+import { openSagas } from "../saga/engine.js";
 import { addressVariable } from "../system.js";
 import { answer } from "./answer.js";
 import { assemble } from "./assemble.js";
@@ -71,6 +72,7 @@ export interface ServeOptions {
  *     TLS_CLIENT_CA_FILE  who vouches for callers (PEM), who must show a certificate then
  *     TLS_CA_FILE       who vouches for the services that it calls (PEM); default: those whom Node.js knows
  *     MIGRATE           on: apply missing migrations at start; default off
+ *     SAGA_LEASE_MS     after how long another instance goes on with the sagas of one that died, in milliseconds; default 3000
  *     RPC_TRANSPORT     what carries gRPC: own, or node for connect-node over node:http2; default own
  *     LOG_LEVEL         trace, debug, info, warn, error, fatal or silent; default info
  *     DRAIN_TIMEOUT_MS  how long calls in flight may take at the end, in milliseconds; default 10000
@@ -98,6 +100,8 @@ interface Environment {
   readonly cache: string | undefined;
   readonly broker: string | undefined;
   readonly migrate: boolean;
+  /** How long a saga belongs to an instance that does not say again that it does. */
+  readonly sagaLeaseMs: number;
   readonly transport: RpcTransport;
   /** Undefined: without. */
   readonly tls: TlsOptions | undefined;
@@ -123,6 +127,7 @@ function readServiceEnvironment({ spec }: ServiceDefinition): Environment {
     BROKER_URL: hasEvents ? brokerUrl() : optional(brokerUrl()),
     CACHE_URL: optional(redisUrl()),
     MIGRATE: flag(false),
+    SAGA_LEASE_MS: milliseconds(3000),
     RPC_TRANSPORT: rpcTransportVariable,
     ...tlsVariables(),
     LOG_LEVEL: oneOf(logLevels, "info"),
@@ -138,6 +143,7 @@ function readServiceEnvironment({ spec }: ServiceDefinition): Environment {
     cache: read.CACHE_URL,
     broker: hasEvents ? read.BROKER_URL : undefined,
     migrate: read.MIGRATE,
+    sagaLeaseMs: read.SAGA_LEASE_MS,
     transport: read.RPC_TRANSPORT,
     tls: serverTls(read),
     level: read.LOG_LEVEL,
@@ -172,10 +178,14 @@ async function start(
   );
   const broker =
     environment.broker === undefined ? undefined : await openBroker(environment.broker, { service: spec.name, log });
+  const sagas =
+    spec.sagas && data
+      ? openSagas(spec.sagas, definition.sagas, { data, peers, log, metrics, leaseMs: environment.sagaLeaseMs })
+      : undefined;
   const draining = new AbortController();
   const expired = new AbortController();
   const health = new Health();
-  const service = assemble(definition, { data, peers, log, metrics, deferral, draining: draining.signal });
+  const service = assemble(definition, { data, peers, log, metrics, sagas, deferral, draining: draining.signal });
   const handlers = answer({
     routes(router) {
       service(router);
@@ -197,13 +207,17 @@ async function start(
   });
   health.set(spec.service.typeName, "SERVING");
   deferral?.start();
+  sagas?.start();
   const events =
     data === undefined || broker === undefined
       ? undefined
-      : startEvents(definition, { data, broker, peers, log, metrics, overrides: options.consume });
+      : startEvents(definition, { data, broker, peers, sagas, log, metrics, overrides: options.consume });
   log.info({ host: listener.host, port: listener.port }, "listening");
   return {
-    /** First no new calls and events, then those in flight, then what they have published; the database last, for all need it. */
+    /**
+     * First no new calls and events, then those in flight and the steps of sagas, then what they have published; the
+     * database last, for all need it.
+     */
     async stop() {
       health.shutdown();
       draining.abort();
@@ -211,8 +225,10 @@ async function start(
         () => expired.abort(new ConnectError("the server is shutting down", Code.Unavailable)),
         Math.max(0, environment.drainTimeoutMs - LAST_WORDS_MS),
       );
+      const end = performance.now() + environment.drainTimeoutMs;
       await Promise.all([listener.drain(environment.drainTimeoutMs), events?.stopConsuming()]);
       clearTimeout(late);
+      await sagas?.close(Math.max(0, end - performance.now()));
       await deferral?.close();
       await events?.close();
       await data?.close();

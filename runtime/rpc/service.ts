@@ -7,6 +7,7 @@ import type { Data } from "../data/data.js";
 import type { Entity } from "../data/entity.js";
 import type { StandardMethod } from "../data/standard.js";
 import type { EventType, SubscriptionSpec } from "../events/event.js";
+import type { SagaDefinition, SagaHandles, SagaSpec } from "../saga/saga.js";
 import type { ClientOptions } from "./client.js";
 
 /** An entity of a service, and how its rows are cached; without a policy they are not. */
@@ -27,6 +28,8 @@ export interface ServiceSpec {
   readonly entities: Readonly<Record<string, OwnedEntity>>;
   /** How clients of the services that it calls are made, by the names that its handlers use. */
   readonly peers: Readonly<Record<string, Peer>>;
+  /** The sagas that its methods start, by method. Absent: none. */
+  readonly sagas?: Readonly<Record<string, SagaSpec>>;
   /** The methods that need no handwritten code. */
   readonly standard: Readonly<Record<string, StandardMethod>>;
   /** What it publishes, and the groups that are known to consume that. Default: nothing. */
@@ -54,12 +57,14 @@ export interface ServiceDefinition {
   implement(service: object, standard: object): object;
   /** What it does with the events that it consumes, over what it may use. */
   consume?(service: object): object;
+  /** What its author says of the sagas that its methods start, by method. */
+  readonly sagas: Readonly<Record<string, SagaDefinition>>;
 }
 
-/** Everything that handlers of one service may use: its entities, the services that it calls, its transactions. */
-export type Resources<Entities, Peers, Published extends DescMessage = never> = Entities &
+/** Everything that handlers of one service may use: its entities, the services that it calls, its transactions, its sagas. */
+export type Resources<Entities, Peers, Published extends DescMessage = never, Sagas = object> = Entities &
   Peers &
-  Pick<Data<Entities, Published>, "transaction" | "once">;
+  Pick<Data<Entities, Published>, "transaction" | "once" | "undo"> & { readonly sagas: SagaHandles<Sagas> };
 
 /** What a user writes: every method but the standard ones, and any of those to replace it. */
 export type Handlers<Handler, Standard extends keyof Handler> = Omit<Handler, Standard> &
@@ -79,6 +84,8 @@ type Consume<Service, Consumers> = [Consumers] extends [never] ? [] : [consume: 
  *       (service, standard) => ({ … }),
  *       (service) => ({ async orderPlaced(delivery, { tx }) { … } }),
  *     );
+ *
+ * A service whose methods start sagas is given what these do at the end: `orderService(…, { placeOrder })`.
  */
 export function defineService<
   Handler extends object,
@@ -87,15 +94,18 @@ export function defineService<
   Peers,
   Published extends DescMessage = never,
   Consumers extends object = never,
+  Sagas = object,
 >(spec: ServiceSpec) {
   know(spec.codecs);
-  type Service = Resources<Entities, Peers, Published>;
+  type Service = Resources<Entities, Peers, Published, Sagas>;
   return (
     implement: (service: Service, standard: Pick<Handler, Standard>) => Handlers<Handler, Standard>,
-    ...[consume]: Consume<Service, Consumers>
+    ...parts: [...Consume<Service, Consumers>, ...(keyof Sagas extends never ? [] : [sagas: Sagas])]
   ): ServiceDefinition => ({
     spec,
     implement: implement as ServiceDefinition["implement"],
-    consume: consume as ServiceDefinition["consume"],
+    // The one is a function, the other is not.
+    consume: parts.find((part) => typeof part === "function") as ServiceDefinition["consume"],
+    sagas: (parts.find((part) => typeof part === "object") ?? {}) as ServiceDefinition["sagas"],
   });
 }

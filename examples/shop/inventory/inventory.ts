@@ -1,5 +1,5 @@
 import type { StockLine } from "@shop/generated/shop/inventory/v1/inventory_pb.js";
-import { ReservationState } from "@shop/generated/shop/inventory/v1/inventory_pb.js";
+import { InventoryService, ReservationState } from "@shop/generated/shop/inventory/v1/inventory_pb.js";
 import { inventoryService } from "@shop/generated/shop/inventory/v1/inventory_service.js";
 
 export const inventory = inventoryService((service) => ({
@@ -35,9 +35,10 @@ export const inventory = inventoryService((service) => ({
     });
   },
 
-  releaseStock({ id }, context) {
-    return service.once(context, async (tx) => {
-      const reservation = await tx.reservations.lock(id);
+  releaseStock({ orderId }, context) {
+    return service.undo(context, InventoryService.method.reserveStock, async (tx, reservation) => {
+      // Nothing was set aside, and nothing will be.
+      if (reservation === undefined) return { orderId, state: ReservationState.RELEASED };
       if (reservation.state !== ReservationState.RESERVED) return reservation;
       for (const { productId, quantity } of reservation.lines) {
         const stock = await tx.stocks.lock(productId);
@@ -46,7 +47,7 @@ export const inventory = inventoryService((service) => ({
           reserved: stock.reserved - quantity,
         });
       }
-      return tx.reservations.update(id, { state: ReservationState.RELEASED });
+      return tx.reservations.update(reservation.id, { state: ReservationState.RELEASED });
     });
   },
 }));

@@ -1,3 +1,4 @@
+import { Code } from "@connectrpc/connect";
 import { inMemory } from "@protoscaffold/runtime/rpc/in-memory";
 import { createPaymentServiceClient } from "@shop/generated/shop/payments/v1/payments_client.js";
 import { PaymentState } from "@shop/generated/shop/payments/v1/payments_pb.js";
@@ -22,15 +23,25 @@ test("money moves once, however often it is asked for", async () => {
   expect(payment).toMatchObject({ orderId: "o", amountCents: 100n, state: PaymentState.CAPTURED });
   expect(await client.capturePayment(capture)).toEqual(payment);
 
-  const refunded = await client.refundPayment({ requestId: "2", id: payment.id });
-  expect(refunded.state).toBe(PaymentState.REFUNDED);
-  expect(await client.refundPayment({ requestId: "3", id: payment.id })).toEqual(refunded);
+  const refunded = await client.refundPayment({ requestId: "1", orderId: "o" });
+  expect(refunded).toMatchObject({ id: payment.id, state: PaymentState.REFUNDED });
+  expect(await client.refundPayment({ requestId: "1", orderId: "o" })).toEqual(refunded);
   expect((await client.getPayment({ id: payment.id })).state).toBe(PaymentState.REFUNDED);
+  await expect(client.capturePayment(capture)).rejects.toMatchObject({ code: Code.FailedPrecondition });
+});
+
+test("a refund that comes first keeps the money with the customer", async () => {
+  const client = createPaymentServiceClient({ transport: service.transport });
+  const refunded = await client.refundPayment({ requestId: "late", orderId: "o" });
+  expect(refunded).toMatchObject({ id: "", state: PaymentState.REFUNDED });
+  const late = client.capturePayment({ ...capture, requestId: "late" });
+  await expect(late).rejects.toMatchObject({ code: Code.FailedPrecondition });
+  expect(await client.refundPayment({ requestId: "late", orderId: "o" })).toEqual(refunded);
 });
 
 test("a declined payment is an answer, and is never refunded", async () => {
   const client = createPaymentServiceClient({ transport: service.transport });
   const payment = await client.capturePayment({ ...capture, requestId: "4", paymentMethod: "declined" });
   expect(payment.state).toBe(PaymentState.DECLINED);
-  expect((await client.refundPayment({ requestId: "5", id: payment.id })).state).toBe(PaymentState.DECLINED);
+  expect((await client.refundPayment({ requestId: "4", orderId: "o" })).state).toBe(PaymentState.DECLINED);
 });

@@ -1,5 +1,5 @@
 import { paymentCaptured } from "@shop/generated/shop/payments/v1/payments_events.js";
-import { PaymentState } from "@shop/generated/shop/payments/v1/payments_pb.js";
+import { PaymentService, PaymentState } from "@shop/generated/shop/payments/v1/payments_pb.js";
 import { paymentService } from "@shop/generated/shop/payments/v1/payments_service.js";
 
 export const payments = paymentService((service) => ({
@@ -14,12 +14,12 @@ export const payments = paymentService((service) => ({
     });
   },
 
-  refundPayment({ id }, context) {
-    return service.once(context, async (tx) => {
-      const payment = await tx.payments.lock(id);
-      return payment.state === PaymentState.CAPTURED
-        ? tx.payments.update(id, { state: PaymentState.REFUNDED })
-        : payment;
+  refundPayment({ orderId }, context) {
+    return service.undo(context, PaymentService.method.capturePayment, async (tx, payment) => {
+      // Nothing was taken, and nothing will be.
+      if (payment === undefined) return { orderId, state: PaymentState.REFUNDED };
+      if (payment.state !== PaymentState.CAPTURED) return payment;
+      return tx.payments.update(payment.id, { state: PaymentState.REFUNDED });
     });
   },
 }));

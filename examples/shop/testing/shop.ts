@@ -22,6 +22,8 @@ export interface Shop {
   output(): string;
   /** What `scaffold ps --json` says. */
   processes(): Promise<Process[]>;
+  /** The rows that a statement finds in a service's database. */
+  query<T>(service: string, sql: string): Promise<T[]>;
   /** How many rows of a table in a service's database satisfy a condition. */
   count(service: string, table: string, where: string): Promise<number>;
   /** Settles once the supervisor has ended. */
@@ -41,7 +43,7 @@ export interface Process {
 export async function startShop(
   options: { state?: string; port?: number; command?: readonly [string, ...string[]] } = {},
 ): Promise<Shop> {
-  const state = options.state ?? (await mkdtemp(join(await stateFolders(), "shop-")));
+  const state = options.state ?? (await stateFolder("shop-"));
   const port = options.port ?? (await freePort());
   const env = { ...process.env, PORT: String(port), SCAFFOLD_STATE: state, NO_COLOR: "1" };
   const [program, ...args] = options.command ?? [process.execPath, scaffold, "dev"];
@@ -64,21 +66,22 @@ export async function startShop(
   const end = new Promise<{ code: number | null; signal: NodeJS.Signals | null }>((resolve) => {
     supervisor.once("exit", (code, signal) => resolve({ code, signal }));
   });
+  async function query<T>(service: string, sql: string): Promise<T[]> {
+    const { postgres } = JSON.parse(await readFile(join(state, "run.json"), "utf8")) as { postgres: { port: number } };
+    const password = (await readFile(join(state, "postgres/password"), "utf8")).trim();
+    const url = `postgres://postgres:${password}@127.0.0.1:${postgres.port}/${service}`;
+    return (await execute(url, sql)).rows as T[];
+  }
   return {
     address,
     state,
     supervisor,
     output: () => lines.join("\n"),
     processes: async () => JSON.parse(await run(["ps", "--json"], env)) as Process[],
-    async count(service, table, where) {
-      const { postgres } = JSON.parse(await readFile(join(state, "run.json"), "utf8")) as {
-        postgres: { port: number };
-      };
-      const password = (await readFile(join(state, "postgres/password"), "utf8")).trim();
-      const url = `postgres://postgres:${password}@127.0.0.1:${postgres.port}/${service}`;
-      const { rows } = await execute(url, `select count(*)::int as count from "${table}" where ${where}`);
-      return (rows[0] as { count: number }).count;
-    },
+    query,
+    count: async (service, table, where) =>
+      (await query<{ count: number }>(service, `select count(*)::int as count from "${table}" where ${where}`))[0]!
+        .count,
     ended: () => end,
     async stop(signal = "SIGINT") {
       supervisor.kill(signal);
@@ -91,11 +94,11 @@ export async function startShop(
   };
 }
 
-/** Inside the project, where programs find their packages; git does not see it. */
-async function stateFolders(): Promise<string> {
+/** A new folder inside the project, where programs find their packages; git does not see it. */
+export async function stateFolder(prefix: string): Promise<string> {
   const folder = join(root, ".scaffold", "tests");
   await mkdir(folder, { recursive: true });
-  return folder;
+  return mkdtemp(join(folder, prefix));
 }
 
 /** Runs a command of the tool, and answers with what it printed; rejects with its errors if it fails. */
@@ -119,10 +122,10 @@ export function run(args: readonly string[], env: NodeJS.ProcessEnv = process.en
 }
 
 /** Waits until something is so; fails, saying what it waited for, after half a minute. */
-export async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
-  const end = Date.now() + 30_000;
+export async function until(what: string, holds: () => boolean | Promise<boolean>, atMostS = 30): Promise<void> {
+  const end = Date.now() + atMostS * 1000;
   while (!(await holds())) {
-    if (Date.now() > end) throw new Error(`waited 30 s in vain until ${what}`);
+    if (Date.now() > end) throw new Error(`waited ${atMostS} s in vain until ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }

@@ -17,6 +17,7 @@ await serve({
     peers: { next: { name: "next", connect: (options) => createServiceClient(UserService, policy, options) } },
     standard: {},
   },
+  sagas: {},
   implement: (service) => {
     const { next } = service as { next: ServiceClient<typeof Service> };
     return {

@@ -2,7 +2,7 @@ import { ConnectError } from "@connectrpc/connect";
 import { createInventoryServiceClient } from "@shop/generated/shop/inventory/v1/inventory_browser.js";
 import type { Product } from "@shop/generated/shop/inventory/v1/inventory_pb.js";
 import { createOrderServiceClient } from "@shop/generated/shop/orders/v1/orders_browser.js";
-import { OrderState } from "@shop/generated/shop/orders/v1/orders_pb.js";
+import { type Order, OrderState } from "@shop/generated/shop/orders/v1/orders_pb.js";
 import { createUserServiceClient } from "@shop/generated/shop/users/v1/users_browser.js";
 
 const inventory = createInventoryServiceClient({ baseUrl: location.origin });
@@ -63,13 +63,14 @@ async function placeOrder(): Promise<void> {
   button.disabled = true;
   say("Placing your order …");
   try {
-    const order = await orders.placeOrder({
+    const { id } = await orders.placeOrder({
       requestId,
       customerId: await anyCustomer(),
       lines: [...cart.values()].map(({ product, quantity }) => ({ productId: product.id, quantity })),
       paymentMethod: byId<HTMLSelectElement>("payment").value,
     });
     requestId = crypto.randomUUID();
+    const order = await settled(id);
     if (order.state === OrderState.CONFIRMED) {
       say(`Order ${order.id} is confirmed: ${money(order.totalCents)}.`);
       cart.clear();
@@ -80,6 +81,12 @@ async function placeOrder(): Promise<void> {
     say(ConnectError.from(error).message, true);
   }
   showCart();
+}
+
+/** Follows an order until it is no longer PENDING. */
+async function settled(id: string): Promise<Order> {
+  for await (const order of orders.watchOrder({ id })) if (order.state !== OrderState.PENDING) return order;
+  throw new ConnectError(`nobody knows what becomes of order ${id}: look for it later`);
 }
 
 /** The shop knows no login yet, so the page orders for whoever registered first. */

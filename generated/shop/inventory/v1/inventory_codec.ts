@@ -901,7 +901,7 @@ export const releaseStockRequestCodec: Codec<typeof ReleaseStockRequestSchema> =
 /** Writes the fields of ReleaseStockRequest. */
 export function writeReleaseStockRequest(w: Writer, m: Init<typeof ReleaseStockRequestSchema>): void {
   if (m.requestId) w.tag(1, 2).string(m.requestId);
-  if (m.id) w.tag(2, 2).string(m.id);
+  if (m.orderId) w.tag(3, 2).string(m.orderId);
   if (m.$unknown !== undefined) w.unknown(m, "shop.inventory.v1.ReleaseStockRequest");
 }
 
@@ -914,8 +914,8 @@ export function readReleaseStockRequest(r: Reader, end: number, before?: Release
       case 1:
         m.requestId = r.string();
         break;
-      case 2:
-        m.id = r.string();
+      case 3:
+        m.orderId = r.string();
         break;
       default:
         r.unknown(tag, m);
@@ -930,7 +930,7 @@ export function newReleaseStockRequest(): ReleaseStockRequest {
   return {
     $typeName: "shop.inventory.v1.ReleaseStockRequest",
     requestId: "",
-    id: "",
+    orderId: "",
   };
 }
 

@@ -160,7 +160,8 @@ export interface InventoryServiceHandler {
   ): Promise<MessageInitShape<typeof ReservationSchema>>;
 
   /**
-   * Puts reserved goods back. A released or rejected reservation is answered as it is.
+   * Undoes ReserveStock: puts reserved goods back. A released or rejected reservation is answered as it is. If there is none
+   * yet, there will be none: that ReserveStock is refused with FAILED_PRECONDITION if it still comes.
    *
    * Ends after 2 s at the latest. What `once` does in it happens once for each request_id.
    *

@@ -371,6 +371,7 @@ export function writePlaceOrderRequest(w: Writer, m: Init<typeof PlaceOrderReque
     w.close(at);
   }
   if (m.paymentMethod) w.tag(4, 2).string(m.paymentMethod);
+  if (m.wait) w.tag(5, 0).bool(m.wait);
   if (m.$unknown !== undefined) w.unknown(m, "shop.orders.v1.PlaceOrderRequest");
 }
 
@@ -392,6 +393,9 @@ export function readPlaceOrderRequest(r: Reader, end: number, before?: PlaceOrde
       case 4:
         m.paymentMethod = r.string();
         break;
+      case 5:
+        m.wait = r.bool();
+        break;
       default:
         r.unknown(tag, m);
     }
@@ -408,6 +412,7 @@ export function newPlaceOrderRequest(): PlaceOrderRequest {
     customerId: "",
     lines: [],
     paymentMethod: "",
+    wait: false,
   };
 }
 

@@ -30,6 +30,8 @@ import { OrderService } from "./orders_pb.js";
 import { orderServicePolicy } from "./orders_policy.js";
 import type { OrderRepository } from "./orders_repository.js";
 import { orderEntity } from "./orders_repository.js";
+import type { OrderServiceSagas } from "./orders_saga.js";
+import { placeOrderSaga } from "./orders_saga.js";
 
 /**
  * Takes, prices and tracks customers' orders.
@@ -40,10 +42,10 @@ import { orderEntity } from "./orders_repository.js";
  */
 export interface OrderServiceHandler {
   /**
-   * Places an order: reserves the goods, takes the money, confirms. An order that cannot be had ends CANCELLED and says
-   * why; that is an answer, not an error.
+   * Accepts an order, and answers at once that it is PENDING. Then the goods are reserved, the money is taken, and it is
+   * CONFIRMED; or all of that is undone, and it is CANCELLED and says why. WatchOrder follows it, and `wait` waits for it.
    *
-   * Ends after 5 s at the latest. What `once` does in it happens once for each request_id. Publishes OrderPlaced, OrderChanged.
+   * Ends after 5 s at the latest. What `once` does in it happens once for each request_id. Starts a saga, inside of `once`. Publishes OrderPlaced, OrderChanged.
    *
    * @generated from rpc shop.orders.v1.OrderService.PlaceOrder
    */
@@ -89,7 +91,8 @@ export interface OrderServiceHandler {
   ): Promise<MessageInitShape<typeof ListOrdersResponseSchema>>;
 
   /**
-   * Cancels a confirmed order: gives the money back and puts the goods back. A cancelled order is answered as it is.
+   * Cancels an order, confirmed or still PENDING: gives the money back and puts the goods back. A cancelled order is answered
+   * as it is. What does not end in time fails with DEADLINE_EXCEEDED, and goes on.
    *
    * Ends after 5 s at the latest. Publishes OrderChanged.
    *
@@ -161,7 +164,9 @@ export const orderService = defineService<
   "getOrder" | "listOrders",
   OrderServiceEntities,
   OrderServicePeers,
-  OrderServiceEvents
+  OrderServiceEvents,
+  never,
+  OrderServiceSagas
 >({
   service: OrderService,
   name: "orders",
@@ -173,6 +178,9 @@ export const orderService = defineService<
   peers: {
     inventory: { name: "inventory", connect: createInventoryServiceClient },
     payments: { name: "payments", connect: createPaymentServiceClient },
+  },
+  sagas: {
+    placeOrder: placeOrderSaga,
   },
   standard: {
     getOrder: { kind: "get", entity: "orders", key: "id" },

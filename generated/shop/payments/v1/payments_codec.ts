@@ -222,7 +222,7 @@ export const refundPaymentRequestCodec: Codec<typeof RefundPaymentRequestSchema>
 /** Writes the fields of RefundPaymentRequest. */
 export function writeRefundPaymentRequest(w: Writer, m: Init<typeof RefundPaymentRequestSchema>): void {
   if (m.requestId) w.tag(1, 2).string(m.requestId);
-  if (m.id) w.tag(2, 2).string(m.id);
+  if (m.orderId) w.tag(3, 2).string(m.orderId);
   if (m.$unknown !== undefined) w.unknown(m, "shop.payments.v1.RefundPaymentRequest");
 }
 
@@ -235,8 +235,8 @@ export function readRefundPaymentRequest(r: Reader, end: number, before?: Refund
       case 1:
         m.requestId = r.string();
         break;
-      case 2:
-        m.id = r.string();
+      case 3:
+        m.orderId = r.string();
         break;
       default:
         r.unknown(tag, m);
@@ -251,7 +251,7 @@ export function newRefundPaymentRequest(): RefundPaymentRequest {
   return {
     $typeName: "shop.payments.v1.RefundPaymentRequest",
     requestId: "",
-    id: "",
+    orderId: "",
   };
 }
 

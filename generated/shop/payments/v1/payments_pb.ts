@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file shop/payments/v1/payments.proto.
  */
 export const file_shop_payments_v1_payments: GenFile = /*@__PURE__*/
-  fileDesc("Ch9zaG9wL3BheW1lbnRzL3YxL3BheW1lbnRzLnByb3RvEhBzaG9wLnBheW1lbnRzLnYxIpMCCgdQYXltZW50EhIKAmlkGAEgASgJQgbgQQjgQQMSFQoIb3JkZXJfaWQYAiABKAlCA+BBBRIZCgxhbW91bnRfY2VudHMYAyABKANCA+BBBRIyCgVzdGF0ZRgEIAEoDjIeLnNob3AucGF5bWVudHMudjEuUGF5bWVudFN0YXRlQgPgQQMSNAoLY3JlYXRlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgPgQQMSNAoLdXBkYXRlX3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgPgQQM6IqLxgwEdCghwYXltZW50cxIKCghvcmRlcl9pZBoFCB4QkBwiXgoPUGF5bWVudENhcHR1cmVkEhIKCnBheW1lbnRfaWQYASABKAkSEAoIb3JkZXJfaWQYAiABKAkSFAoMYW1vdW50X2NlbnRzGAMgASgDOg+q8YMBChIIb3JkZXJfaWQikgEKFUNhcHR1cmVQYXltZW50UmVxdWVzdBIeCgpyZXF1ZXN0X2lkGAEgASgJQgq6SAdyBRABGIABEhkKCG9yZGVyX2lkGAIgASgJQge6SARyAhABEh0KDGFtb3VudF9jZW50cxgDIAEoA0IHukgEIgIgABIfCg5wYXltZW50X21ldGhvZBgEIAEoCUIHukgEcgIQASJLChRSZWZ1bmRQYXltZW50UmVxdWVzdBIeCgpyZXF1ZXN0X2lkGAEgASgJQgq6SAdyBRABGIABEhMKAmlkGAIgASgJQge6SARyAhABIigKEUdldFBheW1lbnRSZXF1ZXN0EhMKAmlkGAEgASgJQge6SARyAhABKoEBCgxQYXltZW50U3RhdGUSHQoZUEFZTUVOVF9TVEFURV9VTlNQRUNJRklFRBAAEhoKFlBBWU1FTlRfU1RBVEVfQ0FQVFVSRUQQARIaChZQQVlNRU5UX1NUQVRFX0RFQ0xJTkVEEAISGgoWUEFZTUVOVF9TVEFURV9SRUZVTkRFRBADMoEDCg5QYXltZW50U2VydmljZRJ+Cg5DYXB0dXJlUGF5bWVudBInLnNob3AucGF5bWVudHMudjEuQ2FwdHVyZVBheW1lbnRSZXF1ZXN0Ghkuc2hvcC5wYXltZW50cy52MS5QYXltZW50IiiQAgKi8YMBIAjQDxIKcmVxdWVzdF9pZGoPUGF5bWVudENhcHR1cmVkEmsKDVJlZnVuZFBheW1lbnQSJi5zaG9wLnBheW1lbnRzLnYxLlJlZnVuZFBheW1lbnRSZXF1ZXN0Ghkuc2hvcC5wYXltZW50cy52MS5QYXltZW50IheQAgKi8YMBDwjQDxIKcmVxdWVzdF9pZBJyCgpHZXRQYXltZW50EiMuc2hvcC5wYXltZW50cy52MS5HZXRQYXltZW50UmVxdWVzdBoZLnNob3AucGF5bWVudHMudjEuUGF5bWVudCIkkAIBovGDAQMI6AeC0+STAhMSES92MS9wYXltZW50cy97aWR9Gg6i8YMBCQoHUGF5bWVudGIGcHJvdG8z", [file_buf_validate_validate, file_google_api_annotations, file_google_api_field_behavior, file_google_protobuf_timestamp, file_scaffold_v1_options]);
+  fileDesc("Ch9zaG9wL3BheW1lbnRzL3YxL3BheW1lbnRzLnByb3RvEhBzaG9wLnBheW1lbnRzLnYxIpMCCgdQYXltZW50EhIKAmlkGAEgASgJQgbgQQjgQQMSFQoIb3JkZXJfaWQYAiABKAlCA+BBBRIZCgxhbW91bnRfY2VudHMYAyABKANCA+BBBRIyCgVzdGF0ZRgEIAEoDjIeLnNob3AucGF5bWVudHMudjEuUGF5bWVudFN0YXRlQgPgQQMSNAoLY3JlYXRlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgPgQQMSNAoLdXBkYXRlX3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQgPgQQM6IqLxgwEdCghwYXltZW50cxIKCghvcmRlcl9pZBoFCB4QkBwiXgoPUGF5bWVudENhcHR1cmVkEhIKCnBheW1lbnRfaWQYASABKAkSEAoIb3JkZXJfaWQYAiABKAkSFAoMYW1vdW50X2NlbnRzGAMgASgDOg+q8YMBChIIb3JkZXJfaWQikgEKFUNhcHR1cmVQYXltZW50UmVxdWVzdBIeCgpyZXF1ZXN0X2lkGAEgASgJQgq6SAdyBRABGIABEhkKCG9yZGVyX2lkGAIgASgJQge6SARyAhABEh0KDGFtb3VudF9jZW50cxgDIAEoA0IHukgEIgIgABIfCg5wYXltZW50X21ldGhvZBgEIAEoCUIHukgEcgIQASJbChRSZWZ1bmRQYXltZW50UmVxdWVzdBIeCgpyZXF1ZXN0X2lkGAEgASgJQgq6SAdyBRABGIABEhkKCG9yZGVyX2lkGAMgASgJQge6SARyAhABSgQIAhADUgJpZCIoChFHZXRQYXltZW50UmVxdWVzdBITCgJpZBgBIAEoCUIHukgEcgIQASqBAQoMUGF5bWVudFN0YXRlEh0KGVBBWU1FTlRfU1RBVEVfVU5TUEVDSUZJRUQQABIaChZQQVlNRU5UX1NUQVRFX0NBUFRVUkVEEAESGgoWUEFZTUVOVF9TVEFURV9ERUNMSU5FRBACEhoKFlBBWU1FTlRfU1RBVEVfUkVGVU5ERUQQAzKBAwoOUGF5bWVudFNlcnZpY2USfgoOQ2FwdHVyZVBheW1lbnQSJy5zaG9wLnBheW1lbnRzLnYxLkNhcHR1cmVQYXltZW50UmVxdWVzdBoZLnNob3AucGF5bWVudHMudjEuUGF5bWVudCIokAICovGDASAI0A8SCnJlcXVlc3RfaWRqD1BheW1lbnRDYXB0dXJlZBJrCg1SZWZ1bmRQYXltZW50EiYuc2hvcC5wYXltZW50cy52MS5SZWZ1bmRQYXltZW50UmVxdWVzdBoZLnNob3AucGF5bWVudHMudjEuUGF5bWVudCIXkAICovGDAQ8I0A8SCnJlcXVlc3RfaWQScgoKR2V0UGF5bWVudBIjLnNob3AucGF5bWVudHMudjEuR2V0UGF5bWVudFJlcXVlc3QaGS5zaG9wLnBheW1lbnRzLnYxLlBheW1lbnQiJJACAaLxgwEDCOgHgtPkkwITEhEvdjEvcGF5bWVudHMve2lkfRoOovGDAQkKB1BheW1lbnRiBnByb3RvMw", [file_buf_validate_validate, file_google_api_annotations, file_google_api_field_behavior, file_google_protobuf_timestamp, file_scaffold_v1_options]);
 
 /**
  * The money for one order.
@@ -154,18 +154,18 @@ export const CapturePaymentRequestSchema: GenMessage<CapturePaymentRequest> = /*
  */
 export type RefundPaymentRequest = Message<"shop.payments.v1.RefundPaymentRequest"> & {
   /**
-   * Names this refund: sent again with the same value, no money moves twice.
+   * The request_id of the capture to undo. Sent again with the same value, no money moves twice.
    *
    * @generated from field: string request_id = 1;
    */
   requestId: string;
 
   /**
-   * The payment to give back.
+   * The order that was to be paid for.
    *
-   * @generated from field: string id = 2;
+   * @generated from field: string order_id = 3;
    */
-  id: string;
+  orderId: string;
 };
 
 /**
@@ -250,7 +250,8 @@ export const PaymentService: GenService<{
     output: typeof PaymentSchema;
   },
   /**
-   * Gives back the money of a captured payment. A refunded or declined payment is answered as it is.
+   * Undoes CapturePayment: gives the money back. A refunded or declined payment is answered as it is. If none was taken
+   * yet, none will be: that CapturePayment is refused with FAILED_PRECONDITION if it still comes.
    *
    * @generated from rpc shop.payments.v1.PaymentService.RefundPayment
    */

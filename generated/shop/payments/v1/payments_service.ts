@@ -41,7 +41,8 @@ export interface PaymentServiceHandler {
   ): Promise<MessageInitShape<typeof PaymentSchema>>;
 
   /**
-   * Gives back the money of a captured payment. A refunded or declined payment is answered as it is.
+   * Undoes CapturePayment: gives the money back. A refunded or declined payment is answered as it is. If none was taken
+   * yet, none will be: that CapturePayment is refused with FAILED_PRECONDITION if it still comes.
    *
    * Ends after 2 s at the latest. What `once` does in it happens once for each request_id.
    *

@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file scaffold/v1/options.proto.
  */
 export const file_scaffold_v1_options: GenFile = /*@__PURE__*/
-  fileDesc("ChlzY2FmZm9sZC92MS9vcHRpb25zLnByb3RvEgtzY2FmZm9sZC52MSJeCg5TZXJ2aWNlT3B0aW9ucxIQCghlbnRpdGllcxgBIAMoCRINCgVjYWxscxgCIAMoCRIrCghjb25zdW1lcxgDIAMoCzIZLnNjYWZmb2xkLnYxLlN1YnNjcmlwdGlvbiKsAQoMU3Vic2NyaXB0aW9uEg0KBWV2ZW50GAEgASgJEhMKC2NvbmN1cnJlbmN5GAIgASgNEg0KBWJhdGNoGAMgASgNEhIKCnRpbWVvdXRfbXMYBCABKA0SJwoFcmV0cnkYBSABKAsyGC5zY2FmZm9sZC52MS5SZXRyeVBvbGljeRIsCgtkZWFkX2xldHRlchgGIAEoDjIXLnNjYWZmb2xkLnYxLkRlYWRMZXR0ZXIicwoLUmV0cnlQb2xpY3kSFAoMbWF4X2F0dGVtcHRzGAEgASgNEhoKEmluaXRpYWxfYmFja29mZl9tcxgCIAEoDRIWCg5tYXhfYmFja29mZl9tcxgDIAEoDRIaChJiYWNrb2ZmX211bHRpcGxpZXIYBCABKAEimwEKDU1ldGhvZE9wdGlvbnMSEgoKdGltZW91dF9tcxgBIAEoDRIXCg9pZGVtcG90ZW5jeV9rZXkYAiABKAkSIQoFcmVhZHMYCiABKA4yEi5zY2FmZm9sZC52MS5SZWFkcxInCghkZWZlcnJlZBgLIAEoCzIVLnNjYWZmb2xkLnYxLkRlZmVycmVkEhEKCXB1Ymxpc2hlcxgNIAMoCSIoCghEZWZlcnJlZBINCgVmaWVsZBgBIAEoCRINCgV2YWx1ZRgCIAEoCSJ6Cg1FbnRpdHlPcHRpb25zEg0KBXRhYmxlGAEgASgJEiEKBWluZGV4GAIgAygLMhIuc2NhZmZvbGQudjEuSW5kZXgSIQoFY2FjaGUYAyABKAsyEi5zY2FmZm9sZC52MS5DYWNoZRIUCgxyZW5hbWVkX2Zyb20YBCABKAkiYgoMRXZlbnRPcHRpb25zEg0KBXRvcGljGAEgASgJEgsKA2tleRgCIAEoCRISCgpwYXJ0aXRpb25zGAMgASgNEhMKC3JldGVudGlvbl9oGAQgASgNEg0KBXF1ZXVlGAUgASgIIh4KDEZpZWxkT3B0aW9ucxIOCgZjb2x1bW4YASABKAkiJwoFSW5kZXgSDgoGZmllbGRzGAEgAygJEg4KBnVuaXF1ZRgCIAEoCCJSCgVDYWNoZRINCgV0dGxfcxgBIAEoDRIYChBzdGFsZV9pZl9lcnJvcl9zGAIgASgNEiAKGHN0YWxlX3doaWxlX3JldmFsaWRhdGVfcxgDIAEoDSpVCgpEZWFkTGV0dGVyEhsKF0RFQURfTEVUVEVSX1VOU1BFQ0lGSUVEEAASFAoQREVBRF9MRVRURVJfU0tJUBABEhQKEERFQURfTEVUVEVSX1BBUksQAipECgVSZWFkcxIVChFSRUFEU19VTlNQRUNJRklFRBAAEhEKDVJFQURTX1BSSU1BUlkQARIRCg1SRUFEU19SRVBMSUNBEAI6WAoHc2VydmljZRIfLmdvb2dsZS5wcm90b2J1Zi5TZXJ2aWNlT3B0aW9ucxiUvhAgASgLMhsuc2NhZmZvbGQudjEuU2VydmljZU9wdGlvbnNSB3NlcnZpY2U6VAoGbWV0aG9kEh4uZ29vZ2xlLnByb3RvYnVmLk1ldGhvZE9wdGlvbnMYlL4QIAEoCzIaLnNjYWZmb2xkLnYxLk1ldGhvZE9wdGlvbnNSBm1ldGhvZDpVCgZlbnRpdHkSHy5nb29nbGUucHJvdG9idWYuTWVzc2FnZU9wdGlvbnMYlL4QIAEoCzIaLnNjYWZmb2xkLnYxLkVudGl0eU9wdGlvbnNSBmVudGl0eTpSCgVldmVudBIfLmdvb2dsZS5wcm90b2J1Zi5NZXNzYWdlT3B0aW9ucxiVvhAgASgLMhkuc2NhZmZvbGQudjEuRXZlbnRPcHRpb25zUgVldmVudDpQCgVmaWVsZBIdLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE9wdGlvbnMYlL4QIAEoCzIZLnNjYWZmb2xkLnYxLkZpZWxkT3B0aW9uc1IFZmllbGRiBnByb3RvMw", [file_google_protobuf_descriptor]);
+  fileDesc("ChlzY2FmZm9sZC92MS9vcHRpb25zLnByb3RvEgtzY2FmZm9sZC52MSJeCg5TZXJ2aWNlT3B0aW9ucxIQCghlbnRpdGllcxgBIAMoCRINCgVjYWxscxgCIAMoCRIrCghjb25zdW1lcxgDIAMoCzIZLnNjYWZmb2xkLnYxLlN1YnNjcmlwdGlvbiKsAQoMU3Vic2NyaXB0aW9uEg0KBWV2ZW50GAEgASgJEhMKC2NvbmN1cnJlbmN5GAIgASgNEg0KBWJhdGNoGAMgASgNEhIKCnRpbWVvdXRfbXMYBCABKA0SJwoFcmV0cnkYBSABKAsyGC5zY2FmZm9sZC52MS5SZXRyeVBvbGljeRIsCgtkZWFkX2xldHRlchgGIAEoDjIXLnNjYWZmb2xkLnYxLkRlYWRMZXR0ZXIicwoLUmV0cnlQb2xpY3kSFAoMbWF4X2F0dGVtcHRzGAEgASgNEhoKEmluaXRpYWxfYmFja29mZl9tcxgCIAEoDRIWCg5tYXhfYmFja29mZl9tcxgDIAEoDRIaChJiYWNrb2ZmX211bHRpcGxpZXIYBCABKAEivAEKDU1ldGhvZE9wdGlvbnMSEgoKdGltZW91dF9tcxgBIAEoDRIXCg9pZGVtcG90ZW5jeV9rZXkYAiABKAkSIQoFcmVhZHMYCiABKA4yEi5zY2FmZm9sZC52MS5SZWFkcxInCghkZWZlcnJlZBgLIAEoCzIVLnNjYWZmb2xkLnYxLkRlZmVycmVkEh8KBHNhZ2EYDCABKAsyES5zY2FmZm9sZC52MS5TYWdhEhEKCXB1Ymxpc2hlcxgNIAMoCSI/CgRTYWdhEiQKBXN0ZXBzGAEgAygLMhUuc2NhZmZvbGQudjEuU2FnYVN0ZXASEQoJdGltZW91dF9zGAIgASgNInUKCFNhZ2FTdGVwEgwKBG5hbWUYASABKAkSDAoEY2FsbBgCIAEoCRISCgpjb21wZW5zYXRlGAMgASgJEhIKCnRpbWVvdXRfbXMYBCABKA0SJQoFcmV0cnkYBSABKAsyFi5zY2FmZm9sZC52MS5TYWdhUmV0cnkiVQoJU2FnYVJldHJ5EhQKDG1heF9hdHRlbXB0cxgBIAEoDRIaChJpbml0aWFsX2JhY2tvZmZfbXMYAiABKA0SFgoObWF4X2JhY2tvZmZfbXMYAyABKA0iKAoIRGVmZXJyZWQSDQoFZmllbGQYASABKAkSDQoFdmFsdWUYAiABKAkiegoNRW50aXR5T3B0aW9ucxINCgV0YWJsZRgBIAEoCRIhCgVpbmRleBgCIAMoCzISLnNjYWZmb2xkLnYxLkluZGV4EiEKBWNhY2hlGAMgASgLMhIuc2NhZmZvbGQudjEuQ2FjaGUSFAoMcmVuYW1lZF9mcm9tGAQgASgJImIKDEV2ZW50T3B0aW9ucxINCgV0b3BpYxgBIAEoCRILCgNrZXkYAiABKAkSEgoKcGFydGl0aW9ucxgDIAEoDRITCgtyZXRlbnRpb25faBgEIAEoDRINCgVxdWV1ZRgFIAEoCCIeCgxGaWVsZE9wdGlvbnMSDgoGY29sdW1uGAEgASgJIicKBUluZGV4Eg4KBmZpZWxkcxgBIAMoCRIOCgZ1bmlxdWUYAiABKAgiUgoFQ2FjaGUSDQoFdHRsX3MYASABKA0SGAoQc3RhbGVfaWZfZXJyb3JfcxgCIAEoDRIgChhzdGFsZV93aGlsZV9yZXZhbGlkYXRlX3MYAyABKA0qVQoKRGVhZExldHRlchIbChdERUFEX0xFVFRFUl9VTlNQRUNJRklFRBAAEhQKEERFQURfTEVUVEVSX1NLSVAQARIUChBERUFEX0xFVFRFUl9QQVJLEAIqRAoFUmVhZHMSFQoRUkVBRFNfVU5TUEVDSUZJRUQQABIRCg1SRUFEU19QUklNQVJZEAESEQoNUkVBRFNfUkVQTElDQRACOlgKB3NlcnZpY2USHy5nb29nbGUucHJvdG9idWYuU2VydmljZU9wdGlvbnMYlL4QIAEoCzIbLnNjYWZmb2xkLnYxLlNlcnZpY2VPcHRpb25zUgdzZXJ2aWNlOlQKBm1ldGhvZBIeLmdvb2dsZS5wcm90b2J1Zi5NZXRob2RPcHRpb25zGJS+ECABKAsyGi5zY2FmZm9sZC52MS5NZXRob2RPcHRpb25zUgZtZXRob2Q6VQoGZW50aXR5Eh8uZ29vZ2xlLnByb3RvYnVmLk1lc3NhZ2VPcHRpb25zGJS+ECABKAsyGi5zY2FmZm9sZC52MS5FbnRpdHlPcHRpb25zUgZlbnRpdHk6UgoFZXZlbnQSHy5nb29nbGUucHJvdG9idWYuTWVzc2FnZU9wdGlvbnMYlb4QIAEoCzIZLnNjYWZmb2xkLnYxLkV2ZW50T3B0aW9uc1IFZXZlbnQ6UAoFZmllbGQSHS5nb29nbGUucHJvdG9idWYuRmllbGRPcHRpb25zGJS+ECABKAsyGS5zY2FmZm9sZC52MS5GaWVsZE9wdGlvbnNSBWZpZWxkYgZwcm90bzM", [file_google_protobuf_descriptor]);
 
 /**
  * Options of a service. A service without them is served and called, but not run by this system.
@@ -190,6 +190,13 @@ export type MethodOptions = Message<"scaffold.v1.MethodOptions"> & {
   deferred?: Deferred | undefined;
 
   /**
+   * The saga that this method starts: steps in other services, each of which can be undone. Default: none.
+   *
+   * @generated from field: scaffold.v1.Saga saga = 12;
+   */
+  saga?: Saga | undefined;
+
+  /**
    * The events that it publishes, in the transaction of what they tell of. An event has one service that publishes it.
    * Names resolve from the service's package: "OrderPlaced". A method that publishes is written by hand, standard or not.
    *
@@ -204,6 +211,121 @@ export type MethodOptions = Message<"scaffold.v1.MethodOptions"> & {
  */
 export const MethodOptionsSchema: GenMessage<MethodOptions> = /*@__PURE__*/
   messageDesc(file_scaffold_v1_options, 3);
+
+/**
+ * Work over several services that is done as a whole, or undone as a whole.
+ *
+ * @generated from message scaffold.v1.Saga
+ */
+export type Saga = Message<"scaffold.v1.Saga"> & {
+  /**
+   * What is done, one after the other.
+   *
+   * @generated from field: repeated scaffold.v1.SagaStep steps = 1;
+   */
+  steps: SagaStep[];
+
+  /**
+   * The longest that it goes forward, in seconds; what is not done by then is undone. Default: 60.
+   *
+   * @generated from field: uint32 timeout_s = 2;
+   */
+  timeoutS: number;
+};
+
+/**
+ * Describes the message scaffold.v1.Saga.
+ * Use `create(SagaSchema)` to create a new message.
+ */
+export const SagaSchema: GenMessage<Saga> = /*@__PURE__*/
+  messageDesc(file_scaffold_v1_options, 4);
+
+/**
+ * One call of another service, and the call that undoes it. Every attempt carries the same key, "<saga>/<step>", so however
+ * often it is made it happens once; whoever undoes it names it by that key.
+ *
+ * @generated from message scaffold.v1.SagaStep
+ */
+export type SagaStep = Message<"scaffold.v1.SagaStep"> & {
+  /**
+   * Its name in the saga, in snake case: "reserve".
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * The method that is called, of a service among `calls`: "shop.inventory.v1.InventoryService.ReserveStock". Names resolve
+   * by protobuf's scoping. It needs an idempotency key.
+   *
+   * @generated from field: string call = 2;
+   */
+  call: string;
+
+  /**
+   * The method of the same service that undoes it. It needs an idempotency key, which is the step's; its other fields are
+   * those of the step's request with the same names and types, for a step that timed out has answered nothing.
+   *
+   * @generated from field: string compensate = 3;
+   */
+  compensate: string;
+
+  /**
+   * The longest that one attempt may take, in milliseconds. Default: the method's own.
+   *
+   * @generated from field: uint32 timeout_ms = 4;
+   */
+  timeoutMs: number;
+
+  /**
+   * How an attempt without a clear answer is followed by another. Default: for as long as the saga's time allows.
+   *
+   * @generated from field: scaffold.v1.SagaRetry retry = 5;
+   */
+  retry?: SagaRetry | undefined;
+};
+
+/**
+ * Describes the message scaffold.v1.SagaStep.
+ * Use `create(SagaStepSchema)` to create a new message.
+ */
+export const SagaStepSchema: GenMessage<SagaStep> = /*@__PURE__*/
+  messageDesc(file_scaffold_v1_options, 5);
+
+/**
+ * When to try again; the words are those of gRPC's service config.
+ *
+ * @generated from message scaffold.v1.SagaRetry
+ */
+export type SagaRetry = Message<"scaffold.v1.SagaRetry"> & {
+  /**
+   * How many attempts there are at most before the saga is undone. Default: no bound but the saga's time.
+   *
+   * @generated from field: uint32 max_attempts = 1;
+   */
+  maxAttempts: number;
+
+  /**
+   * About how long it waits before the second attempt, in milliseconds; each further wait is twice as long. Default: 100.
+   *
+   * @generated from field: uint32 initial_backoff_ms = 2;
+   */
+  initialBackoffMs: number;
+
+  /**
+   * The longest that it waits, in milliseconds. Default: 10,000.
+   *
+   * @generated from field: uint32 max_backoff_ms = 3;
+   */
+  maxBackoffMs: number;
+};
+
+/**
+ * Describes the message scaffold.v1.SagaRetry.
+ * Use `create(SagaRetrySchema)` to create a new message.
+ */
+export const SagaRetrySchema: GenMessage<SagaRetry> = /*@__PURE__*/
+  messageDesc(file_scaffold_v1_options, 6);
 
 /**
  * How a write is answered that was taken down, and is still to be made. Every caller of the method must expect that
@@ -232,7 +354,7 @@ export type Deferred = Message<"scaffold.v1.Deferred"> & {
  * Use `create(DeferredSchema)` to create a new message.
  */
 export const DeferredSchema: GenMessage<Deferred> = /*@__PURE__*/
-  messageDesc(file_scaffold_v1_options, 4);
+  messageDesc(file_scaffold_v1_options, 7);
 
 /**
  * Options of an entity.
@@ -275,7 +397,7 @@ export type EntityOptions = Message<"scaffold.v1.EntityOptions"> & {
  * Use `create(EntityOptionsSchema)` to create a new message.
  */
 export const EntityOptionsSchema: GenMessage<EntityOptions> = /*@__PURE__*/
-  messageDesc(file_scaffold_v1_options, 5);
+  messageDesc(file_scaffold_v1_options, 8);
 
 /**
  * Options of an event.
@@ -327,7 +449,7 @@ export type EventOptions = Message<"scaffold.v1.EventOptions"> & {
  * Use `create(EventOptionsSchema)` to create a new message.
  */
 export const EventOptionsSchema: GenMessage<EventOptions> = /*@__PURE__*/
-  messageDesc(file_scaffold_v1_options, 6);
+  messageDesc(file_scaffold_v1_options, 9);
 
 /**
  * Options of an entity's field.
@@ -349,7 +471,7 @@ export type FieldOptions = Message<"scaffold.v1.FieldOptions"> & {
  * Use `create(FieldOptionsSchema)` to create a new message.
  */
 export const FieldOptionsSchema: GenMessage<FieldOptions> = /*@__PURE__*/
-  messageDesc(file_scaffold_v1_options, 7);
+  messageDesc(file_scaffold_v1_options, 10);
 
 /**
  * One index of an entity's table.
@@ -377,7 +499,7 @@ export type Index = Message<"scaffold.v1.Index"> & {
  * Use `create(IndexSchema)` to create a new message.
  */
 export const IndexSchema: GenMessage<Index> = /*@__PURE__*/
-  messageDesc(file_scaffold_v1_options, 8);
+  messageDesc(file_scaffold_v1_options, 11);
 
 /**
  * How an entity's rows are cached in the service that owns them: single ones by primary key, and pages of lists.
@@ -413,7 +535,7 @@ export type Cache = Message<"scaffold.v1.Cache"> & {
  * Use `create(CacheSchema)` to create a new message.
  */
 export const CacheSchema: GenMessage<Cache> = /*@__PURE__*/
-  messageDesc(file_scaffold_v1_options, 9);
+  messageDesc(file_scaffold_v1_options, 12);
 
 /**
  * What becomes of a key when one of its events goes to the dead letters.

@@ -1,0 +1,75 @@
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { type ProcessRecord, readState } from "protoscaffold/dev/state";
+import { type Shop, until } from "../testing/shop.js";
+import { pick, type Random } from "./random.js";
+
+/** Whom it kills: all that orders go through. The database takes everyone's work with it. */
+const victims = new Set(["orders", "inventory", "payments", "gateway-1", "gateway-2", "postgres"]);
+const LATEST_MS = 400;
+/**
+ * How long a process has been up before it is killed again. The supervisor takes more frequent deaths for a process that
+ * cannot run, and starts it ever later: then nothing would be under way that could be lost.
+ */
+const SETTLED_MS = 10_500;
+
+/** Kills processes of a shop with SIGKILL. */
+export class Killer {
+  readonly #killed = new Map<string, number>();
+
+  constructor(
+    private readonly shop: Shop,
+    private readonly random: Random,
+  ) {}
+
+  get kills(): number {
+    return [...this.#killed.values()].reduce((sum, count) => sum + count, 0);
+  }
+
+  /** Kills one process at a moment within the next 400 ms, and now and then another one; waits for somebody to be there. */
+  async strike(): Promise<void> {
+    // All is drawn first, so that how long things take changes nothing of what comes after.
+    const times = this.random() < 0.3 ? 2 : 1;
+    const plan = Array.from({ length: times }, () => ({ delayMs: this.random() * LATEST_MS, draw: this.random() }));
+    for (const { delayMs, draw } of plan) {
+      await sleep(delayMs);
+      let there: ProcessRecord[] = [];
+      await until("there is somebody to kill", async () => {
+        there = (await this.#processes()).filter(isSettled);
+        return there.length > 0;
+      });
+      this.#kill(pick(() => draw, there));
+    }
+  }
+
+  /** Waits until every process runs again. */
+  async everyoneIsBack(): Promise<void> {
+    await until("every process is healthy", async () =>
+      (await this.#processes()).every(({ state }) => state === "healthy"),
+    );
+  }
+
+  summary(): string {
+    return [...this.#killed].map(([name, count]) => `${name} ${count}`).join(", ");
+  }
+
+  #kill(victim: ProcessRecord): void {
+    try {
+      if (victim.process === undefined) return;
+      process.kill(victim.process.pid, "SIGKILL");
+      this.#killed.set(victim.name, (this.#killed.get(victim.name) ?? 0) + 1);
+    } catch {
+      // It has just died.
+    }
+  }
+
+  async #processes(): Promise<ProcessRecord[]> {
+    const running = await readState(join(this.shop.state, "run.json"));
+    const all = running === undefined ? [] : [...running.processes, ...(running.postgres ? [running.postgres] : [])];
+    return all.filter(({ name }) => victims.has(name));
+  }
+}
+
+function isSettled({ state, since, process: identity }: ProcessRecord): boolean {
+  return state === "healthy" && identity !== undefined && since !== undefined && Date.now() - since > SETTLED_MS;
+}

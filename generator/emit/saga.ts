@@ -1,0 +1,145 @@
+import type { GeneratedFile, Printable } from "@bufbuild/protoplugin";
+import type { ContractFile, Method, Saga, SagaStep, Service } from "../contract/contract.js";
+import { publishedBy } from "../contract/event.js";
+import { camelCase } from "../contract/names.js";
+import { digits, duration, fromGenerated, fromRuntime, member } from "./print.js";
+
+/** A method that starts a saga. */
+interface Starter extends Method {
+  readonly saga: Saga;
+}
+
+/** `_saga`: what the author of a saga writes, and what its contract says. */
+export function emitSagas(file: ContractFile, f: GeneratedFile): void {
+  for (const service of file.services) {
+    const starters = service.methods.filter(isStarter);
+    if (starters.length === 0) continue;
+    for (const starter of starters) {
+      f.print();
+      emitDefinition(service, starter, f);
+      f.print();
+      emitSpec(starter, f);
+    }
+    f.print();
+    emitSagasOf(service, starters, f);
+  }
+}
+
+export function hasSagas({ services }: ContractFile): boolean {
+  return services.some((service) => service.methods.some(isStarter));
+}
+
+function isStarter(method: Method): method is Starter {
+  return method.saga !== undefined;
+}
+
+function emitDefinition(service: Service, { desc, saga }: Starter, f: GeneratedFile): void {
+  const path = saga.steps.map(({ name }) => name).join(", then ");
+  const input = f.importShape(desc.input);
+  const { steps } = saga;
+  f.print(
+    f.jsDoc(
+      `What ${desc.name} starts: ${path}. What is not done after ${duration(saga.timeoutMs)} is undone.\n\n@generated from ${desc}`,
+    ),
+  );
+  f.print(f.export("interface", saga.exports.definition));
+  f.print("  extends ", fromRuntime(f, "SagaEnds", "saga/saga", true), "<");
+  f.print("    ", fromGenerated(f, service.exports.entities, service.file, "_service", true), ",");
+  f.print("    ", input, ",");
+  const publishes = publishedBy(service).length > 0;
+  f.print("    ", answers(steps, f), publishes ? "," : "");
+  if (publishes) f.print("    ", fromGenerated(f, service.exports.events, service.file, "_service", true));
+  f.print("  > {");
+  f.print("  readonly steps: {");
+  steps.forEach((step, position) => {
+    f.print(`    /** ${explained(step)} */`);
+    f.print("    readonly ", member(step.localName), ": ", fromRuntime(f, "SagaStep", "saga/saga", true), "<");
+    f.print("      typeof ", f.importSchema(step.method.desc.input, true), ",");
+    f.print("      ", f.string(step.key.localName), ",");
+    f.print("      typeof ", f.importSchema(step.method.desc.output, true), ",");
+    f.print("      ", input, ",");
+    f.print("      ", answers(steps.slice(0, position), f));
+    f.print("    >;");
+  });
+  f.print("  };");
+  f.print("}");
+}
+
+function explained({ service, method, compensation, timeoutMs, retry }: SagaStep): string {
+  const bounds = [
+    ...(timeoutMs === undefined ? [] : [`${duration(timeoutMs)} at a time`]),
+    ...(retry.maxAttempts === undefined ? [] : [`${retry.maxAttempts} times at most`]),
+  ].join(", ");
+  return `Calls ${service.desc.name}.${method.desc.name}${bounds === "" ? "" : ` (${bounds})`}. ${compensation.desc.name} undoes it.`;
+}
+
+/** What steps have answered, as a type: `{ readonly reserve: Reservation }`. */
+function answers(steps: readonly SagaStep[], f: GeneratedFile): Printable {
+  if (steps.length === 0) return "object";
+  const fields = steps.map(
+    (step): Printable => ["readonly ", member(step.localName), ": ", f.importShape(step.method.desc.output)],
+  );
+  return ["{ ", ...fields.flatMap((field, at) => (at === 0 ? [field] : ["; ", field])), " }"];
+}
+
+function emitSpec({ desc, saga }: Starter, f: GeneratedFile): void {
+  f.print(f.jsDoc(`The saga of ${desc.name}, as its contract says.\n\n@generated from ${desc}`));
+  f.print(f.export("const", saga.exports.spec), ": ", fromRuntime(f, "SagaSpec", "saga/saga", true), " = {");
+  f.print("  method: ", methodOf(desc, f), ",");
+  f.print("  timeoutMs: ", digits(saga.timeoutMs), ",");
+  f.print("  steps: [");
+  for (const step of saga.steps) emitStep(step, f);
+  f.print("  ],");
+  f.print("};");
+}
+
+function emitStep(step: SagaStep, f: GeneratedFile): void {
+  const { service, method, key, compensation, timeoutMs, retry } = step;
+  f.print("    {");
+  f.print("      name: ", f.string(step.name), ",");
+  f.print("      localName: ", f.string(step.localName), ",");
+  f.print("      peer: ", f.string(camelCase(service.name)), ",");
+  f.print("      call: ", methodOf(method.desc, f), ",");
+  f.print("      key: ", f.string(key.localName), ",");
+  f.print("      compensate: ", methodOf(compensation.desc, f), ",");
+  emitCompensation(step, f);
+  if (timeoutMs !== undefined) f.print("      timeoutMs: ", digits(timeoutMs), ",");
+  const most = retry.maxAttempts === undefined ? "" : `maxAttempts: ${digits(retry.maxAttempts)}, `;
+  f.print(
+    `      retry: { ${most}initialBackoffMs: ${digits(retry.initialBackoffMs)}, maxBackoffMs: ${digits(retry.maxBackoffMs)} },`,
+  );
+  f.print("    },");
+}
+
+/** The compensating request, of the step's request and key alone, as a function. */
+function emitCompensation({ method, compensation, compensationKey, copied }: SagaStep, f: GeneratedFile): void {
+  f.print(
+    "      compensation: (",
+    copied.length === 0 ? "_" : "request",
+    ": ",
+    f.importShape(method.desc.input),
+    ", key: string): ",
+    f.import("MessageInitShape", "@bufbuild/protobuf", true),
+    "<typeof ",
+    f.importSchema(compensation.desc.input, true),
+    "> => ({",
+  );
+  f.print("        ", compensationKey.localName, ": key,");
+  for (const { from, to } of copied) f.print("        ", to.localName, ": request.", from.localName, ",");
+  f.print("      }),");
+}
+
+function methodOf({ parent, localName }: Method["desc"], f: GeneratedFile): Printable {
+  return [f.importSchema(parent), ".method.", localName];
+}
+
+function emitSagasOf(service: Service, starters: readonly Starter[], f: GeneratedFile): void {
+  f.print(
+    f.jsDoc(`The sagas that methods of ${service.desc.name} start, by method.\n\n@generated from ${service.desc}`),
+  );
+  f.print(f.export("interface", service.exports.sagas), " {");
+  for (const { desc, saga } of starters) {
+    f.print("  readonly ", member(desc.localName), ": ", saga.exports.definition, ";");
+  }
+  f.print("}");
+}

@@ -1,0 +1,75 @@
+import { never, type RuleEntries } from "./rule.js";
+
+/** A contract with one saga over a service of another package. */
+function contract(steps: string, key = `idempotency_key: "request_id"`): string {
+  return `service OrderService {
+  option (scaffold.v1.service) = {entities: "Order" calls: "stock.v1.StockService"};
+  rpc PlaceOrder(PlaceOrderRequest) returns (Order) {
+    option (scaffold.v1.method) = {
+      ${key}
+      saga: {
+        ${steps}
+      }
+    };
+  }
+}
+
+message Order {
+  option (scaffold.v1.entity) = {};
+  string id = 1 [(google.api.field_behavior) = IDENTIFIER];
+}
+
+message PlaceOrderRequest {
+  string request_id = 1;
+}`;
+}
+
+const good = `steps: {
+          name: "reserve"
+          // ReserveStockRequest {string request_id = 1; string order_id = 2;}, idempotency_key: "request_id"
+          call: "stock.v1.StockService.ReserveStock"
+          // ReleaseStockRequest {string request_id = 1; string order_id = 2;}, idempotency_key: "request_id"
+          compensate: "stock.v1.StockService.ReleaseStock"
+        }`;
+
+/** What must hold of sagas. */
+export const sagas = {
+  SAGA_METHOD: {
+    holds:
+      "A saga is started by a method without streams, with side effects and an idempotency key, of a service with entities, and has steps.",
+    why: "The saga is kept in the service's own database, beside what the method writes there. The key makes a repeated call the same saga, not another one.",
+    language: "proto",
+    bad: contract(good, "timeout_ms: 5000"),
+    good: contract(good),
+    ignoring: never("a repeated call would do everything twice."),
+  },
+  SAGA_STEP: {
+    holds:
+      "A step has a name of its own, and calls a method without streams, with an idempotency key, of a service that may be called.",
+    why: "An attempt that was not answered is made again, by this process or another. The key, which is made of the saga's id and the step's name, makes it happen once.",
+    language: "proto",
+    bad: contract(
+      good
+        .replace("stock.v1.StockService.ReserveStock", "stock.v1.StockService.CountStock")
+        .replace(/\/\/ ReserveStockRequest .*/, "// CountStock has no idempotency_key."),
+    ),
+    good: contract(good),
+    ignoring: never("a step that was attempted twice would be done twice."),
+  },
+  SAGA_COMPENSATION: {
+    holds:
+      "A step is undone by a method of the same service, without streams and with an idempotency key, whose request can be built from the step's request and key.",
+    why: "A step that timed out has answered nothing, and may have been done. So whoever undoes it has the step's request and its key, and no id that the answer would have brought. What is undone before it was ever done leaves a mark under the key, which only the same service can look for.",
+    language: "proto",
+    bad: contract(
+      good
+        .replace("stock.v1.StockService.ReleaseStock", "stock.v1.StockService.ReturnGoods")
+        .replace(
+          /\/\/ ReleaseStockRequest .*/,
+          "// ReturnGoodsRequest {string request_id = 1; string reservation_id = 2;}",
+        ),
+    ),
+    good: contract(good),
+    ignoring: never("a step could be done that nobody can undo."),
+  },
+} as const satisfies RuleEntries;

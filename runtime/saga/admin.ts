@@ -1,0 +1,254 @@
+import { drizzle } from "drizzle-orm/node-postgres";
+import pg from "pg";
+import { type SagaPhase, STUCK_AFTER, turnBack } from "./store.js";
+
+/** A saga as people look at it. */
+export interface SagaListing {
+  readonly id: string;
+  /** The full name of the method that started it. */
+  readonly saga: string;
+  readonly state: SagaPhase;
+  /** The step at hand; null: it has ended. */
+  readonly step: string | null;
+  readonly attempts: number;
+  /** Whether it has failed so often that somebody should look. It goes on all the same. */
+  readonly stuck: boolean;
+  readonly error: string | null;
+  readonly reason: string | null;
+  readonly createdAt: Date;
+  readonly endedAt: Date | null;
+}
+
+/** A saga with all that it has asked and was answered, as bytes. */
+export interface SagaDetails extends SagaListing {
+  readonly input: Uint8Array;
+  readonly steps: readonly {
+    readonly name: string;
+    readonly state: "begun" | "done" | "undone";
+    readonly request: Uint8Array;
+    readonly answer: Uint8Array | undefined;
+  }[];
+  /** How long it waits until somebody may take it, in milliseconds; negative: it waits for somebody. */
+  readonly dueInMs: number;
+}
+
+/** What sagas a list is to have. */
+export type SagaFilter = SagaPhase | "unfinished" | "stuck" | "all";
+
+export interface SagaQuery {
+  readonly filter: SagaFilter;
+  readonly limit: number;
+}
+
+const STEP = `CASE "state" WHEN 'running' THEN "steps"[cardinality("steps")]
+  WHEN 'compensating' THEN "steps"[greatest(1, cardinality("steps") - "undone")] END`;
+const LISTED = `"id", "saga", "state", ${STEP} AS "step", "attempts", "error", "reason", "created_at" AS "createdAt",
+  "ended_at" AS "endedAt", "ended_at" IS NULL AND "attempts" >= ${STUCK_AFTER} AS "stuck"`;
+
+const conditions: Readonly<Record<SagaFilter, string>> = {
+  all: "true",
+  unfinished: `"ended_at" IS NULL`,
+  stuck: `"ended_at" IS NULL AND "attempts" >= ${STUCK_AFTER}`,
+  running: `"ended_at" IS NULL AND "state" = 'running'`,
+  compensating: `"ended_at" IS NULL AND "state" = 'compensating'`,
+  completed: `"state" = 'completed'`,
+  compensated: `"state" = 'compensated'`,
+};
+
+/** The sagas in a database, the latest first. None, if it has never had any. */
+export function listSagas(url: string, { filter, limit }: SagaQuery): Promise<SagaListing[]> {
+  return connected(url, async (client) => {
+    if (!(await has(client))) return [];
+    const { rows } = await client.query(
+      `SELECT ${LISTED} FROM "scaffold_sagas" WHERE ${conditions[filter]} ORDER BY "created_at" DESC, "id" LIMIT $1`,
+      [limit],
+    );
+    return rows;
+  });
+}
+
+/** One saga, or undefined if the database has none of that id. */
+export function findSaga(url: string, id: string): Promise<SagaDetails | undefined> {
+  return connected(url, async (client) => {
+    if (!(await has(client))) return undefined;
+    const { rows } = await client.query(
+      `SELECT ${LISTED}, "input", "steps" AS "names", "requests", "answers", "undone",
+        (extract(epoch from "due_at" - now()) * 1000)::float8 AS "dueInMs" FROM "scaffold_sagas" WHERE "id" = $1`,
+      [id],
+    );
+    const [row] = rows;
+    if (row === undefined) return undefined;
+    const { names, requests, answers, undone, ...saga } = row;
+    const steps = (names as string[]).map((name, position) => ({
+      name,
+      state: position >= names.length - undone ? "undone" : position < answers.length ? "done" : "begun",
+      request: requests[position],
+      answer: answers[position],
+    }));
+    return { ...saga, steps };
+  });
+}
+
+/** Has a saga that waits go on at once. False: there is none of that id that has not ended. */
+export function retrySaga(url: string, id: string): Promise<boolean> {
+  return connected(url, async (client) => {
+    const sql = `UPDATE "scaffold_sagas" SET "due_at" = least("due_at", now()) WHERE "id" = $1 AND "ended_at" IS NULL`;
+    return (await has(client)) && (await client.query(sql, [id])).rowCount === 1;
+  });
+}
+
+/** Has a saga undone, on its way or completed. False: it is, or is being, already. */
+export function compensateSaga(url: string, id: string, reason: string): Promise<boolean> {
+  return connected(url, (client) => turnBack(drizzle({ client }), id, reason));
+}
+
+/** Both sides of one step of a saga. */
+export interface AuditedStep {
+  /** The full name of the method that starts the saga: "shop.orders.v1.OrderService/PlaceOrder". */
+  readonly saga: string;
+  readonly step: string;
+  /** The full name of the method that the step calls. */
+  readonly call: string;
+  /** The called service, and its database. */
+  readonly service: string;
+  readonly url: string;
+}
+
+/** Where two sides of a step disagree. */
+export interface Disagreement {
+  readonly saga: string;
+  readonly step: string;
+  readonly service: string;
+  readonly message: string;
+}
+
+/** How many sagas, or requests, are compared at a time. */
+const PAGE = 1000;
+
+/**
+ * Compares what sagas say was done and undone with what the called services say, by their records of requests: each saga's
+ * steps there, and their requests with a saga's key here. A saga that is under way is compared as far as it is certain.
+ */
+export async function auditSagas(url: string, steps: readonly AuditedStep[]): Promise<Disagreement[]> {
+  const found = await compare(url, steps);
+  if (found.length === 0) return found;
+  // What one side had done while the other was being read is the same on both by now.
+  const again = new Set((await compare(url, steps)).map((disagreement) => JSON.stringify(disagreement)));
+  return found.filter((disagreement) => again.has(JSON.stringify(disagreement)));
+}
+
+async function compare(url: string, steps: readonly AuditedStep[]): Promise<Disagreement[]> {
+  const found: Disagreement[] = [];
+  await connected(url, async (client) => {
+    if (!(await has(client))) return;
+    for (const step of steps) {
+      await connected(step.url, async (callee) => {
+        found.push(...(await missingThere(client, callee, step)));
+        found.push(...(await unknownHere(client, callee, step)));
+      });
+    }
+  });
+  return found;
+}
+
+interface Side {
+  readonly id: string;
+  readonly state: SagaPhase;
+  readonly begun: boolean;
+  readonly undone: boolean;
+  readonly answer: Buffer | null;
+}
+
+/** Steps of which the called service knows something else than the saga. */
+async function missingThere(client: pg.Client, callee: pg.Client, step: AuditedStep): Promise<Disagreement[]> {
+  const found: Disagreement[] = [];
+  for (let last = ""; ; ) {
+    const { rows } = await client.query<Side>(
+      `SELECT "id", "state", "at" IS NOT NULL AS "begun", "answers"["at"] AS "answer",
+        "at" > cardinality("steps") - "undone" OR "state" = 'compensated' AS "undone"
+      FROM (SELECT *, array_position("steps", $1) AS "at" FROM "scaffold_sagas") AS "sagas"
+      WHERE "saga" = $2 AND "id" > $3 COLLATE "C" ORDER BY "id" LIMIT ${PAGE}`,
+      [step.step, step.saga, last],
+    );
+    const begun = rows.filter((row) => row.begun);
+    const there = await requestsOf(
+      callee,
+      step.call,
+      begun.map(({ id }) => `${id}/${step.step}`),
+    );
+    for (const side of begun) {
+      const message = disagreement(side, there.get(`${side.id}/${step.step}`));
+      if (message !== undefined) found.push({ saga: side.id, step: step.step, service: step.service, message });
+    }
+    if (rows.length < PAGE) return found;
+    last = rows.at(-1)?.id ?? "";
+  }
+}
+
+interface Request {
+  readonly key: string;
+  readonly answer: Buffer | null;
+  readonly undone: boolean;
+}
+
+function disagreement({ state, undone, answer }: Side, there: Request | undefined): string | undefined {
+  if (undone) {
+    if (there?.undone) return undefined;
+    return there === undefined
+      ? "is undone, and the service has no mark of that"
+      : "is undone, and the service has it done";
+  }
+  // It may be on its way, or being undone.
+  if (answer === null || state === "compensating") return undefined;
+  if (there?.answer == null) return "is done, and the service does not know of it";
+  if (there.undone) return "is done, and the service has it undone";
+  return there.answer.equals(answer) ? undefined : "was answered otherwise than the service says";
+}
+
+/** Requests with the key of a saga that is not there: one that was lost, with what it would have undone. */
+async function unknownHere(client: pg.Client, callee: pg.Client, step: AuditedStep): Promise<Disagreement[]> {
+  const found: Disagreement[] = [];
+  const suffix = `/${step.step}`;
+  for (let last = ""; ; ) {
+    const { rows } = await callee.query<Request>(
+      `SELECT "key" FROM "scaffold_requests" WHERE "method" = $1 AND "key" > $2 COLLATE "C" AND right("key", $3) = $4
+        AND "undone_at" IS NULL ORDER BY "key" LIMIT ${PAGE}`,
+      [step.call, last, suffix.length, suffix],
+    );
+    const ids = rows.map(({ key }) => key.slice(0, -suffix.length));
+    const known = await client.query<{ id: string }>(`SELECT "id" FROM "scaffold_sagas" WHERE "id" = ANY($1)`, [ids]);
+    const here = new Set(known.rows.map(({ id }) => id));
+    for (const id of ids.filter((candidate) => !here.has(candidate))) {
+      const message = "is done, and there is no such saga";
+      found.push({ saga: id, step: step.step, service: step.service, message });
+    }
+    if (rows.length < PAGE) return found;
+    last = rows.at(-1)?.key ?? "";
+  }
+}
+
+async function requestsOf(callee: pg.Client, method: string, keys: readonly string[]): Promise<Map<string, Request>> {
+  const { rows } = await callee.query<Request>(
+    `SELECT "key", "answer", "undone_at" IS NOT NULL AS "undone" FROM "scaffold_requests"
+      WHERE "method" = $1 AND "key" = ANY($2)`,
+    [method, keys],
+  );
+  return new Map(rows.map((row) => [row.key, row]));
+}
+
+async function has(client: pg.Client): Promise<boolean> {
+  const { rows } = await client.query(`SELECT to_regclass('"scaffold_sagas"') IS NOT NULL AS "there"`);
+  return rows[0].there;
+}
+
+async function connected<T>(url: string, run: (client: pg.Client) => Promise<T>): Promise<T> {
+  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5000 });
+  // Statements say themselves when the connection is gone.
+  client.on("error", () => undefined);
+  try {
+    await client.connect();
+    return await run(client);
+  } finally {
+    await client.end();
+  }
+}

@@ -1,0 +1,240 @@
+import { randomUUID } from "node:crypto";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { createOrderServiceClient } from "@shop/generated/shop/orders/v1/orders_client.js";
+import type { Order } from "@shop/generated/shop/orders/v1/orders_pb.js";
+import { OrderState } from "@shop/generated/shop/orders/v1/orders_pb.js";
+import { placeOrderSaga } from "@shop/generated/shop/orders/v1/orders_saga.js";
+import { afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { orders } from "../../examples/shop/orders/orders.js";
+import { testDatabase } from "../../generator/testing/database.js";
+import { execute } from "../../generator/testing/tables.js";
+import { type InMemoryService, inMemory } from "../rpc/in-memory.js";
+import type { ServiceDefinition } from "../rpc/service.js";
+import type { StepSpec } from "./saga.js";
+
+const migrations = new URL("../../examples/shop/orders/migrations/", import.meta.url);
+const lines = [{ productId: "pen", quantity: 1 }];
+
+/** What a called service does, by method; each gets the request and how often it was called before. */
+type Behaviour = (request: { requestId: string }, calls: number, signal: AbortSignal) => unknown;
+type Options = { signal: AbortSignal; timeoutMs: number; headers: Record<string, string> };
+
+let url: string;
+let calls: string[];
+let lastOptions: Options | undefined;
+let behaviour: Record<string, Behaviour>;
+let running: InMemoryService[];
+
+beforeAll(async () => {
+  url = await testDatabase();
+});
+beforeEach(() => {
+  calls = [];
+  running = [];
+  behaviour = {
+    reserveStock: () => ({ id: "r", state: 1, lines: [{ ...lines[0], unitPriceCents: 5n }], missingProductIds: [] }),
+    capturePayment: () => ({ id: "p", state: 1 }),
+    releaseStock: () => ({}),
+    refundPayment: () => ({}),
+  };
+});
+afterEach(async () => {
+  for (const service of running) await service.close();
+});
+
+const method = (name: string) => async (request: { requestId: string }, options: Options) => {
+  const before = calls.filter((call) => call.startsWith(`${name} `)).length;
+  calls.push(`${name} ${request.requestId.split("/")[1]}`);
+  lastOptions = options;
+  return behaviour[name]!(request, before, options.signal);
+};
+
+/** Orders over services that behave as the test says, with a saga that the test may change. */
+async function start(change: { timeoutMs?: number; step?: Partial<StepSpec>; steps?: StepSpec[] } = {}) {
+  const { timeoutMs = 60_000, step, steps = placeOrderSaga.steps } = change;
+  const quick = { initialBackoffMs: 1, maxBackoffMs: 5 };
+  const placeOrder = { ...placeOrderSaga, timeoutMs, steps: steps.map((spec) => ({ ...spec, retry: quick, ...step })) };
+  const definition: ServiceDefinition = { ...orders, spec: { ...orders.spec, sagas: { placeOrder } } };
+  const service = await inMemory(definition, {
+    databaseUrl: url,
+    migrations,
+    sagaLeaseMs: 200,
+    peers: {
+      inventory: { reserveStock: method("reserveStock"), releaseStock: method("releaseStock") },
+      payments: { capturePayment: method("capturePayment"), refundPayment: method("refundPayment") },
+    },
+  });
+  running.push(service);
+  return { service, client: createOrderServiceClient({ transport: service.transport }) };
+}
+
+type Client = Awaited<ReturnType<typeof start>>["client"];
+
+const place = (client: Client, wait = true): Promise<Order> =>
+  client.placeOrder({ requestId: randomUUID(), customerId: "ada", lines, paymentMethod: "card", wait });
+
+/** What becomes so, on a busy machine too. */
+const eventually = <T>(ask: () => T | Promise<T>) => expect.poll(ask, { timeout: 30_000 });
+
+const row = async (id: string) => (await execute(url, `SELECT * FROM "scaffold_sagas" WHERE "id" = '${id}'`)).rows[0];
+
+/** Fails so many times, and then behaves as it did. */
+function failing(name: string, code: Code, times = Number.POSITIVE_INFINITY): void {
+  const works = behaviour[name]!;
+  behaviour[name] = (request, before, signal) => {
+    if (before < times) throw new ConnectError("no", code);
+    return works(request, before, signal);
+  };
+}
+
+test("each step is called once, with its own key, and none is undone", async () => {
+  const { client, service } = await start();
+  const order = await place(client);
+  expect(order.state).toBe(OrderState.CONFIRMED);
+  expect(calls).toEqual(["reserveStock reserve", "capturePayment capture"]);
+  expect(await row(order.id)).toMatchObject({ state: "completed", attempts: 0, error: null, undone: 0 });
+  const metrics = await service.metrics.text();
+  expect(metrics).toContain('scaffold_sagas_started_total{service="orders"} 1');
+  expect(metrics).toContain('scaffold_sagas_ended_total{outcome="completed",service="orders"} 1');
+});
+
+test("the trace goes on in the steps, and each is bounded", async () => {
+  const { client } = await start({ step: { timeoutMs: 700 } });
+  const request = { requestId: randomUUID(), customerId: "ada", lines, paymentMethod: "card", wait: true };
+  await client.placeOrder(request, { headers: { "x-request-id": "trace me", cookie: "secret" } });
+  expect(lastOptions).toMatchObject({ headers: { "x-request-id": "trace me" }, timeoutMs: 700 });
+  expect(lastOptions?.headers).not.toHaveProperty("cookie");
+});
+
+test.each([Code.Unavailable, Code.DeadlineExceeded, Code.Unknown, Code.Internal, Code.Aborted, Code.ResourceExhausted])(
+  "an answer that says nothing is asked for again (%i)",
+  async (code) => {
+    failing("capturePayment", code, 3);
+    const { client } = await start();
+    expect((await place(client)).state).toBe(OrderState.CONFIRMED);
+    expect(calls).toEqual(["reserveStock reserve", ...Array(4).fill("capturePayment capture")]);
+  },
+);
+
+test.each([Code.InvalidArgument, Code.NotFound, Code.FailedPrecondition, Code.PermissionDenied])(
+  "a refusal undoes all that was begun, the last first (%i)",
+  async (code) => {
+    failing("capturePayment", code);
+    const { client } = await start();
+    expect(await place(client)).toMatchObject({ state: OrderState.CANCELLED, cancelReason: "capture: no" });
+    expect(calls).toEqual([
+      "reserveStock reserve",
+      "capturePayment capture",
+      "refundPayment capture",
+      "releaseStock reserve",
+    ]);
+  },
+);
+
+test("what takes too long in all is undone, the step that was not answered as well", async () => {
+  failing("capturePayment", Code.Unavailable);
+  const { client } = await start({ timeoutMs: 100 });
+  expect(await place(client)).toMatchObject({ state: OrderState.CANCELLED, cancelReason: "it took too long" });
+  expect(calls.at(-1)).toBe("releaseStock reserve");
+  expect(calls).toContain("refundPayment capture");
+});
+
+test("attempts may have a bound", async () => {
+  failing("capturePayment", Code.Unavailable);
+  const { client } = await start({ step: { retry: { maxAttempts: 3, initialBackoffMs: 1, maxBackoffMs: 1 } } });
+  expect((await place(client)).state).toBe(OrderState.CANCELLED);
+  expect(calls.filter((call) => call === "capturePayment capture")).toHaveLength(3);
+});
+
+test("an undoing that fails is tried until it succeeds, and shown as stuck meanwhile", async () => {
+  failing("capturePayment", Code.NotFound);
+  let works = false;
+  behaviour.refundPayment = () => {
+    if (!works) throw new ConnectError("never", Code.InvalidArgument);
+  };
+  const { client } = await start();
+  const { id } = await place(client, false);
+  await eventually(async () => (await row(id)).attempts).toBeGreaterThan(10);
+  expect(await row(id)).toMatchObject({ state: "compensating", error: expect.stringContaining("never") });
+  // A new instance counts when it starts.
+  const { service } = await start();
+  await eventually(() => service.metrics.text()).toContain('scaffold_sagas_stuck{service="orders"} 1');
+  works = true;
+  await eventually(async () => (await row(id)).state).toBe("compensated");
+  expect((await client.getOrder({ id })).state).toBe(OrderState.CANCELLED);
+  expect(calls.filter((call) => call.startsWith("releaseStock"))).toHaveLength(1);
+});
+
+test("an instance that ends gives its sagas back at once, and another one goes on with them", async () => {
+  let arrived = () => {};
+  const seen = new Promise<void>((resolve) => {
+    arrived = resolve;
+  });
+  const works = behaviour.reserveStock!;
+  behaviour.reserveStock = (request, before, signal) => {
+    if (before > 0) return works(request, before, signal);
+    arrived();
+    return new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+  };
+  const { client, service } = await start();
+  const { id } = await place(client, false);
+  await seen;
+  // The call is on its way, and never answered: it is given up.
+  running = [];
+  await service.close();
+  await start();
+  await eventually(async () => (await row(id)).state).toBe("completed");
+  expect((await row(id)).epoch).toBeGreaterThan(1);
+});
+
+test("whoever has lost its lease writes nothing any more", async () => {
+  let release = () => {};
+  const held = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  behaviour.capturePayment = async () => {
+    await held;
+    return { id: "p", state: 1 };
+  };
+  const { client } = await start();
+  const { id } = await place(client, false);
+  await eventually(() => calls).toContain("capturePayment capture");
+  // Somebody has it undone while the step is on its way.
+  const cancelled = await client.cancelOrder({ id });
+  expect(cancelled.state).toBe(OrderState.CANCELLED);
+  release();
+  await place(client);
+  expect(await row(id)).toMatchObject({ state: "compensated" });
+  expect((await client.getOrder({ id })).state).toBe(OrderState.CANCELLED);
+});
+
+test("a completed saga can be undone, once", async () => {
+  const { client } = await start();
+  const { id } = await place(client);
+  const cancelled = await Promise.all([client.cancelOrder({ id }), client.cancelOrder({ id })]);
+  for (const order of cancelled) expect(order).toMatchObject({ state: OrderState.CANCELLED, paymentId: "p" });
+  expect(calls.slice(2)).toEqual(["refundPayment capture", "releaseStock reserve"]);
+  await expect(client.cancelOrder({ id: "nobody" })).rejects.toMatchObject({ code: Code.NotFound });
+});
+
+test("a saga of another version of its contract is undone by the steps that it has", async () => {
+  failing("capturePayment", Code.Unavailable);
+  const first = await start();
+  const { id } = await place(first.client, false);
+  await eventually(() => calls).toContain("capturePayment capture");
+  running = [];
+  await first.service.close();
+  await start({ steps: placeOrderSaga.steps.toReversed() });
+  await eventually(async () => (await row(id)).state).toBe("compensated");
+  expect(await row(id)).toMatchObject({ reason: "its steps are other ones now" });
+  expect(calls.slice(-2)).toEqual(["refundPayment capture", "releaseStock reserve"]);
+});
+
+test("a call that is repeated, even at once, starts one saga", async () => {
+  const { client } = await start();
+  const order = { customerId: "ada", lines, paymentMethod: "card", wait: true };
+  const requestId = randomUUID();
+  const placed = await Promise.all(Array.from({ length: 5 }, () => client.placeOrder({ ...order, requestId })));
+  expect(new Set(placed.map(({ id }) => id)).size).toBe(1);
+  expect(calls).toEqual(["reserveStock reserve", "capturePayment capture"]);
+});

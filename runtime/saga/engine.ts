@@ -1,0 +1,284 @@
+import { setMaxListeners } from "node:events";
+import type { Message } from "@bufbuild/protobuf";
+import { codecOf } from "../codec/known.js";
+import type { Data } from "../data/data.js";
+import type { Logger } from "../observe/log.js";
+import type { Metrics } from "../observe/metrics.js";
+import { propagatedHeaders } from "../rpc/client-options.js";
+import type { Context } from "../rpc/context.js";
+import type { SagaDefinition, SagaHandle, SagaSpec } from "./saga.js";
+import { claim, counts, insert, LeaseLost, phase, renew, type SagaRow, STUCK_AFTER, turnBack } from "./store.js";
+import { buildRequest, type Ground, type Plan, stepOn } from "./walk.js";
+
+export interface SagaOptions {
+  /** Where sagas are kept, and what their ends write to. */
+  readonly data: Data;
+  /** Clients of the called services, by the names that handlers use. */
+  readonly peers: Readonly<Record<string, unknown>>;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  /** After how long another instance goes on with a saga whose own has died, in milliseconds. Default 3000. */
+  readonly leaseMs?: number;
+}
+
+/** Runs the sagas of one service: those that this instance starts, and those that another has left behind. */
+export interface Sagas {
+  /** What handlers use, by method. */
+  readonly handles: Readonly<Record<string, SagaHandle<Message>>>;
+  /** Begins to look for sagas that nobody works at. */
+  start(): void;
+  /** Begins no more steps, and lets calls that are on their way take this long, in milliseconds; gives all leases back. */
+  close(graceMs?: number): Promise<void>;
+}
+
+/** How many sagas an instance walks at once; others wait in the database. After an outage all of them would come at once. */
+const AT_ONCE = 64;
+/** How often to look for sagas that nobody works at. */
+const POLL_MS = 500;
+/** How often they are counted. */
+const COUNT_MS = 5000;
+/** How often to ask whether a saga that another instance walks has ended. */
+const ASK_MS = 200;
+/** What of a caller's time is left to the answer. */
+const ANSWER_MS = 250;
+const LEASE_MS = 3000;
+
+/**
+ * Opens what runs a service's sagas.
+ *
+ * @param specs what the contract says, by method
+ * @param definitions what their author says, by the same names
+ */
+export function openSagas(
+  specs: Readonly<Record<string, SagaSpec>>,
+  definitions: Readonly<Record<string, SagaDefinition>>,
+  options: SagaOptions,
+): Sagas {
+  const { data, log, metrics, leaseMs = LEASE_MS } = options;
+  const plans = new Map<string, Plan>();
+  const ending = new AbortController();
+  // Each call that is on its way listens.
+  setMaxListeners(0, ending.signal);
+  const ground: Ground = { data, peers: options.peers, leaseMs, signal: ending.signal };
+  /** What is being walked here, by id. */
+  const walking = new Map<string, { readonly row: SagaRow; readonly done: Promise<void> }>();
+  const waiting = new Map<string, Set<() => void>>();
+  let open = false;
+  let closing = false;
+  let timer: NodeJS.Timeout | undefined;
+  let timerAt = Number.POSITIVE_INFINITY;
+  let polling: Promise<void> | undefined;
+  /** Whether to look again at once, for there may be more since. */
+  let again = false;
+  /** Whether the last look was in vain. */
+  let blind = false;
+  let countedAt = 0;
+  let renewing: Promise<void> | undefined;
+
+  /** Has the database looked at, in so many milliseconds at the latest. */
+  function wake(inMs: number): void {
+    const at = performance.now() + inMs;
+    if (!open || closing || at >= timerAt) return;
+    clearTimeout(timer);
+    timerAt = at;
+    timer = setTimeout(() => {
+      timerAt = Number.POSITIVE_INFINITY;
+      if (polling !== undefined) {
+        again = true;
+        return;
+      }
+      polling = poll().finally(() => {
+        polling = undefined;
+        // Apart from other instances, so that they do not all look at once.
+        wake(again ? 0 : POLL_MS * (0.75 + Math.random() / 2));
+        again = false;
+      });
+    }, inMs);
+  }
+
+  async function poll(): Promise<void> {
+    try {
+      const free = AT_ONCE - walking.size;
+      const rows = free > 0 ? await claim(data.db, [...plans.keys()], free, leaseMs) : [];
+      blind = false;
+      for (const row of rows) take(row);
+      if (free > 0 && rows.length === free) wake(0);
+      if (performance.now() - countedAt < COUNT_MS && countedAt !== 0) return;
+      countedAt = performance.now();
+      metrics.sagas(await counts(data.db));
+    } catch (error) {
+      // Every saga waits as long as the database does.
+      if (!blind) log.warn({ err: error }, "sagas cannot be looked for; it is tried again");
+      blind = true;
+    }
+  }
+
+  function take(row: SagaRow): void {
+    const done = walk(row).finally(() => {
+      // Others may be waiting for the place.
+      if (walking.size >= AT_ONCE) wake(0);
+      if (walking.get(row.id)?.done === done) walking.delete(row.id);
+    });
+    walking.set(row.id, { row, done });
+  }
+
+  async function walk(taken: SagaRow): Promise<void> {
+    const plan = plans.get(taken.saga);
+    if (plan === undefined) return;
+    const end = performance.now() + taken.leftMs;
+    let row = taken;
+    try {
+      for (;;) {
+        if (closing) return await renew(data.db, [row], 0);
+        const progress = await stepOn(plan, { ...row, leftMs: end - performance.now() }, ground);
+        if (progress.kind === "on") {
+          row = progress.row;
+          continue;
+        }
+        if (progress.kind === "later") {
+          const { inMs, attempts, error } = progress;
+          const what = { saga: row.id, err: error, attempts };
+          if (attempts === STUCK_AFTER) log.error(what, "a saga is stuck; it is tried again all the same");
+          else log.debug(what, "a step of a saga is tried again");
+          // The database has a clock of its own.
+          wake(inMs + 5);
+          return;
+        }
+        metrics.sagaEnded(progress.state);
+        for (const tell of waiting.get(row.id) ?? []) tell();
+        return;
+      }
+    } catch (error) {
+      if (error instanceof LeaseLost) return;
+      // Whoever takes it next finds it as it was written down.
+      if (ending.signal.aborted) await renew(data.db, [row], 0).catch(() => undefined);
+      else log.warn({ err: error, saga: row.id }, "a saga could not go on");
+    }
+  }
+
+  /** Keeps the leases of what takes longer. */
+  const keeping = setInterval(() => {
+    if (walking.size === 0) return;
+    const leases = [...walking.values()].map(({ row }) => row);
+    renewing ??= renew(data.db, leases, leaseMs)
+      .catch((error: unknown) => log.debug({ err: error }, "leases of sagas could not be renewed"))
+      .finally(() => {
+        renewing = undefined;
+      });
+  }, leaseMs / 3).unref();
+
+  const handle = (plan: Plan): SagaHandle<Message> => ({
+    async start(tx, id, input, context) {
+      const [first] = plan.spec.steps;
+      if (first === undefined) throw new Error(`${plan.name} has no steps`);
+      const request = buildRequest(plan, first, id, input, {});
+      const { timeoutMs } = plan.spec;
+      const mine = open && !closing && walking.size < AT_ONCE;
+      const saga = {
+        id,
+        saga: plan.name,
+        input: codecOf(plan.spec.method.input).toBytes(input as never),
+        step: first.name,
+        request,
+        trace: traceOf(context),
+        timeoutMs,
+        leaseMs: mine ? leaseMs : 0,
+      };
+      await insert(tx.db, saga);
+      tx.afterCommit(() => {
+        metrics.sagaStarted();
+        const none = { undone: 0, attempts: 0, error: null, reason: null, answers: [] };
+        const row = { ...saga, ...none, state: "running", steps: [first.name], requests: [request], epoch: 1 } as const;
+        if (mine && !closing) take({ ...row, leftMs: timeoutMs });
+        else wake(0);
+      });
+    },
+
+    async ended(id, context) {
+      const limit = context.deadline === undefined ? Number.POSITIVE_INFINITY : context.deadline - ANSWER_MS;
+      for (;;) {
+        const told = tellOf(id);
+        try {
+          const state = await phase(data.db, id);
+          if (state === "completed" || state === "compensated") return true;
+          const left = limit - Date.now();
+          if (left <= 0 || context.signal.aborted) return false;
+          await Promise.race([told.promise, sleep(Math.min(left, ASK_MS), context.signal)]);
+        } finally {
+          told.forget();
+        }
+      }
+    },
+
+    async compensate(id, reason) {
+      await turnBack(data.db, id, reason);
+      wake(0);
+    },
+  });
+
+  /** Is told when a saga ends here. */
+  function tellOf(id: string): { promise: Promise<void>; forget(): void } {
+    let tell = () => {};
+    const promise = new Promise<void>((resolve) => {
+      tell = resolve;
+    });
+    const others = waiting.get(id) ?? new Set();
+    waiting.set(id, others.add(tell));
+    return {
+      promise,
+      forget() {
+        others.delete(tell);
+        if (others.size === 0) waiting.delete(id);
+      },
+    };
+  }
+
+  const handles: Record<string, SagaHandle<Message>> = {};
+  for (const [local, spec] of Object.entries(specs)) {
+    const definition = definitions[local];
+    if (definition === undefined) throw new Error(`the saga of ${spec.method.name} is not defined: write it`);
+    const plan: Plan = { name: `${spec.method.parent.typeName}/${spec.method.name}`, spec, definition };
+    plans.set(plan.name, plan);
+    handles[local] = handle(plan);
+  }
+
+  return {
+    handles,
+    start() {
+      open = true;
+      wake(0);
+    },
+    async close(graceMs = 0) {
+      closing = true;
+      clearTimeout(timer);
+      const late = setTimeout(() => ending.abort(), graceMs);
+      // What is taken meanwhile is given back at once.
+      await polling;
+      await Promise.all([...walking.values()].map(({ done }) => done));
+      clearTimeout(late);
+      clearInterval(keeping);
+      await renewing;
+    },
+  };
+}
+
+/** What goes on from the call that starts a saga to the calls that it makes. */
+function traceOf(context: Context | undefined): Record<string, string> {
+  const trace = propagatedHeaders.flatMap((name) => {
+    const value = context?.requestHeader.get(name) ?? null;
+    return value === null ? [] : [[name, value]];
+  });
+  return Object.fromEntries(trace);
+}
+
+function sleep(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(end, ms);
+    signal.addEventListener("abort", end);
+    function end() {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", end);
+      resolve();
+    }
+  });
+}

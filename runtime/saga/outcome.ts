@@ -1,0 +1,31 @@
+import { Code, type ConnectError } from "@connectrpc/connect";
+import type { RetrySpec } from "./saga.js";
+
+/** The codes with which a service says no, having done nothing. */
+const refusals = new Set([
+  Code.InvalidArgument,
+  Code.NotFound,
+  Code.AlreadyExists,
+  Code.PermissionDenied,
+  Code.FailedPrecondition,
+  Code.OutOfRange,
+  Code.Unimplemented,
+  Code.Unauthenticated,
+]);
+
+/**
+ * Whether an attempt has failed for good. All else leaves open whether it was done: no answer in time, a broken connection,
+ * a peer that is down or has failed in an unforeseen way. That is asked again, with the same key.
+ */
+export function isFinal({ code }: ConnectError): boolean {
+  return refusals.has(code);
+}
+
+/**
+ * How long to wait after so many failed attempts: twice as long each time, less a random part of up to a half, so that those who
+ * failed together do not come back together.
+ */
+export function backoffMs(attempts: number, { initialBackoffMs, maxBackoffMs }: RetrySpec): number {
+  const longest = Math.min(maxBackoffMs, initialBackoffMs * 2 ** Math.min(30, attempts - 1));
+  return longest * (1 - Math.random() / 2);
+}

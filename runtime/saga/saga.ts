@@ -1,0 +1,122 @@
+import type { DescMessage, DescMethodUnary, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
+import type { DatabaseTransaction } from "../data/driver.js";
+import type { Transaction } from "../data/transaction.js";
+import type { Context } from "../rpc/context.js";
+
+/** What a contract says of one saga: all that the runtime needs to run it, less what its author defines. */
+export interface SagaSpec {
+  /** The method that starts it; its request is the saga's input. */
+  readonly method: DescMethodUnary;
+  /** The longest that it goes forward, in milliseconds; what is not done by then is undone. */
+  readonly timeoutMs: number;
+  readonly steps: readonly StepSpec[];
+}
+
+/** What a contract says of one step. */
+export interface StepSpec {
+  /** Its name in the contract, "book_seat": the second half of the key that each of its attempts carries. */
+  readonly name: string;
+  /** Its name in code: "bookSeat". */
+  readonly localName: string;
+  /** The called service, by the name that handlers use. */
+  readonly peer: string;
+  readonly call: DescMethodUnary;
+  /** The field of the call's request that holds the key. */
+  readonly key: string;
+  readonly compensate: DescMethodUnary;
+  /** The compensating request, of the step's request and key alone: a step that timed out has answered nothing. */
+  readonly compensation: (request: never, key: string) => Record<never, unknown>;
+  /** The longest that one attempt may take, in milliseconds. Absent: no bound but the saga's. */
+  readonly timeoutMs?: number;
+  readonly retry: RetrySpec;
+}
+
+/** When a step is tried again that has not clearly succeeded or failed. */
+export interface RetrySpec {
+  /** How many attempts at most. Absent: as many as the saga's time allows. Compensations know no bound. */
+  readonly maxAttempts?: number;
+  /** About how long to wait before the second attempt, in milliseconds; each further wait is twice as long. */
+  readonly initialBackoffMs: number;
+  /** The longest wait, in milliseconds. */
+  readonly maxBackoffMs: number;
+}
+
+/** A saga on its way. */
+export interface SagaState<Input, Answers> {
+  readonly id: string;
+  /** The request of the method that started it. */
+  readonly input: Input;
+  /** What its steps have answered so far, by step. */
+  readonly answers: Answers;
+}
+
+/** A step, as its author defines it. */
+export interface SagaStep<Request extends DescMessage, Key extends string, Answer extends DescMessage, Input, Answers> {
+  /** Builds the step's request, less its key, of what is given and nothing else: it is built once, and kept. */
+  request(saga: SagaState<Input, Answers>): Omit<MessageInitShape<Request>, Key | "$typeName" | "$unknown">;
+  /**
+   * Why the saga cannot go on after this answer: "payment declined". All is undone then, this step as well. Undefined, or
+   * no such function: it goes on.
+   */
+  refused?(answer: MessageShape<Answer>): string | undefined;
+}
+
+/**
+ * How a saga ends, in the service's own database: exactly one of these happens, once, in the transaction that ends the
+ * saga. A saga that is undone after it was completed has had both.
+ */
+export interface SagaEnds<Entities, Input, Answers, Published extends DescMessage = never> {
+  /** Every step is done. */
+  complete(tx: Transaction<Entities, Published>, saga: SagaState<Input, Answers>): Promise<unknown>;
+  /** Every step that was begun is undone. It is called until it succeeds. `reason` says why, fit for a person. */
+  cancel(
+    tx: Transaction<Entities, Published>,
+    saga: SagaState<Input, Partial<Answers>>,
+    reason: string,
+  ): Promise<unknown>;
+}
+
+/** What handlers do with a saga. */
+export interface SagaHandle<Input> {
+  /**
+   * Starts a saga in a transaction: it is on its way as soon as that has committed, and never was if that has not.
+   *
+   * @param id names it, and with it the keys of its steps: `<id>/<step>`. One id is one saga; ALREADY_EXISTS otherwise.
+   * @param context of the call that starts it, so that its trace goes on in the steps
+   */
+  start(tx: SagaTransaction, id: string, input: Input, context?: Context): Promise<void>;
+  /** Waits until a saga has ended, at the latest shortly before the call's time is over; whether it has. */
+  ended(id: string, context: Context): Promise<boolean>;
+  /**
+   * Has a saga undone, on its way or completed; `ended` waits for that. Nothing is done if it is undone already.
+   *
+   * @throws ConnectError NOT_FOUND if there is none with this id
+   */
+  compensate(id: string, reason: string): Promise<void>;
+}
+
+/** What of a transaction a saga needs to be started in it. */
+export interface SagaTransaction {
+  readonly db: DatabaseTransaction;
+  afterCommit(run: () => void): void;
+}
+
+/** A handle for each saga of a service. */
+export type SagaHandles<Sagas> = {
+  readonly [Name in keyof Sagas]: Sagas[Name] extends SagaEnds<never, infer Input, never> ? SagaHandle<Input> : never;
+};
+
+/** A saga as its author defines it, its types forgotten. */
+export interface SagaDefinition extends SagaEnds<never, unknown, never> {
+  readonly steps: Readonly<Record<string, AnyStep>>;
+}
+
+interface AnyStep {
+  request(saga: SagaState<unknown, never>): object;
+  refused?(answer: never): string | undefined;
+}
+
+/** The key that each attempt of a step carries, and whoever undoes it. */
+export function stepKey(id: string, step: string): string {
+  return `${id}/${step}`;
+}

@@ -1,0 +1,101 @@
+import { Code } from "@connectrpc/connect";
+import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { testDatabase } from "../../generator/testing/database.js";
+import { execute } from "../../generator/testing/tables.js";
+import { type Data, openData } from "../data/data.js";
+import { ownTables } from "../data/tables.js";
+import { claim, counts, insert, LeaseLost, type NewSaga, phase, renew, turnBack, write } from "./store.js";
+
+let url: string;
+let data: Data;
+
+beforeAll(async () => {
+  url = await testDatabase();
+  await execute(url, ownTables);
+  data = openData({ url, service: "orders", entities: {} });
+});
+beforeEach(() => execute(url, `TRUNCATE "scaffold_sagas"`));
+afterAll(() => data.close());
+
+const bytes = (text: string) => new TextEncoder().encode(text);
+const saga = (id: string, change: Partial<NewSaga> = {}): NewSaga => ({
+  id,
+  saga: "a.v1.S/M",
+  input: bytes("input"),
+  step: "first",
+  request: bytes("request"),
+  trace: { "x-request-id": "t" },
+  timeoutMs: 60_000,
+  leaseMs: 0,
+  ...change,
+});
+const take = (limit = 10, leaseMs = 60_000) => claim(data.db, ["a.v1.S/M"], limit, leaseMs);
+
+test("what was written down is what the next one finds", async () => {
+  await insert(data.db, saga("1"));
+  const [row] = await take();
+  expect(row).toMatchObject({ id: "1", state: "running", steps: ["first"], answers: [], epoch: 2, attempts: 0 });
+  expect(row?.leftMs).toBeGreaterThan(59_000);
+  const next = { step: "second", request: bytes("more") };
+  await write(data.db, row!, { answer: bytes("answer"), next, dueInMs: 0 });
+  const [again] = await take();
+  expect(again).toMatchObject({ steps: ["first", "second"], trace: { "x-request-id": "t" }, epoch: 3 });
+  expect(Buffer.concat([...again!.requests, ...again!.answers]).toString()).toBe("requestmoreanswer");
+  expect(Buffer.from(again!.input).toString()).toBe("input");
+});
+
+test("many take at once, and each saga is taken by one", async () => {
+  for (let i = 0; i < 50; i++) await insert(data.db, saga(String(i)));
+  const taken = (await Promise.all(Array.from({ length: 10 }, () => take(20)))).flat();
+  expect(taken.map(({ id }) => id).sort()).toEqual(Array.from({ length: 50 }, (_, i) => String(i)).sort());
+  expect(await take()).toEqual([]);
+});
+
+test("nobody takes what has a lease, what waits, what has ended, or what they do not know", async () => {
+  await insert(data.db, saga("leased", { leaseMs: 60_000 }));
+  await insert(data.db, saga("foreign", { saga: "b.v1.S/M" }));
+  await insert(data.db, saga("waits"));
+  await insert(data.db, saga("ended"));
+  for (const row of await take()) {
+    await write(
+      data.db,
+      row,
+      row.id === "waits" ? { error: "no", dueInMs: 60_000 } : { state: "completed", dueInMs: 0 },
+    );
+  }
+  expect(await take()).toEqual([]);
+  expect(await counts(data.db)).toEqual({ running: 3, compensating: 0, stuck: 0 });
+});
+
+test("whoever has lost the lease writes nothing any more, and renews nothing", async () => {
+  await insert(data.db, saga("1"));
+  const [first] = await take(1, 0);
+  const [second] = await take();
+  expect(second?.epoch).toBe(first!.epoch + 1);
+  await expect(write(data.db, first!, { state: "completed", dueInMs: 0 })).rejects.toThrow(LeaseLost);
+  await renew(data.db, [first!], 0);
+  expect(await take()).toEqual([]);
+  await renew(data.db, [second!], 0);
+  expect(await take()).toHaveLength(1);
+});
+
+test("whoever works at it loses a saga that is turned back", async () => {
+  await insert(data.db, saga("1"));
+  const [row] = await take();
+  await turnBack(data.db, "1", "enough");
+  await expect(write(data.db, row!, { state: "completed", dueInMs: 0 })).rejects.toThrow(LeaseLost);
+  expect((await take())[0]).toMatchObject({ state: "compensating", reason: "enough" });
+  await expect(turnBack(data.db, "2", "enough")).rejects.toMatchObject({ code: Code.NotFound });
+  expect(await phase(data.db, "1")).toBe("compensating");
+});
+
+test("one id is one saga, and a transaction that is rolled back starts none", async () => {
+  await insert(data.db, saga("1"));
+  await expect(insert(data.db, saga("1"))).rejects.toMatchObject({ code: Code.AlreadyExists });
+  const failing = data.transaction(async (tx) => {
+    await insert(tx.db, saga("2"));
+    throw new Error("no");
+  });
+  await expect(failing).rejects.toThrow("no");
+  expect(await phase(data.db, "2")).toBeUndefined();
+});

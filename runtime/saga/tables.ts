@@ -1,0 +1,26 @@
+/**
+ * Where sagas are kept, in the database of the service that starts them. A row is a saga. `steps`, `requests` and `answers`
+ * are parallel: what was begun, and what of that was answered. `epoch` grows with each lease, so that who has lost one
+ * changes nothing any more; `due_at` is when the next one may be taken.
+ */
+export const sagaTables = `CREATE TABLE IF NOT EXISTS "scaffold_sagas" (
+  "id" text COLLATE "C" PRIMARY KEY,
+  "saga" text COLLATE "C" NOT NULL,
+  "state" text NOT NULL,
+  "input" bytea NOT NULL,
+  "steps" text[] NOT NULL,
+  "requests" bytea[] NOT NULL,
+  "answers" bytea[] NOT NULL DEFAULT '{}',
+  "undone" integer NOT NULL DEFAULT 0,
+  "attempts" integer NOT NULL DEFAULT 0,
+  "error" text,
+  "reason" text,
+  "trace" jsonb,
+  "epoch" integer NOT NULL DEFAULT 1,
+  "due_at" timestamptz NOT NULL,
+  "deadline" timestamptz NOT NULL,
+  "created_at" timestamptz NOT NULL DEFAULT now(),
+  "updated_at" timestamptz NOT NULL DEFAULT now(),
+  "ended_at" timestamptz
+);
+CREATE INDEX IF NOT EXISTS "scaffold_sagas_due" ON "scaffold_sagas" ("due_at") WHERE "ended_at" IS NULL;`;
