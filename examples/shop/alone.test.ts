@@ -56,7 +56,7 @@ test("all that is wrong with the environment is said at once", async () => {
   for (const name of ["PORT", "DATABASE_URL", "INVENTORY_URL", "PAYMENTS_URL"])
     expect(output).toContain(`  ${name} is `);
   expect(await start("gateway", {})).toBe(1);
-  for (const name of ["PORT", "USERS_URL", "ORDERS_URL", "INVENTORY_URL", "PAYMENTS_URL"])
+  for (const name of ["PORT", "USERS_URL", "ORDERS_URL", "INVENTORY_URL", "NOTIFICATIONS_URL", "PAYMENTS_URL"])
     expect(output).toContain(`  ${name} is `);
 });
 
