@@ -2,10 +2,18 @@
 /* eslint-disable */
 
 import type { System } from "@protoscaffold/runtime/system";
+import { analyticsServiceCodecs } from "./shop/analytics/v1/analytics_codec.js";
+import { AnalyticsService } from "./shop/analytics/v1/analytics_pb.js";
+import { analyticsServicePolicy } from "./shop/analytics/v1/analytics_policy.js";
+import { analyticsServiceRoutes } from "./shop/analytics/v1/analytics_routes.js";
 import { inventoryServiceCodecs } from "./shop/inventory/v1/inventory_codec.js";
 import { InventoryService } from "./shop/inventory/v1/inventory_pb.js";
 import { inventoryServicePolicy } from "./shop/inventory/v1/inventory_policy.js";
 import { inventoryServiceRoutes } from "./shop/inventory/v1/inventory_routes.js";
+import { notificationServiceCodecs } from "./shop/notifications/v1/notifications_codec.js";
+import { NotificationService } from "./shop/notifications/v1/notifications_pb.js";
+import { notificationServicePolicy } from "./shop/notifications/v1/notifications_policy.js";
+import { notificationServiceRoutes } from "./shop/notifications/v1/notifications_routes.js";
 import { orderServiceCodecs } from "./shop/orders/v1/orders_codec.js";
 import { orderChanged, orderPlaced } from "./shop/orders/v1/orders_events.js";
 import { OrderService } from "./shop/orders/v1/orders_pb.js";
@@ -16,6 +24,10 @@ import { paymentCaptured } from "./shop/payments/v1/payments_events.js";
 import { PaymentService } from "./shop/payments/v1/payments_pb.js";
 import { paymentServicePolicy } from "./shop/payments/v1/payments_policy.js";
 import { paymentServiceRoutes } from "./shop/payments/v1/payments_routes.js";
+import { recommendationServiceCodecs } from "./shop/recommendations/v1/recommendations_codec.js";
+import { RecommendationService } from "./shop/recommendations/v1/recommendations_pb.js";
+import { recommendationServicePolicy } from "./shop/recommendations/v1/recommendations_policy.js";
+import { recommendationServiceRoutes } from "./shop/recommendations/v1/recommendations_routes.js";
 import { userServiceCodecs } from "./shop/users/v1/users_codec.js";
 import { userRegistered } from "./shop/users/v1/users_events.js";
 import { UserService } from "./shop/users/v1/users_pb.js";
@@ -28,6 +40,16 @@ import { userServiceRoutes } from "./shop/users/v1/users_routes.js";
 export const system: System = {
   services: [
     {
+      name: "analytics",
+      service: AnalyticsService,
+      policy: analyticsServicePolicy,
+      codecs: analyticsServiceCodecs,
+      routes: analyticsServiceRoutes,
+      calls: [],
+      tables: ["sales_days"],
+      consumes: [userRegistered, orderPlaced, paymentCaptured],
+    },
+    {
       name: "inventory",
       service: InventoryService,
       policy: inventoryServicePolicy,
@@ -35,6 +57,16 @@ export const system: System = {
       routes: inventoryServiceRoutes,
       calls: [],
       tables: ["products", "stocks", "reservations"],
+    },
+    {
+      name: "notifications",
+      service: NotificationService,
+      policy: notificationServicePolicy,
+      codecs: notificationServiceCodecs,
+      routes: notificationServiceRoutes,
+      calls: ["orders"],
+      tables: ["notifications", "known_orders", "letters"],
+      consumes: [userRegistered, orderPlaced, orderChanged, paymentCaptured],
     },
     {
       name: "orders",
@@ -55,6 +87,16 @@ export const system: System = {
       calls: [],
       tables: ["payments"],
       publishes: [paymentCaptured],
+    },
+    {
+      name: "recommendations",
+      service: RecommendationService,
+      policy: recommendationServicePolicy,
+      codecs: recommendationServiceCodecs,
+      routes: recommendationServiceRoutes,
+      calls: [],
+      tables: ["pairs"],
+      consumes: [orderPlaced],
     },
     {
       name: "users",

@@ -9,12 +9,13 @@ import { root, run, until } from "./testing/shop.js";
 
 const dist = join(root, "examples/shop/dist");
 let database: string;
+let broker: string;
 let child: ChildProcess | undefined;
 let output = "";
 
 beforeAll(async () => {
   await run(["build"]);
-  database = await testDatabase();
+  [database, broker] = await Promise.all([testDatabase(), testDatabase()]);
 }, 60_000);
 
 afterEach(() => child?.kill("SIGKILL"));
@@ -34,7 +35,7 @@ function start(name: string, env: NodeJS.ProcessEnv): Promise<number | null> {
 
 test("a service refuses a database without its tables, applies them when told to, serves, and drains", async () => {
   const port = await freePort();
-  const env = { PORT: String(port), DATABASE_URL: database };
+  const env = { PORT: String(port), DATABASE_URL: database, BROKER_URL: broker };
   expect(await start("payments", env)).toBe(1);
   expect(output).toMatch(/0001_create_payments\.sql.*MIGRATE=on/s);
 
@@ -55,16 +56,17 @@ test("all that is wrong with the environment is said at once", async () => {
   for (const name of ["PORT", "DATABASE_URL", "INVENTORY_URL", "PAYMENTS_URL"])
     expect(output).toContain(`  ${name} is `);
   expect(await start("gateway", {})).toBe(1);
-  for (const name of ["PORT", "USERS_URL", "ORDERS_URL", "INVENTORY_URL", "PAYMENTS_URL"])
+  for (const name of ["PORT", "USERS_URL", "ORDERS_URL", "INVENTORY_URL", "NOTIFICATIONS_URL", "PAYMENTS_URL"])
     expect(output).toContain(`  ${name} is `);
 });
 
 test("a taken port is named, with the way out", async () => {
   const port = await freePort();
-  void start("payments", { PORT: String(port), DATABASE_URL: database, MIGRATE: "on" });
+  const env = { PORT: String(port), DATABASE_URL: database, BROKER_URL: broker };
+  void start("payments", { ...env, MIGRATE: "on" });
   await until("payments listens", () => output.includes('"listening"'));
   const first = child;
-  expect(await start("payments", { PORT: String(port), DATABASE_URL: database })).toBe(1);
+  expect(await start("payments", env)).toBe(1);
   first?.kill("SIGKILL");
   expect(output).toContain(String(port));
   expect(output).toMatch(/in use|taken/);

@@ -1,24 +1,27 @@
 import { randomUUID } from "node:crypto";
 import { readFile } from "node:fs/promises";
+import { printHeard } from "./heard.js";
 import { type Entry, parseServerTiming } from "./server-timing.js";
 
 /**
  * Walks one request through the running system, and prints its way and the time spent in each part: with caches that do
- * not know the order yet, and again when they do.
+ * not know the order yet, and again when they do. Then it prints what others have heard of an order.
  *
  *     npm run demo [-- http://127.0.0.1:8080]
  *
  * Default: the system that `npm start` runs in this project.
  */
 const WARM_UP = 200;
+const MOST_ORDERS = 50;
 const address = process.argv[2] ?? (await running()) ?? `http://127.0.0.1:${process.env.PORT ?? 8080}`;
 
 try {
   // Another order first, until connections and code are warm, so that "cold" means the caches alone.
   const other = await placeOrder();
   for (let round = 0; round < WARM_UP; round++) await receipt(other);
-  const id = await placeOrder();
-  print(id, await receipt(id), await receipt(id));
+  const { id, cold } = await coldReceipt();
+  print(id, cold, await receipt(id));
+  await printHeard(address);
 } catch (error) {
   const refused =
     error instanceof TypeError
@@ -60,6 +63,15 @@ async function placeOrder(): Promise<string> {
   if (answer.state !== "ORDER_STATE_CONFIRMED")
     throw new Error(answer.message ?? `the order is ${answer.state}: ${answer.cancelReason || "still on its way"}`);
   return answer.id;
+}
+
+/** Reads an order that no cache knows: whoever heard of it may have asked for it before, and then it is another one's turn. */
+async function coldReceipt(): Promise<{ id: string; cold: Walk }> {
+  for (let attempt = 1; ; attempt++) {
+    const id = await placeOrder();
+    const cold = await receipt(id);
+    if (find(cold, "orders.cache")?.description === "miss" || attempt === MOST_ORDERS) return { id, cold };
+  }
 }
 
 /** Reads an order with its payment: the one request that goes through two services, two caches and two databases. */

@@ -43,11 +43,12 @@ describe.each(commands.slice(2))("%s", (command) => {
 
 /** What a reader would look for in the answer. */
 const expected: readonly [start: string, said: RegExp][] = [
-  ["curl", /"state":"ORDER_STATE_CONFIRMED".*"totalCents":"2500"/],
+  ["curl -s http://127.0.0.1:8080/v1/orders", /"state":"ORDER_STATE_CONFIRMED".*"totalCents":"2500"/],
+  ["curl -s http://127.0.0.1:8080/v1/salesDays", /"salesDays":.*"orders":/],
   ["npx scaffold call", /"products":.*"desk-lamp"/s],
   [
     "npm run demo",
-    /orders.*its cache.*miss.*hit.*its database.*select.*payments.*its cache.*miss.*hit.*its database.*select/s,
+    /orders.*its cache.*miss.*hit.*its database.*select.*payments.*its cache.*miss.*hit.*its database.*select.*notifications +Your order/s,
   ],
   ["npx scaffold ps", /orders +\d+ +\d+ +healthy/],
 ];

@@ -395,6 +395,56 @@ test("an order that is still being placed can be cancelled", async () => {
   expect(await shop.count("payments", "payments", `order_id = '${body.id}' and state = 1`)).toBe(0);
 });
 
+test("what has happened is told, counted and learned from, each thing once, whoever is killed meanwhile", async () => {
+  const email = `${randomUUID()}@example.com`;
+  const customerId = (await json("POST", "/v1/users", { email, displayName: "Somebody" })).body.id;
+  const products: string[] = [];
+  for (const name of ["One", "Other"]) {
+    const { id } = (await json("POST", "/v1/products", { id: randomUUID(), name, priceCents: "100" })).body;
+    await json("POST", "/v1/stocks", { productId: id, available: 10 });
+    products.push(id);
+  }
+  const lines = products.map((productId) => ({ productId, quantity: 2 }));
+  const { id } = (await json("POST", "/v1/orders", { ...orderOf("oak-tray"), customerId, lines })).body;
+  for (const { service, pid } of await shop.processes()) {
+    if (["notifications", "analytics", "recommendations"].includes(service)) process.kill(pid, "SIGKILL");
+  }
+
+  const filter = new URLSearchParams({ filter: `user_id = "${customerId}"` });
+  const expected = [
+    ["Welcome, Somebody", `You are registered as ${email}.`],
+    ["We have your order", `4 things, order ${id}.`],
+    ["Your payment has arrived", `€4.00 for 4 things, order ${id}.`],
+    ["Your order is confirmed", `4 things for €4.00, order ${id}.`],
+  ];
+  await until("the customer is told of all", async () => {
+    const { status, body } = await json("GET", `/v1/notifications?${filter}`);
+    if (status !== 200 || body.notifications.length < expected.length) return false;
+    const told = body.notifications.map(({ subject, text }: Record<string, string>) => [subject, text]);
+    expect(told.toSorted()).toEqual(expected.toSorted());
+    return true;
+  });
+  expect(await shop.count("notifications", "letters", `email = '${email}'`)).toBe(1);
+  await until("the products are recommended with each other", async () => {
+    const { status, body } = await json("GET", `/v1/products/${products[0]}/recommendations`);
+    if (status !== 200 || body.recommendations.length === 0) return false;
+    expect(body.recommendations).toEqual([{ productId: products[1], orders: "1" }]);
+    return true;
+  });
+  // With all that the tests before this one have done.
+  const registrations = await shop.count("users", "users", "true");
+  const orders = await shop.count("orders", "orders", "true");
+  await until("each user and each order is counted", async () => {
+    const { status, body } = await json("GET", "/v1/salesDays");
+    if (status !== 200) return false;
+    const total = (name: string) =>
+      body.salesDays.reduce((sum: number, day: Record<string, string>) => sum + Number(day[name]), 0);
+    expect(total("registrations")).toBeLessThanOrEqual(registrations);
+    expect(total("orders")).toBeLessThanOrEqual(orders);
+    return total("registrations") === registrations && total("orders") === orders && total("revenueCents") >= 400;
+  });
+});
+
 test("products are also there by name, for whoever knows only the contract", async () => {
   const client = createClient(InventoryService, createGrpcTransport({ baseUrl: shop.address }));
   const { products } = await client.batchGetProducts({ ids: ["oak-tray", "desk-lamp"] });

@@ -123,6 +123,40 @@ it("writes a starter that was removed again when it is asked for, and never over
   expect(project.read(main)).toBe("mine\n");
 });
 
+it("starts services that consume events, with methods of their own and without", async () => {
+  const project = contractProject();
+  const pinned = "// A note was pinned.\nmessage NotePinned {\n  option (scaffold.v1.event) = {};\n}\n";
+  const published = notesProto.replace(
+    "returns (PinNoteResponse);",
+    `returns (PinNoteResponse) {\n    option (scaffold.v1.method) = {publishes: "NotePinned"};\n  }`,
+  );
+  const consumed = published.replace(`entities: "Note"`, `entities: "Note" consumes: {event: "NotePinned"}`);
+  project.write(notesPath, `${consumed}\n${pinned}`);
+  const walls = notesProto
+    .replaceAll("notes", "walls")
+    .replaceAll("Note", "Wall")
+    .replace(`entities: "Wall"`, `$& consumes: {event: "desk.notes.v1.NotePinned"}`)
+    .replace(/ {2}\/\/ Pins.*\n.*\n/, "")
+    .replace(/\nmessage PinWallRequest[\s\S]*/, "");
+  project.write("proto/desk/walls/v1/walls.proto", walls);
+  expect((await scaffold(project.root, ["generate"])).code).toBe(0);
+  const consumer = `  () => ({
+    async notePinned(delivery, { tx }) {
+      throw new Error("what is done about NotePinned is not written yet");
+    },
+  }),
+);
+`;
+  expect(project.read("services/notes/notes.ts")).toContain(`noteService(
+  () => ({
+    async pinNote(request, context) {
+      throw new ConnectError("PinNote is not written yet", Code.Unimplemented);
+    },
+  }),
+${consumer}`);
+  expect(project.read("services/walls/walls.ts")).toContain(`wallService(\n  () => ({}),\n${consumer}`);
+});
+
 it("prints the stub of a method that only a comment speaks of", async () => {
   const project = contractProject();
   await scaffold(project.root, ["generate"]);

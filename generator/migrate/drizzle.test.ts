@@ -31,11 +31,13 @@ test.each(services)("the migrations of %s make the tables that Drizzle is told o
     );
     expect(found.key).toEqual(columns.filter(({ primary }) => primary).map(({ name }) => name));
     expect(found.indexes.map(({ name, unique, columns }) => ({ name, unique, columns }))).toEqual(
-      indexes.map(({ config }) => ({
-        name: config.name,
-        unique: config.unique,
-        columns: config.columns.map((column) => (column as PgColumn).name),
-      })),
+      indexes
+        .map(({ config }) => ({
+          name: config.name!,
+          unique: config.unique,
+          columns: config.columns.map((column) => (column as PgColumn).name),
+        }))
+        .sort((a, b) => (a.name < b.name ? -1 : 1)),
     );
     const references = foreignKeys.map((key) => ({ key, ...key.reference() }));
     expect(found.constraints.filter(({ refersTo }) => refersTo === null).map((check) => check.name)).toEqual(

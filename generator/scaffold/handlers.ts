@@ -37,13 +37,18 @@ export async function planStarters(
     const started = [handlers, main].filter((text) => text !== undefined).length;
     // Whoever has begun otherwise knows what they do.
     if (started === 2 || sources.size > started) continue;
+    const [methods, consumers] = [
+      await stubs(settings.root, service.methods.filter(isByHand)),
+      await consumerStubs(settings.root, service.consumes),
+    ];
     const data = {
       name: service.name,
       constant: constant(service),
       definition: definition(service),
       generated: `${settings.package}/${service.file}`,
-      stubs: await stubs(settings.root, service.methods.filter(isByHand)),
-      consumers: await consumerStubs(settings.root, service.consumes),
+      // Of two functions, each is one level further in.
+      stubs: consumers === "" ? methods : indented(methods),
+      consumers: indented(consumers),
       sagas: await sagas(settings.root, service.methods),
     };
     const starter = async (path: string, template: string) => {
@@ -129,6 +134,10 @@ async function sagas(root: string, methods: readonly Method[]): Promise<string> 
     return [render(root, "service/saga.ts.hbs", { name: desc.localName, rpc: desc.name, steps })];
   });
   return (await Promise.all(texts)).join("\n").trimEnd();
+}
+
+function indented(text: string): string {
+  return text.replaceAll(/^(?=.)/gm, "  ");
 }
 
 /** The function that makes the service of its handlers: `orderService`. */

@@ -58,6 +58,9 @@ test("lists products and places an order, over gRPC-Web", async () => {
   await page.locator("#products li", { hasText: "Espresso cup" }).getByRole("button").click();
   await page.getByRole("button", { name: "Place order" }).click();
   await page.locator("#status", { hasText: "is confirmed: €51.50" }).waitFor();
+  await page.locator("#notifications li", { hasText: "2 things for €51.50" }).waitFor();
+  await page.locator("#products li", { hasText: "Oak tray" }).getByRole("button").click();
+  await page.locator("#together", { hasText: "Espresso cup" }).waitFor();
   await page.screenshot({ path: join(pictures, "confirmed.png") });
   expect(faults).toEqual([]);
   expect([...protocols]).toEqual(["application/grpc-web+proto"]);

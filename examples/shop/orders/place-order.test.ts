@@ -22,6 +22,7 @@ let dist: string;
 let databases: { orders: string; inventory: string; payments: string };
 let services: InMemoryService[];
 /** Inventory and payments, with a network before them that can fail. */
+let broker: string;
 let stock: Faulty;
 let bank: Faulty;
 /** Two instances of orders: one is called and killed, the other one has to go on. */
@@ -31,6 +32,7 @@ let other: Promise<ServiceProcess>;
 beforeAll(async () => {
   dist = await buildServices();
   databases = { orders: await testDatabase(), inventory: await testDatabase(), payments: await testDatabase() };
+  broker = await testDatabase();
   const migrations = (name: string) => new URL(`../${name}/migrations/`, import.meta.url);
   services = await Promise.all([
     inMemory(inventory, { databaseUrl: databases.inventory, migrations: migrations("inventory") }),
@@ -63,6 +65,7 @@ afterEach(() => {
 function start(): Promise<ServiceProcess> {
   return startService(dist, "orders", {
     DATABASE_URL: databases.orders,
+    BROKER_URL: broker,
     INVENTORY_URL: stock.address,
     PAYMENTS_URL: bank.address,
     // What waits for a dead process waits no longer than this.

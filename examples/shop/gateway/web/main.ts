@@ -1,19 +1,32 @@
 import { ConnectError } from "@connectrpc/connect";
 import { createInventoryServiceClient } from "@shop/generated/shop/inventory/v1/inventory_browser.js";
 import type { Product } from "@shop/generated/shop/inventory/v1/inventory_pb.js";
+import { createNotificationServiceClient } from "@shop/generated/shop/notifications/v1/notifications_browser.js";
+import type { Notification } from "@shop/generated/shop/notifications/v1/notifications_pb.js";
 import { createOrderServiceClient } from "@shop/generated/shop/orders/v1/orders_browser.js";
 import { type Order, OrderState } from "@shop/generated/shop/orders/v1/orders_pb.js";
+import { createRecommendationServiceClient } from "@shop/generated/shop/recommendations/v1/recommendations_browser.js";
 import { createUserServiceClient } from "@shop/generated/shop/users/v1/users_browser.js";
 
 const inventory = createInventoryServiceClient({ baseUrl: location.origin });
+const notifications = createNotificationServiceClient({ baseUrl: location.origin });
 const orders = createOrderServiceClient({ baseUrl: location.origin });
+const recommendations = createRecommendationServiceClient({ baseUrl: location.origin });
 const users = createUserServiceClient({ baseUrl: location.origin });
 
+/** How often notifications are looked for, in milliseconds. */
+const INTERVAL_MS = 1000;
+const MOST_NOTIFICATIONS = 5;
+
+const names = new Map<string, string>();
 const cart = new Map<string, { product: Product; quantity: number }>();
 /** Names the order until it is answered: whoever presses again after an error asks for the same one. */
 let requestId = crypto.randomUUID();
+let customer: string | undefined;
+let newestNotification: string | undefined;
 
 await showProducts();
+void showNotifications();
 byId("order").addEventListener("submit", (event) => {
   event.preventDefault();
   void placeOrder();
@@ -23,6 +36,7 @@ async function showProducts(): Promise<void> {
   const list = byId("products");
   try {
     const { products } = await inventory.listProducts({});
+    for (const { id, name } of products) names.set(id, name);
     list.replaceChildren(...products.map(card));
   } catch (error) {
     say(ConnectError.from(error).message, true);
@@ -40,6 +54,7 @@ function card(product: Product): HTMLElement {
     // Another cart is another order.
     requestId = crypto.randomUUID();
     showCart();
+    void showTogether(product.id);
   });
   const price = element("span", money(product.priceCents));
   price.className = "price";
@@ -56,6 +71,35 @@ function showCart(): void {
   );
   byId("empty").hidden = cart.size > 0;
   byId<HTMLButtonElement>("place").disabled = cart.size === 0;
+}
+
+/** What others have bought with a product. */
+async function showTogether(productId: string): Promise<void> {
+  const line = byId("together");
+  const found = await recommendations.listRecommendations({ productId, pageSize: 3 }).catch(() => undefined);
+  const known = found?.recommendations.flatMap(({ productId: id }) => names.get(id) ?? []) ?? [];
+  line.hidden = known.length === 0;
+  line.querySelector("span")?.replaceChildren(known.join(", "));
+}
+
+/** Shows the newest notifications, now and from then on. */
+async function showNotifications(): Promise<void> {
+  try {
+    const filter = `user_id = "${await anyCustomer()}"`;
+    const newest = { filter, orderBy: "create_time desc", pageSize: MOST_NOTIFICATIONS };
+    const found = (await notifications.listNotifications(newest)).notifications;
+    if (found[0]?.id !== newestNotification) byId("notifications").replaceChildren(...found.map(note));
+    newestNotification = found[0]?.id;
+  } catch {
+    // What is shown stays; the next look may find more.
+  }
+  setTimeout(showNotifications, INTERVAL_MS);
+}
+
+function note({ subject, text }: Notification): HTMLElement {
+  const item = element("li");
+  item.append(element("strong", subject), text);
+  return item;
 }
 
 async function placeOrder(): Promise<void> {
@@ -91,7 +135,11 @@ async function settled(id: string): Promise<Order> {
 
 /** The shop knows no login yet, so the page orders for whoever registered first. */
 async function anyCustomer(): Promise<string> {
-  for await (const user of users.listUsers({})) return user.id;
+  if (customer !== undefined) return customer;
+  for await (const user of users.listUsers({})) {
+    customer = user.id;
+    return customer;
+  }
   throw new ConnectError("the shop has no customers yet: register one");
 }
 

@@ -187,7 +187,7 @@ export const orderService = defineService<
     listOrders: { kind: "list", entity: "orders", items: "orders" },
   },
   publishes: [
-    { event: orderPlaced, groups: [] },
-    { event: orderChanged, groups: [] },
+    { event: orderPlaced, groups: ["analytics", "notifications", "recommendations"] },
+    { event: orderChanged, groups: ["notifications"] },
   ],
 });

@@ -116,6 +116,6 @@ export const paymentService = defineService<
     getPayment: { kind: "get", entity: "payments", key: "id" },
   },
   publishes: [
-    { event: paymentCaptured, groups: [] },
+    { event: paymentCaptured, groups: ["analytics", "notifications"] },
   ],
 });

@@ -141,6 +141,6 @@ export const userService = defineService<
     getUser: { kind: "get", entity: "users", key: "id" },
   },
   publishes: [
-    { event: userRegistered, groups: [] },
+    { event: userRegistered, groups: ["analytics", "notifications"] },
   ],
 });

@@ -1,0 +1,4 @@
+import { serve } from "@protoscaffold/runtime/rpc/serve";
+import { analytics } from "./analytics.js";
+
+await serve(analytics, { migrations: new URL("./migrations/", import.meta.url) });
