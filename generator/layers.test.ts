@@ -43,10 +43,15 @@ test("the runtime knows nothing of the generator", () => {
   expect(offending(({ from, to }) => inside(from, "runtime") && inside(to, "generator"))).toEqual([]);
 });
 
-test("the generator takes from the runtime only the vocabulary, and what applies migrations", () => {
+test("the generator takes from the runtime only the vocabulary, and what works on databases", () => {
   expect(
-    offending(({ from, to }) => inside(from, "generator") && inside(to, "runtime") && !inside(to, "runtime/options")),
-  ).toEqual(["generator/migrate/runner.ts -> runtime/data/migrate"]);
+    offending(
+      ({ from, to }) => inside(from, "generator") && inside(to, "runtime") && !inside(to, "runtime/options"),
+    ).sort(),
+  ).toEqual([
+    "generator/events/operations.ts -> runtime/events/operate",
+    "generator/migrate/runner.ts -> runtime/data/migrate",
+  ]);
 });
 
 test("nothing but the command line knows the command line", () => {
