@@ -18,6 +18,7 @@ const commands = [
   "dev",
   "ps",
   "call",
+  "events",
   "build",
 ];
 

@@ -5,6 +5,7 @@ import { build } from "./build.js";
 import { call } from "./call.js";
 import { check } from "./check.js";
 import { dev } from "./dev.js";
+import { events } from "./events.js";
 import { explain } from "./explain.js";
 import { fail, UsageError } from "./fail.js";
 import { generate } from "./generate.js";
@@ -30,6 +31,7 @@ const commands = [
   dev,
   ps,
   call,
+  events,
   sagas,
   build,
 ] as CommandModule[];

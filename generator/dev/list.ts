@@ -1,4 +1,5 @@
 import pc from "picocolors";
+import { duration } from "../duration.js";
 import { columns, inColor } from "./console.js";
 import { runFolder } from "./folder.js";
 import { isRunning } from "./pid.js";
@@ -51,21 +52,4 @@ export function printProcesses(
     uptime === null ? "-" : duration(uptime),
   ]);
   return columns(["service", "pid", "port", "state", "uptime"], rows, pc.createColors(inColor(stream)));
-}
-
-/** 75 -> "1m15s". */
-function duration(seconds: number): string {
-  const parts = [
-    [Math.floor(seconds / 86_400), "d"],
-    [Math.floor(seconds / 3_600) % 24, "h"],
-    [Math.floor(seconds / 60) % 60, "m"],
-    [seconds % 60, "s"],
-  ] as const;
-  const first = parts.findIndex(([value]) => value > 0);
-  return first === -1
-    ? "0s"
-    : parts
-        .slice(first, first + 2)
-        .map(([value, unit]) => `${value}${unit}`)
-        .join("");
 }

@@ -1,4 +1,4 @@
-import { sql } from "drizzle-orm";
+import { type SQL, sql } from "drizzle-orm";
 import type { DatabaseTransaction } from "../data/driver.js";
 import type { EventRecord } from "./record.js";
 
@@ -16,6 +16,13 @@ export interface Item {
   readonly name: EventName;
   readonly record: EventRecord;
   /** What it waits in line with: its key, or itself if it has none. */
+  readonly line: string;
+}
+
+/** Where events of one group wait for each other. */
+export interface Line {
+  readonly group: string;
+  readonly topic: string;
   readonly line: string;
 }
 
@@ -49,18 +56,23 @@ export const custody = {
 
   /** Takes a record over, into its line. False: it was taken before. "first": nobody is before it, so handle it. */
   async queue(tx: DatabaseTransaction, item: Item): Promise<boolean | "first"> {
-    await lockLine(tx, item);
+    await lockLine(tx, lineOf(item));
     if (!(await enter(tx, item.name))) return false;
-    if (!(await hasLine(tx, item))) return "first";
-    await insert(tx, item, undefined, "");
+    if (!(await isWaiting(tx, lineOf(item)))) return "first";
+    await insert(tx, item, { attempts: 0, pauseMs: undefined, reason: "" });
     return true;
   },
 
-  /** Takes over a record that failed: it waits for its next try, at the head of its line. Undefined: it was taken before. */
+  /**
+   * Takes over a record that failed: it waits for its next try, at the head of its line, unless something was put back
+   * before it meanwhile. Undefined: it was taken before.
+   */
   async park(tx: DatabaseTransaction, item: Item, pauseMs: number, reason: string): Promise<Waiting | undefined> {
-    await lockLine(tx, item);
+    await lockLine(tx, lineOf(item));
     if (!(await enter(tx, item.name))) return undefined;
-    return { ...item, seq: await insert(tx, item, pauseMs, reason), attempts: 1 };
+    const isBehind = await isWaiting(tx, lineOf(item));
+    const seq = await insert(tx, item, { attempts: 1, pauseMs: isBehind ? undefined : pauseMs, reason });
+    return { ...item, seq, attempts: 1 };
   },
 
   /**
@@ -99,11 +111,11 @@ export const custody = {
 
   /** The head of a line was handled: the next one is due. False: another try of it has begun meanwhile. */
   async finish(tx: DatabaseTransaction, waiting: Waiting): Promise<boolean> {
-    await lockLine(tx, waiting);
+    await lockLine(tx, lineOf(waiting));
     const { rowCount } = await tx.execute(sql`
       DELETE FROM "scaffold_waiting" WHERE "seq" = ${waiting.seq} AND "attempts" = ${waiting.attempts}`);
     if (rowCount !== 1) return false;
-    await promote(tx, waiting);
+    await promote(tx, lineOf(waiting));
     return true;
   },
 
@@ -120,10 +132,10 @@ export const custody = {
     return rowCount === 1 ? waiting : undefined;
   },
 
-  /** The head of a line, as it now is, is given up; the line goes on, or waits for a person if it is `parked`. */
+  /** An event, as it now waits, is given up; its line goes on, or waits for a person if it is `parked`. */
   async die(tx: DatabaseTransaction, waiting: Waiting, parked: boolean, reason: string): Promise<boolean> {
     const { seq, attempts } = waiting;
-    await lockLine(tx, waiting);
+    await lockLine(tx, lineOf(waiting));
     const { rowCount } = await tx.execute(sql`
       INSERT INTO "scaffold_dead_letters" ("seq", "group", "topic", "line", "key", "attributes", "payload", "attempts", "reason", "parked")
       SELECT "seq", "group", "topic", "line", "key", "attributes", "payload", "attempts", ${reason}, ${parked}::boolean
@@ -132,9 +144,50 @@ export const custody = {
     if (parked) await tx.execute(sql`UPDATE "scaffold_waiting" SET "due" = ${NEVER} WHERE "seq" = ${seq}`);
     else {
       await tx.execute(sql`DELETE FROM "scaffold_waiting" WHERE "seq" = ${seq}`);
-      await promote(tx, waiting);
+      await promote(tx, lineOf(waiting));
     }
     return true;
+  },
+
+  /**
+   * Puts dead letters of a line back where they were, so before all that came after them, as if they had never been tried.
+   * If a later one is being tried, nothing comes of that try: it counts, and is made again in its turn. Answers which of
+   * them were there.
+   */
+  async redrive(tx: DatabaseTransaction, at: Line, seqs: readonly string[]): Promise<string[]> {
+    await lockLine(tx, at);
+    const { rows } = await tx.execute(sql`
+      WITH "letters" AS (
+        DELETE FROM "scaffold_dead_letters" WHERE ${isOf(at)} AND "seq" = ANY (${sql.param(seqs)}::bigint[]) RETURNING *
+      ), "parked" AS (
+        UPDATE "scaffold_waiting" AS "waiting" SET "attempts" = 0, "due" = ${NEVER}, "reason" = ''
+        FROM "letters" WHERE "letters"."parked" AND "waiting"."seq" = "letters"."seq"
+      ), "skipped" AS (
+        INSERT INTO "scaffold_waiting" ("seq", "group", "topic", "line", "key", "attributes", "payload", "due")
+        OVERRIDING SYSTEM VALUE
+        SELECT "seq", "group", "topic", "line", "key", "attributes", "payload", ${NEVER} FROM "letters" WHERE NOT "parked"
+      )
+      SELECT "seq" FROM "letters" ORDER BY "seq"`);
+    // One more try has begun, as far as the one under way can see: so it is overtaken.
+    await tx.execute(sql`
+      UPDATE "scaffold_waiting" SET "due" = ${NEVER}, "attempts" = "attempts" + 1
+      WHERE ${isOf(at)} AND "due" < ${NEVER} AND "seq" > (SELECT min("seq") FROM "scaffold_waiting" WHERE ${isOf(at)})`);
+    await promote(tx, at);
+    return rows.map(({ seq }) => seq as string);
+  },
+
+  /** Forgets dead letters of a line; what waited behind a parked one goes on. Answers which of them were there. */
+  async discard(tx: DatabaseTransaction, at: Line, seqs: readonly string[]): Promise<string[]> {
+    await lockLine(tx, at);
+    const { rows } = await tx.execute(sql`
+      WITH "letters" AS (
+        DELETE FROM "scaffold_dead_letters" WHERE ${isOf(at)} AND "seq" = ANY (${sql.param(seqs)}::bigint[]) RETURNING "seq"
+      ), "parked" AS (
+        DELETE FROM "scaffold_waiting" AS "waiting" USING "letters" WHERE "waiting"."seq" = "letters"."seq"
+      )
+      SELECT "seq" FROM "letters" ORDER BY "seq"`);
+    await promote(tx, at);
+    return rows.map(({ seq }) => seq as string);
   },
 };
 
@@ -154,9 +207,17 @@ export function itemOf(group: string, record: EventRecord): Item {
   return { name: { group, source, id, replay }, record, line: record.key || `${source}/${id}/${replay}` };
 }
 
+function lineOf({ name, record, line }: Item): Line {
+  return { group: name.group, topic: record.topic, line };
+}
+
+function isOf({ group, topic, line }: Line): SQL {
+  return sql`"group" = ${group} AND "topic" = ${topic} AND "line" = ${line}`;
+}
+
 /** Whoever changes a line does so alone, so that nobody gets behind a head that is about to leave. */
-async function lockLine(tx: DatabaseTransaction, { name, record, line }: Item): Promise<void> {
-  const id = `${name.group}\n${record.topic}\n${line}`;
+async function lockLine(tx: DatabaseTransaction, { group, topic, line }: Line): Promise<void> {
+  const id = `${group}\n${topic}\n${line}`;
   await tx.execute(sql`SELECT pg_advisory_xact_lock(hashtextextended(${id}, 270101))`);
 }
 
@@ -167,18 +228,20 @@ async function enter(tx: DatabaseTransaction, { group, source, id, replay }: Eve
   return rowCount === 1;
 }
 
-async function hasLine(tx: DatabaseTransaction, { name, record, line }: Item): Promise<boolean> {
-  const { rowCount } = await tx.execute(sql`
-    SELECT FROM "scaffold_waiting" WHERE "group" = ${name.group} AND "topic" = ${record.topic} AND "line" = ${line} LIMIT 1`);
+async function isWaiting(tx: DatabaseTransaction, at: Line): Promise<boolean> {
+  const { rowCount } = await tx.execute(sql`SELECT FROM "scaffold_waiting" WHERE ${isOf(at)} LIMIT 1`);
   return rowCount === 1;
 }
 
-/** Puts a record into its line, to be tried after a pause, or after all that is before it. Answers its place. */
+/** Puts a record at the end of its line, to be tried after a pause, or after all that is before it. Answers its place. */
 async function insert(
   tx: DatabaseTransaction,
   { name, record, line }: Item,
-  pauseMs: number | undefined,
-  reason: string,
+  {
+    attempts,
+    pauseMs,
+    reason,
+  }: { readonly attempts: number; readonly pauseMs: number | undefined; readonly reason: string },
 ): Promise<string> {
   const { payload } = record;
   const bytes = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
@@ -186,14 +249,15 @@ async function insert(
   const { rows } = await tx.execute(sql`
     INSERT INTO "scaffold_waiting" ("group", "topic", "line", "key", "attributes", "payload", "attempts", "due", "reason")
     VALUES (${name.group}, ${record.topic}, ${line}, ${record.key}, ${JSON.stringify(record.attributes)}, ${bytes},
-      ${pauseMs === undefined ? 0 : 1}, ${due}, ${reason})
+      ${attempts}, ${due}, ${reason})
     RETURNING "seq"`);
   return (rows[0] as { seq: string }).seq;
 }
 
-async function promote(tx: DatabaseTransaction, { name, record, line }: Item): Promise<void> {
+/** The first of a line is due, if it waited for those before it, and not for a person. */
+async function promote(tx: DatabaseTransaction, at: Line): Promise<void> {
   await tx.execute(sql`
-    UPDATE "scaffold_waiting" SET "due" = now() WHERE "due" = ${NEVER} AND "seq" = (
-      SELECT min("seq") FROM "scaffold_waiting"
-      WHERE "group" = ${name.group} AND "topic" = ${record.topic} AND "line" = ${line})`);
+    UPDATE "scaffold_waiting" AS "head" SET "due" = now() WHERE "due" = ${NEVER}
+      AND "seq" = (SELECT min("seq") FROM "scaffold_waiting" WHERE ${isOf(at)})
+      AND NOT EXISTS (SELECT FROM "scaffold_dead_letters" WHERE "seq" = "head"."seq")`);
 }

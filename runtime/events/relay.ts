@@ -27,7 +27,7 @@ const PRUNE_INTERVAL_MS = 60_000;
 /** How many rows are removed at a time, so that nobody waits for long. */
 const PRUNED_AT_ONCE = 10_000;
 /** Names the lock in its database: whoever holds it is the service's one relay. */
-const LOCK = 270_101;
+export const RELAY_LOCK = 270_101;
 
 /** Rows that are committed get positions, in the order of their insertion; `$1` is what the broker has by now. */
 const append = `
@@ -127,7 +127,7 @@ export class Relay {
     });
     gone.catch(() => undefined);
     await client.connect();
-    while (!(await client.query(`SELECT pg_try_advisory_lock($1) AS "leads"`, [LOCK])).rows[0].leads) {
+    while (!(await client.query(`SELECT pg_try_advisory_lock($1) AS "leads"`, [RELAY_LOCK])).rows[0].leads) {
       await this.#pause(POLL_MS * (0.5 + Math.random()));
       if (this.#closing.signal.aborted) return;
     }
@@ -208,7 +208,8 @@ export class Relay {
     if (replay === undefined) return false;
     const { rows } = await client.query<Row>(
       `SELECT "position", "topic", "key", "attributes", "payload" FROM "scaffold_outbox"
-       WHERE "topic" = $1 AND "position" > $2 AND "position" <= $3 ORDER BY "position" LIMIT ${BATCH}`,
+       WHERE "topic" = $1 AND "position" > $2 AND "position" <= $3 AND NOT "attributes" ? 'refused'
+       ORDER BY "position" LIMIT ${BATCH}`,
       [replay.topic, replay.after, replay.until],
     );
     const marks = { replay: String(replay.id), replaygroup: String(replay.group) };

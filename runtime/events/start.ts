@@ -65,21 +65,25 @@ export function startEvents(definition: ServiceDefinition, options: EventsOption
           broker.subscribe({ group: name, topics, batch, handle: consumer.handle }),
         );
 
-  /** A look that fails is not worth a word: whatever is wrong is said by those who need it. */
-  async function look(): Promise<void> {
-    if (broker !== undefined && subscriptions.length > 0) {
-      const topics = subscriptions.map(({ spec }) => spec.event.topic);
-      for (const [topic, lag] of await broker.lag(name, topics)) metrics.eventsLag(topic, lag);
-    }
-    if (publishes !== undefined) {
-      const { rows } = await data.transaction((tx) =>
-        tx.db.execute(sql`SELECT count(*)::integer AS "depth" FROM "scaffold_outbox"
-          WHERE "position" IS NULL OR "position" > (SELECT "sent" FROM "scaffold_relay")`),
-      );
-      metrics.outboxDepth((rows[0] as { depth: number }).depth);
-    }
+  async function lookAtLag(): Promise<void> {
+    if (broker === undefined || subscriptions.length === 0) return;
+    const topics = subscriptions.map(({ spec }) => spec.event.topic);
+    for (const [topic, lag] of await broker.lag(name, topics)) metrics.eventsLag(topic, lag);
   }
-  const looking = setInterval(() => void look().catch(() => undefined), LOOK_MS).unref();
+  async function lookAtDepth(): Promise<void> {
+    if (publishes === undefined) return;
+    const { rows } = await data.transaction((tx) =>
+      tx.db.execute(sql`SELECT count(*)::integer AS "depth" FROM "scaffold_outbox"
+        WHERE "position" IS NULL OR "position" > (SELECT "sent" FROM "scaffold_relay")`),
+    );
+    metrics.outboxDepth((rows[0] as { depth: number }).depth);
+  }
+  /**
+   * A look that fails is not worth a word: whatever is wrong is said by those who need it. Neither waits for the other, for
+   * what a broker that is away does not take is to be seen in the depth.
+   */
+  const look = () => void Promise.allSettled([lookAtLag(), lookAtDepth()]);
+  const looking = setInterval(look, LOOK_MS).unref();
 
   return {
     async deliver(event, init, id) {

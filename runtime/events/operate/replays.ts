@@ -1,0 +1,81 @@
+import { OUTBOX_CHANNEL } from "../outbox.js";
+import { RELAY_LOCK } from "../relay.js";
+import { connected } from "./database.js";
+import type { Point } from "./outbox.js";
+
+/** A part of what a service has published to a topic, and still keeps. */
+export interface Span {
+  readonly topic: string;
+  /** The positions of its first and last event. */
+  readonly first: string;
+  readonly last: string;
+  readonly events: number;
+  /** When the first and the last of them were published. */
+  readonly from: Date;
+  readonly to: Date;
+}
+
+/** What is there from one point to another, both inclusive; from the beginning, and to the end, if they are not given. */
+export function measureSpan(
+  url: string,
+  { topic, from, to }: { readonly topic: string; readonly from?: Point; readonly to?: Point },
+): Promise<Span | undefined> {
+  return connected(url, async ({ query }) => {
+    // A span is one of positions: times do not always grow with them, for what commits late gets a late position.
+    const { rows } = await query(
+      `WITH "kept" AS (
+         SELECT "position", "created_at" FROM "scaffold_outbox"
+         WHERE "topic" = $1 AND "position" IS NOT NULL AND NOT "attributes" ? 'refused'
+       ), "bounds" AS (
+         SELECT min("position") AS "first", max("position") AS "last" FROM "kept"
+         WHERE ($2::bigint IS NULL OR "position" >= $2) AND ($3::timestamptz IS NULL OR "created_at" >= $3)
+           AND ($4::bigint IS NULL OR "position" <= $4) AND ($5::timestamptz IS NULL OR "created_at" <= $5)
+       )
+       SELECT "first", "last", count(*)::integer AS "events", min("created_at") AS "from", max("created_at") AS "to"
+       FROM "bounds" JOIN "kept" ON "position" BETWEEN "first" AND "last" GROUP BY "first", "last"`,
+      [topic, from?.position, from?.time, to?.position, to?.time],
+    );
+    return rows[0] === undefined ? undefined : { topic, ...rows[0] };
+  });
+}
+
+/**
+ * Asks for events once more, for one group alone, which handles them as if they were new: the relay of the service that
+ * published them sends them again, between those that are new. Answers the replay's name.
+ */
+export function requestReplay(url: string, group: string, { topic, first, last }: Span): Promise<string> {
+  return connected(url, async ({ query }) => {
+    const { rows } = await query(
+      `INSERT INTO "scaffold_replays" ("topic", "group", "after", "until") VALUES ($1, $2, $3::bigint - 1, $4) RETURNING "id"`,
+      [topic, group, first, last],
+    );
+    await query(`SELECT pg_notify($1, '')`, [OUTBOX_CHANNEL]);
+    return rows[0].id;
+  });
+}
+
+export interface ReplayProgress {
+  readonly isOver: boolean;
+  /** How many events are still to be sent again. */
+  readonly left: number;
+  /** Whether there is a relay at work, that is, an instance of the service. */
+  readonly isRelayed: boolean;
+}
+
+/** How far a replay is; undefined if there is none of that name. */
+export function replayProgress(url: string, id: string): Promise<ReplayProgress | undefined> {
+  return connected(url, async ({ query }) => {
+    const { rows } = await query(
+      `SELECT "finished_at" IS NOT NULL AS "isOver", (
+           SELECT count(*)::integer FROM "scaffold_outbox" WHERE "topic" = "replay"."topic" AND "finished_at" IS NULL
+             AND "position" > "after" AND "position" <= "until" AND NOT "attributes" ? 'refused'
+         ) AS "left", EXISTS (
+           SELECT FROM pg_locks WHERE "locktype" = 'advisory' AND "classid" = 0 AND "objid" = $2 AND "granted"
+             AND "database" = (SELECT "oid" FROM pg_database WHERE "datname" = current_database())
+         ) AS "isRelayed"
+       FROM "scaffold_replays" AS "replay" WHERE "id" = $1`,
+      [id, RELAY_LOCK],
+    );
+    return rows[0];
+  });
+}
