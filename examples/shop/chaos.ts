@@ -1,5 +1,6 @@
 import { parseArgs } from "node:util";
 import { soundness } from "./chaos/checks.js";
+import { eventsAreThrough } from "./chaos/events.js";
 import { Killer } from "./chaos/killer.js";
 import { Customers, products } from "./chaos/orders.js";
 import { seeded } from "./chaos/random.js";
@@ -45,6 +46,7 @@ try {
     async () => (await shop.count("orders", "scaffold_sagas", `"ended_at" IS NULL`)) === 0,
     SETTLE_S,
   ).catch(() => undefined);
+  await until("every event is through", () => eventsAreThrough(shop), SETTLE_S).catch(() => undefined);
   const settledS = ((performance.now() - settling) / 1000).toFixed(1);
   const found = await Promise.all(soundness.map((check) => check(shop, customers.accepted, products)));
   faults = [...complaints, ...found.flat()];

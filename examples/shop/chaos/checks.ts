@@ -1,4 +1,5 @@
 import type { Shop } from "../testing/shop.js";
+import { effectsAddUp, everyEventIsTakenOnce, nothingWaits } from "./events.js";
 import { stocked } from "./orders.js";
 
 /** Says what is wrong with a shop in which nothing is under way any more; nothing, if it is sound. */
@@ -10,7 +11,16 @@ export type Check = (
 ) => Promise<string[]>;
 
 /** All that must hold; other checks come beside these. */
-export const soundness: readonly Check[] = [everyOrderHasEnded, noSagaIsLeft, bothSidesAgree, goodsAddUp, moneyAddsUp];
+export const soundness: readonly Check[] = [
+  everyOrderHasEnded,
+  noSagaIsLeft,
+  bothSidesAgree,
+  goodsAddUp,
+  moneyAddsUp,
+  everyEventIsTakenOnce,
+  nothingWaits,
+  effectsAddUp,
+];
 
 const PENDING = 1;
 const CONFIRMED = 2;

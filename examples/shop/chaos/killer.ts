@@ -4,8 +4,10 @@ import { type ProcessRecord, readState } from "protoscaffold/dev/state";
 import { type Shop, until } from "../testing/shop.js";
 import { pick, type Random } from "./random.js";
 
-/** Whom it kills: all that orders go through. The database takes everyone's work with it. */
-const victims = new Set(["orders", "inventory", "payments", "gateway-1", "gateway-2", "postgres"]);
+/** Whom it kills: all that orders and their events go through. The database, and the broker in it, takes everyone's work with it. */
+const victims = new Set(
+  "orders inventory payments notifications analytics recommendations gateway-1 gateway-2 postgres".split(" "),
+);
 const LATEST_MS = 400;
 /**
  * How long a process has been up before it is killed again. The supervisor takes more frequent deaths for a process that

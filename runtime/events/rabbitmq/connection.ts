@@ -91,9 +91,11 @@ export class Connection {
 
 /** Loads the library, which is an optional peer of this package. */
 export async function loadLibrary(): Promise<RabbitmqClient> {
-  return import("rabbitmq-client").catch((cause: unknown) => {
+  const library = await import("rabbitmq-client").catch((cause: unknown) => {
     throw new Error("amqp:// needs the package rabbitmq-client: npm install rabbitmq-client", { cause });
   });
+  // CommonJS: its types say otherwise of what a dynamic import answers, by how they are resolved.
+  return library as unknown as RabbitmqClient;
 }
 
 /** The AMQP reply code of a refusal, in AMQP's words: "NOT_FOUND", "ACCESS_REFUSED", "PRECONDITION_FAILED", … */
