@@ -70,7 +70,9 @@ async function coldReceipt(): Promise<{ id: string; cold: Walk }> {
   for (let attempt = 1; ; attempt++) {
     const id = await placeOrder();
     const cold = await receipt(id);
-    if (find(cold, "orders.cache")?.description === "miss" || attempt === MOST_ORDERS) return { id, cold };
+    // One who asks at the same moment shares the load: then the database is not to be seen here.
+    const isCold = find(cold, "orders.cache")?.description === "miss" && find(cold, "orders.db") !== undefined;
+    if (isCold || attempt === MOST_ORDERS) return { id, cold };
   }
 }
 
