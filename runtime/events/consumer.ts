@@ -1,6 +1,6 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
 import { sql } from "drizzle-orm";
+import { Condition } from "../data/condition.js";
 import type { Data } from "../data/data.js";
 import { isDatabaseOutage } from "../data/errors.js";
 import type { Logger } from "../observe/log.js";
@@ -48,7 +48,7 @@ export class Consumer {
   readonly #closing = new AbortController();
   readonly #working: Promise<void>;
   readonly #leaseMs: number;
-  #wakeUp: (() => void) | undefined;
+  readonly #woken = new Condition();
   #prunedAt = Date.now();
 
   constructor(options: ConsumerOptions) {
@@ -85,7 +85,7 @@ export class Consumer {
   /** Ends what is under way. Called after the broker hands nothing out any more. */
   async close(): Promise<void> {
     this.#closing.abort();
-    this.#wakeUp?.();
+    this.#woken.tell();
     await this.#working;
   }
 
@@ -153,7 +153,7 @@ export class Consumer {
     } else {
       metrics.eventFailed(topic);
       log.warn({ ...what, againInMs: Math.round(pauseMs) }, "an event failed, and is tried again");
-      setTimeout(() => this.#wakeUp?.(), pauseMs).unref();
+      setTimeout(() => this.#woken.tell(), pauseMs).unref();
     }
   }
 
@@ -249,14 +249,7 @@ export class Consumer {
   }
 
   async #pause(ms: number): Promise<void> {
-    if (this.#closing.signal.aborted) return;
-    const timer = new AbortController();
-    const woken = new Promise<void>((resolve) => {
-      this.#wakeUp = resolve;
-    });
-    await Promise.race([woken, sleep(ms, undefined, { signal: timer.signal }).catch(() => undefined)]);
-    this.#wakeUp = undefined;
-    timer.abort();
+    if (!this.#closing.signal.aborted) await this.#woken.change(ms);
   }
 }
 

@@ -1,5 +1,5 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
+import { Condition } from "../data/condition.js";
 import type { Logger } from "../observe/log.js";
 import type { Metrics } from "../observe/metrics.js";
 import { type Broker, RecordRefused, type Topic } from "./broker.js";
@@ -66,7 +66,7 @@ export class Relay {
   #client: pg.Client | undefined;
   #leads = false;
   #isWoken = false;
-  #wakeUp: (() => void) | undefined;
+  readonly #woken = new Condition();
   #lookedAt = 0;
   #prunedAt = 0;
   #failures = 0;
@@ -79,14 +79,14 @@ export class Relay {
   /** There is something to pass on. False: another process does that. */
   wake = (): boolean => {
     this.#isWoken = true;
-    this.#wakeUp?.();
+    this.#woken.tell();
     return this.#leads;
   };
 
   /** Passes on what is there, if the broker takes it, and ends. */
   async close(): Promise<void> {
     this.#closing.abort();
-    this.#wakeUp?.();
+    this.#woken.tell();
     await this.#running;
   }
 
@@ -239,14 +239,7 @@ export class Relay {
   }
 
   async #pause(ms: number): Promise<void> {
-    if (this.#closing.signal.aborted) return;
-    const timer = new AbortController();
-    const woken = new Promise<void>((resolve) => {
-      this.#wakeUp = resolve;
-    });
-    await Promise.race([woken, sleep(ms, undefined, { signal: timer.signal }).catch(() => undefined)]);
-    this.#wakeUp = undefined;
-    timer.abort();
+    if (!this.#closing.signal.aborted) await this.#woken.change(ms);
   }
 }
 
