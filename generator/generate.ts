@@ -1,8 +1,9 @@
+import { buildImage } from "./buf.js";
 import type { Diagnostic } from "./contract/diagnostic.js";
 import { exclusively } from "./exclusive.js";
 import type { Allowable } from "./migrate/changes.js";
 import type { Action } from "./output/action.js";
-import { recall } from "./recall.js";
+import { lastRun, recall } from "./recall.js";
 import type { MissingHandlers } from "./scaffold/handlers.js";
 import type { Settings } from "./settings.js";
 
@@ -32,13 +33,17 @@ export async function generate(settings: Settings, mode: Mode, options: Generate
     : run(settings, mode, options);
 }
 
-/** What takes time to load is loaded only when there is something to do. */
+/** What takes time to load is loaded only when there is something to do, and while buf compiles. */
 async function run(settings: Settings, mode: Mode, options: GenerateOptions): Promise<GenerateResult> {
+  const last = await lastRun(settings);
+  const compiling = buildImage(settings, last?.modules);
+  // It may fail before anyone waits for it.
+  compiling.catch(() => undefined);
   // Who asks for something by force does so of files that are as they should be, too.
-  const { result, image } = options.force?.length ? {} : await recall(settings);
+  const result = options.force?.length ? undefined : await recall(settings, last, compiling);
   if (result !== undefined) return result;
   const pipeline = await import("./pipeline.js");
-  return pipeline.run(settings, mode, options, image);
+  return pipeline.run(settings, mode, options, compiling);
 }
 
 /** Everything that our rules find in the contract, and in what it asks of the databases. */

@@ -3,22 +3,29 @@ import { fileURLToPath } from "node:url";
 import { toBinary } from "@bufbuild/protobuf";
 import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import { expect, test } from "vitest";
-import { printMessagesAside, printMessagesHere } from "./messages.js";
+import { printAside } from "./aside.js";
+import { printMessages } from "./messages.js";
 import { compile } from "./testing/image.js";
 
 const image = await compile(join(fileURLToPath(new URL("./testdata/", import.meta.url)), "plain"));
-const request = {
-  descriptors: toBinary(FileDescriptorSetSchema, image),
-  fileToGenerate: image.file.map(({ name }) => name).filter((name) => !/^(google|buf|scaffold)\//.test(name)),
-  parameter: "target=ts,import_extension=js",
-};
+const bytes = toBinary(FileDescriptorSetSchema, image);
 
-test("another process prints the same", async () => {
-  const here = printMessagesHere(request);
+test("another thread prints the same", async () => {
+  const here = printMessages(image);
   expect(here.length).toBeGreaterThan(0);
-  expect(await printMessagesAside(request)).toEqual(here);
+  expect(await printAside({ bytes }, 0).messages).toEqual(here);
+});
+
+test("of a small contract there is nothing to be printed aside", () => {
+  expect(printAside({ bytes }).messages).toBeUndefined();
 });
 
 test("what goes wrong there is told", async () => {
-  await expect(printMessagesAside({ ...request, parameter: "target=cobol" })).rejects.toThrow("target=cobol");
+  await expect(printAside({ bytes: Uint8Array.of(8) }, 0).messages).rejects.toThrow("premature EOF");
+});
+
+test("what is not waited for can be given up", async () => {
+  const aside = printAside({ bytes }, 0);
+  aside.end();
+  await expect(aside.messages).rejects.toThrow("has ended");
 });

@@ -1,4 +1,5 @@
-import type { Image } from "./buf.js";
+import { printAside } from "./aside.js";
+import { buildImage, type Image } from "./buf.js";
 import type { GenerateOptions, GenerateResult, Mode } from "./generate.js";
 import { planMigrations } from "./migrate/migrations.js";
 import { isChange, isConflict } from "./output/action.js";
@@ -12,39 +13,42 @@ import { bringWords, planWords } from "./scaffold/words.js";
 import type { Settings } from "./settings.js";
 import { version } from "./version.js";
 
-/** From the contract to files, step by step. `compiled` is the contract's image, if there is one already. */
+/** From the contract to files, step by step. `compiling`: the contract, with such words as the project has. */
 export async function run(
   settings: Settings,
   mode: Mode,
   { force = [], allow }: GenerateOptions,
-  compiled?: Image,
+  compiling: Promise<Image>,
 ): Promise<GenerateResult> {
   const forced = (path: string) => force.some((place) => path === place || path.startsWith(`${place}/`));
   const words = await planWords(settings);
   // First, for a contract may use a word that only this version of the tool has.
   const brought = mode === "write" ? await bringWords(settings, words, forced) : [];
-  const { image, descriptors, contract, findings } = await read(
-    settings,
-    brought.some(isChange) ? undefined : compiled,
-  );
-  if (hasErrors(findings)) return { diagnostics: findings, actions: brought, missing: [] };
+  const image = await (brought.some(isChange) ? buildImage(settings) : compiling);
+  const aside = printAside(image);
+  try {
+    const { files, contract, findings } = await read(settings, image);
+    if (hasErrors(findings)) return { diagnostics: findings, actions: brought, missing: [] };
 
-  const migrations = await planMigrations(settings, contract, allow);
-  const diagnostics = [...findings, ...locate(migrations.findings, image)];
-  if (hasErrors(diagnostics)) return { diagnostics, actions: brought, missing: [] };
+    const migrations = await planMigrations(settings, contract, allow);
+    const diagnostics = [...findings, ...locate(migrations.findings, image)];
+    if (hasErrors(diagnostics)) return { diagnostics, actions: brought, missing: [] };
 
-  const generated = [...(await plan(contract, descriptors, settings)), gitAttributes(settings.generated)];
-  const wanted = [...generated, ...migrations.files, ...words, ...(await planStarters(settings, contract))];
-  const place = { ...settings, version };
-  const actions = await planOutput(place, wanted, { forced });
-  const writes = mode === "write" && !actions.some(isConflict);
-  if (writes) await applyOutput(place, actions);
-  const before = new Map(brought.map((action) => [action.path, action]));
-  const done = {
-    diagnostics,
-    actions: actions.map((action) => (action.kind === "unchanged" ? (before.get(action.path) ?? action) : action)),
-    missing: await missingHandlers(settings, contract),
-  };
-  if (writes) await keep(settings, image, done);
-  return done;
+    const generated = [...(await plan(contract, files, settings, aside.messages)), gitAttributes(settings.generated)];
+    const wanted = [...generated, ...migrations.files, ...words, ...(await planStarters(settings, contract))];
+    const place = { ...settings, version };
+    const actions = await planOutput(place, wanted, { forced });
+    const writes = mode === "write" && !actions.some(isConflict);
+    if (writes) await applyOutput(place, actions);
+    const before = new Map(brought.map((action) => [action.path, action]));
+    const done = {
+      diagnostics,
+      actions: actions.map((action) => (action.kind === "unchanged" ? (before.get(action.path) ?? action) : action)),
+      missing: await missingHandlers(settings, contract),
+    };
+    if (writes) await keep(settings, image, done);
+    return done;
+  } finally {
+    aside.end();
+  }
 }

@@ -1,8 +1,7 @@
 import { create } from "@bufbuild/protobuf";
-import { CodeGeneratorRequestSchema } from "@bufbuild/protobuf/wkt";
+import { CodeGeneratorRequestSchema, type FileDescriptorSet } from "@bufbuild/protobuf/wkt";
 import type { GeneratedFile, Plugin } from "@bufbuild/protoplugin";
 import type { Contract, ContractFile } from "./contract/contract.js";
-import { rewrites } from "./contract/words.js";
 import { emitBrowser } from "./emit/browser.js";
 import { emitCache } from "./emit/cache.js";
 import { emitClient } from "./emit/client.js";
@@ -16,8 +15,7 @@ import { emitSagas, hasSagas } from "./emit/saga.js";
 import { emitSchema } from "./emit/schema.js";
 import { emitService } from "./emit/service.js";
 import { emitSystem } from "./emit/system.js";
-import type { Descriptors } from "./image.js";
-import { printMessages } from "./messages.js";
+import { type PrintedFile, parameter, printMessages } from "./messages.js";
 import type { OutputFile } from "./output/output-file.js";
 import { createEcmaScriptPlugin } from "./printing.js";
 import { requirements } from "./requirements.js";
@@ -54,21 +52,28 @@ export interface Target {
   readonly package: string;
 }
 
-/** Everything under `generated/`, from the contract alone: the same contract gives the same bytes. */
-export async function plan(contract: Contract, { files, bytes }: Descriptors, target: Target): Promise<OutputFile[]> {
-  const own = new Set(contract.files.map((file) => `${file.desc.name}.proto`));
-  const fileToGenerate = files.file.map((file) => file.name).filter((name) => own.has(name));
-  const parameter = [
-    "target=ts",
-    "import_extension=js",
-    ...rewrites.map(([from, to]) => `rewrite_imports=${from}:${to}`),
-  ].join(",");
-  const printing = printMessages({ descriptors: bytes, fileToGenerate, parameter });
-  const request = create(CodeGeneratorRequestSchema, { fileToGenerate, protoFile: files.file, parameter });
+/**
+ * Everything under `generated/`, from the contract alone: the same contract gives the same bytes. `printing`: what
+ * `printMessages` gives, if it is printed elsewhere.
+ */
+export async function plan(
+  contract: Contract,
+  descriptors: FileDescriptorSet,
+  target: Target,
+  printing?: Promise<readonly PrintedFile[]>,
+): Promise<OutputFile[]> {
+  const request = create(CodeGeneratorRequestSchema, {
+    fileToGenerate: contract.files.map(({ desc }) => `${desc.name}.proto`),
+    protoFile: descriptors.file,
+    parameter,
+  });
   const ours = protocGenScaffold(contract)
     .run(request)
     .file.map(({ name, content }) => ({ path: name, content: layout(withHeader(withoutParameters(content))) }));
-  const messages = (await printing).map(({ name, content }) => ({ path: name, content: withoutParameters(content) }));
+  const messages = ((await printing) ?? printMessages(descriptors)).map(({ name, content }) => ({
+    path: name,
+    content: withoutParameters(content),
+  }));
   return [...messages, ...ours, packageJson(target)].map(({ path, content }) => ({
     path: `${target.generated}/${path}`,
     content: withPlainLines(content),

@@ -3,7 +3,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { buildContract } from "./contract/build.js";
-import { withBytes } from "./image.js";
 import { plan } from "./plan.js";
 import { goModule, npmPackage } from "./testing/download.js";
 import { compile } from "./testing/image.js";
@@ -65,7 +64,7 @@ async function generate(protos: Readonly<Record<string, string>>) {
   }
   const image = await compile(workspace);
   const { contract, findings } = buildContract(image);
-  const files = await plan(contract, withBytes(image), { generated: "generated", package: "@acme/generated" });
+  const files = await plan(contract, image, { generated: "generated", package: "@acme/generated" });
   expect(typeCheck(new Map(files.map(({ path, content }) => [path, content])))).toEqual([]);
   const services = contract.files.flatMap((file) => file.services.map(({ desc }) => desc.typeName));
   return { services: services.toSorted(), findings };

@@ -5,10 +5,10 @@ import { buildImage, type Image } from "./buf.js";
 import { buildContract } from "./contract/build.js";
 import type { Contract } from "./contract/contract.js";
 import type { Diagnostic } from "./contract/diagnostic.js";
-import { applyIgnores, withoutIgnores } from "./contract/ignore.js";
+import { applyIgnores } from "./contract/ignore.js";
 import { ignoreWord } from "./contract/ignore-comments.js";
 import { isOwn } from "./contract/words.js";
-import { type Descriptors, descriptors, withBytes } from "./image.js";
+import { descriptors } from "./image.js";
 import { absent } from "./output/path.js";
 import type { Settings } from "./settings.js";
 
@@ -16,7 +16,7 @@ import type { Settings } from "./settings.js";
 export interface Read {
   readonly image: Image;
   /** What is in it, without the comments that have findings ignored. */
-  readonly descriptors: Descriptors;
+  readonly files: FileDescriptorSet;
   readonly contract: Contract;
   /** By place in the project; without what comments have ignored. */
   readonly findings: readonly Diagnostic[];
@@ -27,13 +27,11 @@ export async function read(settings: Settings, compiled?: Image): Promise<Read> 
   const image = compiled ?? (await buildImage(settings));
   const files = descriptors(image);
   const texts = await textsWithIgnores(settings.root, image, files);
-  const isWhole = texts.size === 0;
-  if (!isWhole) withoutIgnores(files, new Set(texts.keys()));
   const { contract, findings } = buildContract(files);
   const located = new Map([...texts].map(([name, text]) => [image.locate(name), text]));
   return {
     image,
-    descriptors: isWhole ? { files, bytes: image.bytes } : withBytes(files),
+    files,
     contract,
     findings: applyIgnores(locate(findings, image), located),
   };

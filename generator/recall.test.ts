@@ -1,10 +1,11 @@
 import { rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
+import { buildImage } from "./buf.js";
 import { generate } from "./generate.js";
 import { isChange } from "./output/action.js";
-import { recall } from "./recall.js";
-import { readSettings } from "./settings.js";
+import { lastRun, recall } from "./recall.js";
+import { readSettings, type Settings } from "./settings.js";
 import { scaffold } from "./testing/cli.js";
 import { contractProject, notesPath, notesProto } from "./testing/contract-project.js";
 
@@ -13,9 +14,9 @@ const generated = "generated/desk/notes/v1/notes_service.ts";
 it("knows that nothing changed, and gives the same answer as working it out", async () => {
   const project = contractProject();
   const settings = await readSettings(project.root);
-  expect(await recall(settings)).toEqual({});
+  expect(await recalled(settings)).toBeUndefined();
   await generate(settings, "write");
-  const { result } = await recall(settings);
+  const result = await recalled(settings);
   rmSync(join(project.root, ".scaffold/generated.json"));
   const worked = await generate(settings, "write");
   expect(result?.actions.filter(isChange)).toEqual([]);
@@ -24,14 +25,14 @@ it("knows that nothing changed, and gives the same answer as working it out", as
   );
   expect(result?.missing).toEqual(worked.missing);
   // The manifest knows more than a run speaks of: what was given away.
-  expect((await recall(settings)).result).toEqual(result);
+  expect(await recalled(settings)).toEqual(result);
 });
 
 it("sees every change, and forgets when it is undone; times count for nothing", async () => {
   const project = contractProject();
   const settings = await readSettings(project.root);
   await generate(settings, "write");
-  const isKnown = async () => (await recall(settings)).result !== undefined;
+  const isKnown = async () => (await recalled(settings)) !== undefined;
   expect(await isKnown()).toBe(true);
 
   utimesSync(join(project.root, generated), 1, 1);
@@ -56,7 +57,7 @@ it("sees every change, and forgets when it is undone; times count for nothing", 
     rmSync(join(project.root, path));
   }
   expect(await isKnown()).toBe(true);
-  expect((await recall({ ...settings, package: "@other/generated" })).result).toBeUndefined();
+  expect(await recalled({ ...settings, package: "@other/generated" })).toBeUndefined();
 
   const text = project.read(generated)!;
   rmSync(join(project.root, generated));
@@ -71,9 +72,9 @@ it("leaves a contract that does not compile, and a note of another kind, to be w
   const settings = await readSettings(project.root);
   await generate(settings, "write");
   project.write(".scaffold/generated.json", "{");
-  expect((await recall(settings)).result).toBeUndefined();
+  expect(await recalled(settings)).toBeUndefined();
   project.write(notesPath, "nonsense");
-  expect(await recall(settings)).toEqual({});
+  expect(await recalled(settings)).toBeUndefined();
 });
 
 it("keeps nothing while there is something to settle", async () => {
@@ -101,3 +102,10 @@ it("says in one line that buf is missing, after a run with it too", async () => 
   expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
   expect(stderr).toMatch(/^scaffold: buf cannot be started: .*ENOENT.*\n$/);
 });
+
+async function recalled(settings: Settings) {
+  const compiling = buildImage(settings);
+  const result = await recall(settings, await lastRun(settings), compiling);
+  await compiling.catch(() => undefined);
+  return result;
+}

@@ -3,7 +3,7 @@ import { type Dirent, lstatSync, readdirSync, readFileSync, statSync } from "nod
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { buildImage, CompileError, type Image } from "./buf.js";
+import { CompileError, type Image } from "./buf.js";
 import type { GenerateResult } from "./generate.js";
 import { bufModules, type KnownModules, readModules } from "./modules.js";
 import type { Action } from "./output/action.js";
@@ -18,40 +18,39 @@ import { version } from "./version.js";
 const kept = ".scaffold/generated.json";
 
 /** What is kept there. */
-interface Kept {
+export interface Kept {
   readonly key: string;
   readonly result: GenerateResult;
   readonly modules: KnownModules;
 }
 
-export interface Recalled {
-  /** The image that was compiled to find out; undefined if it was not, or does not compile. */
-  readonly image?: Image;
-  /** What the last run ended with, if all that it read and wrote is still the same, by content. */
-  readonly result?: GenerateResult;
+/** What the last run kept, if it left nothing to do. */
+export async function lastRun({ root }: Settings): Promise<Kept | undefined> {
+  const text = await readFile(join(root, kept), "utf8").catch(absent);
+  return text === undefined ? undefined : parse(text);
 }
 
 /**
- * Whether there is nothing to do: the last run ended with nothing left to do, and the compiled contract, every file that
- * a run reads, every generated file and the tool itself are what they were then. Times of files count for nothing.
+ * The last run's answer, if there is nothing to do: it ended with nothing left to do, and the compiled contract, every file
+ * that a run reads, every generated file and the tool itself are what they were then, by content. Times of files count for
+ * nothing.
  */
-export async function recall(settings: Settings): Promise<Recalled> {
-  const text = await readFile(join(settings.root, kept), "utf8").catch(absent);
-  if (text === undefined) return {};
-  const last = parse(text);
-  const building = buildImage(settings, last?.modules).catch((error: unknown) => {
-    if (error instanceof CompileError) return undefined;
-    throw error;
-  });
-  // It may fail before anyone waits for it.
-  building.catch(() => undefined);
+export async function recall(
+  settings: Settings,
+  last: Kept | undefined,
+  compiling: Promise<Image>,
+): Promise<GenerateResult | undefined> {
+  if (last === undefined) return undefined;
   // While buf compiles.
-  const modules = await bufModules(settings.root, last?.modules);
+  const modules = await bufModules(settings.root, last.modules);
   const parts = [aroundDigest(settings, modules), generatedOnDisk(settings)];
-  const image = await building;
-  if (image === undefined) return {};
-  if (last?.key !== keyOf(settings, image, parts)) return { image };
-  return { image, result: last.result };
+  const image = await compiling.catch(doesNotCompile);
+  return image !== undefined && last.key === keyOf(settings, image, parts) ? last.result : undefined;
+}
+
+/** For `catch`: whoever works it out says why. */
+function doesNotCompile(error: unknown): undefined {
+  if (!(error instanceof CompileError)) throw error;
 }
 
 /** Keeps a run's answer for the next one, unless that would have something to do or to say. */

@@ -1,3 +1,5 @@
+import type { FileDescriptorSet } from "@bufbuild/protobuf/wkt";
+
 /** A comment that has a rule ignored: `// scaffold:ignore RULE reason`. */
 export interface IgnoreComment {
   /** Where the comment begins, from 1. */
@@ -54,4 +56,23 @@ function lineComment(line: string, inBlock: boolean): { start: number | undefine
 function nextCode(lines: readonly string[], from: number): number {
   const next = lines.findIndex((line, index) => index >= from && !/^\s*(\/\/.*)?$/.test(line));
   return next < 0 ? from : next;
+}
+
+/** The image without such comments, which are for the tool and not for readers of generated code. Changes the image. */
+export function withoutIgnores(image: FileDescriptorSet): FileDescriptorSet {
+  for (const { sourceCodeInfo } of image.file) {
+    for (const location of sourceCodeInfo?.location ?? []) {
+      if (location.leadingComments) location.leadingComments = without(location.leadingComments);
+      if (location.trailingComments) location.trailingComments = without(location.trailingComments);
+    }
+  }
+  return image;
+}
+
+function without(comment: string): string {
+  if (!comment.includes(ignoreWord)) return comment;
+  return comment
+    .split("\n")
+    .filter((line) => !line.trimStart().startsWith(ignoreWord))
+    .join("\n");
 }

@@ -1,4 +1,3 @@
-import type { FileDescriptorSet } from "@bufbuild/protobuf/wkt";
 import { didYouMean } from "../closest.js";
 import { catalogue, findRule, type Rule } from "../rules/catalogue.js";
 import type { Diagnostic } from "./diagnostic.js";
@@ -25,24 +24,6 @@ export function applyIgnores(findings: readonly Diagnostic[], texts: ReadonlyMap
   // An error may keep what a comment is about from being found at all.
   const broken = left.some(({ severity }) => severity === "error");
   return [...left, ...faults.filter(({ rule }) => !broken || rule !== "IGNORE_UNUSED")];
-}
-
-/** The image without such comments, which are for the tool and not for readers of generated code. Changes the image. */
-export function withoutIgnores(image: FileDescriptorSet, files: ReadonlySet<string>): void {
-  for (const { name, sourceCodeInfo } of image.file) {
-    if (!files.has(name)) continue;
-    for (const location of sourceCodeInfo?.location ?? []) {
-      if (location.leadingComments) location.leadingComments = without(location.leadingComments);
-      if (location.trailingComments) location.trailingComments = without(location.trailingComments);
-    }
-  }
-}
-
-function without(comment: string): string {
-  return comment
-    .split("\n")
-    .filter((line) => !line.trimStart().startsWith(ignoreWord))
-    .join("\n");
 }
 
 function fault(comment: IgnoreComment & { file: string }, used: boolean): Diagnostic | undefined {
