@@ -10,7 +10,7 @@ import type { Action } from "./output/action.js";
 import { remember } from "./output/apply.js";
 import { manifestName, parseManifest, printManifest } from "./output/manifest.js";
 import { absent } from "./output/path.js";
-import { byCodeUnit, hash } from "./output/text.js";
+import { byCodeUnit, hash, hashOf } from "./output/text.js";
 import type { Settings } from "./settings.js";
 import { version } from "./version.js";
 
@@ -93,7 +93,7 @@ function keyOf(settings: Settings, image: Image, parts: readonly string[]): stri
 function toolDigest(): string {
   const digest = createHash("sha256");
   const own = fileURLToPath(new URL("./", import.meta.url));
-  for (const path of filesIn(own, "")) {
+  for (const { path } of filesIn(own, "")) {
     if (!/(?<!\.test)\.[jt]s$|\.hbs$/.test(path)) continue;
     const { size, mtimeMs } = statSync(join(own, path));
     digest.update(`${path} ${size} ${mtimeMs}\n`);
@@ -106,7 +106,7 @@ function aroundDigest({ root, services, generated }: Settings, modules: readonly
   const digest = createHash("sha256");
   const add = (folder: string, wanted: RegExp) => {
     const aside = [generated, `${services}/dist`, "node_modules", ".git", ".scaffold"];
-    for (const path of filesIn(root, folder, aside)) if (wanted.test(path)) addFile(digest, root, path);
+    for (const file of filesIn(root, folder, aside)) if (wanted.test(file.path)) addFile(digest, root, file);
   };
   for (const module of modules) add(module === "." ? "" : module, /\.proto$/);
   add(services, /\.([cm]?[jt]sx?|sql|json)$/);
@@ -116,14 +116,13 @@ function aroundDigest({ root, services, generated }: Settings, modules: readonly
 
 function generatedOnDisk({ root, generated }: Settings): string {
   const digest = createHash("sha256");
-  for (const path of filesIn(root, generated)) addFile(digest, root, path);
+  for (const file of filesIn(root, generated)) addFile(digest, root, file);
   return digest.digest("hex");
 }
 
-function addFile(digest: Hash, root: string, path: string): void {
+function addFile(digest: Hash, root: string, { path, isPlain }: Found): void {
   // Through a link, another file's text would count as this one's.
-  const isPlain = lstatSync(join(root, path)).isFile();
-  digest.update(`${path} ${isPlain ? hash(readFileSync(join(root, path), "utf8")) : "is no plain file"}\n`);
+  digest.update(`${path} ${isPlain ? hashOf(readFileSync(join(root, path))) : "is no plain file"}\n`);
 }
 
 /** As `generatedOnDisk`, when everything is on disk as these actions want it. */
@@ -139,24 +138,30 @@ function generatedAsWanted({ root, generated }: Settings, actions: readonly Acti
   const foreign = new Set(files.filter(({ kind }) => kind === "foreign").map(({ path }) => path));
   const digest = createHash("sha256");
   for (const path of [...texts.keys(), ...foreign].sort(byCodeUnit)) {
-    if (foreign.has(path)) addFile(digest, root, path);
+    if (foreign.has(path)) addFile(digest, root, { path, isPlain: lstatSync(join(root, path)).isFile() });
     else digest.update(`${path} ${hash(texts.get(path)!)}\n`);
   }
   return digest.digest("hex");
 }
 
-/** The files in a folder and below, sorted by path; folders aside, by path or name, and node_modules are left out. */
-function filesIn(root: string, folder: string, aside: readonly string[] = ["node_modules"]): string[] {
-  const found: string[] = [];
+/** What is in a folder, and is no folder. */
+interface Found {
+  readonly path: string;
+  readonly isPlain: boolean;
+}
+
+/** The files in a folder and below, sorted by path; folders aside, by path, and node_modules are left out. */
+function filesIn(root: string, folder: string, aside: readonly string[] = []): Found[] {
+  const found: Found[] = [];
   const visit = (at: string) => {
     for (const entry of entries(join(root, at))) {
       const path = at === "" ? entry.name : `${at}/${entry.name}`;
-      if (!entry.isDirectory()) found.push(path);
+      if (!entry.isDirectory()) found.push({ path, isPlain: entry.isFile() });
       else if (!aside.includes(path) && entry.name !== "node_modules") visit(path);
     }
   };
   visit(folder);
-  return found.sort(byCodeUnit);
+  return found.sort((a, b) => byCodeUnit(a.path, b.path));
 }
 
 function entries(folder: string): Dirent[] {
