@@ -34,8 +34,12 @@ export async function run(
     const diagnostics = [...findings, ...locate(migrations.findings, image)];
     if (hasErrors(diagnostics)) return { diagnostics, actions: brought, missing: [] };
 
-    const generated = [...(await plan(contract, files, settings, aside.messages)), gitAttributes(settings.generated)];
-    const wanted = [...generated, ...migrations.files, ...words, ...(await planStarters(settings, contract))];
+    const [generated, starters] = await Promise.all([
+      plan(contract, files, settings, aside.messages),
+      planStarters(settings, contract),
+    ]);
+    const attributes = gitAttributes(settings.generated);
+    const wanted = [...generated, attributes, ...migrations.files, ...words, ...starters];
     const place = { ...settings, version };
     const actions = await planOutput(place, wanted, { forced });
     const writes = mode === "write" && !actions.some(isConflict);

@@ -1,11 +1,10 @@
-import { rm, rmdir } from "node:fs/promises";
+import { rmdirSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { type Action, type Change, isChange, isConflict } from "./action.js";
 import { type Manifest, manifestName, printManifest, type Remembered } from "./manifest.js";
 import { assertReachable, obstacleAbove } from "./path.js";
 import type { OutputPlace } from "./place.js";
 import { type KnownFolders, replace, sweep } from "./replace.js";
-import { mapSome } from "./some.js";
 import { hash } from "./text.js";
 
 /**
@@ -13,10 +12,10 @@ import { hash } from "./text.js";
  * will be, and trimmed last: a run that dies between is resumed by the next. With a conflict among the actions nothing is
  * written, and it throws. One run at a time: what another is writing would be swept away.
  */
-export async function apply(place: OutputPlace, manifest: Manifest, actions: readonly Action[]): Promise<void> {
+export function apply(place: OutputPlace, manifest: Manifest, actions: readonly Action[]): void {
   const conflict = actions.find(isConflict);
   if (conflict !== undefined) throw new Error(`${conflict.path}: ${conflict.message}`);
-  await sweep(place);
+  sweep(place);
   const manifestPath = `${place.generated}/${manifestName}`;
   const others = actions.filter(({ path }) => path !== manifestPath);
   const changes = others.filter(isChange);
@@ -24,20 +23,20 @@ export async function apply(place: OutputPlace, manifest: Manifest, actions: rea
 
   const during = printManifest(both(manifest, after), place.version);
   if (changes.length > 0 && during !== printManifest(manifest, place.version)) {
-    await replace(place, manifestPath, during);
+    replace(place, manifestPath, during);
   }
   // What goes, goes first: where names that differ only in case are one, it would take the new file with it.
   for (const { kind, path } of others) {
-    if (kind === "delete") await remove(place.root, path);
+    if (kind === "delete") remove(place.root, path);
     // Of a file that is gone, a run that died may have left the folder.
-    if (kind === "forget") await removeEmptyFolders(place.root, path);
+    if (kind === "forget") removeEmptyFolders(place.root, path);
   }
-  const known: KnownFolders = new Map();
+  const known: KnownFolders = new Set();
   const writes = changes.filter(isWrite);
-  await mapSome(writes.filter(isTools), ({ path, content }) => replace(place, path, content, known));
-  // One after the other: with a migration, what it leads to is there before it.
-  for (const { path, content } of writes.filter((write) => !isTools(write))) await replace(place, path, content, known);
-  if (others.length < actions.length) await replace(place, manifestPath, printManifest(after, place.version));
+  for (const { path, content } of writes.filter(isTools)) replace(place, path, content, known);
+  // Last, and in this order: with a migration, what it leads to is there before it.
+  for (const { path, content } of writes.filter((write) => !isTools(write))) replace(place, path, content, known);
+  if (others.length < actions.length) replace(place, manifestPath, printManifest(after, place.version));
 }
 
 /** The manifest once the actions are done. */
@@ -73,18 +72,18 @@ function isTools(write: Exclude<Change, { kind: "delete" }>): boolean {
   return write.kind === "update" || write.owner === "tool";
 }
 
-async function remove(root: string, path: string): Promise<void> {
-  await assertReachable(root, path);
-  await rm(join(root, path), { force: true });
-  await removeEmptyFolders(root, path);
+function remove(root: string, path: string): void {
+  assertReachable(root, path);
+  rmSync(join(root, path), { force: true });
+  removeEmptyFolders(root, path);
 }
 
 /** Removes the folders around a path that are empty without it. */
-async function removeEmptyFolders(root: string, path: string): Promise<void> {
-  if ((await obstacleAbove(root, path)) !== undefined) return;
+function removeEmptyFolders(root: string, path: string): void {
+  if (obstacleAbove(root, path) !== undefined) return;
   for (let folder = dirname(path); folder !== "."; folder = dirname(folder)) {
     try {
-      await rmdir(join(root, folder));
+      rmdirSync(join(root, folder));
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "ENOENT") return;
     }

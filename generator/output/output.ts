@@ -32,7 +32,7 @@ export async function planOutput(
     return [{ kind: "conflict", path: manifestPath, content: undefined, before: undefined, message }];
   }
   const manifest = parseManifest(text ?? "", manifestPath);
-  const disk = new Map(await snapshot(root, generated, [...wanted.map(({ path }) => path), ...manifest.keys()]));
+  const disk = new Map(snapshot(root, generated, [...wanted.map(({ path }) => path), ...manifest.keys()]));
   disk.delete(manifestPath);
   const clean = await cleanInGit(root, contested(wanted, disk, manifest));
   const actions = reconcile(wanted, disk, manifest, { ...options, clean });
@@ -46,11 +46,11 @@ export async function planOutput(
 /** Does what `planOutput` said. */
 export async function applyOutput(place: OutputPlace, actions: readonly Action[]): Promise<void> {
   const manifest = parseManifest((await readText(place)) ?? "", `${place.generated}/${manifestName}`);
-  await carryOut(place, manifest, actions);
+  carryOut(place, manifest, actions);
 }
 
 async function readText({ root, generated }: OutputPlace): Promise<string | undefined> {
   const path = `${generated}/${manifestName}`;
-  await assertReachable(root, path);
+  assertReachable(root, path);
   return readFile(join(root, path), "utf8").catch(absent);
 }

@@ -1,4 +1,4 @@
-import { lstat, realpath } from "node:fs/promises";
+import { lstatSync, realpathSync } from "node:fs";
 import { dirname, join, relative, sep } from "node:path";
 
 /** Throws unless `path` is a plain way down from the project's root: forward slashes, no `..`, nothing absolute. */
@@ -14,16 +14,16 @@ export function assertProjectPath(path: string): void {
  * What keeps the file at `path` from being written where it seems to be: a symbolic link that leads out of the project,
  * or a file where a folder is needed. Undefined if nothing does.
  */
-export async function obstacleAbove(root: string, path: string): Promise<string | undefined> {
-  const top = await realpath(root);
+export function obstacleAbove(root: string, path: string): string | undefined {
+  const top = realpathSync(root);
   const parts = dirname(path).split("/");
   for (let depth = 1; depth <= parts.length; depth++) {
     const folder = parts.slice(0, depth).join("/");
     const place = join(root, folder);
-    const there = await lstat(place).catch(absent);
+    const there = lstatSync(place, { throwIfNoEntry: false });
     if (there === undefined) return undefined;
     if (there.isSymbolicLink()) {
-      const way = relative(top, await realpath(place).catch(() => ""));
+      const way = relative(top, targetOf(place));
       if (way === ".." || way.startsWith(`..${sep}`)) return `${folder} is a symbolic link that leaves the project`;
     } else if (!there.isDirectory()) {
       return `${folder} is a file, where a folder is needed`;
@@ -32,9 +32,18 @@ export async function obstacleAbove(root: string, path: string): Promise<string 
   return undefined;
 }
 
+/** Where a link leads in the end; empty if nowhere. */
+function targetOf(link: string): string {
+  try {
+    return realpathSync(link);
+  } catch {
+    return "";
+  }
+}
+
 /** Throws if an obstacle has come up since the disk was looked at. */
-export async function assertReachable(root: string, path: string): Promise<void> {
-  const obstacle = await obstacleAbove(root, path);
+export function assertReachable(root: string, path: string): void {
+  const obstacle = obstacleAbove(root, path);
   if (obstacle !== undefined) throw new Error(`${path} cannot be reached: ${obstacle}`);
 }
 

@@ -1,8 +1,7 @@
-import { lstat, readdir, readFile } from "node:fs/promises";
+import { type Dirent, lstatSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { absent, obstacleAbove } from "./path.js";
 import { isTemporary } from "./replace.js";
-import { mapSome } from "./some.js";
 
 /** What is at a path: a file with its text, or something that the tool will not write through. */
 export type OnDisk =
@@ -13,40 +12,47 @@ export type OnDisk =
 /** What is on disk, by path; a path that is missing is absent. */
 export type Disk = ReadonlyMap<string, OnDisk>;
 
-/** Looks at the given paths, and at everything in the folder of generated files. Symbolic links are not followed. */
-export async function snapshot(root: string, generated: string, paths: Iterable<string>): Promise<Disk> {
-  const all = [...new Set([...paths, ...(await filesIn(root, generated))])];
+/**
+ * Looks at the given paths, and at everything in the folder of generated files. Symbolic links are not followed. One file after
+ * the other, here as where they are written: for small files, waiting for each costs more than it takes.
+ */
+export function snapshot(root: string, generated: string, paths: Iterable<string>): Disk {
   // The way down to a folder is looked at once, not for each of its files.
-  const above = new Map<string, Promise<string | undefined>>();
-  const found = await mapSome(all, (path) => {
+  const above = new Map<string, string | undefined>();
+  const disk = new Map<string, OnDisk>();
+  for (const path of new Set([...paths, ...filesIn(root, generated)])) {
     const folder = dirname(path);
-    const obstacle = above.get(folder) ?? obstacleAbove(root, path);
-    above.set(folder, obstacle);
-    return look(root, path, obstacle);
-  });
-  return new Map(all.flatMap((path, index) => (found[index] === undefined ? [] : [[path, found[index]]])));
+    if (!above.has(folder)) above.set(folder, obstacleAbove(root, path));
+    const found = look(root, path, above.get(folder));
+    if (found !== undefined) disk.set(path, found);
+  }
+  return disk;
 }
 
-async function look(root: string, path: string, above: Promise<string | undefined>): Promise<OnDisk | undefined> {
-  const obstacle = await above;
-  if (obstacle !== undefined) return { kind: "obstacle", what: obstacle, replaceable: false };
+function look(root: string, path: string, above: string | undefined): OnDisk | undefined {
+  if (above !== undefined) return { kind: "obstacle", what: above, replaceable: false };
   const place = join(root, path);
-  const there = await lstat(place).catch(absent);
+  const there = lstatSync(place, { throwIfNoEntry: false });
   if (there === undefined) return undefined;
-  if (there.isFile()) return { kind: "file", content: await readFile(place, "utf8") };
+  if (there.isFile()) return { kind: "file", content: readFileSync(place, "utf8") };
   if (there.isSymbolicLink()) return { kind: "obstacle", what: "it is a symbolic link", replaceable: true };
   return { kind: "obstacle", what: there.isDirectory() ? "it is a folder" : "it is no plain file", replaceable: false };
 }
 
-async function filesIn(root: string, folder: string): Promise<string[]> {
-  if ((await obstacleAbove(root, `${folder}/x`)) !== undefined) return [];
-  const entries = await readdir(join(root, folder), { withFileTypes: true }).catch(absent);
-  const found: string[] = [];
-  for (const entry of entries ?? []) {
+function filesIn(root: string, folder: string): string[] {
+  if (obstacleAbove(root, `${folder}/x`) !== undefined) return [];
+  return entries(join(root, folder)).flatMap((entry) => {
     const path = `${folder}/${entry.name}`;
-    if (isTemporary(entry.name)) continue;
-    if (!entry.isDirectory()) found.push(path);
-    else if (entry.name !== "node_modules") found.push(...(await filesIn(root, path)));
+    if (isTemporary(entry.name)) return [];
+    if (!entry.isDirectory()) return [path];
+    return entry.name === "node_modules" ? [] : filesIn(root, path);
+  });
+}
+
+function entries(folder: string): Dirent[] {
+  try {
+    return readdirSync(folder, { withFileTypes: true });
+  } catch (error) {
+    return absent(error as NodeJS.ErrnoException) ?? [];
   }
-  return found;
 }

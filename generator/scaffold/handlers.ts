@@ -7,7 +7,7 @@ import type { OutputFile } from "../output/output-file.js";
 import { absent } from "../output/path.js";
 import { lf } from "../output/text.js";
 import type { Settings } from "../settings.js";
-import { render } from "./render.js";
+import { type Render, renderer } from "./render.js";
 
 /** Methods, or consumers of events, that are written by hand and are not written yet. */
 export interface MissingHandlers {
@@ -29,6 +29,7 @@ export async function planStarters(
   { services }: Pick<Contract, "services">,
 ): Promise<OutputFile[]> {
   const files: OutputFile[] = [];
+  const render = renderer(settings.root);
   for (const service of services) {
     const folder = `${settings.services}/${service.name}`;
     const sources = await sourcesIn(settings.root, folder);
@@ -38,8 +39,8 @@ export async function planStarters(
     // Whoever has begun otherwise knows what they do.
     if (started === 2 || sources.size > started) continue;
     const [methods, consumers] = [
-      await stubs(settings.root, service.methods.filter(isByHand)),
-      await consumerStubs(settings.root, service.consumes),
+      await stubs(render, service.methods.filter(isByHand)),
+      await consumerStubs(render, service.consumes),
     ];
     const data = {
       name: service.name,
@@ -49,10 +50,10 @@ export async function planStarters(
       // Of two functions, each is one level further in.
       stubs: consumers === "" ? methods : indented(methods),
       consumers: indented(consumers),
-      sagas: await sagas(settings.root, service.methods),
+      sagas: await sagas(render, service.methods),
     };
     const starter = async (path: string, template: string) => {
-      return { path, content: await render(settings.root, `service/${template}`, data), owner: "user" } as const;
+      return { path, content: await render(`service/${template}`, data), owner: "user" } as const;
     };
     const [newHandlers, newMain] = [
       await starter(handlersPath, "methods.ts.hbs"),
@@ -73,6 +74,7 @@ export async function missingHandlers(
   { services }: Pick<Contract, "services">,
 ): Promise<MissingHandlers[]> {
   const missing: MissingHandlers[] = [];
+  const render = renderer(settings.root);
   for (const service of services) {
     const sources = await sourcesIn(settings.root, `${settings.services}/${service.name}`);
     const file = [...sources].find(([, text]) => names(text, definition(service)))?.[0];
@@ -86,7 +88,7 @@ export async function missingHandlers(
         consumes: false,
         file,
         methods: methods.map(({ desc }) => desc.localName),
-        stub: await stubs(settings.root, methods),
+        stub: await stubs(render, methods),
       });
     }
     const consumers = service.consumes.filter(({ event }) => isMissing(event.handler));
@@ -96,7 +98,7 @@ export async function missingHandlers(
         consumes: true,
         file,
         methods: consumers.map(({ event }) => event.handler),
-        stub: await consumerStubs(settings.root, consumers),
+        stub: await consumerStubs(render, consumers),
       });
     }
   }
@@ -107,9 +109,9 @@ function isByHand({ standard }: Method): boolean {
   return standard === undefined;
 }
 
-async function stubs(root: string, methods: readonly Method[]): Promise<string> {
+async function stubs(render: Render, methods: readonly Method[]): Promise<string> {
   const texts = methods.map(({ desc }) =>
-    render(root, "service/method.ts.hbs", {
+    render("service/method.ts.hbs", {
       name: desc.localName,
       rpc: desc.name,
       asks: desc.methodKind === "client_streaming" || desc.methodKind === "bidi_streaming",
@@ -119,19 +121,19 @@ async function stubs(root: string, methods: readonly Method[]): Promise<string> 
   return (await Promise.all(texts)).join("\n").trimEnd();
 }
 
-async function consumerStubs(root: string, subscriptions: readonly Subscription[]): Promise<string> {
+async function consumerStubs(render: Render, subscriptions: readonly Subscription[]): Promise<string> {
   const texts = subscriptions.map(({ event: { handler, desc } }) =>
-    render(root, "service/consumer.ts.hbs", { name: handler, event: desc.name }),
+    render("service/consumer.ts.hbs", { name: handler, event: desc.name }),
   );
   return (await Promise.all(texts)).join("\n").trimEnd();
 }
 
 /** The sagas that methods start, to be defined; empty if there are none. */
-async function sagas(root: string, methods: readonly Method[]): Promise<string> {
+async function sagas(render: Render, methods: readonly Method[]): Promise<string> {
   const texts = methods.flatMap(({ desc, saga }) => {
     if (saga === undefined) return [];
     const steps = saga.steps.map(({ name, localName }) => ({ name, local: localName }));
-    return [render(root, "service/saga.ts.hbs", { name: desc.localName, rpc: desc.name, steps })];
+    return [render("service/saga.ts.hbs", { name: desc.localName, rpc: desc.name, steps })];
   });
   return (await Promise.all(texts)).join("\n").trimEnd();
 }

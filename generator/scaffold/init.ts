@@ -7,7 +7,7 @@ import { absent } from "../output/path.js";
 import { type Settings, settingsOf } from "../settings.js";
 import { version } from "../version.js";
 import { completePackage } from "./package-json.js";
-import { render } from "./render.js";
+import { renderer } from "./render.js";
 import { planWords } from "./words.js";
 
 /** A project to start in a folder, which may hold files already. */
@@ -55,11 +55,12 @@ export async function initProject({ root, name, package: imported }: InitRequest
     generatedFolder: settings.generated,
     services: settings.services,
   };
+  const render = renderer(root);
   const starters: OutputFile[] = [];
   for (const [template, path] of templates) {
     starters.push({
       path: path(settings),
-      content: await render(root, `project/${template}.hbs`, data),
+      content: await render(`project/${template}.hbs`, data),
       owner: "user",
     });
   }

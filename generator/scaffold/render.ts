@@ -13,13 +13,25 @@ handlebars.registerHelper("pascal", (name: string) => pascalCase(name));
 handlebars.registerHelper("kebab", (name: string) => snakeCase(pascalCase(name)).replaceAll("_", "-"));
 handlebars.registerHelper("json", (value: unknown) => JSON.stringify(value));
 
+/** Renders a template, such as "service/main.ts.hbs". Throws a TemplateError that says where it is broken. */
+export type Render = (template: string, data: TemplateData) => Promise<string>;
+
 /**
- * Renders a template, such as "service/main.ts.hbs". A project that has a file of that name in its own folder
- * `templates/` is given that one. Throws a TemplateError that says where it is broken.
+ * What renders templates for one run: it reads each once. A project that has a file of a template's name in its own folder
+ * `templates/` is given that one.
  */
-export async function render(root: string, template: string, data: TemplateData): Promise<string> {
-  const { text, file } = await readTemplate(root, template);
-  return renderText(file ?? fileURLToPath(new URL(template, "file:///protoscaffold/templates/")).slice(1), text, data);
+export function renderer(root: string): Render {
+  const known = new Map<string, ReturnType<typeof readTemplate>>();
+  return async (template, data) => {
+    const reading = known.get(template) ?? readTemplate(root, template);
+    known.set(template, reading);
+    const { text, file } = await reading;
+    return renderText(
+      file ?? fileURLToPath(new URL(template, "file:///protoscaffold/templates/")).slice(1),
+      text,
+      data,
+    );
+  };
 }
 
 /** Renders the text of a template. `file` is what findings call it. */

@@ -3,7 +3,7 @@ import { camelCase, pascalCase, takenServiceNames } from "../contract/names.js";
 import type { OutputFile } from "../output/output-file.js";
 import type { Settings } from "../settings.js";
 import { type EntityData, parseEntity } from "./entity.js";
-import { render } from "./render.js";
+import { renderer } from "./render.js";
 
 /** A service to start, as the user asks for it. */
 export interface ServiceRequest {
@@ -68,6 +68,7 @@ export async function planService(request: ServiceRequest, settings: Settings, p
     generated: `${settings.package}/${contract.replace(/\.proto$/, "")}`,
     entities,
   };
+  const render = renderer(settings.root);
   const folder = `${settings.services}/${request.name}`;
   const files: [template: string, path: string][] = [
     ["contract.proto.hbs", protos === "." ? contract : `${protos}/${contract}`],
@@ -78,7 +79,7 @@ export async function planService(request: ServiceRequest, settings: Settings, p
   return Promise.all(
     files.map(async ([template, path]) => ({
       path,
-      content: await render(settings.root, `service/${template}`, data),
+      content: await render(`service/${template}`, data),
       owner: "user" as const,
     })),
   );

@@ -34,7 +34,7 @@ export async function ejectTemplate(root: string, name: string): Promise<string>
     throw new Error(`${name} is no template.${didYouMean(name, names)} scaffold templates list shows them all`);
   }
   const path = `${ownFolder}/${name}`;
-  await assertReachable(root, path);
+  assertReachable(root, path);
   await mkdir(dirname(join(root, path)), { recursive: true });
   const text = await readFile(new URL(name, builtIn()), "utf8");
   try {
