@@ -1,7 +1,14 @@
-import { createRequire } from "node:module";
+import { readFileSync } from "node:fs";
+import { createRequire, Module } from "node:module";
 import { dirname, join } from "node:path";
+import type { FileDescriptorProto } from "@bufbuild/protobuf/wkt";
 
 const require = createRequire(import.meta.url);
+const printer = require.resolve("@bufbuild/protoplugin");
+const fromPrinter = createRequire(printer);
+
+rememberNames();
+embedWithoutComments();
 
 /**
  * The printer and protoc-gen-es, as CommonJS: then both share one copy of each other and of protobuf, and Node need not read
@@ -13,26 +20,38 @@ export const { createEcmaScriptPlugin, protocGenEs } = without(compilers(), () =
   ...(require("@bufbuild/protoc-gen-es/dist/cjs/src/protoc-gen-es-plugin.js") as typeof import("@bufbuild/protoc-gen-es/dist/cjs/src/protoc-gen-es-plugin.js")),
 }));
 
-remembering("generatedDescName", "generatedShapeName");
+/** Has the printer work out the names of a file's declarations once: it does so, for all of them, at every use of one. */
+function rememberNames(): void {
+  const path = join(dirname(printer), "names.js");
+  if (require.cache[path] !== undefined) return;
+  const source = readFileSync(path, "utf8").replace(
+    /^function allNames\(file\) \{$/m,
+    `const known = new WeakMap();
+function allNames(file) {
+    if (!known.has(file)) known.set(file, workOutNames(file));
+    return known.get(file);
+}
+function workOutNames(file) {`,
+  );
+  const module = new Module(path) as NodeJS.Module & { _compile(source: string, path: string): void };
+  module.filename = path;
+  module.paths = fromPrinter.resolve.paths("@bufbuild/protobuf") ?? [];
+  module._compile(source, path);
+  module.loaded = true;
+  require.cache[path] = module;
+}
 
-/** Has the printer work out each declaration's name once: it does so, for the whole file, at every use of a name. */
-function remembering(...functions: readonly string[]): void {
-  const names = require(join(dirname(require.resolve("@bufbuild/protoplugin")), "names.js")) as Record<string, unknown>;
-  for (const name of functions) {
-    const original = names[name] as ((desc: object) => string) | undefined;
-    if (typeof original !== "function") continue;
-    const known = new WeakMap<object, string>();
-    names[name] = (desc: object) => {
-      const found = known.get(desc) ?? original(desc);
-      known.set(desc, found);
-      return found;
-    };
-  }
+/** A file's descriptor is copied whole to be embedded, and its comments, the larger part, left out then: not copied here. */
+function embedWithoutComments(): void {
+  const path = join(dirname(fromPrinter.resolve("@bufbuild/protobuf/codegenv2")), "embed.js");
+  const embed = require(path) as { embedFileDesc(file: FileDescriptorProto): unknown };
+  const { embedFileDesc } = embed;
+  embed.embedFileDesc = (file) =>
+    embedFileDesc(Object.assign(Object.create(Object.getPrototypeOf(file)), file, { sourceCodeInfo: undefined }));
 }
 
 /** What the printer loads and is not needed, by path. */
 function compilers(): string[] {
-  const fromPrinter = createRequire(require.resolve("@bufbuild/protoplugin"));
   return ["typescript", "@typescript/vfs"].map((name) => fromPrinter.resolve(name));
 }
 
