@@ -4,17 +4,19 @@ import { cpSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
+import { bundle } from "./bundle.js";
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 const compiler = createRequire(import.meta.url).resolve("typescript/bin/tsc");
 
 const name = basename(process.cwd());
-// The tool is compiled against the library as that will be published.
-if (name === "generator") compile("runtime");
-compile(name);
+// The tool is checked against the library as that will be published.
+compile("runtime");
 cpSync(here("LICENSE"), here(`${name}/LICENSE`));
 if (name === "generator") {
-  run("generator/tsconfig.types.json");
+  rmSync(here("generator/dist"), { recursive: true, force: true });
+  run("generator/tsconfig.build.json");
+  await bundle(here("generator/dist"));
   // The words that it writes into projects.
   cpSync(here("proto"), here("generator/dist/proto"), {
     recursive: true,

@@ -15,7 +15,7 @@ if (major < 20 || (major === 20 && minor < 19)) {
 /** In a checkout the tool runs from its TypeScript sources, as a package from what was built of them. */
 async function start() {
   const source = new URL("../cli/main.ts", import.meta.url);
-  if (!existsSync(source)) return import("../dist/cli/main.js");
+  if (!existsSync(source)) return import("../dist/main.js");
   const { register } = await import("tsx/esm/api");
   register({ tsconfig: fileURLToPath(new URL("../../tsconfig.json", import.meta.url)) });
   return import(source.href);

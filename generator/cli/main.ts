@@ -49,6 +49,8 @@ export async function main(args: readonly string[]): Promise<void> {
     .scriptName("scaffold")
     .usage("$0 <command>\n\nTurns Protobuf contracts into running TypeScript microservices.")
     .version(version)
+    // As all that the tool says.
+    .locale("en")
     .alias({ h: "help" })
     .strict()
     .demandCommand(1, "Name a command")

@@ -17,7 +17,7 @@ export class Guard {
 
   async start(): Promise<void> {
     const source = import.meta.url.endsWith(".ts");
-    const child = fork(fileURLToPath(new URL(source ? "./guard.ts" : "./guard.js", import.meta.url)), [this.root], {
+    const child = fork(fileURLToPath(new URL(source ? "./guard.ts" : "../guard.js", import.meta.url)), [this.root], {
       cwd: "/",
       // Not the terminal's: Ctrl-C is not for it.
       detached: true,

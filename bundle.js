@@ -1,0 +1,80 @@
+// The tool as its package has it: few files of JavaScript, so that a command does not wait for hundreds to be found and read.
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join, relative } from "node:path";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+
+const here = (path) => fileURLToPath(new URL(path, import.meta.url));
+
+/** What is run or imported from outside, by the file that it becomes. */
+const entryPoints = {
+  main: "cli/main.ts",
+  guard: "dev/guard.ts",
+  "messages-thread": "messages-thread.ts",
+  database: "testing/database.ts",
+  setup: "testing/setup.ts",
+};
+
+/** Packages that every command needs, or nearly: they come in. All others are found where npm puts them. */
+const inside = /^(yargs|@bufbuild\/protobuf)(\/|$)/;
+
+const options = "@protoscaffold/runtime/options/";
+
+/** Bundles generator/ into a folder, with the licences of what comes in. What is loaded late stays in files of its own. */
+export async function bundle(outdir) {
+  const { metafile } = await build({
+    absWorkingDir: here("generator"),
+    entryPoints,
+    outdir,
+    bundle: true,
+    splitting: true,
+    format: "esm",
+    platform: "node",
+    target: "node20",
+    chunkNames: "[name]-[hash]",
+    metafile: true,
+    logLevel: "warning",
+    plugins: [places, packages],
+  });
+  writeFileSync(join(outdir, "LICENSES.txt"), licences(Object.keys(metafile.inputs)));
+}
+
+/** Files are found from where their source was, not from the bundle that it is in now: `dist/cli/main.js`, not `dist/main.js`. */
+const places = {
+  name: "places",
+  setup({ onLoad }) {
+    onLoad({ filter: /\.ts$/ }, ({ path }) => {
+      const place = `./${relative(here("generator"), path).replaceAll("\\", "/").replace(/\.ts$/, ".js")}`;
+      const contents = readFileSync(path, "utf8").replaceAll(
+        "import.meta.url",
+        `new URL(${JSON.stringify(place)}, import.meta.url).href`,
+      );
+      return { contents, loader: "ts" };
+    });
+  },
+};
+
+const packages = {
+  name: "packages",
+  setup({ onResolve }) {
+    onResolve({ filter: /^[^./]/ }, ({ path, importer, kind }) => {
+      if (kind === "entry-point" || importer.includes("node_modules")) return undefined;
+      // The vocabulary's descriptors, so that they are of the protobuf that is inside.
+      if (path.startsWith(options)) return { path: here(`runtime/options/${path.slice(options.length, -3)}.ts`) };
+      return inside.test(path) ? undefined : { path, external: true };
+    });
+  },
+};
+
+function licences(inputs) {
+  const folders = new Set(inputs.flatMap((path) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path)?.[0] ?? []));
+  const texts = [...folders].sort().map((folder) => {
+    const place = join(here("generator"), folder);
+    const { name, version, license } = JSON.parse(readFileSync(join(place, "package.json"), "utf8"));
+    // Under Apache's, which is ours too, some bring no text of their own.
+    const file = readdirSync(place).find((each) => /^licen[cs]e/i.test(each));
+    const text = file === undefined ? "" : `\n${readFileSync(join(place, file), "utf8").trim()}\n`;
+    return `${name} ${version}, ${license}\n${text}`;
+  });
+  return texts.join(`\n${"-".repeat(80)}\n\n`);
+}
