@@ -71,6 +71,8 @@ async function runBuf(root: string, args: readonly string[]): Promise<Outcome> {
   const child = spawn(bufBinary(), args, {
     cwd: root,
     stdio: ["ignore", "pipe", "pipe"],
+    // It ends before much of its memory is worth being collected: less of that makes it a tenth faster.
+    env: { GOGC: "400", ...process.env },
   });
   const exit = new Promise<number | null>((resolve, reject) => child.on("error", reject).on("close", resolve));
   const [code, stdout, stderr] = await Promise.all([exit, buffer(child.stdout), text(child.stderr)]).catch((error) => {

@@ -55,8 +55,7 @@ export const generate: CommandModule<object, Options> = {
     const [mode = "write", other] = (["check", "diff", "dry-run"] as const).filter((each) => asked[each]);
     if (other !== undefined) throw new UsageError(`--${mode} and --${other} are two runs: choose one`);
     if (watch && (mode !== "write" || json)) throw new UsageError("--watch writes, so it goes with no other option");
-    const settings = await project();
-    const { regenerate } = await import("./regenerate.js");
+    const [settings, { regenerate }] = await Promise.all([project(), import("./regenerate.js")]);
     const forced = force.map((path) => fromRoot(path, settings.root));
     const run = (force: string[]) => regenerate(settings, { mode, json, force, allow, errorFormat });
     if (!watch) {

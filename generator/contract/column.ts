@@ -1,4 +1,4 @@
-import { type DescField, type DescMessage, getOption, ScalarType } from "@bufbuild/protobuf";
+import { type DescField, type DescMessage, getOption, hasOption, ScalarType } from "@bufbuild/protobuf";
 import { isWrapperDesc } from "@bufbuild/protobuf/wkt";
 import { FieldBehavior } from "@protoscaffold/runtime/options/google/api/field_behavior_pb.js";
 import { field as fieldOption } from "@protoscaffold/runtime/options/scaffold/v1/options_pb.js";
@@ -37,7 +37,7 @@ export function buildColumn(field: DescField, findings: Findings): Column | unde
     ((field.fieldKind === "scalar" || field.fieldKind === "enum") &&
       field.presence === EXPLICIT &&
       (field.proto.proto3Optional || !behaves(field, FieldBehavior.IDENTIFIER)));
-  const name = getOption(field, fieldOption).column || field.name;
+  const name = (hasOption(field, fieldOption) && getOption(field, fieldOption).column) || field.name;
   return { desc: field, name, type, scalar: scalarOf(field), nullable, emptyIsNull: false };
 }
 

@@ -1,4 +1,4 @@
-import { type DescMessage, getOption, ScalarType } from "@bufbuild/protobuf";
+import { type DescMessage, getOption, hasOption, ScalarType } from "@bufbuild/protobuf";
 import { resource, resource_reference } from "@protoscaffold/runtime/options/google/api/resource_pb.js";
 import { constraintName } from "./constraint-name.js";
 import type { Column, Entity } from "./contract.js";
@@ -29,7 +29,8 @@ export function linkReferences(entity: EntityDraft, owned: readonly Entity[]): v
 
 function targetOf(column: Column, owned: readonly Entity[]): Entity | undefined {
   const { desc, scalar } = column;
-  if (scalar !== ScalarType.STRING || desc.fieldKind === "list") return undefined;
+  if (scalar !== ScalarType.STRING || desc.fieldKind === "list" || !hasOption(desc, resource_reference))
+    return undefined;
   const { type, childType } = getOption(desc, resource_reference);
   if (type !== "") return owned.find((entity) => resourceOf(entity.desc).type === type);
   return childType === "" ? undefined : parentOf(childType, owned);

@@ -33,8 +33,11 @@ export async function planMigrations(
 ): Promise<Migrations> {
   const findings = new Findings();
   const next: NextMigration[] = [];
-  for (const service of contract.services) {
-    const folder = await readFolder(settings.root, `${settings.services}/${service.name}/migrations`);
+  const folders = await Promise.all(
+    contract.services.map(({ name }) => readFolder(settings.root, `${settings.services}/${name}/migrations`)),
+  );
+  for (const [index, service] of contract.services.entries()) {
+    const folder = folders[index]!;
     if (service.entities.length === 0 && folder.migrations.length === 0) continue;
     next.push(nextMigration(service, folder, findings, allowed));
   }

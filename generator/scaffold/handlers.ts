@@ -1,4 +1,4 @@
-import { readdir, readFile } from "node:fs/promises";
+import { type Dirent, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Contract, Method, Service, Subscription } from "../contract/contract.js";
 import { identifier } from "../contract/identifier.js";
@@ -32,7 +32,7 @@ export async function planStarters(
   const render = renderer(settings.root);
   for (const service of services) {
     const folder = `${settings.services}/${service.name}`;
-    const sources = await sourcesIn(settings.root, folder);
+    const sources = sourcesIn(settings.root, folder);
     const [handlersPath, mainPath] = [`${folder}/${service.name}.ts`, `${folder}/main.ts`];
     const [handlers, main] = [sources.get(handlersPath), sources.get(mainPath)];
     const started = [handlers, main].filter((text) => text !== undefined).length;
@@ -76,7 +76,7 @@ export async function missingHandlers(
   const missing: MissingHandlers[] = [];
   const render = renderer(settings.root);
   for (const service of services) {
-    const sources = await sourcesIn(settings.root, `${settings.services}/${service.name}`);
+    const sources = sourcesIn(settings.root, `${settings.services}/${service.name}`);
     const file = [...sources].find(([, text]) => names(text, definition(service)))?.[0];
     if (file === undefined) continue;
     const code = [...sources.values()].map(withoutComments);
@@ -163,17 +163,25 @@ function names(text: string, word: string): boolean {
 }
 
 /** The texts of a folder's sources, those of folders inside included, by path. */
-async function sourcesIn(root: string, folder: string): Promise<Map<string, string>> {
+function sourcesIn(root: string, folder: string): Map<string, string> {
   const sources = new Map<string, string>();
-  for (const entry of (await readdir(join(root, folder), { withFileTypes: true }).catch(absent)) ?? []) {
+  for (const entry of entries(join(root, folder))) {
     const path = `${folder}/${entry.name}`;
     if (entry.isDirectory() && !["node_modules", "dist", "web", "migrations"].includes(entry.name)) {
-      for (const [inner, text] of await sourcesIn(root, path)) sources.set(inner, text);
+      for (const [inner, text] of sourcesIn(root, path)) sources.set(inner, text);
     } else if (/\.[cm]?[jt]sx?$/.test(entry.name) && !/\.(test|d)\./.test(entry.name) && !entry.isDirectory()) {
-      sources.set(path, await readFile(join(root, path), "utf8"));
+      sources.set(path, readFileSync(join(root, path), "utf8"));
     }
   }
   return sources;
+}
+
+function entries(folder: string): Dirent[] {
+  try {
+    return readdirSync(folder, { withFileTypes: true });
+  } catch (error) {
+    return absent(error as NodeJS.ErrnoException) ?? [];
+  }
 }
 
 /** Comments do not write a method. Text in quotes is passed over first, for it may hold what looks like one. */
