@@ -16,11 +16,7 @@ export interface Aside {
 /** Prints the messages of a large contract (`printMessages`) in a thread of its own, while the contract is read. */
 export function printAside({ bytes }: Pick<Image, "bytes">, worth = WORTH_A_THREAD): Aside {
   if (bytes.length < worth) return { end() {} };
-  const worker = startThread({
-    workerData: bytes,
-    // What is printed lives until all is printed: the usual few MiB would be copied over and over.
-    resourceLimits: { maxYoungGenerationSizeMb: 64 },
-  });
+  const worker = startThread({ workerData: bytes });
   const messages = new Promise<readonly PrintedFile[]>((resolve, reject) => {
     worker.once("message", resolve);
     worker.once("error", reject);

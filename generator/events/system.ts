@@ -36,7 +36,7 @@ export interface EventSystem {
 
 /** Reads it. Throws if the contract has errors. */
 export async function readEventSystem(settings: Settings): Promise<EventSystem> {
-  const { contract, findings, descriptors } = await read(settings);
+  const { contract, findings, files } = await read(settings);
   if (hasErrors(findings)) throw new ContractError(findings);
   const topics = contract.events.map(({ topic, desc, publishers, consumers }) => ({
     name: topic,
@@ -47,7 +47,7 @@ export async function readEventSystem(settings: Settings): Promise<EventSystem> 
   if (topics.length === 0) {
     throw new Error("the contract has no events: a message becomes one by option (scaffold.v1.event)");
   }
-  const registry = createFileRegistry(descriptors.files);
+  const registry = createFileRegistry(files);
   return {
     topics,
     publishers: unique(topics.flatMap(({ publisher }) => publisher ?? [])),
