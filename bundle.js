@@ -15,7 +15,7 @@ const entryPoints = {
   setup: "testing/setup.ts",
 };
 
-/** Packages that every command needs, or nearly: they come in. All others are found where npm puts them. */
+/** Packages that every command needs, or nearly: they come in, and so does yaml. All others are found where npm puts them. */
 const inside = /^(yargs|@bufbuild\/protobuf)(\/|$)/;
 
 const options = "@protoscaffold/runtime/options/";
@@ -61,6 +61,8 @@ const packages = {
       if (kind === "entry-point" || importer.includes("node_modules")) return undefined;
       // The vocabulary's descriptors, so that they are of the protobuf that is inside.
       if (path.startsWith(options)) return { path: here(`runtime/options/${path.slice(options.length, -3)}.ts`) };
+      // What it has for browsers is modules; what it has for Node is CommonJS, which cannot come in.
+      if (path === "yaml") return { path: here("node_modules/yaml/browser/index.js") };
       return inside.test(path) ? undefined : { path, external: true };
     });
   },

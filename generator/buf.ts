@@ -3,13 +3,16 @@ import { createRequire } from "node:module";
 import { arch, platform, tmpdir } from "node:os";
 import { buffer, text } from "node:stream/consumers";
 import type { Diagnostic } from "./contract/diagnostic.js";
-import { bufModules, type KnownModules, locateIn } from "./modules.js";
+import { type KnownModules, locateIn, readModules } from "./modules.js";
 import type { Settings } from "./settings.js";
+import { sourcesDigest } from "./sources.js";
 
 /** The contract as buf compiled it, comments and places included. */
 export interface Image {
   /** A google.protobuf.FileDescriptorSet as buf wrote it: the same contract gives the same bytes. */
   readonly bytes: Uint8Array;
+  /** What it was compiled from: `sourcesDigest`. */
+  readonly sources: string;
   /** The path of a file relative to the project's root, from its path in the image: proto/shop/… from shop/…. */
   locate(path: string): string;
 }
@@ -21,13 +24,14 @@ export class CompileError extends Error {
   }
 }
 
-/** Compiles the project's protos. Throws a CompileError with all that buf found wrong. `known`: see `bufModules`. */
+/** Compiles the project's protos. Throws a CompileError with all that buf found wrong. `known`: see `readModules`. */
 export async function buildImage({ root }: Settings, known?: KnownModules): Promise<Image> {
-  // buf first: it has the longer way.
-  const building = runBuf(root, ["build", "--as-file-descriptor-set", "--output", "-", ...asJson]);
-  const [{ findings, stdout }, modules] = await Promise.all([building, bufModules(root, known)]);
+  const modules = await readModules(root, known);
+  // Before buf reads them: an edit in between is another source.
+  const sources = sourcesDigest(root, modules, bufBinary());
+  const { findings, stdout } = await runBuf(root, ["build", "--as-file-descriptor-set", "--output", "-", ...asJson]);
   if (findings.length > 0) throw new CompileError(findings);
-  return { bytes: stdout, locate: locateIn(root, modules) };
+  return { bytes: stdout, sources, locate: locateIn(root, modules.modules) };
 }
 
 /** What `buf lint` finds, by the rules in the project's buf.yaml. */

@@ -33,15 +33,15 @@ export async function generate(settings: Settings, mode: Mode, options: Generate
     : run(settings, mode, options);
 }
 
-/** What takes time to load is loaded only when there is something to do, and while buf compiles. */
+/** When nothing changed, that is found out without buf; what takes time to load is loaded while buf compiles. */
 async function run(settings: Settings, mode: Mode, options: GenerateOptions): Promise<GenerateResult> {
   const last = await lastRun(settings);
+  // Who asks for something by force does so of files that are as they should be, too.
+  const result = options.force?.length ? undefined : await recall(settings, last);
+  if (result !== undefined) return result;
   const compiling = buildImage(settings, last?.modules);
   // It may fail before anyone waits for it.
   compiling.catch(() => undefined);
-  // Who asks for something by force does so of files that are as they should be, too.
-  const result = options.force?.length ? undefined : await recall(settings, last, compiling);
-  if (result !== undefined) return result;
   const pipeline = await import("./pipeline.js");
   return pipeline.run(settings, mode, options, compiling);
 }

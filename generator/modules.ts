@@ -7,18 +7,20 @@ import { absent } from "./output/path.js";
 export interface KnownModules {
   readonly text: string;
   readonly modules: readonly string[];
+  /** The folders in them that buf leaves out. */
+  readonly excludes: readonly string[];
+}
+
+/** The folders of the modules that buf.yaml names, relative to the root. They hold the protos. */
+export async function bufModules(root: string): Promise<readonly string[]> {
+  return (await readModules(root)).modules;
 }
 
 /**
- * The folders of the modules that buf.yaml names, relative to the root. They hold the protos.
+ * All that is to be known of them.
  *
  * @param known what an earlier run read: while the text is still the same, no parser need be loaded
  */
-export async function bufModules(root: string, known?: KnownModules): Promise<readonly string[]> {
-  return (await readModules(root, known)).modules;
-}
-
-/** The same, with the text. */
 export async function readModules(root: string, known?: KnownModules): Promise<KnownModules> {
   const text = await readFile(join(root, "buf.yaml"), "utf8").catch(absent);
   if (text === undefined) {
@@ -27,10 +29,10 @@ export async function readModules(root: string, known?: KnownModules): Promise<K
         "modules: [{path: proto}]",
     );
   }
-  return text === known?.text ? known : { text, modules: await parseModules(text) };
+  return text === known?.text ? known : { text, ...(await parseModules(text)) };
 }
 
-async function parseModules(text: string): Promise<readonly string[]> {
+async function parseModules(text: string): Promise<Omit<KnownModules, "text">> {
   const { parse } = await import("yaml");
   let config: unknown;
   try {
@@ -38,8 +40,12 @@ async function parseModules(text: string): Promise<readonly string[]> {
   } catch (error) {
     throw new Error(`buf.yaml: ${(error as Error).message}`);
   }
-  const { modules } = (config ?? {}) as { modules?: { path?: string }[] };
-  return Array.isArray(modules) ? modules.map(({ path }) => posix.normalize(path ?? ".")) : ["."];
+  const { modules } = (config ?? {}) as { modules?: { path?: string; excludes?: string[] }[] };
+  if (!Array.isArray(modules)) return { modules: ["."], excludes: [] };
+  return {
+    modules: modules.map(({ path }) => posix.normalize(path ?? ".")),
+    excludes: modules.flatMap(({ excludes = [] }) => excludes.map((path) => posix.normalize(path))),
+  };
 }
 
 /** Turns a file's path in an image into its path in the project. A file of none of the modules keeps its path. */

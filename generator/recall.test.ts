@@ -4,6 +4,7 @@ import { expect, it } from "vitest";
 import { buildImage } from "./buf.js";
 import { generate } from "./generate.js";
 import { isChange } from "./output/action.js";
+import { run } from "./pipeline.js";
 import { lastRun, recall } from "./recall.js";
 import { readSettings, type Settings } from "./settings.js";
 import { scaffold } from "./testing/cli.js";
@@ -43,12 +44,15 @@ it("sees every change, and forgets when it is undone; times count for nothing", 
     [notesPath, notesProto.replace("// Pins", "// Puts")],
     [notesPath, notesProto.replace("rpc GetNote(", "rpc /* scaffold:ignore */ GetNote(")],
     ["services/notes/notes.ts", "export {};\n"],
+    ["buf.yaml", `${project.read("buf.yaml")}# mine\n`],
+    ["buf.lock", "version: v2\n"],
   ];
   for (const [path, text] of changes) {
-    const before = project.read(path)!;
+    const before = project.read(path);
     project.write(path, text);
     expect([path, await isKnown()]).toEqual([path, false]);
-    project.write(path, before);
+    if (before === undefined) rmSync(join(project.root, path));
+    else project.write(path, before);
     expect([path, await isKnown()]).toEqual([path, true]);
   }
   for (const path of ["generated/new.ts", "services/notes/migrations/0009_more.sql", "templates/service/main.ts.hbs"]) {
@@ -77,6 +81,31 @@ it("leaves a contract that does not compile, and a note of another kind, to be w
   expect(await recalled(settings)).toBeUndefined();
 });
 
+it("reads protos as buf does: through links to files, without what buf.yaml leaves out", async () => {
+  const project = contractProject({
+    "buf.yaml": "version: v2\nmodules: [{path: proto, excludes: [proto/drafts]}]\n",
+    "proto/drafts/a.proto": "a draft",
+    "aside/b.proto": 'syntax = "proto3";\n\npackage desk.aside.v1;\n',
+  });
+  symlinkSync("../aside/b.proto", join(project.root, "proto/b.proto"));
+  const settings = await readSettings(project.root);
+  await generate(settings, "write");
+  project.write("proto/drafts/a.proto", "another draft");
+  expect(await recalled(settings)).toBeDefined();
+  project.write("aside/b.proto", 'syntax = "proto3";\n\npackage desk.aside.v2;\n');
+  expect(await recalled(settings)).toBeUndefined();
+});
+
+it("sees an edit of the contract that was made after it was compiled, and before the run had ended", async () => {
+  const project = contractProject();
+  const settings = await readSettings(project.root);
+  await generate(settings, "write");
+  const image = await buildImage(settings);
+  project.write(notesPath, notesProto.replace("// Pins", "// Puts"));
+  await run(settings, "write", {}, Promise.resolve(image));
+  expect(await recalled(settings)).toBeUndefined();
+});
+
 it("keeps nothing while there is something to settle", async () => {
   const project = contractProject({ "generated/package.json": "mine\n" });
   const settings = await readSettings(project.root);
@@ -95,7 +124,7 @@ it("speaks of a file that is not the tool's once, until something changes", asyn
   expect(await run()).not.toContain("left alone");
 });
 
-it("says in one line that buf is missing, after a run with it too", async () => {
+it("says in one line that buf is missing, even if nothing changed since a run with it", async () => {
   const project = contractProject();
   await generate(await readSettings(project.root), "write");
   const { code, stdout, stderr } = await scaffold(project.root, ["generate"], { env: { BUF: "/nowhere/buf" } });
@@ -104,8 +133,5 @@ it("says in one line that buf is missing, after a run with it too", async () => 
 });
 
 async function recalled(settings: Settings) {
-  const compiling = buildImage(settings);
-  const result = await recall(settings, await lastRun(settings), compiling);
-  await compiling.catch(() => undefined);
-  return result;
+  return recall(settings, await lastRun(settings));
 }

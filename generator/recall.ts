@@ -1,17 +1,19 @@
-import { createHash, type Hash } from "node:crypto";
-import { type Dirent, lstatSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { lstatSync, readFileSync, statSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { CompileError, type Image } from "./buf.js";
+import { bufBinary, type Image } from "./buf.js";
+import { addFile, filesIn, isDependency } from "./contents.js";
 import type { GenerateResult } from "./generate.js";
-import { bufModules, type KnownModules, readModules } from "./modules.js";
+import { type KnownModules, readModules } from "./modules.js";
 import type { Action } from "./output/action.js";
 import { remember } from "./output/apply.js";
 import { manifestName, parseManifest, printManifest } from "./output/manifest.js";
 import { absent } from "./output/path.js";
-import { byCodeUnit, hash, hashOf } from "./output/text.js";
+import { byCodeUnit, hash } from "./output/text.js";
 import type { Settings } from "./settings.js";
+import { sourcesDigest } from "./sources.js";
 import { version } from "./version.js";
 
 /** Where the last run's answer is kept. Without it, everything is worked out. */
@@ -19,6 +21,9 @@ const kept = ".scaffold/generated.json";
 
 /** What is kept there. */
 export interface Kept {
+  /** What the contract was compiled from. */
+  readonly sources: string;
+  /** What else was read, and what was written. */
   readonly key: string;
   readonly result: GenerateResult;
   readonly modules: KnownModules;
@@ -31,37 +36,29 @@ export async function lastRun({ root }: Settings): Promise<Kept | undefined> {
 }
 
 /**
- * The last run's answer, if there is nothing to do: it ended with nothing left to do, and the compiled contract, every file
+ * The last run's answer, if there is nothing to do: it ended with nothing left to do, and the contract's sources, every file
  * that a run reads, every generated file and the tool itself are what they were then, by content. Times of files count for
  * nothing.
  */
-export async function recall(
-  settings: Settings,
-  last: Kept | undefined,
-  compiling: Promise<Image>,
-): Promise<GenerateResult | undefined> {
+export async function recall(settings: Settings, last: Kept | undefined): Promise<GenerateResult | undefined> {
   if (last === undefined) return undefined;
-  // While buf compiles.
-  const modules = await bufModules(settings.root, last.modules);
-  const parts = [aroundDigest(settings, modules), generatedOnDisk(settings)];
-  const image = await compiling.catch(doesNotCompile);
-  return image !== undefined && last.key === keyOf(settings, image, parts) ? last.result : undefined;
-}
-
-/** For `catch`: whoever works it out says why. */
-function doesNotCompile(error: unknown): undefined {
-  if (!(error instanceof CompileError)) throw error;
+  const modules = await readModules(settings.root, last.modules);
+  // First: they are few, and what changes most often.
+  if (last.sources !== sourcesDigest(settings.root, modules, bufBinary())) return undefined;
+  return last.key === keyOf(settings, generatedOnDisk(settings)) ? last.result : undefined;
 }
 
 /** Keeps a run's answer for the next one, unless that would have something to do or to say. */
-export async function keep(settings: Settings, image: Image, result: GenerateResult): Promise<void> {
+export async function keep(settings: Settings, { sources }: Image, result: GenerateResult): Promise<void> {
   const { actions, missing, diagnostics } = result;
   if (actions.some(({ kind }) => kind === "conflict")) return;
-  // What the files are to be, not what they are by now: an edit since must be seen.
-  const modules = await readModules(settings.root);
-  const parts = [aroundDigest(settings, modules.modules), generatedAsWanted(settings, actions)];
-  const next = actions.flatMap(settled);
-  const all: Kept = { key: keyOf(settings, image, parts), result: { diagnostics, actions: next, missing }, modules };
+  const all: Kept = {
+    sources,
+    // What the files are to be, not what they are by now: an edit since must be seen.
+    key: keyOf(settings, generatedAsWanted(settings, actions)),
+    result: { diagnostics, actions: actions.flatMap(settled), missing },
+    modules: await readModules(settings.root),
+  };
   await writeFile(join(settings.root, kept), `${JSON.stringify(all)}\n`);
 }
 
@@ -84,9 +81,9 @@ function parse(text: string): Kept | undefined {
   }
 }
 
-function keyOf(settings: Settings, image: Image, parts: readonly string[]): string {
-  const key = createHash("sha256").update(JSON.stringify([version, toolDigest(), settings, ...parts]));
-  return key.update(image.bytes).digest("hex");
+function keyOf(settings: Settings, generated: string): string {
+  const parts = [version, toolDigest(), settings, aroundDigest(settings), generated];
+  return createHash("sha256").update(JSON.stringify(parts)).digest("hex");
 }
 
 /** The tool's own files by size and time: in a checkout they change without its version. */
@@ -101,14 +98,13 @@ function toolDigest(): string {
   return digest.digest("hex");
 }
 
-/** What else a run reads: protos for their comments, the services' sources and migrations, the project's templates. */
-function aroundDigest({ root, services, generated }: Settings, modules: readonly string[]): string {
+/** What a run reads beside the contract: the services' sources and migrations, the project's templates. */
+function aroundDigest({ root, services, generated }: Settings): string {
   const digest = createHash("sha256");
+  const aside = (path: string) => path === generated || path === `${services}/dist` || isDependency(path);
   const add = (folder: string, wanted: RegExp) => {
-    const aside = [generated, `${services}/dist`, "node_modules", ".git", ".scaffold"];
     for (const file of filesIn(root, folder, aside)) if (wanted.test(file.path)) addFile(digest, root, file);
   };
-  for (const module of modules) add(module === "." ? "" : module, /\.proto$/);
   add(services, /\.([cm]?[jt]sx?|sql|json)$/);
   add("templates", /\.hbs$/);
   return digest.digest("hex");
@@ -118,11 +114,6 @@ function generatedOnDisk({ root, generated }: Settings): string {
   const digest = createHash("sha256");
   for (const file of filesIn(root, generated)) addFile(digest, root, file);
   return digest.digest("hex");
-}
-
-function addFile(digest: Hash, root: string, { path, isPlain }: Found): void {
-  // Through a link, another file's text would count as this one's.
-  digest.update(`${path} ${isPlain ? hashOf(readFileSync(join(root, path))) : "is no plain file"}\n`);
 }
 
 /** As `generatedOnDisk`, when everything is on disk as these actions want it. */
@@ -142,32 +133,4 @@ function generatedAsWanted({ root, generated }: Settings, actions: readonly Acti
     else digest.update(`${path} ${hash(texts.get(path)!)}\n`);
   }
   return digest.digest("hex");
-}
-
-/** What is in a folder, and is no folder. */
-interface Found {
-  readonly path: string;
-  readonly isPlain: boolean;
-}
-
-/** The files in a folder and below, sorted by path; folders aside, by path, and node_modules are left out. */
-function filesIn(root: string, folder: string, aside: readonly string[] = []): Found[] {
-  const found: Found[] = [];
-  const visit = (at: string) => {
-    for (const entry of entries(join(root, at))) {
-      const path = at === "" ? entry.name : `${at}/${entry.name}`;
-      if (!entry.isDirectory()) found.push({ path, isPlain: entry.isFile() });
-      else if (!aside.includes(path) && entry.name !== "node_modules") visit(path);
-    }
-  };
-  visit(folder);
-  return found.sort((a, b) => byCodeUnit(a.path, b.path));
-}
-
-function entries(folder: string): Dirent[] {
-  try {
-    return readdirSync(folder, { withFileTypes: true });
-  } catch (error) {
-    return absent(error as NodeJS.ErrnoException) ?? [];
-  }
 }
