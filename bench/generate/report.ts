@@ -55,7 +55,7 @@ function against(subject: Subject, samples: Figures["samples"]): [goal: string, 
   }
   if (subject === "unchanged") {
     const more = median(samples.unchanged.map(({ wall }, round) => wall - samples.build[round]!.wall));
-    return ["≤ buf build + 150 ms", `+ ${ms(more)} ms`];
+    return ["≤ buf build + 150 ms", `${more < 0 ? "−" : "+"} ${ms(Math.abs(more))} ms`];
   }
   return ["", ""];
 }
