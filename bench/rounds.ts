@@ -52,8 +52,8 @@ export function median(values: readonly number[]): number {
 }
 
 /** What was measured on: `2 × AMD EPYC, 24 GiB, Node 20.20.2; load average at the end 1.1`. */
-export function machine(): string {
+export function machine(node = process.versions.node): string {
   const memory = Math.round(totalmem() / 2 ** 30);
   const load = loadavg()[0]?.toFixed(1);
-  return `${cpus().length} × ${cpus()[0]?.model.trim()}, ${memory} GiB, Node ${process.versions.node}; load average at the end ${load}`;
+  return `${cpus().length} × ${cpus()[0]?.model.trim()}, ${memory} GiB, Node ${node}; load average at the end ${load}`;
 }

@@ -1,9 +1,10 @@
-import { type ChildProcess, execFileSync, fork } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { authority } from "../runtime/rpc/testing/certificates.js";
 import { machine, median } from "./rounds.js";
+import { buildGo } from "./rpc/go.js";
 import type { Load, Loaded } from "./rpc/load.js";
 import { bigId, streamed } from "./rpc/order.js";
 import type { Started } from "./rpc/server.js";
@@ -24,20 +25,21 @@ interface Shape {
   readonly share?: number;
 }
 
-const servers = ["own", "connect-node", "connect-fastify", "nice-grpc", "grpc-js", "node:http2"];
-const three = ["own", "connect-node", "grpc-js"];
+const servers = ["own", "connect-node", "connect-fastify", "nice-grpc", "grpc-js", "node:http2", "grpc-go"];
+const clients = ["own", "connect-node", "grpc-js"];
+const three = [...clients, "grpc-go"];
 const shapes: readonly Shape[] = [
   { name: "10 × 100", peers: servers, load: { connections: 10, streams: 100 } },
   { name: "1 × 32", peers: servers, load: { connections: 1, streams: 32 } },
   { name: "100 × 1", peers: servers, load: { connections: 100, streams: 1 } },
   { name: "1 × 1", peers: servers, load: { connections: 1, streams: 1 } },
-  { name: "100 × 100", peers: ["own", "grpc-js", "node:http2"], load: { connections: 100, streams: 100 } },
-  { name: "80 % of 10 × 100", peers: ["own", "grpc-js"], load: { connections: 10, streams: 0 }, share: 0.8 },
+  { name: "100 × 100", peers: ["own", "grpc-js", "node:http2", "grpc-go"], load: { connections: 100, streams: 100 } },
+  { name: "80 % of 10 × 100", peers: ["own", "grpc-js", "grpc-go"], load: { connections: 10, streams: 0 }, share: 0.8 },
   { name: "10 kB, 10 × 10", peers: [...three, "node:http2"], load: { connections: 10, streams: 10, id: bigId } },
   { name: "stream of 1,000, 10 × 1", peers: three, load: { connections: 10, streams: 1, isStream: true } },
   { name: "TLS, 10 × 100", peers: three, load: { connections: 10, streams: 100, isTls: true }, isTls: true },
   { name: "two hops, 10 × 10", peers: three, load: { connections: 10, streams: 10 }, isHop: true },
-  { name: "client, 1 × 64", peers: three, load: { connections: 1, streams: 64 }, isClient: true },
+  { name: "client, 1 × 64", peers: clients, load: { connections: 1, streams: 64 }, isClient: true },
 ];
 
 interface Sample extends Loaded {
@@ -45,48 +47,73 @@ interface Sample extends Loaded {
   readonly rate: number;
 }
 
+/** What a run is on. */
+interface Setting {
+  readonly node: string;
+  readonly milliseconds: number;
+  readonly tls: Started["tls"];
+  /** The server on grpc-go, if there is one. */
+  readonly go: string | undefined;
+}
+
 /**
  * Calls of GetOrder and WatchOrder against servers and by clients, those that are measured on the first core, the load on the
- * second. Everything in turn in each round.
+ * second. Everything in turn in each round. Each Node.js has a section of its own in the results, which the next run on
+ * it replaces.
  *
  *     --rounds=<n> --ms=<of each measurement>
  *     --short         one round of half a second each
- *     --node=<path>   another Node.js, for a second table
+ *     --node=<path>   on this Node.js instead of the one that runs; may be given more than once
  */
 export async function bench(args: readonly string[]): Promise<void> {
-  const option = (name: string) => args.find((arg) => arg.startsWith(`--${name}=`))?.slice(name.length + 3);
+  const options = (name: string) =>
+    args.filter((arg) => arg.startsWith(`--${name}=`)).map((arg) => arg.slice(name.length + 3));
   const isShort = args.includes("--short");
-  const rounds = Number(option("rounds") ?? (isShort ? 1 : 3));
-  const milliseconds = Number(option("ms") ?? (isShort ? 500 : 1_500));
-  const other = option("node");
-  const tables: string[] = [];
-  for (const node of [process.execPath, ...(other === undefined ? [] : [other])]) {
-    const samples = await measure(node, rounds, milliseconds);
-    tables.push(table(execFileSync(node, ["--version"], { encoding: "utf8" }).trim(), samples));
+  const rounds = Number(options("rounds").at(-1) ?? (isShort ? 1 : 3));
+  const milliseconds = Number(options("ms").at(-1) ?? (isShort ? 500 : 1_500));
+  const nodes = options("node");
+  const file = here("results/rpc.md");
+  const tls = await (await authority("bench")).issue("server");
+  const go = await buildGo();
+  for (const node of nodes.length > 0 ? nodes : [process.execPath]) {
+    const version = execFileSync(node, ["--version"], { encoding: "utf8" }).trim().slice(1);
+    const samples = await measure({ node, milliseconds, tls, go }, rounds);
+    const section = `## Node ${version.split(".")[0]}
+
+${rounds} ${rounds === 1 ? "round" : "rounds"} of ${milliseconds} ms; ${machine(version)} (2 of it is this).
+
+${table(samples)}`;
+    process.stdout.write(section);
+    await mkdir(here("results"), { recursive: true });
+    await writeFile(file, withSection(await readFile(file, "utf8").catch(() => ""), section));
   }
-  const text = `# RPC
-
-\`npm run bench -- rpc\`: ${rounds} ${rounds === 1 ? "round" : "rounds"} of ${milliseconds} ms, everyone in turn in each; medians. Unary GetOrder, an order of three lines made anew
-for every call (\`node:http2\` answers constant bytes). Who is measured has the first core, the load, our own client without decoding, the second.
-Shapes are connections × calls in flight on each; times are milliseconds; processor time is that of who is measured, of both hops where there are
-two, for one call. A stream counts its messages. At 80 % calls are sent when they are due, and their times count from then. Our own uses generated
-codecs; the others use protobuf-es.
-
-${machine()} (2 of it is this).
-
-${tables.join("\n")}`;
-  process.stdout.write(text);
-  await mkdir(here("results"), { recursive: true });
-  await writeFile(here("results/rpc.md"), text);
 }
 
-async function measure(node: string, rounds: number, milliseconds: number): Promise<Map<string, Sample[]>> {
+const preface = `# RPC
+
+\`npm run bench -- rpc\`: everyone in turn in each round; medians. Unary GetOrder, an order of three lines made anew for every call
+(\`node:http2\` answers constant bytes). Who is measured has the first core, the load, our own client without decoding, the second; grpc-go is built
+beside it and has GOMAXPROCS=1. Shapes are connections × calls in flight on each; times are milliseconds; processor time is that of who is
+measured, of both hops where there are two, for one call. A stream counts its messages. At 80 % calls are sent when they are due, and their
+times count from then. Our own uses generated codecs, grpc-go its own generated code, the others protobuf-es.
+`;
+
+/** The results, with this section in the place of the one with the same heading. */
+function withSection(results: string, section: string): string {
+  const headingOf = (text: string) => text.slice(0, text.indexOf("\n"));
+  const others = results
+    .split(/^(?=## )/m)
+    .filter((text) => /^## Node/.test(text) && headingOf(text) !== headingOf(section));
+  const sections = [...others, section].map((text) => text.trimEnd()).sort();
+  return `${[preface, ...sections].join("\n")}\n`;
+}
+
+async function measure(setting: Setting, rounds: number): Promise<Map<string, Sample[]>> {
   const samples = new Map<string, Sample[]>();
-  const tls = await (await authority("bench")).issue("server");
   for (let round = 0; round < rounds; round++) {
     for (const shape of shapes) {
-      for (const peer of shape.peers) {
-        const sample = await sampleOf(node, shape, peer, milliseconds, tls, samples);
+      for (const peer of shape.peers.filter((peer) => peer !== "grpc-go" || setting.go !== undefined)) {
+        const sample = await sampleOf(setting, shape, peer, samples);
         const key = `${shape.name} ${peer}`;
         samples.set(key, [...(samples.get(key) ?? []), sample]);
         process.stderr.write(
@@ -99,25 +126,22 @@ async function measure(node: string, rounds: number, milliseconds: number): Prom
 }
 
 async function sampleOf(
-  node: string,
+  { node, milliseconds, tls, go }: Setting,
   { load, isTls, isHop, isClient, share }: Shape,
   peer: string,
-  milliseconds: number,
-  tls: Started["tls"],
   samples: ReadonlyMap<string, readonly Sample[]>,
 ): Promise<Sample> {
-  const started: ChildProcess[] = [];
+  const servers: ChildProcess[] = [];
+  const loader = startNode(node, "load.ts", [], isClient ? 0 : 1);
   const serve = async (what: Started, core: number): Promise<number> => {
-    const child = await start(node, "server.ts", [JSON.stringify(what)], core);
-    started.push(child);
+    const told = [JSON.stringify(what)];
+    const child = what.server === "grpc-go" ? start(go!, told, core) : startNode(node, "server.ts", told, core);
+    servers.push(child);
     return ((await once(child, "message")) as [{ port: number }])[0].port;
   };
   try {
     const next = isHop ? await serve({ server: peer }, 0) : undefined;
     const port = await serve({ server: isClient ? "own" : peer, next, ...(isTls ? { tls } : {}) }, isClient ? 1 : 0);
-    const servers = [...started];
-    const loader = await start(node, "load.ts", [], isClient ? 0 : 1);
-    started.push(loader);
     const full = median((samples.get(`${shapes[0]?.name} ${peer}`) ?? []).map(({ rate }) => rate));
     const paced = share === undefined ? {} : { rate: share * full };
     const client = isClient ? { client: peer } : {};
@@ -130,17 +154,20 @@ async function sampleOf(
     const messages = load.isStream ? streamed : 1;
     return { ...loaded, rate: (loaded.calls * messages) / loaded.seconds, cpu: cpu / messages };
   } finally {
-    for (const child of started) child.kill();
+    for (const child of [...servers, loader]) child.kill();
   }
 }
 
-async function start(node: string, file: string, args: readonly string[], core: number): Promise<ChildProcess> {
-  const child = fork(here(`rpc/${file}`), args, {
-    execPath: "taskset",
-    execArgv: ["-c", String(core), node, "--import", "tsx"],
+function startNode(node: string, file: string, args: readonly string[], core: number): ChildProcess {
+  return start(node, ["--import", "tsx", here(`rpc/${file}`), ...args], core);
+}
+
+/** A process on one core, with Node's channel to it. */
+function start(program: string, args: readonly string[], core: number): ChildProcess {
+  return spawn("taskset", ["-c", String(core), program, ...args], {
+    stdio: ["ignore", "inherit", "inherit", "ipc"],
+    env: { ...process.env, GOMAXPROCS: "1" },
   });
-  await once(child, "spawn");
-  return child;
 }
 
 async function ask<T>(child: ChildProcess, message: object): Promise<T> {
@@ -162,11 +189,12 @@ function ratio(values: readonly number[]): string {
   return values.every(Number.isFinite) ? median(values).toFixed(2) : "–";
 }
 
-function table(version: string, samples: ReadonlyMap<string, readonly Sample[]>): string {
+function table(samples: ReadonlyMap<string, readonly Sample[]>): string {
   const rows = shapes.flatMap(({ name, peers }) =>
     peers.map((peer) => {
       const of = (one: string) => samples.get(`${name} ${one}`) ?? [];
       const own = of(peer);
+      if (own.length === 0) return [name, peer, "absent: no `go` here", ...Array(7).fill("–")];
       const rates = own.map(({ rate }) => rate);
       const round = (value: number) => Math.round(value).toLocaleString("en");
       return [
@@ -183,9 +211,7 @@ function table(version: string, samples: ReadonlyMap<string, readonly Sample[]>)
       ];
     }),
   );
-  return `## Node ${version}
-
-| shape | who | calls/s | from–to | p50 | p99 | µs CPU/call | calls/s × grpc-js | CPU: grpc-js ÷ this | errors |
+  return `| shape | who | calls/s | from–to | p50 | p99 | µs CPU/call | calls/s × grpc-js | CPU: grpc-js ÷ this | errors |
 | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
 ${rows.map((cells) => `| ${cells.join(" | ")} |`).join("\n")}
 `;

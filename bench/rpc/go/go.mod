@@ -1,0 +1,17 @@
+module protoscaffold/bench-grpc-go
+
+go 1.25.0
+
+tool google.golang.org/protobuf/cmd/protoc-gen-go
+
+require (
+	google.golang.org/grpc v1.84.0
+	google.golang.org/protobuf v1.36.12
+)
+
+require (
+	golang.org/x/net v0.57.0 // indirect
+	golang.org/x/sys v0.47.0 // indirect
+	golang.org/x/text v0.40.0 // indirect
+	google.golang.org/genproto/googleapis/rpc v0.0.0-20260706201446-f0a921348800 // indirect
+)
