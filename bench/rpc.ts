@@ -25,7 +25,7 @@ interface Shape {
   readonly share?: number;
 }
 
-const servers = ["own", "connect-node", "connect-fastify", "nice-grpc", "grpc-js", "node:http2", "grpc-go"];
+const servers = ["own", "connect-node", "connect-fastify", "nice-grpc", "grpc-js", "node:http2", "grpc-go", "node:net"];
 const clients = ["own", "connect-node", "grpc-js"];
 const three = [...clients, "grpc-go"];
 const shapes: readonly Shape[] = [
@@ -92,10 +92,11 @@ ${table(samples)}`;
 const preface = `# RPC
 
 \`npm run bench -- rpc\`: everyone in turn in each round; medians. Unary GetOrder, an order of three lines made anew for every call
-(\`node:http2\` answers constant bytes). Who is measured has the first core, the load, our own client without decoding, the second; grpc-go is built
-beside it and has GOMAXPROCS=1. Shapes are connections × calls in flight on each; times are milliseconds; processor time is that of who is
-measured, of both hops where there are two, for one call. A stream counts its messages. At 80 % calls are sent when they are due, and their
-times count from then. Our own uses generated codecs, grpc-go its own generated code, the others protobuf-es.
+(\`node:http2\` answers constant bytes; \`node:net\` too, and looks at the heads of frames alone: what the sockets cost). Who is measured has the
+first core, the load, our own client without decoding, the second; grpc-go is built beside it and has GOMAXPROCS=1. Shapes are connections × calls
+in flight on each; times are milliseconds; processor time is that of who is measured, of both hops where there are two, for one call. A stream
+counts its messages. At 80 % calls are sent when they are due, and their times count from then. Our own uses generated codecs, grpc-go its own
+generated code, the others protobuf-es.
 `;
 
 /** The results, with this section in the place of the one with the same heading. */

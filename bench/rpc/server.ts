@@ -9,6 +9,7 @@ import { know } from "../../runtime/codec/known.js";
 import { answer as answerRpc } from "../../runtime/rpc/answer.js";
 import { listen } from "../../runtime/rpc/listen.js";
 import { clients, getOrder } from "./clients.js";
+import { floor } from "./floor.js";
 import { answerOf, bigId, framed, OrderService, order, streamed, streamPath } from "./order.js";
 
 /** What a server is told by its parent. */
@@ -32,6 +33,7 @@ const starts: Readonly<Record<string, () => Promise<number>>> = {
   "nice-grpc": niceGrpc,
   "grpc-js": grpcJs,
   "node:http2": constant,
+  "node:net": () => floor(framed(answerOf("order-1"))),
 };
 
 function routes(to: ConnectRouter): void {
