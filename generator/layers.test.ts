@@ -62,6 +62,7 @@ test("nothing but the command line knows the command line", () => {
 
 test.each([
   ["generator/contract", ["generator/contract", "generator/rules", "generator/closest", "runtime/options"]],
+  ["generator/compare", ["generator/compare", "generator/contract"]],
   ["generator/rules", ["generator/rules"]],
   ["generator/emit", ["generator/emit", "generator/contract"]],
   ["generator/output", ["generator/output"]],

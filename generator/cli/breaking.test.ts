@@ -1,4 +1,4 @@
-import { readdirSync } from "node:fs";
+import { cpSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
@@ -38,6 +38,27 @@ it("compares with a branch, as JSON lines in buf's words", async () => {
       severity: "error",
     },
   ]);
+});
+
+it("says what is broken for sagas that run, of which buf knows nothing, unless it is left out or allowed", async () => {
+  const sagas = fileURLToPath(new URL("../testdata/breaking-sagas/", import.meta.url));
+  const project = contractProject();
+  const breaking = (...args: string[]) =>
+    scaffold(project.root, ["breaking", "--against", ".git#branch=main", ...args]);
+  cpSync(join(sagas, "before"), join(project.root, "proto"), { recursive: true });
+  project.commit();
+  cpSync(join(sagas, "after-moved"), join(project.root, "proto"), { recursive: true });
+  const [found, elsewhere, allowed] = await Promise.all([
+    breaking(),
+    breaking("--path", "proto/hotels.proto"),
+    breaking("--allow", "SAGA_SAME_STEPS"),
+  ]);
+  expect(found.code).toBe(100);
+  expect(found.stdout).toMatch(/^proto\/trips.proto:20:9: SAGA_SAME_STEPS: .*\n$/);
+  expect(found.stderr).toContain("--allow");
+  expect(found.stderr).not.toContain("the old contract");
+  expect(elsewhere).toMatchObject({ code: 0, stdout: "", stderr: "" });
+  expect(allowed).toMatchObject({ code: 0, stdout: "", stderr: "" });
 });
 
 it("says what it cannot compare with", async () => {

@@ -1,4 +1,5 @@
 import type { CommandModule } from "yargs";
+import { isSagaRule, type SagaRule, sagaRules } from "../compare/saga-rules.js";
 import { project } from "./project.js";
 import { type ErrorFormat, errorFormatOption, report } from "./report.js";
 
@@ -6,6 +7,7 @@ interface Options {
   against: string;
   "against-config"?: string;
   path?: string[];
+  allow: SagaRule[];
   "error-format": ErrorFormat;
 }
 
@@ -15,7 +17,7 @@ export const breaking: CommandModule<object, Options> = {
   builder: (argv) =>
     argv
       .usage(
-        "$0 breaking --against <input>\n\nCompares the contracts with what they were, by the rules that buf.yaml chooses.",
+        "$0 breaking --against <input>\n\nCompares the contracts with what they were, by the rules that buf.yaml chooses, and for sagas that run.",
       )
       .option("against", {
         type: "string",
@@ -30,23 +32,34 @@ export const breaking: CommandModule<object, Options> = {
         requiresArg: true,
         describe: "Compare only these files or folders",
       })
+      .option("allow", {
+        choices: sagaRules,
+        array: true,
+        nargs: 1,
+        default: [] as SagaRule[],
+        describe: "Let changes that break this rule pass: see scaffold explain <rule>",
+      })
       .option("error-format", errorFormatOption)
       .example("$0 breaking --against '.git#branch=main'", "With the branch main")
       .example("$0 breaking --against '.git#tag=v1.2.0'", "With a release")
       .example("$0 breaking --against ../before", "With another folder")
       .example("$0 breaking --against image.binpb", "With an image that buf build wrote"),
   async handler(args) {
-    const settings = await project();
-    const { bufBreaking } = await import("../buf.js");
-    const passed = ["--against", args.against];
-    if (args.againstConfig) passed.push("--against-config", args.againstConfig);
-    for (const path of args.path ?? []) passed.push("--path", path);
-    const findings = await bufBreaking(settings, passed);
+    const { findBreaking } = await import("../breaking.js");
+    const { against, againstConfig, path: paths, allow } = args;
+    const findings = await findBreaking(await project(), { against, againstConfig, paths, allow });
     report(findings, args.errorFormat);
-    if (findings.some(({ rule }) => rule !== "COMPILE")) {
+    const rules = findings.map(({ rule }) => rule).filter((rule) => rule !== "COMPILE");
+    if (rules.some((rule) => !isSagaRule(rule))) {
       process.stderr.write(
         "Whoever was built against the old contract breaks. Add in place of changing, deprecate in place of removing, or " +
           "start a new version of the package (…v2) beside this one. Rules: https://buf.build/docs/breaking/rules\n",
+      );
+    }
+    if (rules.some(isSagaRule)) {
+      process.stderr.write(
+        "Sagas that run break. scaffold sagas list shows them, and scaffold explain <rule> what can be changed. Once none is " +
+          "left, --allow <rule> lets the change pass.\n",
       );
     }
   },

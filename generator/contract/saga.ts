@@ -12,8 +12,9 @@ import { sagaExports } from "./exports.js";
 import type { Findings } from "./findings.js";
 import { camelCase, resolve } from "./names.js";
 
-const SAGA = [270100, 12];
-const STEPS = 1;
+/** Where a saga stands in a method's options, and its steps in that. */
+export const SAGA_OPTION = [270100, 12];
+export const SAGA_STEPS = 1;
 const [NAME, CALL, COMPENSATE, TIMEOUT] = [1, 2, 3, 4];
 const DEFAULT_TIMEOUT_S = 60;
 const DEFAULT_BACKOFF_MS = 100;
@@ -34,7 +35,7 @@ function buildSaga(service: Service, method: Method, registry: Registry, finding
   const { desc, idempotencyKey } = method;
   const { saga } = getOption(desc, methodOption);
   if (saga === undefined) return undefined;
-  const fault = (message: string) => findings.error("SAGA_METHOD", desc, message, SAGA);
+  const fault = (message: string) => findings.error("SAGA_METHOD", desc, message, SAGA_OPTION);
   if (desc.methodKind !== "unary") return fault(`${desc.name} streams, so it has no one request to start a saga with.`);
   if (desc.idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS) {
     return fault(`${desc.name} has no side effects, and a saga is one: remove saga, or NO_SIDE_EFFECTS.`);
@@ -48,7 +49,7 @@ function buildSaga(service: Service, method: Method, registry: Registry, finding
   if (saga.steps.length === 0) return fault(`The saga of ${desc.name} has no steps: name them, or remove saga.`);
   const names = new Set<string>();
   const steps = saga.steps.map((option, position) => {
-    const at = (field: number) => [...SAGA, STEPS, position, field];
+    const at = (field: number) => [...SAGA_OPTION, SAGA_STEPS, position, field];
     const step = buildStep(service, desc, option, registry, (rule, field, message) =>
       findings.error(rule, desc, message, at(field)),
     );

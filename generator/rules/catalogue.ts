@@ -6,6 +6,7 @@ import { methods } from "./methods.js";
 import { migrations } from "./migrations.js";
 import { names } from "./names.js";
 import type { RuleEntries, RuleEntry } from "./rule.js";
+import { runningSagas } from "./running-sagas.js";
 import { sagas } from "./sagas.js";
 import { services } from "./services.js";
 
@@ -16,6 +17,7 @@ export const subjects = [
   { title: "Methods", rules: methods },
   { title: "Events", rules: events },
   { title: "Sagas", rules: sagas },
+  { title: "Sagas that run", rules: runningSagas },
   { title: "Names", rules: names },
   { title: "Migrations", rules: migrations },
   { title: "Files", rules: files },
@@ -28,6 +30,7 @@ const all = {
   ...methods,
   ...events,
   ...sagas,
+  ...runningSagas,
   ...names,
   ...migrations,
   ...files,

@@ -1,0 +1,62 @@
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+import { fromBinary } from "@bufbuild/protobuf";
+import { type FileDescriptorSet, FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
+import { bufBinary, bufBreaking, buildImage } from "./buf.js";
+import type { SagaRule } from "./compare/saga-rules.js";
+import { compareSagas } from "./compare/sagas.js";
+import { buildContract } from "./contract/build.js";
+import type { Diagnostic } from "./contract/diagnostic.js";
+import { descriptors } from "./image.js";
+import { hasErrors, locate } from "./read.js";
+import type { Settings } from "./settings.js";
+
+export interface BreakingOptions {
+  /** What to compare with, in buf's words, relative to the project's root. */
+  readonly against: string;
+  /** A buf.yaml for that, if not its own. */
+  readonly againstConfig?: string | undefined;
+  /** Only these files and folders, relative to the project's root. Default: all. */
+  readonly paths?: readonly string[] | undefined;
+  /** Rules of ours that are not asked for this once. */
+  readonly allow?: readonly SagaRule[] | undefined;
+}
+
+/** What a change of the contracts breaks: for callers, by the rules that buf.yaml chooses, and for sagas that run. */
+export async function findBreaking(settings: Settings, options: BreakingOptions): Promise<readonly Diagnostic[]> {
+  const { against, againstConfig, paths = [], allow = [] } = options;
+  const config = againstConfig ? ["--against-config", againstConfig] : [];
+  const found = await bufBreaking(settings, [
+    "--against",
+    against,
+    ...config,
+    ...paths.flatMap((path) => ["--path", path]),
+  ]);
+  // What does not compile has no sagas.
+  if (found.some(({ rule }) => rule === "COMPILE")) return found;
+  const [before, after] = await Promise.all([compileOld(settings, options), buildImage(settings)]);
+  const reading = buildContract(descriptors(after));
+  // What is wrong in itself is for scaffold check to say.
+  if (hasErrors(reading.findings)) return found;
+  const broken = compareSagas(buildContract(before).contract, reading.contract);
+  const asked = locate(broken, after).filter(
+    ({ file, rule }) => isIn(file, paths) && !(allow as readonly string[]).includes(rule),
+  );
+  return [...found, ...asked];
+}
+
+async function compileOld({ root }: Settings, { against, againstConfig }: BreakingOptions): Promise<FileDescriptorSet> {
+  const config = againstConfig ? ["--config", againstConfig] : [];
+  const args = ["build", against, "--as-file-descriptor-set", "--output", "-", ...config];
+  const { stdout } = await promisify(execFile)(bufBinary(), args, {
+    cwd: root,
+    encoding: "buffer",
+    maxBuffer: Number.POSITIVE_INFINITY,
+  });
+  return fromBinary(FileDescriptorSetSchema, stdout);
+}
+
+function isIn(file: string, paths: readonly string[]): boolean {
+  const folders = paths.map((path) => path.replace(/^\.\//, "").replace(/\/$/, ""));
+  return paths.length === 0 || folders.some((folder) => file === folder || file.startsWith(`${folder}/`));
+}

@@ -1,0 +1,100 @@
+import type { AnyDesc, DescField } from "@bufbuild/protobuf";
+import type { Contract, Method, Saga, SagaStep } from "../contract/contract.js";
+import type { Diagnostic } from "../contract/diagnostic.js";
+import { Findings } from "../contract/findings.js";
+import { SAGA_OPTION, SAGA_STEPS } from "../contract/saga.js";
+import type { SagaRule } from "./saga-rules.js";
+
+/** A method, with its saga if it starts one. */
+type Starter = Pick<Method, "desc" | "saga">;
+
+/**
+ * What a change of the contract breaks for sagas that were begun before it. A saga that runs has kept the names, the calls
+ * and the requests of the steps that it has begun, and goes on with what comes after them: so new steps come last.
+ *
+ * Places name files as the image of `after` does; what has no place there any more stands at the top of buf.yaml.
+ */
+export function compareSagas(before: Contract, after: Contract): Diagnostic[] {
+  const now = new Map(methodsOf(after).map((method) => [nameOf(method), method]));
+  const findings = new Findings();
+  const lost: Diagnostic[] = [];
+  for (const { desc, saga } of methodsOf(before)) {
+    if (saga === undefined) continue;
+    const method = now.get(nameOf({ desc }));
+    if (method?.saga !== undefined) {
+      compareSteps(method, saga.steps, method.saga.steps, findings);
+      continue;
+    }
+    const rule = "SAGA_NO_DELETE";
+    const message =
+      `${desc.name} started a saga (${listed(saga.steps)}), and does not any more: those that run would never end. ` +
+      "Keep it until none is left, and let another method start what takes its place.";
+    const place = method?.desc ?? remainderOf(desc, after);
+    if (place !== undefined) findings.error(rule, place, message);
+    else lost.push({ file: "buf.yaml", line: 1, column: 1, rule, message, severity: "error" });
+  }
+  return [...lost, ...findings.all()];
+}
+
+function compareSteps(
+  { desc }: Starter,
+  before: readonly SagaStep[],
+  after: readonly SagaStep[],
+  findings: Findings,
+): void {
+  const moved = before.findIndex(({ name }, position) => after[position]?.name !== name);
+  if (moved >= 0) {
+    const at = moved < after.length ? [...SAGA_OPTION, SAGA_STEPS, moved] : SAGA_OPTION;
+    const message =
+      `The steps of ${desc.name}'s saga were ${listed(before)}, and are ${listed(after)}: one that runs finds another step ` +
+      "where it goes on. Keep those that there were, and let new ones come last.";
+    findings.error("SAGA_SAME_STEPS", desc, message, at);
+  }
+  for (const step of before) {
+    const position = after.findIndex(({ name }) => name === step.name);
+    const other = after[position];
+    if (other === undefined) continue;
+    const error = (rule: SagaRule, message: string) =>
+      findings.error(rule, desc, message, [...SAGA_OPTION, SAGA_STEPS, position]);
+    const [called, calls] = [asked(step.method, step.key), asked(other.method, other.key)];
+    if (called !== calls) {
+      error(
+        "SAGA_SAME_CALL",
+        `Step ${step.name} of ${desc.name} called ${called}, and calls ${calls}: the requests of sagas that run are for the ` +
+          "one before. Keep it, and let another method start a saga with the new one.",
+      );
+    }
+    const undone = asked(step.compensation, step.compensationKey);
+    const undoes = asked(other.compensation, other.compensationKey);
+    if (undone !== undoes) {
+      error(
+        "SAGA_SAME_COMPENSATION",
+        `Step ${step.name} of ${desc.name} was undone by ${undone}, and is by ${undoes}: the one before may be at ` +
+          "work for a saga that runs. Keep it, and change what it does.",
+      );
+    }
+  }
+}
+
+/** What is left of where a method stood: its service, or its file. */
+function remainderOf(desc: Method["desc"], { files }: Contract): AnyDesc | undefined {
+  const service = files.flatMap(({ services }) => services).find((one) => one.desc.typeName === desc.parent.typeName);
+  return service?.desc ?? files.find(({ desc: file }) => file.name === desc.parent.file.name)?.desc;
+}
+
+function methodsOf({ files }: Contract): Starter[] {
+  return files.flatMap(({ services }) => services).flatMap(({ methods }) => methods);
+}
+
+function nameOf({ desc }: Pick<Starter, "desc">): string {
+  return `${desc.parent.typeName}.${desc.name}`;
+}
+
+/** A method, and the field of its request that holds the key. */
+function asked({ desc }: Pick<Method, "desc">, key: DescField): string {
+  return `${nameOf({ desc })} (${key.name})`;
+}
+
+function listed(steps: Saga["steps"]): string {
+  return steps.map(({ name }) => name).join(", ");
+}
