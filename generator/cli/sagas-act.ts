@@ -116,13 +116,14 @@ async function find(
 }
 
 function line(saga: { service: string } & SagaListing): string {
-  const { service, id, state, step, attempts, stuck, error, reason, createdAt } = saga;
+  const { service, id, state, step, attempts, stuck, error, misfit, reason, createdAt } = saga;
   const what = step === null ? state : `${state} at ${step}`;
   return [
     `${service}: ${id}`,
     `since ${createdAt.toISOString()}`,
     stuck ? `${what}, stuck` : what,
     ...(attempts === 0 ? [] : [`${attempts} failures, the last: ${error}`]),
+    ...(misfit === null ? [] : [`does not fit the contract: ${misfit}`]),
     ...(reason === null ? [] : [`for: ${reason}`]),
   ].join(", ");
 }

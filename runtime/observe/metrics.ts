@@ -42,7 +42,10 @@ export class Metrics {
     registers: [this.#registry],
   });
   readonly #sagas = this.#gauge("scaffold_sagas", "Sagas in the database that have not ended, by state.", ["state"]);
-  readonly #stuck = this.#gauge("scaffold_sagas_stuck", "Sagas in the database that have failed to go on many times.");
+  readonly #stuck = this.#gauge(
+    "scaffold_sagas_stuck",
+    "Sagas in the database that have failed to go on many times, or do not fit the contract.",
+  );
   readonly #started = this.#counter("scaffold_sagas_started_total", "Sagas that were started.");
   readonly #ended = this.#counter("scaffold_sagas_ended_total", "Sagas that have ended, by how.", ["outcome"]);
 

@@ -1,6 +1,6 @@
 import { drizzle } from "drizzle-orm/node-postgres";
 import pg from "pg";
-import { type SagaPhase, STUCK_AFTER, turnBack } from "./store.js";
+import { type SagaPhase, STUCK, turnBack } from "./store.js";
 
 /** A saga as people look at it. */
 export interface SagaListing {
@@ -11,8 +11,10 @@ export interface SagaListing {
   /** The step at hand; null: it has ended. */
   readonly step: string | null;
   readonly attempts: number;
-  /** Whether it has failed so often that somebody should look. It goes on all the same. */
+  /** Whether somebody should look: it has failed often, or does not fit. It is tried again all the same. */
   readonly stuck: boolean;
+  /** Why the version of the contract that runs cannot go on with it; null: it can. */
+  readonly misfit: string | null;
   readonly error: string | null;
   readonly reason: string | null;
   readonly createdAt: Date;
@@ -42,13 +44,13 @@ export interface SagaQuery {
 
 const STEP = `CASE "state" WHEN 'running' THEN "steps"[cardinality("steps")]
   WHEN 'compensating' THEN "steps"[greatest(1, cardinality("steps") - "undone")] END`;
-const LISTED = `"id", "saga", "state", ${STEP} AS "step", "attempts", "error", "reason", "created_at" AS "createdAt",
-  "ended_at" AS "endedAt", "ended_at" IS NULL AND "attempts" >= ${STUCK_AFTER} AS "stuck"`;
+const LISTED = `"id", "saga", "state", ${STEP} AS "step", "attempts", "error", "misfit", "reason", "created_at" AS "createdAt",
+  "ended_at" AS "endedAt", "ended_at" IS NULL AND ${STUCK} AS "stuck"`;
 
 const conditions: Readonly<Record<SagaFilter, string>> = {
   all: "true",
   unfinished: `"ended_at" IS NULL`,
-  stuck: `"ended_at" IS NULL AND "attempts" >= ${STUCK_AFTER}`,
+  stuck: `"ended_at" IS NULL AND ${STUCK}`,
   running: `"ended_at" IS NULL AND "state" = 'running'`,
   compensating: `"ended_at" IS NULL AND "state" = 'compensating'`,
   completed: `"state" = 'completed'`,

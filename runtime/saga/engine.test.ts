@@ -217,17 +217,82 @@ test("a completed saga can be undone, once", async () => {
   await expect(client.cancelOrder({ id: "nobody" })).rejects.toMatchObject({ code: Code.NotFound });
 });
 
-test("a saga of another version of its contract is undone by the steps that it has", async () => {
+/** A saga whose second step was begun and not answered, and whose instance has ended. */
+async function begun(): Promise<string> {
   failing("capturePayment", Code.Unavailable);
-  const first = await start();
-  const { id } = await place(first.client, false);
+  const { client, service } = await start();
+  const { id } = await place(client, false);
   await eventually(() => calls).toContain("capturePayment capture");
   running = [];
-  await first.service.close();
-  await start({ steps: placeOrderSaga.steps.toReversed() });
+  await service.close();
+  calls = [];
+  return id;
+}
+
+const [reserve, capture] = placeOrderSaga.steps as [StepSpec, StepSpec];
+
+test.each<[what: string, steps: StepSpec[], misfit: string]>([
+  ["other steps", [capture, reserve], "it has begun reserve, and the contract has capture in its place"],
+  [
+    "a step in between",
+    [reserve, { ...capture, name: "check" }, capture],
+    "it has begun capture, and the contract has check",
+  ],
+  ["fewer steps", [reserve], "it has begun capture, and the contract has no such step there"],
+  [
+    "another call",
+    [reserve, { ...capture, call: reserve.call }],
+    "its step capture called shop.payments.v1.PaymentService/CapturePayment, and calls shop.inventory",
+  ],
+  [
+    "another undoing",
+    [{ ...reserve, compensate: capture.compensate }, capture],
+    "its step reserve is undone by shop.inventory.v1.InventoryService/ReleaseStock, and by shop.payments",
+  ],
+])("a saga waits while the contract has %s, and goes on with one that it fits", async (_, steps, misfit) => {
+  const id = await begun();
+  const other = await start({ steps });
+  await eventually(async () => (await row(id)).misfit).toContain(misfit);
+  expect(await row(id)).toMatchObject({ state: "running", steps: ["reserve", "capture"], undone: 0 });
+  await execute(url, `UPDATE "scaffold_sagas" SET "due_at" = now() WHERE "id" = '${id}'`);
+  await eventually(async () => (await row(id)).due_at.getTime()).toBeGreaterThan(Date.now());
+  expect(calls).toEqual([]);
+  running = [];
+  await other.service.close();
+  behaviour.capturePayment = () => ({ id: "p", state: 1 });
+  await start({ steps: [reserve, capture] });
+  await execute(url, `UPDATE "scaffold_sagas" SET "due_at" = now() WHERE "id" = '${id}'`);
+  await eventually(async () => (await row(id)).state).toBe("completed");
+  expect(await row(id)).toMatchObject({ misfit: null });
+  expect(calls).toEqual(["capturePayment capture"]);
+});
+
+test("a saga that the contract does not fit is undone when its time is over, as far as the contract knows how", async () => {
+  const id = await begun();
+  await execute(url, `UPDATE "scaffold_sagas" SET "deadline" = now() WHERE "id" = '${id}'`);
+  const other = await start({ steps: [{ ...reserve, name: "check" }, capture] });
+  await eventually(async () => (await row(id)).misfit).toContain(
+    "it has begun reserve, and the contract says no more how",
+  );
+  expect(await row(id)).toMatchObject({ state: "compensating", undone: 1, reason: "it took too long" });
+  expect(calls.filter((call) => !call.startsWith("capture"))).toEqual(["refundPayment capture"]);
+  running = [];
+  await other.service.close();
+  await start();
+  await execute(url, `UPDATE "scaffold_sagas" SET "due_at" = now() WHERE "id" = '${id}'`);
   await eventually(async () => (await row(id)).state).toBe("compensated");
-  expect(await row(id)).toMatchObject({ reason: "its steps are other ones now" });
-  expect(calls.slice(-2)).toEqual(["refundPayment capture", "releaseStock reserve"]);
+  expect(calls.at(-1)).toBe("releaseStock reserve");
+});
+
+test("a saga goes on with steps that were added at the end since", async () => {
+  const id = await begun();
+  behaviour.capturePayment = () => ({ id: "p", state: 1 });
+  // It asks for the goods once more, by a name of its own.
+  const { client } = await start({ steps: [reserve, capture, { ...reserve, name: "again", localName: "reserve" }] });
+  await eventually(async () => (await row(id)).state).toBe("completed");
+  expect(await row(id)).toMatchObject({ steps: ["reserve", "capture", "again"], misfit: null });
+  expect(calls).toEqual(["capturePayment capture", "reserveStock again"]);
+  expect((await client.getOrder({ id })).state).toBe(OrderState.CONFIRMED);
 });
 
 test("a call that is repeated, even at once, starts one saga", async () => {

@@ -6,8 +6,20 @@ import type { Logger } from "../observe/log.js";
 import type { Metrics } from "../observe/metrics.js";
 import { propagatedHeaders } from "../rpc/client-options.js";
 import type { Context } from "../rpc/context.js";
+import { methodsOf } from "./fit.js";
 import type { SagaDefinition, SagaHandle, SagaSpec } from "./saga.js";
-import { claim, counts, insert, LeaseLost, phase, renew, type SagaRow, STUCK_AFTER, turnBack } from "./store.js";
+import {
+  claim,
+  counts,
+  insert,
+  LeaseLost,
+  markUnknown,
+  phase,
+  renew,
+  type SagaRow,
+  STUCK_AFTER,
+  turnBack,
+} from "./store.js";
 import { buildRequest, type Ground, type Plan, stepOn } from "./walk.js";
 
 export interface SagaOptions {
@@ -105,6 +117,9 @@ export function openSagas(
       if (free > 0 && rows.length === free) wake(0);
       if (performance.now() - countedAt < COUNT_MS && countedAt !== 0) return;
       countedAt = performance.now();
+      for (const unknown of await markUnknown(data.db, [...plans.keys()])) {
+        log.error(unknown, "nobody goes on with a saga: the contract does not have it any more");
+      }
       metrics.sagas(await counts(data.db));
     } catch (error) {
       // Every saga waits as long as the database does.
@@ -144,6 +159,12 @@ export function openSagas(
           wake(inMs + 5);
           return;
         }
+        if (progress.kind === "parked") {
+          const { inMs, misfit } = progress;
+          if (misfit !== row.misfit) log.error({ saga: row.id, misfit }, "a saga does not fit the contract; it waits");
+          wake(inMs + 5);
+          return;
+        }
         metrics.sagaEnded(progress.state);
         for (const tell of waiting.get(row.id) ?? []) tell();
         return;
@@ -180,6 +201,7 @@ export function openSagas(
         input: codecOf(plan.spec.method.input).toBytes(input as never),
         step: first.name,
         request,
+        ...methodsOf(first),
         trace: traceOf(context),
         timeoutMs,
         leaseMs: mine ? leaseMs : 0,
@@ -187,8 +209,10 @@ export function openSagas(
       await insert(tx.db, saga);
       tx.afterCommit(() => {
         metrics.sagaStarted();
-        const none = { undone: 0, attempts: 0, error: null, reason: null, answers: [] };
-        const row = { ...saga, ...none, state: "running", steps: [first.name], requests: [request], epoch: 1 } as const;
+        const none = { undone: 0, attempts: 0, error: null, misfit: null, reason: null, answers: [], epoch: 1 };
+        const { call, compensation } = saga;
+        const begun = { steps: [first.name], requests: [request], calls: [call], compensations: [compensation] };
+        const row = { ...saga, ...none, ...begun, state: "running" } as const;
         if (mine && !closing) take({ ...row, leftMs: timeoutMs });
         else wake(0);
       });

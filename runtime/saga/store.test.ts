@@ -4,7 +4,19 @@ import { testDatabase } from "../../generator/testing/database.js";
 import { execute } from "../../generator/testing/tables.js";
 import { type Data, openData } from "../data/data.js";
 import { ownTables } from "../data/tables.js";
-import { claim, counts, insert, LeaseLost, type NewSaga, phase, renew, turnBack, write } from "./store.js";
+import {
+  claim,
+  counts,
+  insert,
+  LeaseLost,
+  markUnknown,
+  type NewSaga,
+  type NewStep,
+  phase,
+  renew,
+  turnBack,
+  write,
+} from "./store.js";
 
 let url: string;
 let data: Data;
@@ -18,12 +30,17 @@ beforeEach(() => execute(url, `TRUNCATE "scaffold_sagas"`));
 afterAll(() => data.close());
 
 const bytes = (text: string) => new TextEncoder().encode(text);
-const saga = (id: string, change: Partial<NewSaga> = {}): NewSaga => ({
+const step = (name: string, request: string): NewStep => ({
+  step: name,
+  request: bytes(request),
+  call: `a.v1.S/${name}`,
+  compensation: `a.v1.S/un${name}`,
+});
+const saga = (id: string, change: { saga?: string; leaseMs?: number } = {}): NewSaga => ({
   id,
   saga: "a.v1.S/M",
   input: bytes("input"),
-  step: "first",
-  request: bytes("request"),
+  ...step("first", "request"),
   trace: { "x-request-id": "t" },
   timeoutMs: 60_000,
   leaseMs: 0,
@@ -36,12 +53,45 @@ test("what was written down is what the next one finds", async () => {
   const [row] = await take();
   expect(row).toMatchObject({ id: "1", state: "running", steps: ["first"], answers: [], epoch: 2, attempts: 0 });
   expect(row?.leftMs).toBeGreaterThan(59_000);
-  const next = { step: "second", request: bytes("more") };
+  const next = step("second", "more");
   await write(data.db, row!, { answer: bytes("answer"), next, dueInMs: 0 });
   const [again] = await take();
+  expect(again).toMatchObject({
+    calls: ["a.v1.S/first", "a.v1.S/second"],
+    compensations: ["a.v1.S/unfirst", "a.v1.S/unsecond"],
+  });
   expect(again).toMatchObject({ steps: ["first", "second"], trace: { "x-request-id": "t" }, epoch: 3 });
   expect(Buffer.concat([...again!.requests, ...again!.answers]).toString()).toBe("requestmoreanswer");
   expect(Buffer.from(again!.input).toString()).toBe("input");
+});
+
+test("the methods of steps keep their places, though an older version of the runtime left some out", async () => {
+  await insert(data.db, saga("1"));
+  await execute(url, `UPDATE "scaffold_sagas" SET "calls" = '{}', "compensations" = '{}'`);
+  const [row] = await take(1, 0);
+  await write(data.db, row!, { answer: bytes("answer"), next: step("second", "more"), dueInMs: 0 });
+  const [again] = await take();
+  expect(again).toMatchObject({ calls: [null, "a.v1.S/second"], compensations: [null, "a.v1.S/unsecond"] });
+});
+
+test("what does not fit is stuck at once, without having failed, until it fits", async () => {
+  await insert(data.db, saga("1"));
+  const [row] = await take(1, 0);
+  await write(data.db, row!, { misfit: "it is another", dueInMs: 0 });
+  expect(await counts(data.db)).toEqual({ running: 1, compensating: 0, stuck: 1 });
+  const [again] = await take();
+  expect(again).toMatchObject({ attempts: 0, error: null, misfit: "it is another" });
+  await write(data.db, again!, { error: "no", dueInMs: 60_000 });
+  expect(await counts(data.db)).toEqual({ running: 1, compensating: 0, stuck: 0 });
+});
+
+test("what nobody has taken for long, since the contract does not have it, is marked once", async () => {
+  for (const name of ["b.v1.S/M", "a.v1.S/M"]) await insert(data.db, saga(name, { saga: name }));
+  expect(await markUnknown(data.db, ["a.v1.S/M"])).toEqual([]);
+  await execute(url, `UPDATE "scaffold_sagas" SET "due_at" = now() - interval '2 minutes'`);
+  expect(await markUnknown(data.db, ["a.v1.S/M"])).toEqual([{ id: "b.v1.S/M", saga: "b.v1.S/M" }]);
+  expect(await markUnknown(data.db, ["a.v1.S/M"])).toEqual([]);
+  expect(await counts(data.db)).toEqual({ running: 2, compensating: 0, stuck: 1 });
 });
 
 test("many take at once, and each saga is taken by one", async () => {

@@ -16,6 +16,9 @@ export interface SagaRow {
   /** The steps that were begun, and the request of each. */
   readonly steps: readonly string[];
   readonly requests: readonly Uint8Array[];
+  /** What each of them calls, and what undoes it, by full name. Absent or null: that was not kept. */
+  readonly calls: readonly (string | null)[];
+  readonly compensations: readonly (string | null)[];
   /** The answers of those that were answered. */
   readonly answers: readonly Uint8Array[];
   /** How many of the steps are undone, from the last on. */
@@ -24,6 +27,8 @@ export interface SagaRow {
   readonly attempts: number;
   /** Why the last attempt of it has failed. */
   readonly error: string | null;
+  /** Why the version of the contract that saw it last could not go on with it. */
+  readonly misfit: string | null;
   readonly reason: string | null;
   readonly trace: Readonly<Record<string, string>> | null;
   /** Whose lease it is; who writes with an older one changes nothing. */
@@ -32,13 +37,20 @@ export interface SagaRow {
   readonly leftMs: number;
 }
 
-/** A saga that is to begin. */
-export interface NewSaga {
+/** A step that begins. */
+export interface NewStep {
+  readonly step: string;
+  readonly request: Uint8Array;
+  /** What it calls, and what undoes it, by full name. */
+  readonly call: string;
+  readonly compensation: string;
+}
+
+/** A saga that is to begin, with its first step. */
+export interface NewSaga extends NewStep {
   readonly id: string;
   readonly saga: string;
   readonly input: Uint8Array;
-  readonly step: string;
-  readonly request: Uint8Array;
   readonly trace: Readonly<Record<string, string>>;
   readonly timeoutMs: number;
   /** How long it belongs to whoever starts it; 0: whoever comes first takes it. */
@@ -52,8 +64,11 @@ export interface SagaCounts {
   readonly stuck: number;
 }
 
-/** After so many failures of one compensation, the saga is shown as stuck. It is tried again all the same. */
+/** After so many failures of one step or compensation, a saga is shown as stuck. It is tried again all the same. */
 export const STUCK_AFTER = 10;
+
+/** Whether somebody should look at a saga that has not ended, in SQL. */
+export const STUCK = `("attempts" >= ${STUCK_AFTER} OR "misfit" IS NOT NULL)`;
 
 /** Somebody else has the saga now, or has ended it. */
 export class LeaseLost extends Error {
@@ -63,7 +78,8 @@ export class LeaseLost extends Error {
 const after = (ms: number): SQL => sql`now() + ${Math.max(0, Math.ceil(ms))} * interval '1 millisecond'`;
 
 const columns = sql.raw(
-  `"id", "saga", "state", "input", "steps", "requests", "answers", "undone", "attempts", "error", "reason", "trace", "epoch", ` +
+  `"id", "saga", "state", "input", "steps", "requests", "answers", "calls", "compensations", "undone", "attempts", ` +
+    `"error", "misfit", "reason", "trace", "epoch", ` +
     `(extract(epoch from "deadline" - now()) * 1000)::float8 AS "leftMs"`,
 );
 
@@ -71,9 +87,10 @@ const columns = sql.raw(
 export async function insert(db: Database, saga: NewSaga): Promise<void> {
   await translated(() =>
     db.execute(sql`
-      INSERT INTO "scaffold_sagas" ("id", "saga", "state", "input", "steps", "requests", "trace", "due_at", "deadline")
+      INSERT INTO "scaffold_sagas"
+        ("id", "saga", "state", "input", "steps", "requests", "calls", "compensations", "trace", "due_at", "deadline")
       VALUES (${saga.id}, ${saga.saga}, 'running', ${buffer(saga.input)}, ARRAY[${saga.step}]::text[],
-        ARRAY[${buffer(saga.request)}]::bytea[], ${JSON.stringify(saga.trace)}::jsonb, ${after(saga.leaseMs)},
+        ARRAY[${buffer(saga.request)}]::bytea[], ARRAY[${saga.call}]::text[], ARRAY[${saga.compensation}]::text[], ${JSON.stringify(saga.trace)}::jsonb, ${after(saga.leaseMs)},
         ${after(saga.timeoutMs)})`),
   );
 }
@@ -117,12 +134,14 @@ export interface SagaChange {
   readonly reason?: string;
   /** What the step at hand has answered. */
   readonly answer?: Uint8Array;
-  /** The step that begins, and its request. */
-  readonly next?: { readonly step: string; readonly request: Uint8Array };
+  /** The step that begins. */
+  readonly next?: NewStep;
   /** Another step is undone. */
   readonly undone?: boolean;
   /** Why the attempt failed. Absent: it did not, and attempts are counted anew. */
   readonly error?: string;
+  /** Why it cannot go on by this version of its contract. Absent: it can. */
+  readonly misfit?: string;
   /** When somebody may take it on a lease: how long from now, in milliseconds. */
   readonly dueInMs: number;
 }
@@ -133,13 +152,11 @@ export interface SagaChange {
  * @throws LeaseLost if somebody else has it
  */
 export async function write(db: Database, { id, epoch }: Lease, change: SagaChange): Promise<void> {
-  const { state, reason, answer, next, undone, error, dueInMs } = change;
+  const { state, reason, answer, next, undone, error, misfit, dueInMs } = change;
   const isEnd = state === "completed" || state === "compensated";
   const sets = [
-    sql`"due_at" = ${after(dueInMs)}, "updated_at" = now()`,
-    error === undefined
-      ? sql`"attempts" = 0, "error" = NULL`
-      : sql`"attempts" = ${state === undefined ? sql`"attempts" + 1` : 0}, "error" = ${error}`,
+    sql`"due_at" = ${after(dueInMs)}, "updated_at" = now(), "misfit" = ${misfit ?? null}`,
+    ...(misfit === undefined ? [attempted(state, error)] : []),
     ...(state === undefined ? [] : [sql`"state" = ${state}`]),
     ...(reason === undefined ? [] : [sql`"reason" = ${reason}`]),
     ...(answer === undefined ? [] : [sql`"answers" = array_append("answers", ${buffer(answer)})`]),
@@ -147,6 +164,7 @@ export async function write(db: Database, { id, epoch }: Lease, change: SagaChan
       ? []
       : [
           sql`"steps" = array_append("steps", ${next.step}), "requests" = array_append("requests", ${buffer(next.request)})`,
+          sql`"calls" = ${appended("calls", next.call)}, "compensations" = ${appended("compensations", next.compensation)}`,
         ]),
     ...(undone ? [sql`"undone" = "undone" + 1`] : []),
     ...(isEnd ? [sql`"ended_at" = now()`] : []),
@@ -157,10 +175,22 @@ export async function write(db: Database, { id, epoch }: Lease, change: SagaChan
   if (rowCount !== 1) throw new LeaseLost(id);
 }
 
+/** A list with the method of the step that begins; an older version of the runtime may have left out those before. */
+function appended(list: "calls" | "compensations", method: string): SQL {
+  const column = sql.raw(`"${list}"`);
+  const missing = sql`array_fill(NULL::text, ARRAY[cardinality("steps") - cardinality(${column})])`;
+  return sql`array_append(${column} || ${missing}, ${method})`;
+}
+
+function attempted(state: SagaPhase | undefined, error: string | undefined): SQL {
+  if (error === undefined) return sql`"attempts" = 0, "error" = NULL`;
+  return sql`"attempts" = ${state === undefined ? sql`"attempts" + 1` : 0}, "error" = ${error}`;
+}
+
 /** Has a saga undone whatever has become of it, and whoever works at it. False: it is, or is being, already. */
 export async function turnBack(db: Database, id: string, reason: string): Promise<boolean> {
   const { rowCount } = await db.execute(sql`
-    UPDATE "scaffold_sagas" SET "state" = 'compensating', "reason" = ${reason}, "attempts" = 0, "error" = NULL,
+    UPDATE "scaffold_sagas" SET "state" = 'compensating', "reason" = ${reason}, "attempts" = 0, "error" = NULL, "misfit" = NULL,
       "epoch" = "epoch" + 1, "due_at" = now(), "updated_at" = now(), "ended_at" = NULL
     WHERE "id" = ${id} AND "state" IN ('running', 'completed')`);
   if (rowCount === 0 && (await phase(db, id)) === undefined) {
@@ -175,12 +205,24 @@ export async function phase(db: Database, id: string): Promise<SagaPhase | undef
   return (rows[0] as { state: SagaPhase } | undefined)?.state;
 }
 
+/**
+ * Marks sagas that nobody has taken for a minute, since none of these methods starts them: the contract has them no more.
+ * Answers which.
+ */
+export async function markUnknown(db: Database, names: readonly string[]): Promise<{ id: string; saga: string }[]> {
+  const { rows } = await db.execute(sql`
+    UPDATE "scaffold_sagas" SET "misfit" = 'the contract has no saga of ' || "saga"
+    WHERE "ended_at" IS NULL AND "due_at" < now() - interval '1 minute' AND "misfit" IS NULL AND "saga" NOT IN ${names}
+    RETURNING "id", "saga"`);
+  return rows as unknown as { id: string; saga: string }[];
+}
+
 /** How many sagas have not ended. */
 export async function counts(db: Database): Promise<SagaCounts> {
   const { rows } = await db.execute(sql`
     SELECT count(*) FILTER (WHERE "state" = 'running')::integer AS "running",
       count(*) FILTER (WHERE "state" = 'compensating')::integer AS "compensating",
-      count(*) FILTER (WHERE "attempts" >= ${STUCK_AFTER})::integer AS "stuck"
+      count(*) FILTER (WHERE ${sql.raw(STUCK)})::integer AS "stuck"
     FROM "scaffold_sagas" WHERE "ended_at" IS NULL`);
   return rows[0] as unknown as SagaCounts;
 }

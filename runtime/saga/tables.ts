@@ -1,7 +1,9 @@
 /**
  * Where sagas are kept, in the database of the service that starts them. A row is a saga. `steps`, `requests` and `answers`
  * are parallel: what was begun, and what of that was answered. `epoch` grows with each lease, so that who has lost one
- * changes nothing any more; `due_at` is when the next one may be taken.
+ * changes nothing any more; `due_at` is when the next one may be taken. `calls` and `compensations` name the methods of what was
+ * begun; a step that an older version of the runtime began has none. `misfit` says why no version of the contract that has seen
+ * the saga lately can go on with it.
  */
 export const sagaTables = `CREATE TABLE IF NOT EXISTS "scaffold_sagas" (
   "id" text COLLATE "C" PRIMARY KEY,
@@ -23,4 +25,6 @@ export const sagaTables = `CREATE TABLE IF NOT EXISTS "scaffold_sagas" (
   "updated_at" timestamptz NOT NULL DEFAULT now(),
   "ended_at" timestamptz
 );
+ALTER TABLE "scaffold_sagas" ADD COLUMN IF NOT EXISTS "calls" text[] NOT NULL DEFAULT '{}',
+  ADD COLUMN IF NOT EXISTS "compensations" text[] NOT NULL DEFAULT '{}', ADD COLUMN IF NOT EXISTS "misfit" text;
 CREATE INDEX IF NOT EXISTS "scaffold_sagas_due" ON "scaffold_sagas" ("due_at") WHERE "ended_at" IS NULL;`;

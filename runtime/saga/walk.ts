@@ -2,6 +2,7 @@ import { create, type DescMessage, type Message } from "@bufbuild/protobuf";
 import { type CallOptions, ConnectError } from "@connectrpc/connect";
 import { codecOf } from "../codec/known.js";
 import type { Data } from "../data/data.js";
+import { methodsOf, misfitBack, misfitForward } from "./fit.js";
 import { backoffMs, isFinal } from "./outcome.js";
 import { type SagaDefinition, type SagaSpec, type StepSpec, stepKey } from "./saga.js";
 import { LeaseLost, type SagaChange, type SagaRow, write } from "./store.js";
@@ -28,8 +29,12 @@ export type Progress =
   | { readonly kind: "on"; readonly row: SagaRow }
   /** It is to be tried again after a while, by whoever comes first. */
   | { readonly kind: "later"; readonly inMs: number; readonly attempts: number; readonly error: ConnectError }
+  /** It waits for a version of the contract that it fits. */
+  | { readonly kind: "parked"; readonly inMs: number; readonly misfit: string }
   | { readonly kind: "ended"; readonly state: "completed" | "compensated" };
 
+/** How often a saga that this version of the contract does not fit is looked at, by whichever version comes first. */
+const PARKED_MS = 5000;
 /** How long what fails in the service itself waits. */
 const OWN_RETRY = { initialBackoffMs: 100, maxBackoffMs: 10_000 };
 
@@ -56,11 +61,10 @@ export async function stepOn(plan: Plan, row: SagaRow, ground: Ground): Promise<
 
 async function forward(plan: Plan, row: SagaRow, ground: Ground): Promise<Progress> {
   const { steps } = plan.spec;
-  // Another version of the contract may have begun it.
-  if (row.steps.some((name, position) => steps[position]?.name !== name)) {
-    return turn(row, ground, "its steps are other ones now");
-  }
-  if (row.leftMs <= 0) return turn(row, ground, "it took too long", undefined, row.error ?? undefined);
+  if (row.leftMs <= 0) return turn(row, ground, "it took too long", undefined, row.misfit ?? row.error ?? undefined);
+  // Another version of the contract may have begun it, and may still run beside this one.
+  const misfit = misfitForward(plan.spec, row);
+  if (misfit !== undefined) return park(row, misfit, ground);
   const position = row.answers.length;
   const step = steps[position];
   // All are answered, but it was not completed: a version before had fewer steps, or more.
@@ -95,7 +99,8 @@ async function begin(
   } catch (error) {
     return turn(row, ground, `${step.name}: ${(error as Error).message}`, answer);
   }
-  const next = { step: step.name, request };
+  const { call, compensation } = methodsOf(step);
+  const next = { step: step.name, request, call, compensation };
   return advance(
     row,
     ground,
@@ -104,6 +109,8 @@ async function begin(
       ...known,
       steps: [...row.steps, step.name],
       requests: [...row.requests, request],
+      calls: [...row.calls, call],
+      compensations: [...row.compensations, compensation],
       attempts: 0,
     },
   );
@@ -143,7 +150,8 @@ async function back(plan: Plan, row: SagaRow, ground: Ground): Promise<Progress>
   if (position < 0) return cancel(plan, row, false, ground);
   const name = row.steps[position] as string;
   const step = plan.spec.steps.find((candidate) => candidate.name === name);
-  if (step === undefined) throw new Error(`nothing undoes step ${name} of ${row.saga} any more: put it back`);
+  const misfit = misfitBack(step, row, position);
+  if (step === undefined || misfit !== undefined) return park(row, misfit ?? "", ground);
   const done = decode(step.call.input, row.requests[position]);
   const request = create(step.compensate.input, step.compensation(done as never, stepKey(row.id, name)) as never);
   try {
@@ -183,6 +191,13 @@ async function later(
   const inMs = Math.min(left, backoffMs(attempts, retry));
   await write(data.db, row, { error: error.message, dueInMs: inMs });
   return { kind: "later", inMs, attempts, error };
+}
+
+/** Has a saga wait for a version of the contract that it fits: nothing is guessed. When its time is over it goes back. */
+async function park(row: SagaRow, misfit: string, { data }: Ground): Promise<Progress> {
+  const inMs = row.state === "running" ? Math.min(row.leftMs, PARKED_MS) : PARKED_MS;
+  await write(data.db, row, { misfit, dueInMs: inMs });
+  return { kind: "parked", inMs, misfit };
 }
 
 /** One attempt, no longer than it may take. */
