@@ -2,6 +2,7 @@
 // JavaScript that any Node with ES modules reads, so that an old one gets an answer instead of a SyntaxError.
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { setFlagsFromString } from "node:v8";
 
 const [major, minor] = process.versions.node.split(".").map(Number);
 if (major < 20 || (major === 20 && minor < 19)) {
@@ -11,6 +12,9 @@ if (major < 20 || (major === 20 && minor < 19)) {
   );
   process.exit(1);
 }
+
+// Node 20 optimizes most of what runs for a second or two in vain: a sixth of a generation's processor time. Later ones know better.
+if (major === 20) setFlagsFromString("--interrupt-budget=400000");
 
 /** In a checkout the tool runs from its TypeScript sources, as a package from what was built of them. */
 async function start() {
