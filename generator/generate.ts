@@ -48,14 +48,16 @@ async function run(settings: Settings, mode: Mode, options: GenerateOptions): Pr
 
 /** Everything that our rules find in the contract, and in what it asks of the databases. */
 export async function inspect(settings: Settings): Promise<Diagnostic[]> {
-  const [{ read, locate }, { planMigrations }] = await Promise.all([
+  const [{ read, locate }, { planMigrations }, { planEvolution }] = await Promise.all([
     import("./read.js"),
     import("./migrate/migrations.js"),
+    import("./evolve/evolution.js"),
   ]);
   const { image, contract, findings } = await read(settings);
   if (hasErrors(findings)) return [...findings];
   const migrations = await planMigrations(settings, contract);
-  return [...findings, ...locate(migrations.findings, image)];
+  const evolution = await planEvolution(settings, contract);
+  return [...findings, ...locate([...migrations.findings, ...evolution.findings], image)];
 }
 
 /** A service as the supervisor sees it. */

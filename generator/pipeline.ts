@@ -1,5 +1,6 @@
 import { printAside } from "./aside.js";
 import { buildImage, type Image } from "./buf.js";
+import { planEvolution } from "./evolve/evolution.js";
 import type { GenerateOptions, GenerateResult, Mode } from "./generate.js";
 import { planMigrations } from "./migrate/migrations.js";
 import { isChange, isConflict } from "./output/action.js";
@@ -9,6 +10,7 @@ import { plan } from "./plan.js";
 import { hasErrors, locate, read } from "./read.js";
 import { keep } from "./recall.js";
 import { missingHandlers, planStarters } from "./scaffold/handlers.js";
+import { planUpcasters } from "./scaffold/upcasters.js";
 import { bringWords, planWords } from "./scaffold/words.js";
 import type { Settings } from "./settings.js";
 import { version } from "./version.js";
@@ -31,15 +33,18 @@ export async function run(
     if (hasErrors(findings)) return { diagnostics: findings, actions: brought, missing: [] };
 
     const migrations = await planMigrations(settings, contract, allow);
-    const diagnostics = [...findings, ...locate(migrations.findings, image)];
+    const evolution = await planEvolution(settings, contract, forced);
+    const diagnostics = [...findings, ...locate([...migrations.findings, ...evolution.findings], image)];
     if (hasErrors(diagnostics)) return { diagnostics, actions: brought, missing: [] };
 
-    const [generated, starters] = await Promise.all([
-      plan(contract, files, settings, aside.messages),
+    const [generated, starters, upcasters] = await Promise.all([
+      plan(contract, files, settings, evolution.histories, aside.messages),
       planStarters(settings, contract),
+      planUpcasters(settings, contract, evolution),
     ]);
     const attributes = gitAttributes(settings.generated);
-    const wanted = [...generated, attributes, ...migrations.files, ...words, ...starters];
+    const byUsers = [...migrations.files, ...starters, ...upcasters];
+    const wanted = [...generated, attributes, ...evolution.files, ...words, ...byUsers];
     const place = { ...settings, version };
     const actions = await planOutput(place, wanted, { forced });
     const writes = mode === "write" && !actions.some(isConflict);

@@ -1,9 +1,12 @@
-import { readdir, readFile } from "node:fs/promises";
+import { cp, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { buildContract } from "./contract/build.js";
 import type { Diagnostic } from "./contract/diagnostic.js";
+import { planEvolution } from "./evolve/evolution.js";
+import { absent } from "./output/path.js";
 import { plan } from "./plan.js";
 import { entities } from "./rules/entities.js";
 import { events } from "./rules/events.js";
@@ -16,14 +19,15 @@ import { compile } from "./testing/image.js";
 const testdata = fileURLToPath(new URL("./testdata/", import.meta.url));
 const target = { generated: "generated", package: "@acme/generated" };
 
-describe.each(["order", "plain", "columns", "library", "presence", "codec", "parcels", "events", "trip"])(
+describe.each(["order", "plain", "columns", "library", "presence", "codec", "parcels", "events", "upcasts", "trip"])(
   "%s",
   (name) => {
     test("is printed as expected, and twice the same", async () => {
       const image = await compile(join(testdata, name));
       const { contract, findings } = buildContract(image);
       expect(findings).toEqual([]);
-      const files = await plan(contract, image, target);
+      const { histories } = await planEvolution(await outsideOfGit(join(testdata, name)), contract);
+      const files = await plan(contract, image, target, histories);
       for (const { path, content } of files) {
         await expect(content).toMatchFileSnapshot(join(testdata, name, "expected", path));
       }
@@ -32,7 +36,7 @@ describe.each(["order", "plain", "columns", "library", "presence", "codec", "par
         .filter((entry) => entry.isFile())
         .map((entry) => relative(join(testdata, name, "expected"), join(entry.parentPath, entry.name)));
       expect(there.sort()).toEqual(files.map(({ path }) => path).sort());
-      expect(await plan(contract, image, target)).toEqual(files);
+      expect(await plan(contract, image, target, histories)).toEqual(files);
     });
   },
 );
@@ -60,6 +64,14 @@ test("every rule is broken by some contract here", async () => {
   const here = Object.keys({ ...services, ...entities, ...methods, ...events, ...sagas, ...names });
   expect([...broken].sort()).toEqual(here.sort());
 });
+
+/** A copy of a case's folder of services, all of whose versions count as recorded. */
+async function outsideOfGit(folder: string) {
+  const root = await mkdtemp(join(tmpdir(), "scaffold-plan-"));
+  onTestFinished(() => rm(root, { recursive: true }));
+  await cp(join(folder, "services"), join(root, "services"), { recursive: true }).catch(absent);
+  return { root, services: "services", generated: "generated" };
+}
 
 function line({ file, line, column, rule, message, severity }: Diagnostic): string {
   return `${file}:${line}:${column}: ${rule}: ${severity === "note" ? "note: " : ""}${message}\n`;

@@ -2,6 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import { CodeGeneratorRequestSchema, type FileDescriptorSet } from "@bufbuild/protobuf/wkt";
 import type { GeneratedFile, Plugin } from "@bufbuild/protoplugin";
 import type { Contract, ContractFile } from "./contract/contract.js";
+import type { Histories } from "./contract/history.js";
 import { emitBrowser } from "./emit/browser.js";
 import { emitCache } from "./emit/cache.js";
 import { emitClient } from "./emit/client.js";
@@ -17,6 +18,7 @@ import { emitService } from "./emit/service.js";
 import { emitSystem } from "./emit/system.js";
 import { type PrintedFile, parameter, printMessages } from "./messages.js";
 import type { OutputFile } from "./output/output-file.js";
+import { printPast } from "./past.js";
 import { createEcmaScriptPlugin } from "./printing.js";
 import { requirements } from "./requirements.js";
 import { version } from "./version.js";
@@ -25,7 +27,7 @@ import { version } from "./version.js";
 const emitters: readonly {
   readonly suffix: string;
   readonly applies: (file: ContractFile) => boolean;
-  readonly emit: (file: ContractFile, f: GeneratedFile) => void;
+  readonly emit: (file: ContractFile, f: GeneratedFile, histories: Histories) => void;
 }[] = [
   { suffix: "_codec", applies: hasCodecs, emit: emitCodec },
   { suffix: "_events", applies: ({ events }) => events.length > 0, emit: emitEvents },
@@ -53,13 +55,14 @@ export interface Target {
 }
 
 /**
- * Everything under `generated/`, from the contract alone: the same contract gives the same bytes. `printing`: what
- * `printMessages` gives, if it is printed elsewhere.
+ * Everything under `generated/`, from the contract, and from what is recorded of its events, alone: the same of both gives
+ * the same bytes. `printing`: what `printMessages` gives, if it is printed elsewhere.
  */
 export async function plan(
   contract: Contract,
   descriptors: FileDescriptorSet,
   target: Target,
+  histories: Histories = new Map(),
   printing?: Promise<readonly PrintedFile[]>,
 ): Promise<OutputFile[]> {
   const request = create(CodeGeneratorRequestSchema, {
@@ -67,10 +70,11 @@ export async function plan(
     protoFile: descriptors.file,
     parameter,
   });
-  const ours = protocGenScaffold(contract)
+  const ours = protocGenScaffold(contract, histories)
     .run(request)
     .file.map(({ name, content }) => ({ path: name, content: layout(withHeader(withoutParameters(content))) }));
-  const messages = ((await printing) ?? printMessages(descriptors)).map(({ name, content }) => ({
+  const past = printPast(histories);
+  const messages = [...((await printing) ?? printMessages(descriptors)), ...past].map(({ name, content }) => ({
     path: name,
     content: withoutParameters(content),
   }));
@@ -82,7 +86,7 @@ export async function plan(
 }
 
 /** The plugin that prints what is ours. One for each run: a plugin remembers its imports. */
-function protocGenScaffold(contract: Contract): Plugin {
+function protocGenScaffold(contract: Contract, histories: Histories): Plugin {
   return createEcmaScriptPlugin({
     name: "protoc-gen-scaffold",
     version: `v${version}`,
@@ -92,7 +96,7 @@ function protocGenScaffold(contract: Contract): Plugin {
           if (!applies(file)) continue;
           const f = schema.generateFile(`${file.path}${suffix}.ts`);
           f.preamble(file.desc);
-          emit(file, f);
+          emit(file, f, histories);
         }
       }
       emitSystem(contract, schema.generateFile("system.ts"));

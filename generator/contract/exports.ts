@@ -15,6 +15,8 @@ export interface ServiceExports {
   /** The union of what it publishes. */
   readonly events: string;
   readonly consumers: string;
+  /** What it says of events that were published in other words. */
+  readonly upcasters: string;
   /** The function that makes the service of its handlers. */
   readonly define: string;
   /** The sagas that its methods start, as their author defines them. */
@@ -125,6 +127,7 @@ function serviceNames({ name }: DescService, take: Take): ServiceExports {
     peers: take("service", `${name}Peers`),
     events: take("service", `${name}Events`),
     consumers: take("service", `${name}Consumers`),
+    upcasters: take("service", `${name}Upcasters`),
     define: take("service", lower),
     sagas: take("saga", `${name}Sagas`),
     codecs: take("codec", `${lower}Codecs`),
@@ -163,6 +166,12 @@ function codecNames(message: DescMessage, take: Take): CodecExports {
     read: take("codec", `read${name}`),
     make: take("codec", `new${name}`),
   };
+}
+
+/** The type of what a consumer says of an event that was published in other words: "OrderPlacedFrom1". */
+export function upcasterExport(message: DescMessage, from: number): string {
+  // Everything else in its file begins with a small letter.
+  return `${qualified(message)[0]?.toUpperCase()}${qualified(message).slice(1)}From${from}`;
 }
 
 /** As protoc-gen-es says it: "Order_Line" for a Line inside Order. */

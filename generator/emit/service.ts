@@ -1,11 +1,13 @@
 import type { GeneratedFile, Printable } from "@bufbuild/protoplugin";
-import type { ContractFile, Method, Service, Standard, Subscription } from "../contract/contract.js";
+import type { ContractFile, Event, Method, Service, Standard, Subscription } from "../contract/contract.js";
 import { publishedBy } from "../contract/event.js";
+import { upcasterExport } from "../contract/exports.js";
+import type { Histories } from "../contract/history.js";
 import { camelCase } from "../contract/names.js";
 import { digits, doc, duration, fromGenerated, fromRuntime, local, member } from "./print.js";
 
 /** `_service`: what a service's author writes against. */
-export function emitService(file: ContractFile, f: GeneratedFile): void {
+export function emitService(file: ContractFile, f: GeneratedFile, histories: Histories): void {
   for (const service of file.services) {
     f.print();
     emitHandler(service, f);
@@ -21,8 +23,13 @@ export function emitService(file: ContractFile, f: GeneratedFile): void {
       f.print();
       emitConsumers(service, f);
     }
+    const upcasters = upcastersOf(service, histories);
+    if (upcasters.length > 0) {
+      f.print();
+      emitUpcasters(service, upcasters, f);
+    }
     f.print();
-    emitDefinition(service, f);
+    emitDefinition(service, upcasters.length > 0, f);
   }
 }
 
@@ -170,8 +177,32 @@ function consumption({ event, timeoutMs, retry, parks }: Subscription): string[]
   ];
 }
 
-function emitDefinition(service: Service, f: GeneratedFile): void {
-  const { define, handler, entities, peers, events, consumers, policy } = service.exports;
+/** What a consumer says of events that were published in other words. */
+interface ConsumedUpcast {
+  readonly event: Event;
+  readonly from: number;
+}
+
+function upcastersOf({ consumes }: Service, histories: Histories): ConsumedUpcast[] {
+  return consumes.flatMap(({ event }) => (histories.get(event)?.upcasts ?? []).map(({ from }) => ({ event, from })));
+}
+
+function emitUpcasters({ desc, exports }: Service, upcasters: readonly ConsumedUpcast[], f: GeneratedFile): void {
+  f.print(
+    f.jsDoc(
+      `How ${desc.name} reads events that were published in other words: each begins beside its event's versions.\n\n@generated from ${desc}`,
+    ),
+  );
+  f.print(f.export("interface", exports.upcasters), " {");
+  for (const { event, from } of upcasters) {
+    const type = fromGenerated(f, upcasterExport(event.desc, from), event.file, "_events", true);
+    f.print("  readonly ", `${event.handler}From${from}`, ": ", type, ";");
+  }
+  f.print("}");
+}
+
+function emitDefinition(service: Service, upcasts: boolean, f: GeneratedFile): void {
+  const { define, handler, entities, peers, events, consumers, upcasters, policy } = service.exports;
   const standard = service.methods.flatMap((method) =>
     method.standard === undefined ? [] : [{ ...method, standard: method.standard }],
   );
@@ -192,11 +223,12 @@ function emitDefinition(service: Service, f: GeneratedFile): void {
     publishes.length > 0 ? events : undefined,
     consumes ? consumers : undefined,
     fromSagas(f, service),
+    upcasts ? upcasters : undefined,
   ];
   const last = optional.findLastIndex((type) => type !== undefined);
   f.print("  ", peers, last < 0 ? "" : ",");
   for (const [position, type] of optional.slice(0, last + 1).entries()) {
-    f.print("  ", type ?? "never", position < last ? "," : "");
+    f.print("  ", type ?? (position < 2 ? "never" : "object"), position < last ? "," : "");
   }
   f.print(">({");
   f.print("  service: ", f.importSchema(service.desc), ",");

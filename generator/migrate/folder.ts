@@ -1,5 +1,6 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { layOut } from "../lay-out.js";
 import type { SchemaSnapshot } from "./snapshot.js";
 
 /** What lies in a service's folder of migrations. */
@@ -51,21 +52,7 @@ export function lostMigration(path: string, name: string): string {
 
 /** A snapshot as it is kept: a line for each column and index, so that a review sees what changed. */
 export function print(schema: SchemaSnapshot): string {
-  return `${layOut(schema, 4, "")}\n`;
-}
-
-/** JSON whose outer levels have a line for each part. */
-function layOut(value: unknown, levels: number, indent: string): string {
-  if (levels === 0 || typeof value !== "object" || value === null || Object.keys(value).length === 0) {
-    return JSON.stringify(value);
-  }
-  const isArray = Array.isArray(value);
-  const parts = Object.entries(value).map(([name, part]) => {
-    const text = layOut(part, levels - 1, `${indent}  `);
-    return `${indent}  ${isArray ? "" : `${JSON.stringify(name)}: `}${text}`;
-  });
-  const [open, close] = isArray ? "[]" : "{}";
-  return `${open}\n${parts.join(",\n")}\n${indent}${close}`;
+  return `${layOut(schema, 4)}\n`;
 }
 
 function parse(text: string): SchemaSnapshot | undefined {

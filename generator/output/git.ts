@@ -42,3 +42,17 @@ async function list(root: string, args: string[]): Promise<string[]> {
   const { stdout } = await run("git", ["--literal-pathspecs", ...args], { cwd: root, maxBuffer: 64 * 1024 * 1024 });
   return stdout.split("\0").filter((path) => path !== "");
 }
+
+/** Those of the paths that git has in its last commit. Undefined: there is no git, no repository, or no commit. */
+export async function committed(root: string, paths: readonly string[]): Promise<Set<string> | undefined> {
+  try {
+    const found = new Set<string>();
+    for (let start = 0; start < paths.length; start += 200) {
+      const part = paths.slice(start, start + 200);
+      for (const path of await list(root, ["ls-tree", "--name-only", "-z", "HEAD", "--", ...part])) found.add(path);
+    }
+    return found;
+  } catch {
+    return undefined;
+  }
+}

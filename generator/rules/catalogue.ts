@@ -1,5 +1,6 @@
 import { entities } from "./entities.js";
 import { events } from "./events.js";
+import { evolution } from "./evolution.js";
 import { files } from "./files.js";
 import { ignores } from "./ignores.js";
 import { methods } from "./methods.js";
@@ -16,6 +17,7 @@ export const subjects = [
   { title: "Entities", rules: entities },
   { title: "Methods", rules: methods },
   { title: "Events", rules: events },
+  { title: "Versions of events", rules: evolution },
   { title: "Sagas", rules: sagas },
   { title: "Sagas that run", rules: runningSagas },
   { title: "Names", rules: names },
@@ -29,6 +31,7 @@ const all = {
   ...entities,
   ...methods,
   ...events,
+  ...evolution,
   ...sagas,
   ...runningSagas,
   ...names,

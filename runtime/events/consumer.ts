@@ -1,4 +1,3 @@
-import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
 import { sql } from "drizzle-orm";
 import { Condition } from "../data/condition.js";
 import type { Data } from "../data/data.js";
@@ -9,14 +8,22 @@ import { propagatedHeaders } from "../rpc/client-options.js";
 import { custody, type Item, itemOf, type Waiting } from "./custody.js";
 import { type ConsumerContext, type ConsumerHandler, type Delivery, Unprocessable } from "./delivery.js";
 import type { RetryPolicy, SubscriptionSpec } from "./event.js";
+import { readEvent, type Upcasters } from "./evolution.js";
 import type { ReceivedRecord } from "./record.js";
 import { Slots } from "./slots.js";
+
+/** What is done with the events of one type. */
+export interface Consumption {
+  readonly spec: SubscriptionSpec;
+  readonly handler: ConsumerHandler;
+  readonly upcasters: Upcasters;
+}
 
 export interface ConsumerOptions {
   /** Who consumes: the service's short name. */
   readonly group: string;
   readonly data: Data;
-  readonly subscriptions: readonly { readonly spec: SubscriptionSpec; readonly handler: ConsumerHandler }[];
+  readonly subscriptions: readonly Consumption[];
   readonly log: Logger;
   readonly metrics: Metrics;
 }
@@ -30,9 +37,7 @@ const LONGEST_REASON = 2000;
 /** How much longer than its handler may take a try is waited for, in milliseconds. */
 const LEASE_MARGIN_MS = 5000;
 
-interface Subscription {
-  readonly spec: SubscriptionSpec;
-  readonly handler: ConsumerHandler;
+interface Subscription extends Consumption {
   readonly slots: Slots;
 }
 
@@ -54,9 +59,9 @@ export class Consumer {
   constructor(options: ConsumerOptions) {
     this.#options = options;
     this.#subscriptions = new Map(
-      options.subscriptions.map(({ spec, handler }) => [
-        spec.event.topic,
-        { spec, handler, slots: new Slots(spec.concurrency) },
+      options.subscriptions.map((consumption) => [
+        consumption.spec.event.topic,
+        { ...consumption, slots: new Slots(consumption.spec.concurrency) },
       ]),
     );
     this.#leaseMs = Math.max(0, ...options.subscriptions.map(({ spec }) => spec.timeoutMs)) + LEASE_MARGIN_MS;
@@ -163,10 +168,15 @@ export class Consumer {
   }
 
   /** Calls the handler, for as long as it may take. */
-  async #call(item: Item, { spec, handler }: Subscription, attempt: number, tx: ConsumerContext["tx"]): Promise<void> {
+  async #call(
+    item: Item,
+    { spec, handler, upcasters }: Subscription,
+    attempt: number,
+    tx: ConsumerContext["tx"],
+  ): Promise<void> {
     const { attributes, key } = item.record;
     const delivery: Delivery = {
-      event: decode(item, spec),
+      event: readEvent(spec.event, attributes, item.record.payload, upcasters),
       id: item.name.id,
       source: item.name.source,
       key,
@@ -261,20 +271,6 @@ const given = {
   retry: { maxAttempts: 1, initialBackoffMs: 0, maxBackoffMs: 0, backoffMultiplier: 1 },
   deadLetter: "skip",
 } as SubscriptionSpec;
-
-/** The message in a record. What cannot be read does not get better by trying. */
-function decode({ record }: Item, { event }: SubscriptionSpec): MessageShape<DescMessage> {
-  const { typeName } = event.schema;
-  const { type = "" } = record.attributes;
-  if (type !== typeName) {
-    throw new Unprocessable(`its type is ${type === "" ? "not said" : type}, and ${typeName} was expected`);
-  }
-  try {
-    return event.codec.decode(record.payload);
-  } catch (error) {
-    throw new Unprocessable(`its bytes are no ${typeName}: ${(error as Error).message}`, { cause: error });
-  }
-}
 
 function timeLimit(timeoutMs: number) {
   const controller = new AbortController();

@@ -1,10 +1,17 @@
 import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
 import type { Codec } from "../codec/codec.js";
+import type { Upcast } from "./evolution.js";
 
 /** A type of events, as its contract declares it: what is published to which topic, in which order. */
 export interface EventType<D extends DescMessage = DescMessage> {
   readonly schema: D;
   readonly codec: Codec<D>;
+  /** The version of its message, "2.1": whoever knows a version reads all that have the same first number. */
+  readonly version: string;
+  /** The full names that its message had before. Default: none. */
+  readonly formerNames?: readonly string[];
+  /** The ways from each first number of its version to the next one, in their order. Default: there is one number only. */
+  readonly upcasts?: readonly Upcast[];
   readonly topic: string;
   /** What orders an event; undefined: nothing does. */
   key?(event: MessageShape<D>): string;

@@ -277,10 +277,10 @@ test("what nobody can read is a dead letter at once", async () => {
   const from = broker();
   running.push(from);
   await from.declare([{ name: userRegistered.topic, partitions: 8, retentionMs: 1, groups: [] }]);
-  const of = (id: string, type: string, payload: Uint8Array) => ({
+  const of = (id: string, type: string, payload: Uint8Array, more = {}) => ({
     topic: userRegistered.topic,
     key: `${group}/x`,
-    attributes: { id: `${group}-${id}`, source: "elsewhere", type },
+    attributes: { id: `${group}-${id}`, source: "elsewhere", type, ...more },
     payload,
   });
   const handled: string[] = [];
@@ -289,10 +289,12 @@ test("what nobody can read is a dead letter at once", async () => {
   await from.publish([
     of("bytes", typeName, Uint8Array.of(255, 255, 255)),
     of("type", "shop.v9.Unknown", new Uint8Array()),
+    of("version", typeName, new Uint8Array(), { dataschema: `proto:${typeName}/2.0` }),
     of(
       "newer",
       typeName,
       Uint8Array.of(...userRegistered.codec.toBytes(event("x", "newer") as MessageShape<Registered>), 0xfa, 0x3f, 1, 7),
+      { dataschema: `proto:${typeName}/1.9` },
     ),
   ]);
   // A field of a newer contract is no mistake.
@@ -301,6 +303,7 @@ test("what nobody can read is a dead letter at once", async () => {
   expect(reasons).toEqual([
     expect.stringMatching(/^Unprocessable: its bytes are no shop\.users\.v1\.UserRegistered: /),
     "Unprocessable: its type is shop.v9.Unknown, and shop.users.v1.UserRegistered was expected",
+    "Unprocessable: it is version 2.0 of shop.users.v1.UserRegistered, and 1.0 is known here: redrive it once this service is up to date",
   ]);
 });
 

@@ -4,6 +4,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { sql } from "drizzle-orm";
 import type { Database, DatabaseTransaction } from "../data/driver.js";
 import type { EventType } from "./event.js";
+import { schemaUri } from "./evolution.js";
 
 /** The channel on which those who have published wake the relay. */
 export const OUTBOX_CHANNEL = "scaffold_outbox";
@@ -55,6 +56,7 @@ export class Outbox {
         type: name,
         time: new Date().toISOString(),
         datacontenttype: "application/protobuf",
+        dataschema: schemaUri(event),
         // Names of attributes have letters and digits only.
         ...Object.fromEntries(Object.entries(trace()).map(([header, value]) => [header.replaceAll("-", ""), value])),
       };

@@ -7,9 +7,10 @@ import { resourcesOf } from "../rpc/assemble.js";
 import type { ServiceDefinition } from "../rpc/service.js";
 import type { Sagas } from "../saga/engine.js";
 import type { Broker, BrokerSubscription, Topic } from "./broker.js";
-import { Consumer } from "./consumer.js";
+import { Consumer, type Consumption } from "./consumer.js";
 import type { ConsumerHandler } from "./delivery.js";
-import type { EventType, SubscriptionPolicy, SubscriptionSpec } from "./event.js";
+import type { EventType, SubscriptionPolicy } from "./event.js";
+import { schemaUri, upcastersOf } from "./evolution.js";
 import { Relay } from "./relay.js";
 
 export interface EventsOptions {
@@ -90,7 +91,8 @@ export function startEvents(definition: ServiceDefinition, options: EventsOption
       if (consumer === undefined) throw new Error(`${name} consumes nothing`);
       const message = create(event.schema, init);
       const time = new Date().toISOString();
-      const attributes = { specversion: "1.0", id, source: "deliver", type: event.schema.typeName, time };
+      const [type, dataschema] = [event.schema.typeName, schemaUri(event)];
+      const attributes = { specversion: "1.0", id, source: "deliver", type, time, dataschema };
       const payload = event.codec.toBytes(message);
       const record = { topic: event.topic, key: event.key?.(message) ?? "", attributes, payload };
       await consumer.handle([{ ...record, position: "0/0", redelivered: false }], new AbortController().signal);
@@ -107,15 +109,10 @@ export function startEvents(definition: ServiceDefinition, options: EventsOption
   };
 }
 
-interface Subscription {
-  readonly spec: SubscriptionSpec;
-  readonly handler: ConsumerHandler;
-}
-
 function subscriptionsOf(
-  { spec, consume }: ServiceDefinition,
+  { spec, consume, upcasters = {} }: ServiceDefinition,
   { overrides = {}, ...parts }: EventsOptions,
-): Subscription[] {
+): Consumption[] {
   if (spec.consumes === undefined) return [];
   const unknown = Object.keys(overrides).filter((name) => spec.consumes?.[name] === undefined);
   if (unknown.length > 0) throw new Error(`${spec.name} consumes no ${unknown.join(", ")}`);
@@ -126,12 +123,13 @@ function subscriptionsOf(
     return {
       spec: { ...subscription, ...overrides[name] },
       handler: (delivery, context) => handler.call(handlers, delivery, context),
+      upcasters: upcastersOf(name, subscription.event, upcasters),
     };
   });
 }
 
 /** Topics that are taken in batches of one size share a subscription, and so connections. */
-function byBatch(subscriptions: readonly Subscription[]): [batch: number, topics: Topic[]][] {
+function byBatch(subscriptions: readonly Consumption[]): [batch: number, topics: Topic[]][] {
   const groups = new Map<number, Topic[]>();
   for (const { spec } of subscriptions) {
     const topics = groups.get(spec.batch) ?? [];

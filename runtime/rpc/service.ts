@@ -57,6 +57,8 @@ export interface ServiceDefinition {
   implement(service: object, standard: object): object;
   /** What it does with the events that it consumes, over what it may use. */
   consume?(service: object): object;
+  /** What it says of events that were published in other words, by handler and version: `orderPlacedFrom1`. Absent: none. */
+  readonly upcasters?: Readonly<Record<string, (old: never) => object>>;
   /** What its author says of the sagas that its methods start, by method. */
   readonly sagas: Readonly<Record<string, SagaDefinition>>;
 }
@@ -73,6 +75,9 @@ export type Handlers<Handler, Standard extends keyof Handler> = Omit<Handler, St
 /** The function that says what a service does with the events that it consumes; there is none if it consumes nothing. */
 type Consume<Service, Consumers> = [Consumers] extends [never] ? [] : [consume: (service: Service) => Consumers];
 
+/** What is given by name; nothing, if there are no names. */
+type Named<T> = keyof T extends never ? [] : [named: T];
+
 /**
  * Makes the function with which a service is written:
  *
@@ -85,7 +90,8 @@ type Consume<Service, Consumers> = [Consumers] extends [never] ? [] : [consume: 
  *       (service) => ({ async orderPlaced(delivery, { tx }) { … } }),
  *     );
  *
- * A service whose methods start sagas is given what these do at the end: `orderService(…, { placeOrder })`.
+ * A service that consumes events which were published in other words says then what they mean: `letterService(…, …,
+ * { orderPlacedFrom1 })`. One whose methods start sagas is given what these do at the end: `orderService(…, { placeOrder })`.
  */
 export function defineService<
   Handler extends object,
@@ -95,17 +101,24 @@ export function defineService<
   Published extends DescMessage = never,
   Consumers extends object = never,
   Sagas = object,
+  Upcasters extends object = object,
 >(spec: ServiceSpec) {
   know(spec.codecs);
+  const hasUpcasts = Object.values(spec.consumes ?? {}).some(({ event }) => (event.upcasts ?? []).length > 0);
   type Service = Resources<Entities, Peers, Published, Sagas>;
   return (
     implement: (service: Service, standard: Pick<Handler, Standard>) => Handlers<Handler, Standard>,
-    ...parts: [...Consume<Service, Consumers>, ...(keyof Sagas extends never ? [] : [sagas: Sagas])]
-  ): ServiceDefinition => ({
-    spec,
-    implement: implement as ServiceDefinition["implement"],
-    // The one is a function, the other is not.
-    consume: parts.find((part) => typeof part === "function") as ServiceDefinition["consume"],
-    sagas: (parts.find((part) => typeof part === "object") ?? {}) as ServiceDefinition["sagas"],
-  });
+    ...parts: [...Consume<Service, Consumers>, ...Named<Upcasters>, ...Named<Sagas>]
+  ): ServiceDefinition => {
+    // The one is a function, the others are not.
+    const [first, second] = parts.filter((part) => typeof part === "object");
+    const [upcasters, sagas] = hasUpcasts ? [first, second] : [undefined, first];
+    return {
+      spec,
+      implement: implement as ServiceDefinition["implement"],
+      consume: parts.find((part) => typeof part === "function") as ServiceDefinition["consume"],
+      upcasters: (upcasters ?? {}) as ServiceDefinition["upcasters"],
+      sagas: (sagas ?? {}) as ServiceDefinition["sagas"],
+    };
+  };
 }

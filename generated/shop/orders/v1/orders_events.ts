@@ -16,6 +16,7 @@ import { OrderChangedSchema, OrderPlacedSchema } from "./orders_pb.js";
 export const orderPlaced = defineEvent({
   schema: OrderPlacedSchema,
   codec: orderPlacedCodec,
+  version: "1.0",
   topic: "shop.orders.order-placed",
   key: (event) => event.orderId,
   partitions: 8,
@@ -32,6 +33,7 @@ export const orderPlaced = defineEvent({
 export const orderChanged = defineEvent({
   schema: OrderChangedSchema,
   codec: orderChangedCodec,
+  version: "1.0",
   topic: "shop.orders.order-changed",
   key: (event) => event.orderId,
   partitions: 8,

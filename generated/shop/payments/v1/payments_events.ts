@@ -16,6 +16,7 @@ import { PaymentCapturedSchema } from "./payments_pb.js";
 export const paymentCaptured = defineEvent({
   schema: PaymentCapturedSchema,
   codec: paymentCapturedCodec,
+  version: "1.0",
   topic: "shop.payments.payment-captured",
   key: (event) => event.orderId,
   partitions: 8,

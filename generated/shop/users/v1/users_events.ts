@@ -16,6 +16,7 @@ import { UserRegisteredSchema } from "./users_pb.js";
 export const userRegistered = defineEvent({
   schema: UserRegisteredSchema,
   codec: userRegisteredCodec,
+  version: "1.0",
   topic: "shop.users.user-registered",
   key: (event) => event.userId,
   partitions: 8,

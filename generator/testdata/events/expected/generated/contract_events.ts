@@ -16,6 +16,7 @@ import { ParcelSentSchema, ParcelWeighedSchema } from "./contract_pb.js";
 export const parcelSent = defineEvent({
   schema: ParcelSentSchema,
   codec: parcelSentCodec,
+  version: "1.0",
   topic: "ship.parcels.parcel-sent",
   key: (event) => String(event.parcelNumber),
   partitions: 3,
@@ -32,6 +33,7 @@ export const parcelSent = defineEvent({
 export const parcelWeighed = defineEvent({
   schema: ParcelWeighedSchema,
   codec: parcelWeighedCodec,
+  version: "1.0",
   topic: "weights",
   partitions: 8,
   retentionMs: 604_800_000,

@@ -14,6 +14,7 @@ import { Scale_TaredSchema } from "./weights_pb.js";
 export const scale_Tared = defineEvent({
   schema: Scale_TaredSchema,
   codec: scale_TaredCodec,
+  version: "1.0",
   topic: "ship.weights.tared",
   key: (event) => event.scale,
   partitions: 8,

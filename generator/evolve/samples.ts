@@ -1,0 +1,158 @@
+import {
+  create,
+  type DescField,
+  type DescMessage,
+  fromJson,
+  type Message,
+  ScalarType,
+  toBinary,
+} from "@bufbuild/protobuf";
+import { anyPack, ListValueSchema, StructSchema, TimestampSchema, ValueSchema } from "@bufbuild/protobuf/wkt";
+
+/** How deep messages that hold themselves are filled. */
+const DEEPEST = 4;
+
+/** Which of the values that a type can have is taken; of those that have fewer, one after the other. */
+type Choice = number;
+
+/**
+ * Messages of a type, as bytes, by what they are to show: nothing set; everything set, once for each member of the largest
+ * oneof or value of the largest enum; and values at the ends of their ranges. The same shape gives the same samples.
+ */
+export function samplesOf(message: DescMessage): Readonly<Record<string, Uint8Array>> {
+  const samples: Record<string, Uint8Array> = {};
+  // A message that has required fields has no empty form.
+  const choices = Math.max(VALUES, widest(message));
+  for (let choice = 0; choice < choices; choice++) samples[`full ${choice + 1}`] = bytes(message, choice);
+  if (isEmptyAllowed(message)) samples.empty = toBinary(message, create(message));
+  return samples;
+}
+
+/** How many values of each scalar type there are below. */
+const VALUES = 3;
+
+function bytes(message: DescMessage, choice: Choice): Uint8Array {
+  // Entries of maps are written in the order in which they were set.
+  return toBinary(message, fill(message, choice, 0));
+}
+
+function isEmptyAllowed({ fields }: DescMessage): boolean {
+  return fields.every(({ presence }) => presence !== 3);
+}
+
+/** The most alternatives of one oneof or enum that a message can hold. */
+function widest(root: DescMessage): number {
+  const seen = new Set([root]);
+  let most = 0;
+  for (const { fields, oneofs } of seen) {
+    for (const { fields: members } of oneofs) most = Math.max(most, members.length);
+    for (const field of fields) {
+      if (field.enum !== undefined) most = Math.max(most, field.enum.values.length);
+      if (field.message !== undefined && !isFixed(field.message)) seen.add(field.message);
+    }
+  }
+  return most;
+}
+
+function fill(message: DescMessage, choice: Choice, depth: number): Message {
+  const fixed = fixedValues[message.typeName]?.(choice);
+  if (fixed !== undefined) return fixed;
+  const init: Record<string, unknown> = {};
+  for (const member of message.members) {
+    if (member.kind === "oneof") {
+      const field = member.fields[choice % member.fields.length]!;
+      const value = fieldValue(field, choice, depth);
+      if (value !== undefined) init[member.localName] = { case: field.localName, value };
+    } else {
+      const value = fieldValue(member, choice, depth);
+      if (value !== undefined) init[member.localName] = value;
+    }
+  }
+  return create(message, init);
+}
+
+function fieldValue(field: DescField, choice: Choice, depth: number): unknown {
+  if (field.message !== undefined && depth >= DEEPEST && field.presence !== 3) return undefined;
+  const one = (offset: number) => {
+    const at = choice + offset;
+    if (field.message !== undefined) return asMember(fill(field.message, at, depth + 1), field);
+    if (field.enum !== undefined) return field.enum.values[at % field.enum.values.length]!.number;
+    return scalarValue(field.scalar as ScalarType, at);
+  };
+  if (field.fieldKind === "list") return [one(0), one(1)];
+  if (field.fieldKind !== "map") return one(0);
+  return {
+    [String(scalarValue(field.mapKey, choice))]: one(0),
+    [String(scalarValue(field.mapKey, choice + 1))]: one(1),
+  };
+}
+
+/** As protobuf-es keeps it in a message: a Struct is plain JSON there. */
+function asMember(message: Message, { message: type }: DescField): unknown {
+  return type?.typeName === StructSchema.typeName ? struct : message;
+}
+
+const struct = {
+  text: "Zażółć",
+  number: -1.5,
+  truth: true,
+  nothing: null,
+  list: [1, "two", {}],
+  inner: { deep: "🦊" },
+};
+
+/** Of Protobuf's own, what not every value of their fields is allowed in. */
+const fixedValues: Readonly<Record<string, (choice: Choice) => Message>> = {
+  "google.protobuf.Timestamp": (choice) =>
+    create(
+      TimestampSchema,
+      [
+        { seconds: 1_735_689_600n, nanos: 123_456_789 },
+        { seconds: -62_135_596_800n, nanos: 0 },
+        { seconds: 253_402_300_799n, nanos: 999_999_999 },
+      ][choice % 3]!,
+    ),
+  "google.protobuf.Any": () => anyPack(TimestampSchema, create(TimestampSchema, { seconds: 1n })),
+  "google.protobuf.Struct": () => fromJson(StructSchema, struct),
+  "google.protobuf.Value": () => fromJson(ValueSchema, struct),
+  "google.protobuf.ListValue": () => fromJson(ListValueSchema, struct.list),
+};
+
+function isFixed({ typeName }: DescMessage): boolean {
+  return Object.hasOwn(fixedValues, typeName);
+}
+
+/** A usual value, the least and the greatest; none is what an unset field has. */
+function scalarValue(type: ScalarType, choice: Choice): unknown {
+  const pick = <T>(...values: readonly [T, T, T]): T => values[choice % VALUES]!;
+  switch (type) {
+    case ScalarType.STRING:
+      return pick("a", "Zażółć gęślą jaźń 🦊 שלום e\u0301\u0000", "\u{10ffff}".repeat(33));
+    case ScalarType.BYTES:
+      return pick(
+        Uint8Array.of(1),
+        Uint8Array.of(0),
+        Uint8Array.from({ length: 130 }, (_, index) => index),
+      );
+    case ScalarType.BOOL:
+      return true;
+    case ScalarType.DOUBLE:
+      return pick(0.1, -Number.MAX_VALUE, Number.POSITIVE_INFINITY);
+    case ScalarType.FLOAT:
+      return pick(0.5, -3.4028234663852886e38, Number.POSITIVE_INFINITY);
+    case ScalarType.INT32:
+    case ScalarType.SINT32:
+    case ScalarType.SFIXED32:
+      return pick(1, -(2 ** 31), 2 ** 31 - 1);
+    case ScalarType.UINT32:
+    case ScalarType.FIXED32:
+      return pick(1, 128, 2 ** 32 - 1);
+    case ScalarType.INT64:
+    case ScalarType.SINT64:
+    case ScalarType.SFIXED64:
+      return pick(1n, -(2n ** 63n), 2n ** 63n - 1n);
+    case ScalarType.UINT64:
+    case ScalarType.FIXED64:
+      return pick(1n, 2n ** 32n, 2n ** 64n - 1n);
+  }
+}

@@ -1,0 +1,129 @@
+import {
+  create,
+  type DescMessage,
+  fromBinary,
+  type MessageInitShape,
+  type MessageShape,
+  mergeFromBinary,
+  toBinary,
+} from "@bufbuild/protobuf";
+import { BinaryReader } from "@bufbuild/protobuf/wire";
+import { Unprocessable } from "./delivery.js";
+import type { EventType } from "./event.js";
+
+/**
+ * The way from one version of an event to the next one that cannot be read as the one before. What is the same in both is
+ * carried over; the rest a person says.
+ */
+export interface Upcast {
+  /** The first number of the version that it starts from. */
+  readonly from: number;
+  readonly old: DescMessage;
+  readonly next: DescMessage;
+  /** The numbers of the fields that are carried over. */
+  readonly carries: readonly number[];
+}
+
+/** Says what of an event's newer version an event of the older one has in other words, or `undefined` where it has none. */
+export type Upcaster<Old extends DescMessage, Next extends DescMessage, Hole extends string> = (
+  old: MessageShape<Old>,
+) => { readonly [Name in Hole]: Member<Next, Name> | undefined };
+
+type Member<D extends DescMessage, Name extends string> =
+  Exclude<MessageInitShape<D>, MessageShape<D>> extends infer Init
+    ? Name extends keyof Init
+      ? Init[Name]
+      : never
+    : never;
+
+/** What consumers fill the holes of upcasts with, by the number of the version that they start from. */
+export type Upcasters = ReadonlyMap<number, (old: never) => object>;
+
+/** Those that a service has for what it consumes with the handler `name`. Throws an Error if one is missing. */
+export function upcastersOf(
+  name: string,
+  { upcasts = [] }: Pick<EventType, "upcasts">,
+  all: Readonly<Record<string, (old: never) => object>>,
+): Upcasters {
+  return new Map(
+    upcasts.map(({ from }) => {
+      const upcaster = all[`${name}From${from}`];
+      if (upcaster === undefined) throw new Error(`there is no ${name}From${from} for what is consumed by ${name}`);
+      return [from, upcaster];
+    }),
+  );
+}
+
+/** Where a version of an event is named: CloudEvents' `dataschema`, a URI. */
+export function schemaUri({ schema, version }: Pick<EventType, "schema" | "version">): string {
+  return `proto:${schema.typeName}/${version}`;
+}
+
+/**
+ * The message in an event's bytes, whichever version of it they are; an event that says no version has the first.
+ *
+ * @throws Unprocessable if they are none, or of a version that is not known here
+ */
+export function readEvent<D extends DescMessage>(
+  event: EventType<D>,
+  attributes: Readonly<Record<string, string>>,
+  payload: Uint8Array,
+  upcasters: Upcasters,
+): MessageShape<D> {
+  const { typeName } = event.schema;
+  const { type = "", dataschema = "" } = attributes;
+  if (type !== typeName && !event.formerNames?.includes(type)) {
+    throw new Unprocessable(`its type is ${type === "" ? "not said" : type}, and ${typeName} was expected`);
+  }
+  try {
+    if (dataschema === schemaUri(event)) return event.codec.decode(payload);
+    const version = majorOf(event, type, dataschema);
+    const way = (event.upcasts ?? []).filter(({ from }) => from >= version);
+    return event.codec.decode(way.reduce((bytes, upcast) => applied(upcast, bytes, upcasters), payload));
+  } catch (error) {
+    if (error instanceof Unprocessable) throw error;
+    throw new Unprocessable(`its bytes are no ${typeName}: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+/** The first number of an event's version. A newer second one changes nothing for those who know the first. */
+function majorOf(event: EventType, type: string, dataschema: string): number {
+  if (dataschema === "") return 1;
+  const prefix = `proto:${type}/`;
+  const [, major] = (dataschema.startsWith(prefix) && /^(\d+)\.\d+$/.exec(dataschema.slice(prefix.length))) || [];
+  if (major === undefined) throw new Unprocessable(`its dataschema is ${dataschema}, which is no version of ${type}`);
+  if (Number(major) > Number.parseInt(event.version, 10)) {
+    throw new Unprocessable(
+      `it is version ${dataschema.slice(prefix.length)} of ${type}, and ${event.version} is known here: redrive it once this service is up to date`,
+    );
+  }
+  return Number(major);
+}
+
+/** An event's bytes in the next version: the fields that are carried over, and what was said of the others. */
+function applied({ from, old, next, carries }: Upcast, bytes: Uint8Array, upcasters: Upcasters): Uint8Array {
+  const message = fromBinary(old, bytes);
+  let filled: object;
+  try {
+    filled = upcasters.get(from)!(message as never);
+  } catch (error) {
+    throw new Unprocessable(`what it says as version ${from} could not be told: ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
+  const told = create(next, filled as MessageInitShape<DescMessage>);
+  return toBinary(next, mergeFromBinary(next, told, only(carries, bytes)));
+}
+
+/** The fields of a message that have these numbers, as they are. */
+export function only(numbers: readonly number[], bytes: Uint8Array): Uint8Array {
+  const reader = new BinaryReader(bytes);
+  const parts: Uint8Array[] = [];
+  while (reader.pos < reader.len) {
+    const start = reader.pos;
+    const [number, wireType] = reader.tag();
+    reader.skip(wireType, number);
+    if (numbers.includes(number)) parts.push(bytes.subarray(start, reader.pos));
+  }
+  return Buffer.concat(parts);
+}
