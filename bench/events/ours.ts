@@ -69,7 +69,7 @@ export async function ours(parts: Parts): Promise<Pipeline> {
       retry: { maxAttempts: 3, initialBackoffMs: 100, maxBackoffMs: 100, backoffMultiplier: 1 },
       deadLetter: "skip" as const,
     };
-    const define = defineService<object, never, Entities, object, Registered, { registered: Handler }>({
+    const define = defineService<object, never, Entities, object, { registered: Handler }>({
       service: UserService,
       name: "bench",
       policy: {},

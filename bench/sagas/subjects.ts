@@ -69,7 +69,7 @@ export const bare: ServiceDefinition = orderService(
         context,
       );
       const state = { id: order.id, input: undefined as never, answers: { reserve, capture } };
-      await service.transaction((tx) => placeOrder.complete(tx, state));
+      await service.transaction(context, (tx) => placeOrder.complete(tx, state));
       const [settled] = await service.transaction((tx) => tx.orders.batchGet([order.id]));
       return settled ?? order;
     },

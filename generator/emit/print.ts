@@ -61,3 +61,9 @@ export function digits(value: number): string {
 export function strings(values: readonly string[]): string {
   return `[${values.map((value) => JSON.stringify(value)).join(", ")}]`;
 }
+
+/** The schemas of events, any of them: a type. */
+export function unionOf(events: readonly { readonly desc: DescMessage }[], f: GeneratedFile): Printable[] {
+  const schemas = events.map(({ desc }) => ["typeof ", f.importSchema(desc, true)]);
+  return schemas.flatMap((schema, position) => (position === 0 ? schema : [" | ", ...schema]));
+}

@@ -1,8 +1,7 @@
 import type { GeneratedFile, Printable } from "@bufbuild/protoplugin";
 import type { ContractFile, Method, Saga, SagaStep, Service } from "../contract/contract.js";
-import { publishedBy } from "../contract/event.js";
 import { camelCase } from "../contract/names.js";
-import { digits, duration, fromGenerated, fromRuntime, member } from "./print.js";
+import { digits, duration, fromGenerated, fromRuntime, member, unionOf } from "./print.js";
 
 /** A method that starts a saga. */
 interface Starter extends Method {
@@ -33,7 +32,7 @@ function isStarter(method: Method): method is Starter {
   return method.saga !== undefined;
 }
 
-function emitDefinition(service: Service, { desc, saga }: Starter, f: GeneratedFile): void {
+function emitDefinition(service: Service, { desc, saga, publishes }: Starter, f: GeneratedFile): void {
   const path = saga.steps.map(({ name }) => name).join(", then ");
   const input = f.importShape(desc.input);
   const { steps } = saga;
@@ -46,9 +45,8 @@ function emitDefinition(service: Service, { desc, saga }: Starter, f: GeneratedF
   f.print("  extends ", fromRuntime(f, "SagaEnds", "saga/saga", true), "<");
   f.print("    ", fromGenerated(f, service.exports.entities, service.file, "_service", true), ",");
   f.print("    ", input, ",");
-  const publishes = publishedBy(service).length > 0;
-  f.print("    ", answers(steps, f), publishes ? "," : "");
-  if (publishes) f.print("    ", fromGenerated(f, service.exports.events, service.file, "_service", true));
+  f.print("    ", answers(steps, f), publishes.length > 0 ? "," : "");
+  if (publishes.length > 0) f.print("    ", unionOf(publishes, f));
   f.print("  > {");
   f.print("  readonly steps: {");
   steps.forEach((step, position) => {

@@ -4,7 +4,7 @@ import { publishedBy } from "../contract/event.js";
 import { upcasterExport } from "../contract/exports.js";
 import type { Histories } from "../contract/history.js";
 import { camelCase } from "../contract/names.js";
-import { digits, doc, duration, fromGenerated, fromRuntime, local, member } from "./print.js";
+import { digits, doc, duration, fromGenerated, fromRuntime, local, member, unionOf } from "./print.js";
 
 /** `_service`: what a service's author writes against. */
 export function emitService(file: ContractFile, f: GeneratedFile, histories: Histories): void {
@@ -73,14 +73,20 @@ function behaviour({
   ];
 }
 
-function signature({ file }: Service, { desc, idempotencyKey }: Method, f: GeneratedFile): Printable[] {
+function signature({ file }: Service, { desc, idempotencyKey, publishes }: Method, f: GeneratedFile): Printable[] {
   const input = f.importShape(desc.input);
   const init = f.import("MessageInitShape", "@bufbuild/protobuf", true);
   const message: Printable = [init, "<typeof ", f.importSchema(desc.output, true), ">"];
+  const told = publishes.length === 0 ? [] : [unionOf(publishes, f)];
   const context: Printable =
     idempotencyKey === undefined
-      ? fromRuntime(f, "Context", "rpc/context", true)
-      : [fromRuntime(f, "KeyedContext", "rpc/context", true), "<typeof ", f.importSchema(desc.output, true), ">"];
+      ? [fromRuntime(f, "Context", "rpc/context", true), ...(told.length === 0 ? [] : ["<", ...told, ">"])]
+      : [
+          fromRuntime(f, "KeyedContext", "rpc/context", true),
+          ["<typeof ", f.importSchema(desc.output, true)],
+          ...told.flatMap((union) => [", ", union]),
+          ">",
+        ];
   const global = (name: string) => local(f, name, `${file}_service`);
   const asks = desc.methodKind === "client_streaming" || desc.methodKind === "bidi_streaming";
   const answers = desc.methodKind === "server_streaming" || desc.methodKind === "bidi_streaming";
@@ -132,9 +138,7 @@ function emitPeers(service: Service, f: GeneratedFile): void {
 
 function emitPublished(service: Service, f: GeneratedFile): void {
   f.print(f.jsDoc(`What ${service.desc.name} publishes.\n\n@generated from ${service.desc}`));
-  const schemas = publishedBy(service).map(({ desc }) => ["typeof ", f.importSchema(desc, true)]);
-  const union = schemas.flatMap((schema, position) => (position === 0 ? schema : [" | ", ...schema]));
-  f.print(f.export("type", service.exports.events), " = ", union, ";");
+  f.print(f.export("type", service.exports.events), " = ", unionOf(publishedBy(service), f), ";");
 }
 
 function emitConsumers(service: Service, f: GeneratedFile): void {
@@ -202,7 +206,7 @@ function emitUpcasters({ desc, exports }: Service, upcasters: readonly ConsumedU
 }
 
 function emitDefinition(service: Service, upcasts: boolean, f: GeneratedFile): void {
-  const { define, handler, entities, peers, events, consumers, upcasters, policy } = service.exports;
+  const { define, handler, entities, peers, consumers, upcasters, policy } = service.exports;
   const standard = service.methods.flatMap((method) =>
     method.standard === undefined ? [] : [{ ...method, standard: method.standard }],
   );
@@ -220,7 +224,6 @@ function emitDefinition(service: Service, upcasts: boolean, f: GeneratedFile): v
   const consumes = service.consumes.length > 0;
   const sagas = service.methods.filter((method) => method.saga !== undefined);
   const optional: (Printable | undefined)[] = [
-    publishes.length > 0 ? events : undefined,
     consumes ? consumers : undefined,
     fromSagas(f, service),
     upcasts ? upcasters : undefined,
@@ -228,7 +231,7 @@ function emitDefinition(service: Service, upcasts: boolean, f: GeneratedFile): v
   const last = optional.findLastIndex((type) => type !== undefined);
   f.print("  ", peers, last < 0 ? "" : ",");
   for (const [position, type] of optional.slice(0, last + 1).entries()) {
-    f.print("  ", type ?? (position < 2 ? "never" : "object"), position < last ? "," : "");
+    f.print("  ", type ?? (position < 1 ? "never" : "object"), position < last ? "," : "");
   }
   f.print(">({");
   f.print("  service: ", f.importSchema(service.desc), ",");

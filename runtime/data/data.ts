@@ -43,9 +43,9 @@ export interface Data<
    * are kept together, and a repeat, even a simultaneous one, gets that answer instead. Without a key it is a plain
    * transaction. The same key with another request is INVALID_ARGUMENT. Answers are kept for good.
    */
-  once<O extends DescMessage>(
-    context: KeyedContext<O>,
-    body: (tx: Transaction<Entities, Published>) => Promise<MessageInitShape<O>>,
+  once<O extends DescMessage, P extends DescMessage = never>(
+    context: KeyedContext<O, P>,
+    body: (tx: Transaction<Entities, P>) => Promise<MessageInitShape<O>>,
   ): Promise<MessageShape<O>>;
   /** Where its transactions leave what they publish; undefined if it publishes nothing. */
   readonly outbox: Outbox | undefined;
@@ -58,10 +58,10 @@ export interface Data<
    *
    * @throws ConnectError INVALID_ARGUMENT without a key
    */
-  undo<O extends DescMessage, D extends DescMessage>(
-    context: KeyedContext<O>,
+  undo<O extends DescMessage, D extends DescMessage, P extends DescMessage = never>(
+    context: KeyedContext<O, P>,
     done: DescMethodUnary<DescMessage, D>,
-    body: (tx: Transaction<Entities, Published>, answer: MessageShape<D> | undefined) => Promise<MessageInitShape<O>>,
+    body: (tx: Transaction<Entities, P>, answer: MessageShape<D> | undefined) => Promise<MessageInitShape<O>>,
   ): Promise<MessageShape<O>>;
   /** The primary server, for statements that repositories cannot say. */
   readonly db: Database;
@@ -160,9 +160,9 @@ export function openData<Entities = Readonly<Record<string, Repository<DescMessa
     repositories: Object.fromEntries(owned.map(({ name, repository }) => [name, repository])) as Entities,
     entities: Object.fromEntries(owned.map(({ name, entity }) => [name, entity])),
     transaction: run,
-    once: (context, body) => run((tx) => answerOnce(tx.db, context, () => body(tx)), of(context)),
+    once: (context, body) => run((tx) => answerOnce(tx.db, context, () => body(tx as never)), of(context)),
     undo: (context, done, body) =>
-      run((tx) => undoOnce(tx.db, context, done, (answer) => body(tx, answer)), of(context)),
+      run((tx) => undoOnce(tx.db, context, done, (answer) => body(tx as never, answer)), of(context)),
     outbox,
     primary: () => driver.primary(),
     db: driver.db,

@@ -14,18 +14,26 @@ export type Transaction<Entities, Published extends DescMessage = never> = {
     : Entities[Name] extends Repository<infer D, infer K, infer U>
       ? TransactionRepository<D, K, U>
       : never;
-} & {
-  /** The Drizzle transaction. What is written through it must not be cached, for the cache does not see it. */
-  readonly db: DatabaseTransaction;
+} & ([Published] extends [never] ? object : Publisher<Published>) & {
+    /** The Drizzle transaction. What is written through it must not be cached, for the cache does not see it. */
+    readonly db: DatabaseTransaction;
+    /** Has something done once this has committed. If the connection broke meanwhile and nobody knows, it is not done. */
+    afterCommit(run: () => void): void;
+  };
+
+declare const published: unique symbol;
+
+/** What a transaction may publish: there is none where the contract says that nothing is. */
+export interface Publisher<Published extends DescMessage> {
   /**
    * Publishes an event if, and only if, the transaction is committed.
    *
    * @throws ConnectError RESOURCE_EXHAUSTED if it is larger than brokers take
    */
   publish<D extends Published>(event: EventType<D>, message: MessageInitShape<D>): Promise<void>;
-  /** Has something done once this has committed. If the connection broke meanwhile and nobody knows, it is not done. */
-  afterCommit(run: () => void): void;
-};
+  /** Keeps it from whoever would publish more; no value exists at run time. */
+  readonly [published]?: (schema: Published) => void;
+}
 
 /**
  * Runs `body` in a transaction, and again if the database asks for that (serialization failure, deadlock), or if its

@@ -87,7 +87,7 @@ function start(
       ...policy,
     },
   };
-  const define = defineService<object, never, Entities, object, Registered, { userRegistered: Handler }>({
+  const define = defineService<object, never, Entities, object, { userRegistered: Handler }>({
     service: UserService,
     name: group,
     policy: {},

@@ -1,10 +1,13 @@
 import type { ConnectRouter } from "@connectrpc/connect";
 import type { Data } from "../data/data.js";
 import { standardHandlers } from "../data/standard.js";
+import type { Transaction } from "../data/transaction.js";
 import type { Deferral } from "../journal/deferral.js";
 import type { Logger } from "../observe/log.js";
 import type { Metrics } from "../observe/metrics.js";
 import type { Sagas } from "../saga/engine.js";
+import { propagated } from "./client-options.js";
+import type { Context } from "./context.js";
 import { handlerRoutes } from "./handle.js";
 import type { ServiceDefinition } from "./service.js";
 
@@ -35,6 +38,16 @@ export function assemble(definition: ServiceDefinition, parts: Parts): (router: 
 
 /** What the handlers of a service may use. */
 export function resourcesOf({ data, peers, sagas }: Pick<Parts, "data" | "peers" | "sagas">): object {
-  const { transaction, once, undo } = data ?? {};
+  const { once, undo } = data ?? {};
+  const transaction = data && transactionOf(data);
   return { ...data?.repositories, ...peers, transaction, once, undo, sagas: sagas?.handles ?? {} };
+}
+
+type Body = (tx: Transaction<unknown>) => Promise<unknown>;
+
+function transactionOf(data: Data) {
+  return (first: Context | Body, body?: Body) => {
+    if (typeof first === "function") return data.transaction(first);
+    return data.transaction(body!, { trace: () => propagated(first.requestHeader) });
+  };
 }

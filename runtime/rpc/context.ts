@@ -1,7 +1,15 @@
 import type { DescMessage, DescMethod } from "@bufbuild/protobuf";
 
-/** What a handler knows about the call it answers. Passing it on to a client bounds the next hop. */
-export interface Context {
+declare const published: unique symbol;
+
+/**
+ * What a handler knows about the call it answers. Passing it on to a client bounds the next hop.
+ *
+ * @typeParam Published what the method publishes, by its contract
+ */
+export interface Context<Published extends DescMessage = never> {
+  /** Carries what is published to transactions; no value exists at run time. */
+  readonly [published]?: (schema: Published) => void;
   /** The method that is called. */
   readonly method: DescMethod;
   /** Aborted when the caller goes away, when the deadline passes, and when the process has drained for too long. */
@@ -23,7 +31,7 @@ export interface Context {
 declare const answer: unique symbol;
 
 /** The context of a method whose contract names an idempotency key, and whose answer is an `O`. */
-export interface KeyedContext<O extends DescMessage> extends Context {
+export interface KeyedContext<O extends DescMessage, Published extends DescMessage = never> extends Context<Published> {
   /** Carries the answer's type to `once`; no value exists at run time. */
   readonly [answer]?: O;
   /** The request without its key, as bytes: the same key with other bytes is a mistake of the caller. */

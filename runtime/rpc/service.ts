@@ -6,9 +6,11 @@ import { know } from "../codec/known.js";
 import type { Data } from "../data/data.js";
 import type { Entity } from "../data/entity.js";
 import type { StandardMethod } from "../data/standard.js";
+import type { Transaction } from "../data/transaction.js";
 import type { EventType, SubscriptionSpec } from "../events/event.js";
 import type { SagaDefinition, SagaHandles, SagaSpec } from "../saga/saga.js";
 import type { ClientOptions } from "./client.js";
+import type { Context } from "./context.js";
 
 /** An entity of a service, and how its rows are cached; without a policy they are not. */
 export interface OwnedEntity {
@@ -64,9 +66,20 @@ export interface ServiceDefinition {
 }
 
 /** Everything that handlers of one service may use: its entities, the services that it calls, its transactions, its sagas. */
-export type Resources<Entities, Peers, Published extends DescMessage = never, Sagas = object> = Entities &
+export type Resources<Entities, Peers, Sagas = object> = Entities &
   Peers &
-  Pick<Data<Entities, Published>, "transaction" | "once" | "undo"> & { readonly sagas: SagaHandles<Sagas> };
+  Transactions<Entities> & { readonly sagas: SagaHandles<Sagas> };
+
+/** How handlers write. What may be published in a transaction is what the method of its context publishes. */
+export interface Transactions<Entities> extends Pick<Data<Entities>, "once" | "undo"> {
+  /** As `Data.transaction`; events that it publishes go on with the trace of the call that the context belongs to. */
+  transaction<T, Published extends DescMessage = never>(
+    context: Context<Published>,
+    body: (tx: Transaction<Entities, Published>) => Promise<T>,
+  ): Promise<T>;
+  /** As `Data.transaction`, of no call: it publishes nothing. */
+  transaction<T>(body: (tx: Transaction<Entities>) => Promise<T>): Promise<T>;
+}
 
 /** What a user writes: every method but the standard ones, and any of those to replace it. */
 export type Handlers<Handler, Standard extends keyof Handler> = Omit<Handler, Standard> &
@@ -98,14 +111,13 @@ export function defineService<
   Standard extends keyof Handler,
   Entities,
   Peers,
-  Published extends DescMessage = never,
   Consumers extends object = never,
   Sagas = object,
   Upcasters extends object = object,
 >(spec: ServiceSpec) {
   know(spec.codecs);
   const hasUpcasts = Object.values(spec.consumes ?? {}).some(({ event }) => (event.upcasts ?? []).length > 0);
-  type Service = Resources<Entities, Peers, Published, Sagas>;
+  type Service = Resources<Entities, Peers, Sagas>;
   return (
     implement: (service: Service, standard: Pick<Handler, Standard>) => Handlers<Handler, Standard>,
     ...parts: [...Consume<Service, Consumers>, ...Named<Upcasters>, ...Named<Sagas>]

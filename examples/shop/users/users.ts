@@ -25,7 +25,7 @@ export const users = userService((service) => {
       return service.users.all();
     },
 
-    async createUsers(requests) {
+    async createUsers(requests, context) {
       const wanted: User[] = [];
       for await (const { user } of requests) {
         if (wanted.length === MOST_AT_ONCE) {
@@ -33,7 +33,7 @@ export const users = userService((service) => {
         }
         if (user !== undefined) wanted.push(user);
       }
-      return service.transaction(async (tx) => {
+      return service.transaction(context, async (tx) => {
         const created = [];
         for (const user of wanted) created.push(await register(tx, user));
         return { users: created };

@@ -17,7 +17,7 @@ type Handlers = {
 /** Names the lock that "hold" waits for. */
 export const HOLD = 4711;
 
-const define = defineService<object, never, object, object, Registered, Handlers>({
+const define = defineService<object, never, object, object, Handlers>({
   service: UserService,
   name: "observed",
   policy: {},

@@ -130,7 +130,6 @@ export const analyticsService = defineService<
   "getSalesDay" | "listSalesDays",
   AnalyticsServiceEntities,
   AnalyticsServicePeers,
-  never,
   AnalyticsServiceConsumers
 >({
   service: AnalyticsService,

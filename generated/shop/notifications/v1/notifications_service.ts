@@ -148,7 +148,6 @@ export const notificationService = defineService<
   "getNotification" | "listNotifications",
   NotificationServiceEntities,
   NotificationServicePeers,
-  never,
   NotificationServiceConsumers
 >({
   service: NotificationService,

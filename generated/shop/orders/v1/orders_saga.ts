@@ -20,9 +20,9 @@ import type {
   RefundPaymentRequestSchema,
 } from "../../payments/v1/payments_pb.js";
 import { PaymentService } from "../../payments/v1/payments_pb.js";
-import type { PlaceOrderRequest } from "./orders_pb.js";
+import type { OrderChangedSchema, OrderPlacedSchema, PlaceOrderRequest } from "./orders_pb.js";
 import { OrderService } from "./orders_pb.js";
-import type { OrderServiceEntities, OrderServiceEvents } from "./orders_service.js";
+import type { OrderServiceEntities } from "./orders_service.js";
 
 /**
  * What PlaceOrder starts: reserve, then capture. What is not done after 1 min is undone.
@@ -34,7 +34,7 @@ export interface PlaceOrderSaga
     OrderServiceEntities,
     PlaceOrderRequest,
     { readonly reserve: Reservation; readonly capture: Payment },
-    OrderServiceEvents
+    typeof OrderPlacedSchema | typeof OrderChangedSchema
   > {
   readonly steps: {
     /** Calls InventoryService.ReserveStock (2 s at a time). ReleaseStock undoes it. */

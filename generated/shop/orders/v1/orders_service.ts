@@ -51,7 +51,7 @@ export interface OrderServiceHandler {
    */
   placeOrder(
     request: PlaceOrderRequest,
-    context: KeyedContext<typeof OrderSchema>,
+    context: KeyedContext<typeof OrderSchema, typeof OrderPlacedSchema | typeof OrderChangedSchema>,
   ): Promise<MessageInitShape<typeof OrderSchema>>;
 
   /**
@@ -100,7 +100,7 @@ export interface OrderServiceHandler {
    */
   cancelOrder(
     request: CancelOrderRequest,
-    context: Context,
+    context: Context<typeof OrderChangedSchema>,
   ): Promise<MessageInitShape<typeof OrderSchema>>;
 
   /**
@@ -164,7 +164,6 @@ export const orderService = defineService<
   "getOrder" | "listOrders",
   OrderServiceEntities,
   OrderServicePeers,
-  OrderServiceEvents,
   never,
   OrderServiceSagas
 >({

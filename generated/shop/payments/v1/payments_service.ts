@@ -37,7 +37,7 @@ export interface PaymentServiceHandler {
    */
   capturePayment(
     request: CapturePaymentRequest,
-    context: KeyedContext<typeof PaymentSchema>,
+    context: KeyedContext<typeof PaymentSchema, typeof PaymentCapturedSchema>,
   ): Promise<MessageInitShape<typeof PaymentSchema>>;
 
   /**
@@ -101,8 +101,7 @@ export const paymentService = defineService<
   PaymentServiceHandler,
   "getPayment",
   PaymentServiceEntities,
-  PaymentServicePeers,
-  PaymentServiceEvents
+  PaymentServicePeers
 >({
   service: PaymentService,
   name: "payments",

@@ -85,7 +85,6 @@ export const recommendationService = defineService<
   never,
   RecommendationServiceEntities,
   RecommendationServicePeers,
-  never,
   RecommendationServiceConsumers
 >({
   service: RecommendationService,

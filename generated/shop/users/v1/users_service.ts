@@ -41,7 +41,7 @@ export interface UserServiceHandler {
    */
   createUser(
     request: CreateUserRequest,
-    context: KeyedContext<typeof UserSchema>,
+    context: KeyedContext<typeof UserSchema, typeof UserRegisteredSchema>,
   ): Promise<MessageInitShape<typeof UserSchema>>;
 
   /**
@@ -77,7 +77,7 @@ export interface UserServiceHandler {
    */
   createUsers(
     requests: AsyncIterable<CreateUsersRequest>,
-    context: Context,
+    context: Context<typeof UserRegisteredSchema>,
   ): Promise<MessageInitShape<typeof CreateUsersResponseSchema>>;
 
   /**
@@ -126,8 +126,7 @@ export const userService = defineService<
   UserServiceHandler,
   "getUser",
   UserServiceEntities,
-  UserServicePeers,
-  UserServiceEvents
+  UserServicePeers
 >({
   service: UserService,
   name: "users",

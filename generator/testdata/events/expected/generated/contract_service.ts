@@ -30,7 +30,7 @@ export interface ParcelServiceHandler {
    */
   createParcel(
     request: CreateParcelRequest,
-    context: Context,
+    context: Context<typeof ParcelSentSchema | typeof ParcelWeighedSchema>,
   ): Promise<MessageInitShape<typeof ParcelSchema>>;
 }
 
@@ -69,8 +69,7 @@ export const parcelService = defineService<
   ParcelServiceHandler,
   never,
   ParcelServiceEntities,
-  ParcelServicePeers,
-  ParcelServiceEvents
+  ParcelServicePeers
 >({
   service: ParcelService,
   name: "parcels",

@@ -80,7 +80,6 @@ export const noticeService = defineService<
   never,
   NoticeServiceEntities,
   NoticeServicePeers,
-  never,
   NoticeServiceConsumers
 >({
   service: NoticeService,

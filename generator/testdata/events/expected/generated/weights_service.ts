@@ -29,7 +29,7 @@ export interface WeightServiceHandler {
    */
   weigh(
     request: WeighRequest,
-    context: Context,
+    context: Context<typeof Scale_TaredSchema>,
   ): Promise<MessageInitShape<typeof WeighResponseSchema>>;
 }
 
@@ -88,7 +88,6 @@ export const weightService = defineService<
   never,
   WeightServiceEntities,
   WeightServicePeers,
-  WeightServiceEvents,
   WeightServiceConsumers
 >({
   service: WeightService,

@@ -68,7 +68,6 @@ export const tripService = defineService<
   TripServiceEntities,
   TripServicePeers,
   never,
-  never,
   TripServiceSagas
 >({
   service: TripService,

@@ -30,7 +30,7 @@ export interface LetterServiceHandler {
    */
   sendLetter(
     request: SendLetterRequest,
-    context: Context,
+    context: Context<typeof LetterSentSchema>,
   ): Promise<MessageInitShape<typeof SendLetterResponseSchema>>;
 }
 
@@ -99,7 +99,6 @@ export const letterService = defineService<
   never,
   LetterServiceEntities,
   LetterServicePeers,
-  LetterServiceEvents,
   LetterServiceConsumers,
   object,
   LetterServiceUpcasters
