@@ -7,9 +7,17 @@ import {
   ScalarType,
   toBinary,
 } from "@bufbuild/protobuf";
-import { anyPack, ListValueSchema, StructSchema, TimestampSchema, ValueSchema } from "@bufbuild/protobuf/wkt";
+import { type ReflectMessage, reflect } from "@bufbuild/protobuf/reflect";
+import {
+  anyPack,
+  FeatureSet_FieldPresence,
+  ListValueSchema,
+  StructSchema,
+  TimestampSchema,
+  ValueSchema,
+} from "@bufbuild/protobuf/wkt";
 
-/** How deep messages that hold themselves are filled. */
+/** How deep messages that hold themselves are filled; twice as deep, where they must. */
 const DEEPEST = 4;
 
 /** Which of the values that a type can have is taken; of those that have fewer, one after the other. */
@@ -21,24 +29,23 @@ type Choice = number;
  */
 export function samplesOf(message: DescMessage): Readonly<Record<string, Uint8Array>> {
   const samples: Record<string, Uint8Array> = {};
-  // A message that has required fields has no empty form.
-  const choices = Math.max(VALUES, widest(message));
-  for (let choice = 0; choice < choices; choice++) samples[`full ${choice + 1}`] = bytes(message, choice);
-  if (isEmptyAllowed(message)) samples.empty = toBinary(message, create(message));
+  const add = (name: string, sample: Message) => {
+    try {
+      samples[name] = toBinary(message, sample);
+    } catch {
+      // What is required is not there: nothing can be empty then, and what must hold itself cannot be at all.
+    }
+  };
+  const choices = Math.min(MOST, Math.max(VALUES, widest(message)));
+  for (let choice = 0; choice < choices; choice++) add(`full ${choice + 1}`, fill(message, choice, 0).message);
+  add("empty", create(message));
   return samples;
 }
 
 /** How many values of each scalar type there are below. */
 const VALUES = 3;
-
-function bytes(message: DescMessage, choice: Choice): Uint8Array {
-  // Entries of maps are written in the order in which they were set.
-  return toBinary(message, fill(message, choice, 0));
-}
-
-function isEmptyAllowed({ fields }: DescMessage): boolean {
-  return fields.every(({ presence }) => presence !== 3);
-}
+/** However many values an enum has. */
+const MOST = 100;
 
 /** The most alternatives of one oneof or enum that a message can hold. */
 function widest(root: DescMessage): number {
@@ -54,43 +61,32 @@ function widest(root: DescMessage): number {
   return most;
 }
 
-function fill(message: DescMessage, choice: Choice, depth: number): Message {
+function fill(message: DescMessage, choice: Choice, depth: number): ReflectMessage {
   const fixed = fixedValues[message.typeName]?.(choice);
-  if (fixed !== undefined) return fixed;
-  const init: Record<string, unknown> = {};
+  const filled = reflect(message, fixed);
+  if (fixed !== undefined) return filled;
   for (const member of message.members) {
-    if (member.kind === "oneof") {
-      const field = member.fields[choice % member.fields.length]!;
-      const value = fieldValue(field, choice, depth);
-      if (value !== undefined) init[member.localName] = { case: field.localName, value };
-    } else {
-      const value = fieldValue(member, choice, depth);
-      if (value !== undefined) init[member.localName] = value;
-    }
+    set(filled, member.kind === "oneof" ? member.fields[choice % member.fields.length]! : member, choice, depth);
   }
-  return create(message, init);
+  return filled;
 }
 
-function fieldValue(field: DescField, choice: Choice, depth: number): unknown {
-  if (field.message !== undefined && depth >= DEEPEST && field.presence !== 3) return undefined;
-  const one = (offset: number) => {
-    const at = choice + offset;
-    if (field.message !== undefined) return asMember(fill(field.message, at, depth + 1), field);
+function set(target: ReflectMessage, field: DescField, choice: Choice, depth: number): void {
+  const isRequired = field.presence === FeatureSet_FieldPresence.LEGACY_REQUIRED;
+  if (field.message !== undefined && depth >= (isRequired ? 2 * DEEPEST : DEEPEST)) return;
+  const one = (at: Choice) => {
+    if (field.message !== undefined) return fill(field.message, at, depth + 1);
     if (field.enum !== undefined) return field.enum.values[at % field.enum.values.length]!.number;
     return scalarValue(field.scalar as ScalarType, at);
   };
-  if (field.fieldKind === "list") return [one(0), one(1)];
-  if (field.fieldKind !== "map") return one(0);
-  return {
-    [String(scalarValue(field.mapKey, choice))]: one(0),
-    [String(scalarValue(field.mapKey, choice + 1))]: one(1),
-  };
+  if (field.fieldKind === "list") {
+    for (const at of [choice, choice + 1]) target.get(field).add(one(at));
+  } else if (field.fieldKind === "map") {
+    for (const at of [choice, choice + 1]) target.get(field).set(scalarValue(field.mapKey, at) as MapKey, one(at));
+  } else target.set(field, one(choice));
 }
 
-/** As protobuf-es keeps it in a message: a Struct is plain JSON there. */
-function asMember(message: Message, { message: type }: DescField): unknown {
-  return type?.typeName === StructSchema.typeName ? struct : message;
-}
+type MapKey = string | number | bigint | boolean;
 
 const struct = {
   text: "Zażółć",
