@@ -75,6 +75,9 @@ it("leaves a contract that does not compile, and a note of another kind, to be w
   const project = contractProject();
   const settings = await readSettings(project.root);
   await generate(settings, "write");
+  const kept = JSON.parse(project.read(".scaffold/generated.json")!) as object;
+  project.write(".scaffold/generated.json", JSON.stringify({ ...kept, tool: "another", modules: {} }));
+  expect(await recalled(settings)).toBeUndefined();
   project.write(".scaffold/generated.json", "{");
   expect(await recalled(settings)).toBeUndefined();
   project.write(notesPath, "nonsense");

@@ -21,6 +21,8 @@ const kept = ".scaffold/generated.json";
 
 /** What is kept there. */
 export interface Kept {
+  /** The tool that kept it. */
+  readonly tool: string;
   /** What the contract was compiled from. */
   readonly sources: string;
   /** What else was read, and what was written. */
@@ -29,15 +31,16 @@ export interface Kept {
   readonly modules: KnownModules;
 }
 
-/** What the last run kept, if it left nothing to do. */
+/** What the last run of this very tool kept, if it left nothing to do. */
 export async function lastRun({ root }: Settings): Promise<Kept | undefined> {
   const text = await readFile(join(root, kept), "utf8").catch(absent);
-  return text === undefined ? undefined : parse(text);
+  const last = text === undefined ? undefined : parse(text);
+  return last?.tool === toolDigest() ? last : undefined;
 }
 
 /**
  * The last run's answer, if there is nothing to do: it ended with nothing left to do, and the contract's sources, every file
- * that a run reads, every generated file and the tool itself are what they were then, by content. Times of files count for
+ * that a run reads, and every generated file are what they were then, by content. Times of files count for
  * nothing.
  */
 export async function recall(settings: Settings, last: Kept | undefined): Promise<GenerateResult | undefined> {
@@ -53,6 +56,7 @@ export async function keep(settings: Settings, { sources }: Image, result: Gener
   const { actions, missing, diagnostics } = result;
   if (actions.some(({ kind }) => kind === "conflict")) return;
   const all: Kept = {
+    tool: toolDigest(),
     sources,
     // What the files are to be, not what they are by now: an edit since must be seen.
     key: keyOf(settings, generatedAsWanted(settings, actions)),
@@ -82,13 +86,13 @@ function parse(text: string): Kept | undefined {
 }
 
 function keyOf(settings: Settings, generated: string): string {
-  const parts = [version, toolDigest(), settings, aroundDigest(settings), generated];
+  const parts = [settings, aroundDigest(settings), generated];
   return createHash("sha256").update(JSON.stringify(parts)).digest("hex");
 }
 
-/** The tool's own files by size and time: in a checkout they change without its version. */
+/** The tool by its version, and its own files by size and time: in a checkout they change without it. */
 function toolDigest(): string {
-  const digest = createHash("sha256");
+  const digest = createHash("sha256").update(version);
   const own = fileURLToPath(new URL("./", import.meta.url));
   for (const { path } of filesIn(own, "")) {
     if (!/(?<!\.test)\.[jt]s$|\.hbs$/.test(path)) continue;
