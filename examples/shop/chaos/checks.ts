@@ -1,5 +1,5 @@
 import type { Shop } from "../testing/shop.js";
-import { effectsAddUp, everyEventIsTakenOnce, nothingWaits } from "./events.js";
+import { effectsAddUp, everyEventIsTakenOnce, everyKeyIsInOrder, nobodyIsBehind, nothingWaits } from "./events.js";
 import { stocked } from "./orders.js";
 
 /** Says what is wrong with a shop in which nothing is under way any more; nothing, if it is sound. */
@@ -18,7 +18,9 @@ export const soundness: readonly Check[] = [
   goodsAddUp,
   moneyAddsUp,
   everyEventIsTakenOnce,
+  everyKeyIsInOrder,
   nothingWaits,
+  nobodyIsBehind,
   effectsAddUp,
 ];
 

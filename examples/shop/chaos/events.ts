@@ -1,5 +1,5 @@
 import { system } from "@shop/generated/system.js";
-import type { Shop } from "../testing/shop.js";
+import { type Shop, until } from "../testing/shop.js";
 
 /** Who publishes what, and who consumes it. */
 const streams = system.services.flatMap(({ name: publisher, publishes = [] }) =>
@@ -38,6 +38,54 @@ export async function everyEventIsTakenOnce(shop: Shop): Promise<string[]> {
     }
   }
   return faults;
+}
+
+/**
+ * A group has taken over the events of a key in the order in which they were published: each in the transaction in which it
+ * was handled, or in which it was made to wait behind one that failed.
+ */
+export async function everyKeyIsInOrder(shop: Shop): Promise<string[]> {
+  const faults: string[] = [];
+  for (const { publisher, topic, groups } of streams) {
+    const published = await shop.query<{ id: string; key: string }>(
+      publisher,
+      `SELECT "attributes"->>'id' AS "id", "key" FROM "scaffold_outbox" WHERE "topic" = '${topic}' ORDER BY "position"`,
+    );
+    for (const group of groups) {
+      const taken = await shop.query<{ id: string; at: string }>(
+        group,
+        `SELECT "id", (extract(epoch FROM "taken_at") * 1000000)::bigint::text AS "at" FROM "scaffold_inbox"
+         WHERE "group" = '${group}' AND "replay" = 0`,
+      );
+      const times = new Map(taken.map(({ id, at }) => [id, Number(at)]));
+      const latest = new Map<string, number>();
+      let early = 0;
+      for (const { id, key } of published) {
+        const at = times.get(id) ?? Number.POSITIVE_INFINITY;
+        if (at < (latest.get(key) ?? 0)) early++;
+        latest.set(key, at);
+      }
+      if (early > 0) faults.push(`${early} events of ${topic} came to ${group} before one of their key that is older`);
+    }
+  }
+  return faults;
+}
+
+/** The broker has nothing left for anyone, and nothing is left that it does not have. */
+export async function nobodyIsBehind(shop: Shop): Promise<string[]> {
+  let behind = "";
+  await until("nobody is behind", async () => {
+    const { subscriptions, outboxes } = JSON.parse(await shop.run("events", "lag", "--json")) as {
+      subscriptions: { group: string; topic: string; lag: number | null }[];
+      outboxes: { service: string; depth: number }[];
+    };
+    behind = [
+      ...subscriptions.flatMap(({ group, topic, lag }) => (lag === 0 ? [] : [`${group} by ${lag} in ${topic}`])),
+      ...outboxes.flatMap(({ service, depth }) => (depth === 0 ? [] : [`the broker by ${depth} of ${service}`])),
+    ].join(", ");
+    return behind === "";
+  }).catch(() => undefined);
+  return behind === "" ? [] : [`still behind: ${behind}`];
 }
 
 /** No event waits for a try or behind one, and none was given up. */

@@ -2,9 +2,13 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type ProcessRecord, readState } from "protoscaffold/dev/state";
 import { type Shop, until } from "../testing/shop.js";
+import type { Broker } from "./broker.js";
 import { pick, type Random } from "./random.js";
 
-/** Whom it kills: all that orders and their events go through. The database, and the broker in it, takes everyone's work with it. */
+/**
+ * Whom it kills of the shop's own: all that orders and their events go through. The database, and the broker in it, takes everyone's
+ * work with it.
+ */
 const victims = new Set(
   "orders inventory payments notifications analytics recommendations gateway-1 gateway-2 postgres".split(" "),
 );
@@ -15,13 +19,21 @@ const LATEST_MS = 400;
  */
 const SETTLED_MS = 10_500;
 
-/** Kills processes of a shop with SIGKILL. */
+/** Somebody who may die. */
+interface Victim {
+  readonly name: string;
+  /** Throws if it has just died. */
+  kill(): void;
+}
+
+/** Kills processes of a shop, and the broker beside it, with SIGKILL. */
 export class Killer {
   readonly #killed = new Map<string, number>();
 
   constructor(
     private readonly shop: Shop,
     private readonly random: Random,
+    private readonly broker?: Broker,
   ) {}
 
   get kills(): number {
@@ -35,17 +47,23 @@ export class Killer {
     const plan = Array.from({ length: times }, () => ({ delayMs: this.random() * LATEST_MS, draw: this.random() }));
     for (const { delayMs, draw } of plan) {
       await sleep(delayMs);
-      let there: ProcessRecord[] = [];
+      let there: Victim[] = [];
       await until("there is somebody to kill", async () => {
-        there = (await this.#processes()).filter(isSettled);
+        there = await this.#settled();
         return there.length > 0;
       });
       this.#kill(pick(() => draw, there));
     }
   }
 
+  /** Kills the broker beside the shop, if there is one and it is up. */
+  strikeBroker(): void {
+    if (this.broker?.upMs !== undefined) this.#kill(this.broker);
+  }
+
   /** Waits until every process runs again. */
   async everyoneIsBack(): Promise<void> {
+    await this.broker?.isBack();
     await until("every process is healthy", async () =>
       (await this.#processes()).every(({ state }) => state === "healthy"),
     );
@@ -55,14 +73,23 @@ export class Killer {
     return [...this.#killed].map(([name, count]) => `${name} ${count}`).join(", ");
   }
 
-  #kill(victim: ProcessRecord): void {
+  #kill(victim: Victim): void {
     try {
-      if (victim.process === undefined) return;
-      process.kill(victim.process.pid, "SIGKILL");
+      victim.kill();
       this.#killed.set(victim.name, (this.#killed.get(victim.name) ?? 0) + 1);
     } catch {
       // It has just died.
     }
+  }
+
+  /** Who has been up for long enough. */
+  async #settled(): Promise<Victim[]> {
+    const processes = (await this.#processes()).flatMap(({ name, state, since, process: identity }) =>
+      state === "healthy" && identity !== undefined && since !== undefined && Date.now() - since > SETTLED_MS
+        ? [{ name, kill: () => void process.kill(identity.pid, "SIGKILL") }]
+        : [],
+    );
+    return this.broker !== undefined && (this.broker.upMs ?? 0) > SETTLED_MS ? [...processes, this.broker] : processes;
   }
 
   async #processes(): Promise<ProcessRecord[]> {
@@ -70,8 +97,4 @@ export class Killer {
     const all = running === undefined ? [] : [...running.processes, ...(running.postgres ? [running.postgres] : [])];
     return all.filter(({ name }) => victims.has(name));
   }
-}
-
-function isSettled({ state, since, process: identity }: ProcessRecord): boolean {
-  return state === "healthy" && identity !== undefined && since !== undefined && Date.now() - since > SETTLED_MS;
 }

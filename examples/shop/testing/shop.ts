@@ -24,6 +24,8 @@ export interface Shop {
   processes(): Promise<Process[]>;
   /** The rows that a statement finds in a service's database. */
   query<T>(service: string, sql: string): Promise<T[]>;
+  /** Runs a command of the tool on it, and answers with what that printed. */
+  run(...args: string[]): Promise<string>;
   /** How many rows of a table in a service's database satisfy a condition. */
   count(service: string, table: string, where: string): Promise<number>;
   /** Settles once the supervisor has ended. */
@@ -41,11 +43,17 @@ export interface Process {
 
 /** Starts the shop on a free port, with its state in a folder of its own, and waits until it is ready. */
 export async function startShop(
-  options: { state?: string; port?: number; command?: readonly [string, ...string[]] } = {},
+  options: {
+    state?: string;
+    port?: number;
+    command?: readonly [string, ...string[]];
+    /** Added to the environment: `BROKER_URL` for one. */
+    env?: NodeJS.ProcessEnv;
+  } = {},
 ): Promise<Shop> {
   const state = options.state ?? (await stateFolder("shop-"));
   const port = options.port ?? (await freePort());
-  const env = { ...process.env, PORT: String(port), SCAFFOLD_STATE: state, NO_COLOR: "1" };
+  const env = { ...process.env, ...options.env, PORT: String(port), SCAFFOLD_STATE: state, NO_COLOR: "1" };
   const [program, ...args] = options.command ?? [process.execPath, scaffold, "dev"];
   const supervisor = spawn(program, args, {
     cwd: root,
@@ -79,6 +87,7 @@ export async function startShop(
     output: () => lines.join("\n"),
     processes: async () => JSON.parse(await run(["ps", "--json"], env)) as Process[],
     query,
+    run: (...args) => run(args, env),
     count: async (service, table, where) =>
       (await query<{ count: number }>(service, `select count(*)::int as count from "${table}" where ${where}`))[0]!
         .count,
