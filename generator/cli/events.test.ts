@@ -11,6 +11,8 @@ import { createLogger } from "@protoscaffold/runtime/observe/log";
 import { Metrics } from "@protoscaffold/runtime/observe/metrics";
 import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test } from "vitest";
 import { type Postgres, removePostgres, startPostgres } from "../dev/postgres.js";
+import { generate } from "../generate.js";
+import { readSettings } from "../settings.js";
 import { bin, scaffold } from "../testing/cli.js";
 import { contractProject, notesPath } from "../testing/contract-project.js";
 import { execute } from "../testing/tables.js";
@@ -112,11 +114,11 @@ beforeEach(async () => {
   }
 });
 
-function desk() {
-  const { root } = contractProject({ [notesPath]: proto, "proto/desk/audit/v1/audit.proto": auditProto });
+function desk(notes = proto) {
+  const { root, write } = contractProject({ [notesPath]: notes, "proto/desk/audit/v1/audit.proto": auditProto });
   const run = (...args: string[]) => scaffold(root, ["events", ...args], { env });
   const json = async (...args: string[]) => JSON.parse((await run(...args, "--json")).stdout);
-  return { root, run, json };
+  return { root, run, json, write };
 }
 
 /** The message as bytes: one field, its first, a text of less than 128 bytes. */
@@ -152,6 +154,23 @@ async function bury(note: string, { parked = false, payload = bytes(note) } = {}
   if (!parked) await execute(server.url("audit"), `DELETE FROM "scaffold_waiting" WHERE "seq" = ${seq}`);
   return seq;
 }
+
+test("an event is shown in the words of its version", async () => {
+  const before = proto.replace("string note_id = 1;", "string note_id = 1;\n  // How high.\n  int32 row = 2;");
+  const { root, run, write } = desk(before);
+  await generate(await readSettings(root), "write");
+  write(notesPath, proto);
+  await generate(await readSettings(root), "write");
+  await publish("n1", "n2");
+  const says = (version: string) => `'{"dataschema": "proto:desk.notes.v1.NotePinned/${version}"}'`;
+  await execute(
+    server.url("notes"),
+    `UPDATE "scaffold_outbox" SET "payload" = "payload" || '\\x1007', "attributes" = "attributes" || ${says("1.0")} WHERE "key" = 'n1';
+     UPDATE "scaffold_outbox" SET "attributes" = "attributes" || ${says("1.1")} WHERE "key" = 'n2'`,
+  );
+  const { stdout } = await run("tail", "--from", "beginning", "--no-follow");
+  expect(stdout).toMatch(/ \{"noteId":"n1","row":7\}\n.* \{"noteId":"n2"\}\n$/);
+});
 
 test("tail prints what was published, for people and for programs", async () => {
   const { run } = desk();

@@ -10,7 +10,7 @@ export function contentOf(
   { attributes, payload }: { readonly attributes: Readonly<Record<string, string>>; readonly payload: Uint8Array },
 ): Content {
   try {
-    return { event: system.decode(attributes.type ?? "", payload) };
+    return { event: system.decode(attributes, payload) };
   } catch (error) {
     return { undecodable: (error as Error).message, payload: Buffer.from(payload).toString("base64") };
   }

@@ -1,12 +1,8 @@
-import {
-  createFileRegistry,
-  type DescMessage,
-  fromBinary,
-  type JsonValue,
-  type Registry,
-  toJson,
-} from "@bufbuild/protobuf";
+import { createFileRegistry, type DescMessage, fromBinary, type JsonValue, toJson } from "@bufbuild/protobuf";
 import { didYouMean } from "../closest.js";
+import type { Event } from "../contract/contract.js";
+import { readCorpus } from "../evolve/corpus.js";
+import { corpusFolder } from "../evolve/evolution.js";
 import { ContractError } from "../generate.js";
 import { hasErrors, read } from "../read.js";
 import type { Settings } from "../settings.js";
@@ -30,8 +26,8 @@ export interface EventSystem {
   readonly groups: readonly string[];
   /** The topic of a name, or an error that says which there are. */
   topic(name: string): Topic;
-  /** A message as ProtoJSON, by its type's full name. Throws if it cannot be read. */
-  decode(type: string, payload: Uint8Array): JsonValue;
+  /** A message as ProtoJSON, in the words of the version that its event says it is. Throws if it cannot be read. */
+  decode(attributes: Readonly<Record<string, string>>, payload: Uint8Array): JsonValue;
 }
 
 /** Reads it. Throws if the contract has errors. */
@@ -48,6 +44,7 @@ export async function readEventSystem(settings: Settings): Promise<EventSystem> 
     throw new Error("the contract has no events: a message becomes one by option (scaffold.v1.event)");
   }
   const registry = createFileRegistry(files);
+  const past = await pastVersions(settings, contract.events);
   return {
     topics,
     publishers: unique(topics.flatMap(({ publisher }) => publisher ?? [])),
@@ -63,7 +60,11 @@ export async function readEventSystem(settings: Settings): Promise<EventSystem> 
         )
       );
     },
-    decode: (type, payload) => decode(registry, type, payload),
+    decode({ type = "", dataschema = "" }, payload) {
+      const schema = past.get(dataschema) ?? registry.getMessage(type);
+      if (schema === undefined) throw new Error(`${type || "its type"} is not in the contract`);
+      return toJson(schema, fromBinary(schema, payload), { registry });
+    },
   };
 }
 
@@ -79,10 +80,17 @@ export function assertConsumes(system: EventSystem, group: string, topic: Topic)
   throw new Error(`${group} does not consume ${topic.name}; these do: ${topic.groups.join(", ") || "none"}`);
 }
 
-function decode(registry: Registry, type: string, payload: Uint8Array): JsonValue {
-  const schema: DescMessage | undefined = registry.getMessage(type);
-  if (schema === undefined) throw new Error(`${type || "its type"} is not in the contract`);
-  return toJson(schema, fromBinary(schema, payload), { registry });
+/** The messages of events as they were before the newest version, by what their events say in `dataschema`. */
+async function pastVersions(settings: Settings, events: readonly Event[]): Promise<ReadonlyMap<string, DescMessage>> {
+  const corpora = await Promise.all(
+    events.flatMap((event) =>
+      event.publishers.map((publisher) =>
+        readCorpus(settings.root, corpusFolder(settings, publisher, event), new Map(), () => false),
+      ),
+    ),
+  );
+  const versions = corpora.flatMap(({ versions }) => versions.slice(0, -1));
+  return new Map(versions.map(({ event, major, minor, message }) => [`proto:${event}/${major}.${minor}`, message]));
 }
 
 function unique(names: readonly string[]): string[] {

@@ -127,6 +127,7 @@ function fieldShape(
   const features = featuresOf(field);
   return create(FieldDescriptorProtoSchema, {
     name: field.name,
+    jsonName: field.jsonName,
     number: field.number,
     label: isRepeated ? FieldDescriptorProto_Label.REPEATED : FieldDescriptorProto_Label.OPTIONAL,
     // Groups are messages that are delimited otherwise, which the features say.

@@ -20,32 +20,32 @@ export const file_contract_letter_sent_1: GenFile = /*@__PURE__*/
  */
 export type LetterSent1 = Message<"mail.letters.v1.LetterSent1"> & {
   /**
-   * @generated from field: int32 grams = 2 [json_name = ""];
+   * @generated from field: int32 grams = 2;
    */
   grams: number;
 
   /**
-   * @generated from field: string letter_id = 1 [json_name = ""];
+   * @generated from field: string letter_id = 1;
    */
   letterId: string;
 
   /**
-   * @generated from field: string to = 3 [json_name = ""];
+   * @generated from field: string to = 3;
    */
   to: string;
 
   /**
-   * @generated from field: mail.letters.v1.Priority1 priority = 4 [json_name = ""];
+   * @generated from field: mail.letters.v1.Priority1 priority = 4;
    */
   priority: Priority1;
 
   /**
-   * @generated from field: repeated mail.letters.v1.Stop1 stops = 6 [json_name = ""];
+   * @generated from field: repeated mail.letters.v1.Stop1 stops = 6;
    */
   stops: Stop1[];
 
   /**
-   * @generated from field: google.protobuf.Timestamp send_time = 7 [json_name = ""];
+   * @generated from field: google.protobuf.Timestamp send_time = 7;
    */
   sendTime?: Timestamp | undefined;
 };
@@ -62,12 +62,12 @@ export const LetterSent1Schema: GenMessage<LetterSent1> = /*@__PURE__*/
  */
 export type Stop1 = Message<"mail.letters.v1.Stop1"> & {
   /**
-   * @generated from field: string city = 1 [json_name = ""];
+   * @generated from field: string city = 1;
    */
   city: string;
 
   /**
-   * @generated from field: map<string, mail.letters.v1.Priority1> priorities = 2 [json_name = ""];
+   * @generated from field: map<string, mail.letters.v1.Priority1> priorities = 2;
    */
   priorities: { [key: string]: Priority1 };
 };

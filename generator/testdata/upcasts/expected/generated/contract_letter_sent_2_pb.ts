@@ -20,32 +20,32 @@ export const file_contract_letter_sent_2: GenFile = /*@__PURE__*/
  */
 export type LetterSent2 = Message<"mail.letters.v1.LetterSent2"> & {
   /**
-   * @generated from field: string letter_id = 1 [json_name = ""];
+   * @generated from field: string letter_id = 1;
    */
   letterId: string;
 
   /**
-   * @generated from field: string to = 3 [json_name = ""];
+   * @generated from field: string to = 3;
    */
   to: string;
 
   /**
-   * @generated from field: mail.letters.v1.Priority2 priority = 4 [json_name = ""];
+   * @generated from field: mail.letters.v1.Priority2 priority = 4;
    */
   priority: Priority2;
 
   /**
-   * @generated from field: mail.letters.v1.Weight2 weight = 5 [json_name = ""];
+   * @generated from field: mail.letters.v1.Weight2 weight = 5;
    */
   weight?: Weight2 | undefined;
 
   /**
-   * @generated from field: repeated mail.letters.v1.Stop2 stops = 6 [json_name = ""];
+   * @generated from field: repeated mail.letters.v1.Stop2 stops = 6;
    */
   stops: Stop2[];
 
   /**
-   * @generated from field: google.protobuf.Timestamp send_time = 7 [json_name = ""];
+   * @generated from field: google.protobuf.Timestamp send_time = 7;
    */
   sendTime?: Timestamp | undefined;
 };
@@ -62,7 +62,7 @@ export const LetterSent2Schema: GenMessage<LetterSent2> = /*@__PURE__*/
  */
 export type Weight2 = Message<"mail.letters.v1.Weight2"> & {
   /**
-   * @generated from field: int64 milligrams = 1 [json_name = ""];
+   * @generated from field: int64 milligrams = 1;
    */
   milligrams: bigint;
 };
@@ -79,12 +79,12 @@ export const Weight2Schema: GenMessage<Weight2> = /*@__PURE__*/
  */
 export type Stop2 = Message<"mail.letters.v1.Stop2"> & {
   /**
-   * @generated from field: string city = 1 [json_name = ""];
+   * @generated from field: string city = 1;
    */
   city: string;
 
   /**
-   * @generated from field: map<string, mail.letters.v1.Priority2> priorities = 2 [json_name = ""];
+   * @generated from field: map<string, mail.letters.v1.Priority2> priorities = 2;
    */
   priorities: { [key: string]: Priority2 };
 };
