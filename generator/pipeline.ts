@@ -9,8 +9,8 @@ import { applyOutput, planOutput } from "./output/output.js";
 import { plan } from "./plan.js";
 import { hasErrors, locate, read } from "./read.js";
 import { keep } from "./recall.js";
+import { planCorpusTests, planUpcasters } from "./scaffold/evolution.js";
 import { missingHandlers, planStarters } from "./scaffold/handlers.js";
-import { planUpcasters } from "./scaffold/upcasters.js";
 import { bringWords, planWords } from "./scaffold/words.js";
 import type { Settings } from "./settings.js";
 import { version } from "./version.js";
@@ -43,7 +43,8 @@ export async function run(
       planUpcasters(settings, contract, evolution),
     ]);
     const attributes = gitAttributes(settings.generated);
-    const byUsers = [...migrations.files, ...starters, ...upcasters];
+    const tests = await planCorpusTests(settings, contract, starters);
+    const byUsers = [...migrations.files, ...starters, ...upcasters, ...tests];
     const wanted = [...generated, attributes, ...evolution.files, ...words, ...byUsers];
     const place = { ...settings, version };
     const actions = await planOutput(place, wanted, { forced });

@@ -129,6 +129,20 @@ it("does not compile until that is said, and consumers know of it", async () => 
   expect(types(desk)).toEqual([]);
 });
 
+it("starts a test of each consumer, where tests are run by vitest and there is none", async () => {
+  const [without, desk, own] = [project(...first), project(...first), project(...first)];
+  const path = "services/notes/events.test.ts";
+  for (const { read, write } of [desk, own]) {
+    write("package.json", JSON.stringify({ ...JSON.parse(read("package.json")!), devDependencies: { vitest: "*" } }));
+  }
+  own.write("services/all.test.ts", "// corpusFaults\n");
+  for (const each of [without, desk, own]) await generate(each);
+  expect([without.read(path), own.read(path)]).toEqual([undefined, undefined]);
+  expect(desk.read(path)).toContain("expect(await corpusFaults(notes, new URL(");
+  expect(await generate(desk, "check")).toMatchObject({ found: [] });
+  expect(types(desk)).toEqual([]);
+});
+
 it("refuses versions that were changed or removed, unless they are let go", async () => {
   const desk = project(...first);
   await generate(desk);
@@ -172,6 +186,24 @@ it("does not let go of the versions of an event that is gone", async () => {
   expect(found).toEqual([
     expect.stringContaining(`EVENT_CORPUS: ${folder} holds versions of an event that NoteService does not publish.`),
   ]);
+});
+
+it("keeps what either side of a merge has recorded, and records what both mean together", async () => {
+  const desk = project(...first);
+  await generate(desk);
+  desk.commit();
+  desk.git("switch", "--quiet", "--create", "tags");
+  desk.write(notesPath, contract(...first, "string tag = 5;"));
+  await generate(desk);
+  desk.commit();
+  const tags = desk.read(`${folder}/1.1.json`);
+  desk.git("switch", "--quiet", "main");
+  desk.write("services/else.ts", "export {};\n");
+  desk.commit();
+  desk.git("merge", "--quiet", "--no-commit", "tags");
+  desk.write(notesPath, contract(...first, "Size size = 3;", "string tag = 5;"));
+  expect(await generate(desk)).toEqual({ found: [], versions: ["1.0.json", "1.1.json", "1.2.json"] });
+  expect(desk.read(`${folder}/1.1.json`)).toBe(tags);
 });
 
 it("knows an event by its topic, whatever its message is called", async () => {

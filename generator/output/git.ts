@@ -43,16 +43,26 @@ async function list(root: string, args: string[]): Promise<string[]> {
   return stdout.split("\0").filter((path) => path !== "");
 }
 
-/** Those of the paths that git has in its last commit. Undefined: there is no git, no repository, or no commit. */
+/**
+ * Those of the paths that git has in its last commit, or, while a merge is under way, in that of either side. Undefined:
+ * there is no git, no repository, or no commit.
+ */
 export async function committed(root: string, paths: readonly string[]): Promise<Set<string> | undefined> {
   try {
-    const found = new Set<string>();
-    for (let start = 0; start < paths.length; start += 200) {
-      const part = paths.slice(start, start + 200);
-      for (const path of await list(root, ["ls-tree", "--name-only", "-z", "HEAD", "--", ...part])) found.add(path);
-    }
-    return found;
+    const found = await pathsIn(root, "HEAD", paths);
+    const others = paths.filter((path) => !found.has(path));
+    const merged = await pathsIn(root, "MERGE_HEAD", others).catch(() => []);
+    return new Set([...found, ...merged]);
   } catch {
     return undefined;
   }
+}
+
+async function pathsIn(root: string, commit: string, paths: readonly string[]): Promise<Set<string>> {
+  const found = new Set<string>();
+  for (let start = 0; start < paths.length; start += 200) {
+    const part = paths.slice(start, start + 200);
+    for (const path of await list(root, ["ls-tree", "--name-only", "-z", commit, "--", ...part])) found.add(path);
+  }
+  return found;
 }

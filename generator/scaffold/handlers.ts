@@ -148,12 +148,12 @@ function definition({ exports }: Service): string {
 }
 
 /** What its handlers' file exports: `orders`. */
-function constant({ name, exports }: Service): string {
+export function constant({ name, exports }: Service): string {
   const plain = identifier(camelCase(name));
   return plain === exports.define ? `${plain}Service` : plain;
 }
 
-function exports(text: string, service: Service): boolean {
+export function exports(text: string, service: Service): boolean {
   return text.includes(`export const ${constant(service)} = ${definition(service)}(`);
 }
 
