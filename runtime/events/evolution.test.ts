@@ -5,14 +5,26 @@ import { expect, test } from "vitest";
 import { letterSent } from "../../generator/testdata/upcasts/expected/generated/contract_events.js";
 import { LetterSent1Schema } from "../../generator/testdata/upcasts/expected/generated/contract_letter_sent_1_pb.js";
 import { LetterSent2Schema } from "../../generator/testdata/upcasts/expected/generated/contract_letter_sent_2_pb.js";
-import { LetterSentSchema, Priority } from "../../generator/testdata/upcasts/expected/generated/contract_pb.js";
+import {
+  type LetterSent,
+  LetterSentSchema,
+  Priority,
+} from "../../generator/testdata/upcasts/expected/generated/contract_pb.js";
 import {
   type LetterServiceUpcasters,
   letterService,
 } from "../../generator/testdata/upcasts/expected/generated/contract_service.js";
+import { testDatabase } from "../../generator/testing/database.js";
+import { execute } from "../../generator/testing/tables.js";
+import { openData } from "../data/data.js";
+import { ownTables } from "../data/tables.js";
+import { createLogger } from "../observe/log.js";
+import { Metrics } from "../observe/metrics.js";
 import { corpusFaults } from "./corpus.js";
 import type { EventType } from "./event.js";
 import { readEvent, schemaUri, upcastersOf } from "./evolution.js";
+import { openPostgres } from "./postgres.js";
+import { startEvents } from "./start.js";
 
 const services = new URL("../../generator/testdata/upcasts/services/", import.meta.url);
 
@@ -24,10 +36,13 @@ const upcasters: LetterServiceUpcasters = {
   },
 };
 
-function letters(event: EventType<typeof LetterSentSchema> = letterSent) {
+function letters(
+  event: EventType<typeof LetterSentSchema> = letterSent,
+  handle: (event: LetterSent) => void = () => {},
+) {
   const definition = letterService(
     () => ({ sendLetter: () => Promise.resolve({}) }),
-    () => ({ letterSent: () => Promise.resolve() }),
+    () => ({ letterSent: async (delivery) => handle(delivery.event) }),
     upcasters,
   );
   const spec = { ...definition.spec, consumes: { letterSent: { ...definition.spec.consumes!.letterSent!, event } } };
@@ -108,6 +123,36 @@ test("an event that nobody can tell the meaning of is unprocessable", () => {
 
 test("a consumer without what it needs does not start", () => {
   expect(() => upcastersOf("letterSent", letterSent, {})).toThrow("there is no letterSentFrom1");
+});
+
+test("a consumer's handler sees an old event as one of today, and never one that it cannot read", async () => {
+  const [url, brokerUrl] = await Promise.all([testDatabase(), testDatabase()]);
+  await execute(url, ownTables);
+  const broker = openPostgres(brokerUrl, { service: "letters" });
+  const topic = { name: letterSent.topic, partitions: 1, retentionMs: 60_000, groups: ["letters"] };
+  await broker.declare([topic]);
+  const data = openData({ url, service: "letters", source: "mail.letters.v1.LetterService", entities: {} });
+  const handled: LetterSent[] = [];
+  const events = startEvents(
+    letters(letterSent, (event) => handled.push(event)),
+    {
+      data,
+      broker,
+      peers: {},
+      log: createLogger({ name: "letters", level: "silent" }),
+      metrics: new Metrics("letters"),
+    },
+  );
+  const publish = (id: string, attributes: object) =>
+    broker.publish([{ topic: topic.name, key: "l1", attributes: { id, source: "s", ...attributes }, payload: first }]);
+  await publish("newer", version("4.0"));
+  await publish("old", version("1.1"));
+  await expect.poll(() => handled, { timeout: 30_000, interval: 20 }).toEqual([read(first, version("1.1"))]);
+  const { rows } = await execute(url, `SELECT "attributes"->>'id' AS "id", "reason" FROM "scaffold_dead_letters"`);
+  expect(rows).toEqual([{ id: "newer", reason: expect.stringContaining("Unprocessable: it is version 4.0 of") }]);
+  await events.stopConsuming();
+  await events.close();
+  await data.close();
 });
 
 test("a corpus is read as it was written", async () => {
