@@ -235,7 +235,6 @@ describe("the cache", () => {
         'shop.db;desc="insert products"',
         'shop.cache;desc="hit 1, miss 1"',
         'shop.db;desc="select products"',
-        'shop.db;desc="begin"',
         'shop.db;desc="update products"',
         'shop.db;desc="commit"',
       ].join(", "),

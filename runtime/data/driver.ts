@@ -1,17 +1,16 @@
-import { drizzle, type NodePgDatabase, type NodePgQueryResultHKT } from "drizzle-orm/node-postgres";
+import { drizzle, type NodePgQueryResultHKT } from "drizzle-orm/node-postgres";
 import type { PgDatabase } from "drizzle-orm/pg-core";
 import type pg from "pg";
 import type { Logger } from "../observe/log.js";
 import { Metrics } from "../observe/metrics.js";
-import { activeTiming, timed } from "../observe/timing.js";
+import { type DatabaseTransaction, inTransaction, measured, type Query } from "./connection.js";
 import { isLoss, isRetryable, isUndone, translated, unavailable } from "./errors.js";
 import { Servers } from "./servers.js";
 
 /** What runs statements: the pool, or one transaction. */
 export type Database = PgDatabase<NodePgQueryResultHKT>;
 
-/** A transaction, as Drizzle has it. */
-export type DatabaseTransaction = Parameters<Parameters<NodePgDatabase["transaction"]>[0]>[0];
+export type { DatabaseTransaction };
 
 /** Connections to one database, wherever its primary is. */
 export interface Driver {
@@ -104,19 +103,9 @@ export function openDriver(options: DriverOptions): Driver {
     transaction(body) {
       let begun = false;
       return onPrimary(
-        async (client) => {
-          let over = false;
-          // Whoever goes on when a transaction has ended must not get into the next one on its connection.
-          const run: Query = (config, values) =>
-            over ? Promise.reject(new Error("the transaction is over")) : client.query(config, values);
-          try {
-            return await database(run, `${service}.db`).transaction((tx) => {
-              begun = true;
-              return body(tx);
-            });
-          } finally {
-            over = true;
-          }
+        (client) => {
+          begun = true;
+          return inTransaction(client, `${service}.db`, body);
         },
         () => !begun,
       );
@@ -148,20 +137,4 @@ export async function findPrimary({ url, replicas = [], service }: DriverOptions
   } finally {
     await servers.close();
   }
-}
-
-type Query = (config: pg.QueryArrayConfig, values: unknown[]) => Promise<pg.QueryArrayResult>;
-
-/** All that Drizzle needs of a client. Each statement is reported to the call that it runs for. */
-function measured(run: Query, span: string): pg.PoolClient {
-  const query: Query = (config, values) =>
-    activeTiming() === undefined ? run(config, values) : timed(span, summary(config.text), () => run(config, values));
-  return { query } as unknown as pg.PoolClient;
-}
-
-/** `select orders` for `select "id", … from "orders" where …`. */
-function summary(text: string): string {
-  const verb = /^\s*(\w+)/.exec(text)?.[1] ?? "query";
-  const table = /\b(?:from|into|update)\s+"(\w+)"/i.exec(text)?.[1];
-  return table === undefined ? verb : `${verb} ${table}`;
 }

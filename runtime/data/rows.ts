@@ -10,6 +10,7 @@ import type { Database } from "./driver.js";
 import type { Entity } from "./entity.js";
 import { translated } from "./errors.js";
 import { parseFilter } from "./filter.js";
+import { insertRow } from "./insert.js";
 import { after, inOrder, type OrderField, parseOrder, positionOf } from "./order.js";
 import { pageToken, parsePageToken } from "./page-token.js";
 import type { Page, PageRequest, Precondition, SoftRepository, TransactionRepository } from "./repository.js";
@@ -174,12 +175,12 @@ export class Rows<D extends DescMessage>
     if (updateTime !== undefined) row[updateTime] = now;
     if (deleteTime !== undefined) row[deleteTime] = null;
     if (etag !== undefined) row[etag] = newEtag();
-    const query = this.#db
-      .insert(table)
-      .values(row)
-      .returning(this.#returning(row[key] as string));
-    const [created] = (await translated(async () => await query, this.#entity)) as Written[];
-    return this.#written(created!);
+    const beside = this.#announced(row[key] as string);
+    const created = await translated(
+      () => insertRow(this.#db, { table, columns: this.#columns, row, beside }),
+      this.#entity,
+    );
+    return this.#written(created);
   }
 
   async update(key: string, change: MessageInitShape<D>): Promise<MessageShape<D>> {
@@ -291,7 +292,7 @@ export class Rows<D extends DescMessage>
     return { ...this.#columns, ...this.#announced(key) };
   }
 
-  #announced(key: string): { [ANNOUNCED]?: SQL } {
+  #announced(key: string): { [ANNOUNCED]: SQL } | Record<string, never> {
     const announced = this.#observer?.announce?.(key);
     return announced === undefined ? {} : { [ANNOUNCED]: announced };
   }

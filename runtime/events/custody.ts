@@ -1,5 +1,5 @@
 import { type SQL, sql } from "drizzle-orm";
-import type { DatabaseTransaction } from "../data/driver.js";
+import { connectionOf, type DatabaseTransaction } from "../data/connection.js";
 import type { EventRecord } from "./record.js";
 
 /** What names an event to the group that takes it. */
@@ -36,6 +36,15 @@ export interface Waiting extends Item {
 /** Seconds that are never over, for PostgreSQL. */
 const NEVER = "infinity";
 
+const take = {
+  name: "scaffold_inbox",
+  text: `
+INSERT INTO "scaffold_inbox" ("group", "source", "id", "replay")
+SELECT $1, $2, $3, $4::bigint WHERE NOT EXISTS (
+  SELECT FROM "scaffold_waiting" WHERE "group" = $1 AND "topic" = $5 AND "line" = $6)
+ON CONFLICT DO NOTHING`,
+};
+
 /**
  * What a group does with records in its own database. Whatever becomes of a record, its name is put into the inbox in the
  * same transaction, so that a second copy of it finds it there.
@@ -46,11 +55,11 @@ export const custody = {
    * for this is what every event costs.
    */
   async take(tx: DatabaseTransaction, { name, record, line }: Item): Promise<boolean> {
-    const { rowCount } = await tx.execute(sql`
-      INSERT INTO "scaffold_inbox" ("group", "source", "id", "replay")
-      SELECT ${name.group}, ${name.source}, ${name.id}, ${name.replay}::bigint WHERE NOT EXISTS (
-        SELECT FROM "scaffold_waiting" WHERE "group" = ${name.group} AND "topic" = ${record.topic} AND "line" = ${line})
-      ON CONFLICT DO NOTHING`);
+    const { group, source, id, replay } = name;
+    const { rowCount } = await connectionOf(tx).run({
+      ...take,
+      values: [group, source, id, replay, record.topic, line],
+    });
     return rowCount === 1;
   },
 

@@ -2,7 +2,8 @@ import { randomUUID } from "node:crypto";
 import { create, type DescMessage, type MessageInitShape } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { sql } from "drizzle-orm";
-import type { Database, DatabaseTransaction } from "../data/driver.js";
+import { connectionOf, type DatabaseTransaction } from "../data/connection.js";
+import type { Database } from "../data/driver.js";
 import type { EventType } from "./event.js";
 import { schemaUri } from "./evolution.js";
 
@@ -14,6 +15,11 @@ export const MAX_EVENT_BYTES = 1_000_000 - 16_384;
 
 /** How often the relay in another process is woken, at most, in milliseconds. */
 const WAKE_INTERVAL_MS = 5;
+
+const insert = {
+  name: "scaffold_outbox",
+  text: `INSERT INTO "scaffold_outbox" ("topic", "key", "attributes", "payload") VALUES ($1, $2, $3, $4)`,
+};
 
 /** Publishes an event in a transaction. */
 export type Publish = <D extends DescMessage>(event: EventType<D>, message: MessageInitShape<D>) => Promise<void>;
@@ -39,6 +45,7 @@ export class Outbox {
 
   /** Publishes within a transaction; `trace` says what goes on of the call that it belongs to. */
   within(tx: DatabaseTransaction, trace: () => Readonly<Record<string, string>>, published: () => void): Publish {
+    const connection = connectionOf(tx);
     return async (event, init) => {
       const message = create(event.schema, init);
       const payload = event.codec.toBytes(message);
@@ -61,9 +68,7 @@ export class Outbox {
         ...Object.fromEntries(Object.entries(trace()).map(([header, value]) => [header.replaceAll("-", ""), value])),
       };
       const key = event.key?.(message) ?? "";
-      await tx.execute(
-        sql`INSERT INTO "scaffold_outbox" ("topic", "key", "attributes", "payload") VALUES (${event.topic}, ${key}, ${JSON.stringify(attributes)}, ${asBuffer(payload)})`,
-      );
+      connection.add({ ...insert, values: [event.topic, key, JSON.stringify(attributes), asBuffer(payload)] });
       published();
     };
   }

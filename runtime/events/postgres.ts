@@ -121,13 +121,14 @@ export function openPostgres(url: string, { service, log }: PostgresOptions): Br
     declare,
     async publish(records) {
       if (records.length === 0) return;
-      await pool.query(append, [
+      const values = [
         records.map(({ topic }) => topic),
         records.map(place),
         records.map(({ key }) => key),
         records.map(({ attributes }) => JSON.stringify(attributes)),
         records.map(({ payload }) => Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength)),
-      ]);
+      ];
+      await pool.query({ name: "append", text: append, values });
       pruneSometimes().catch(() => undefined);
     },
     subscribe: (options: SubscribeOptions) =>

@@ -143,7 +143,7 @@ export class Relay {
     for (;;) {
       const isLast = this.#closing.signal.aborted;
       this.#isWoken = false;
-      const { rows } = await client.query<Row>(append, [sent]);
+      const { rows } = await client.query<Row>({ name: "append", text: append, values: [sent] });
       rows.sort((a, b) => Number(a.position) - Number(b.position));
       if (rows.length > 0) sent = await this.#publish(client, rows);
       if (Date.now() - this.#lookedAt >= POLL_MS) await this.#lookAround(client);

@@ -245,12 +245,13 @@ export class PostgresSubscription implements BrokerSubscription {
   async #fetchAll(): Promise<void> {
     const asked = this.#asked.splice(0);
     try {
-      const { rows } = await this.#pool.query(fetch, [
+      const values = [
         asked.map(({ held }) => held.topic),
         asked.map(({ held }) => held.partition),
         asked.map(({ held }) => String(held.settled)),
         this.#options.batch,
-      ]);
+      ];
+      const { rows } = await this.#pool.query({ name: "fetch", text: fetch, values });
       const found = asked.map(({ held }): Fetched => ({ records: [], last: held.settled }));
       for (const { asker, topic, partition, position, key, attributes, payload } of rows) {
         const one = found[asker - 1];
