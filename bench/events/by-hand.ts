@@ -1,5 +1,8 @@
 import { randomUUID } from "node:crypto";
+import { productEntity } from "@shop/generated/shop/inventory/v1/inventory_repository.js";
+import { drizzle } from "drizzle-orm/node-postgres";
 import pg from "pg";
+import { Rows } from "../../runtime/data/rows.js";
 import type { Parts, Pipeline } from "./pipeline.js";
 
 /** A message as code by hand sends it. */
@@ -23,11 +26,26 @@ CREATE TABLE IF NOT EXISTS "hand_outbox" ("n" bigint GENERATED ALWAYS AS IDENTIT
 CREATE TABLE IF NOT EXISTS "hand_inbox" ("id" text PRIMARY KEY);
 CREATE TABLE IF NOT EXISTS "hand_rows" ("id" uuid PRIMARY KEY DEFAULT gen_random_uuid(), "text" text NOT NULL);`;
 
+/** Writes the row that a transaction is about. */
+export type WriteRow = (client: pg.PoolClient, text: string) => Promise<unknown>;
+
+/** By `pg` alone, into a table of two columns. */
+export const plainRow: WriteRow = (client, text) =>
+  client.query(`INSERT INTO "hand_rows" ("text") VALUES ($1)`, [text]);
+
+/** As ours: by a repository, a product of seven columns and three CHECKs. */
+export const repositoryRow: WriteRow = (client, text) =>
+  new Rows(productEntity, drizzle({ client })).create({ name: text, priceCents: 1n });
+
 /**
  * The same durable work with `pg` and the broker's client library alone: a row and an outbox row in one transaction; a loop
  * that sends what is in the outbox, and removes it; for each message a row and an inbox row in one transaction.
  */
-export async function byHand({ producerUrl, consumerUrl }: Parts, broker: HandBroker): Promise<Pipeline> {
+export async function byHand(
+  { producerUrl, consumerUrl }: Parts,
+  broker: HandBroker,
+  writeRow: WriteRow,
+): Promise<Pipeline> {
   const producer = new pg.Pool({ connectionString: producerUrl, max: 10 });
   const consumer = new pg.Pool({ connectionString: consumerUrl, max: 10 });
   const relay = new pg.Client({ connectionString: producerUrl });
@@ -53,7 +71,7 @@ export async function byHand({ producerUrl, consumerUrl }: Parts, broker: HandBr
   const pipeline: Pipeline = {
     async publish(key, text) {
       await within(producer, async (client) => {
-        await client.query(`INSERT INTO "hand_rows" ("text") VALUES ($1)`, [text]);
+        await writeRow(client, text);
         await client.query(`INSERT INTO "hand_outbox" ("id", "key", "text") VALUES ($1, $2, $3)`, [
           randomUUID(),
           key,
@@ -80,7 +98,7 @@ export async function byHand({ producerUrl, consumerUrl }: Parts, broker: HandBr
             const { rowCount } = await client.query(`INSERT INTO "hand_inbox" VALUES ($1) ON CONFLICT DO NOTHING`, [
               id,
             ]);
-            if (rowCount === 1) await client.query(`INSERT INTO "hand_rows" ("text") VALUES ($1)`, [text]);
+            if (rowCount === 1) await writeRow(client, text);
             return rowCount === 1;
           });
           if (isNew) pipeline.handled(text);

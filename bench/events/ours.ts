@@ -1,3 +1,6 @@
+import { type ChildProcess, fork } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
 import type { ProductRepository } from "@shop/generated/shop/inventory/v1/inventory_repository.js";
 import { productEntity } from "@shop/generated/shop/inventory/v1/inventory_repository.js";
 import { userRegistered } from "@shop/generated/shop/users/v1/users_events.js";
@@ -17,86 +20,107 @@ interface Entities {
 type Registered = typeof UserRegisteredSchema;
 type Handler = (delivery: Delivery<Registered>, context: ConsumerContext<Entities>) => Promise<void>;
 
+/** One end of the way, under way. */
+interface End {
+  readonly data: Data<Entities, Registered>;
+  close(): Promise<void>;
+}
+
 /** The outbox, the relay and the consumer of the runtime. */
 export async function ours(parts: Parts): Promise<Pipeline> {
-  const { producerUrl, consumerUrl, brokerUrl, partitions, topic, consumers } = parts;
-  const event = { ...userRegistered, topic, partitions };
-  const log = createLogger({ name: "bench", level: "warn" });
-  const entities = { products: { entity: productEntity } };
-  const open = (url: string) =>
-    openData<Entities>({ url, service: "bench", source: UserService.typeName, entities }) as unknown as Data<
-      Entities,
-      Registered
-    >;
   const pipeline: Pipeline = {
     async publish(key, text) {
-      await producer.transaction(async (tx) => {
-        await tx.products.create({ name: text });
+      await producer.data.transaction(async (tx) => {
+        await tx.products.create({ name: text, priceCents: 1n });
         await tx.publish(event, { userId: key, email: text });
       });
     },
     handled: () => undefined,
     async close() {
-      for (const part of [...running].reverse()) {
-        await part.events.stopConsuming();
-        await part.events.close();
-        await part.data.close();
-      }
+      await Promise.all(consumers.map((consumer) => consumer.close()));
+      await producer.close();
     },
   };
-  const running: { events: ReturnType<typeof startEvents>; data: Data<Entities, Registered> }[] = [];
-  const texts = new WeakMap<object, string>();
-  /** Tells of each handler's transaction once it is committed. */
-  const told = (data: Data<Entities, Registered>): Data<Entities, Registered> => ({
-    ...data,
-    async transaction(body, options) {
-      let last: object | undefined;
-      const result = await data.transaction((tx) => {
-        last = tx;
-        return body(tx);
-      }, options);
-      const text = last && texts.get(last);
-      if (text !== undefined) pipeline.handled(text);
-      return result;
-    },
-  });
-  const start = async (data: Data<Entities, Registered>, role: "publishes" | "consumes") => {
-    const subscription = {
-      event,
-      concurrency: 16,
-      batch: 100,
-      timeoutMs: 30_000,
-      retry: { maxAttempts: 3, initialBackoffMs: 100, maxBackoffMs: 100, backoffMultiplier: 1 },
-      deadLetter: "skip" as const,
-    };
-    const define = defineService<object, never, Entities, object, { registered: Handler }>({
-      service: UserService,
-      name: "bench",
-      policy: {},
-      codecs: [],
-      entities: {},
-      peers: {},
-      standard: {},
-      ...(role === "publishes"
-        ? { publishes: [{ event, groups: ["bench"] }] }
-        : { consumes: { registered: subscription } }),
-    });
-    const definition = define(
-      () => ({}),
-      () => ({
-        async registered({ event: { email } }, { tx }) {
-          await tx.products.create({ name: email });
-          texts.set(tx, email);
-        },
-      }),
-    );
-    const metrics = new Metrics("bench");
-    const broker = await openBroker(brokerUrl, { service: "bench", log });
-    const events = startEvents(definition, { data: told(data) as unknown as Data, broker, peers: {}, log, metrics });
-    running.push({ events, data });
-  };
-  const producer = open(producerUrl);
-  await start(producer, "publishes");
-  for (let n = 0; n < consumers; n++) await start(open(consumerUrl), "consumes");
+  const event = eventOf(parts);
+  const producer = await start(parts, parts.producerUrl, undefined);
+  const consumers: { close(): Promise<void> }[] = [];
+  const begin = parts.apart ? consumeApart : consume;
+  for (let n = 0; n < parts.consumers; n++) consumers.push(await begin(parts, (text) => pipeline.handled(text)));
   return pipeline;
+}
+
+/** A consumer whose handler writes a row; `handled` is told each event's text once that is committed. */
+export function consume(parts: Parts, handled: (text: string) => void): Promise<End> {
+  return start(parts, parts.consumerUrl, async ({ event: { email } }, { tx }) => {
+    await tx.products.create({ name: email, priceCents: 1n });
+    tx.afterCommit(() => handled(email));
+  });
+}
+
+/** The same in a process of its own. */
+async function consumeApart(parts: Parts, handled: (text: string) => void): Promise<{ close(): Promise<void> }> {
+  const program = fileURLToPath(new URL("consumer.ts", import.meta.url));
+  const child: ChildProcess = fork(program, [JSON.stringify(parts)], { execArgv: ["--import", "tsx"] });
+  child.on("message", (texts) => {
+    for (const text of texts as string[]) handled(text);
+  });
+  const [first] = await Promise.race([once(child, "message"), once(child, "exit")]);
+  if (!Array.isArray(first)) throw new Error("a consumer in a process of its own did not start");
+  return {
+    async close() {
+      const gone = once(child, "exit");
+      child.disconnect();
+      await gone;
+    },
+  };
+}
+
+function eventOf({ topic, partitions }: Parts) {
+  return { ...userRegistered, topic, partitions };
+}
+
+/** Consumes with a handler, or publishes. */
+async function start(parts: Parts, url: string, handler: Handler | undefined): Promise<End> {
+  const event = eventOf(parts);
+  const log = createLogger({ name: "bench", level: "error" });
+  const entities = { products: { entity: productEntity } };
+  const data = openData<Entities>({ url, service: "bench", source: UserService.typeName, entities }) as unknown as Data<
+    Entities,
+    Registered
+  >;
+  const subscription = {
+    event,
+    concurrency: 16,
+    batch: 100,
+    timeoutMs: 30_000,
+    retry: { maxAttempts: 3, initialBackoffMs: 100, maxBackoffMs: 100, backoffMultiplier: 1 },
+    deadLetter: "skip" as const,
+  };
+  const define = defineService<object, never, Entities, object, { registered: Handler }>({
+    service: UserService,
+    name: "bench",
+    policy: {},
+    codecs: [],
+    entities: {},
+    peers: {},
+    standard: {},
+    ...(handler === undefined
+      ? { publishes: [{ event, groups: ["bench"] }] }
+      : { consumes: { registered: subscription } }),
+  });
+  const definition = define(
+    () => ({}),
+    () => ({ registered: handler ?? (async () => undefined) }),
+  );
+  const broker = await openBroker(parts.brokerUrl, { service: "bench", log });
+  const metrics = new Metrics("bench");
+  const events = startEvents(definition, { data: data as unknown as Data, broker, peers: {}, log, metrics });
+  return {
+    data,
+    async close() {
+      await events.stopConsuming();
+      await events.close();
+      await data.close();
+    },
+  };
 }

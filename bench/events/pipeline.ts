@@ -15,6 +15,8 @@ export interface Parts {
   readonly partitions: number;
   /** How many consumers of one group there are, each with connections of its own. */
   readonly consumers: number;
+  /** Whether each consumer is a process of its own. */
+  readonly apart: boolean;
   /** A topic of its own. */
   readonly topic: string;
 }
