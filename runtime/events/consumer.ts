@@ -54,6 +54,8 @@ export class Consumer {
   readonly #working: Promise<void>;
   readonly #leaseMs: number;
   readonly #woken = new Condition();
+  #isWoken = false;
+  #countedAt = 0;
   #prunedAt = Date.now();
 
   constructor(options: ConsumerOptions) {
@@ -90,7 +92,7 @@ export class Consumer {
   /** Ends what is under way. Called after the broker hands nothing out any more. */
   async close(): Promise<void> {
     this.#closing.abort();
-    this.#woken.tell();
+    this.#wake();
     await this.#working;
   }
 
@@ -158,7 +160,7 @@ export class Consumer {
     } else {
       metrics.eventFailed(topic);
       log.warn({ ...what, againInMs: Math.round(pauseMs) }, "an event failed, and is tried again");
-      setTimeout(() => this.#woken.tell(), pauseMs).unref();
+      setTimeout(() => this.#wake(), pauseMs).unref();
     }
   }
 
@@ -194,36 +196,58 @@ export class Consumer {
     }
   }
 
-  /** Tries again what waits, line by line, whenever its time has come. */
+  /** Tries again what waits, line by line, whenever its time has come, and a few side by side: none waits for another's end. */
   async #retryLines(): Promise<void> {
-    const { data, group, log, metrics } = { ...this.#options };
+    const { data, group, log } = this.#options;
+    const trying = new Set<Promise<void>>();
+    const report = (error: unknown) => {
+      if (!isDatabaseOutage(error)) log.error({ err: error }, "what waits could not be tried again");
+    };
     while (!this.#closing.signal.aborted) {
+      this.#isWoken = false;
       let pauseMs = POLL_MS;
       try {
-        await Promise.all(
-          Array.from({ length: LANES }, async () => {
-            while (!this.#closing.signal.aborted && (await this.#retryOne()));
-          }),
-        );
+        while (trying.size < LANES && !this.#closing.signal.aborted) {
+          const waiting = await data.transaction((tx) => custody.claim(tx.db, group, this.#leaseMs));
+          if (waiting === undefined) break;
+          const trial = this.#retry(waiting)
+            .catch(report)
+            .finally(() => {
+              trying.delete(trial);
+              this.#wake();
+            });
+          trying.add(trial);
+        }
         await this.#prune();
-        const state = await data.transaction(async (tx) => ({
-          nextDueMs: await custody.nextDueMs(tx.db, group),
-          waiting: await custody.count(tx.db, group),
-        }));
-        metrics.eventsWaiting(state.waiting.waiting, state.waiting.dead);
-        pauseMs = Math.min(POLL_MS, Math.max(10, state.nextDueMs ?? POLL_MS));
+        await this.#count();
+        const dueMs = trying.size < LANES && (await data.transaction((tx) => custody.nextDueMs(tx.db, group)));
+        if (typeof dueMs === "number") pauseMs = Math.min(POLL_MS, Math.max(10, dueMs));
       } catch (error) {
-        if (!isDatabaseOutage(error)) log.error({ err: error }, "what waits could not be tried again");
+        report(error);
       }
-      await this.#pause(pauseMs);
+      if (!this.#isWoken) await this.#pause(pauseMs);
     }
+    await Promise.all(trying);
   }
 
-  /** Tries the head of one line that is due. False: none is. */
-  async #retryOne(): Promise<boolean> {
+  /** Something may be due that was not a moment ago. */
+  #wake(): void {
+    this.#isWoken = true;
+    this.#woken.tell();
+  }
+
+  /** Tells how much waits, and how much is dead, now and then. */
+  async #count(): Promise<void> {
+    if (Date.now() - this.#countedAt < POLL_MS) return;
+    this.#countedAt = Date.now();
     const { data, group, metrics } = this.#options;
-    const waiting = await data.transaction((tx) => custody.claim(tx.db, group, this.#leaseMs));
-    if (waiting === undefined) return false;
+    const { waiting, dead } = await data.transaction((tx) => custody.count(tx.db, group));
+    metrics.eventsWaiting(waiting, dead);
+  }
+
+  /** Tries the head of a line, which is claimed. */
+  async #retry(waiting: Waiting): Promise<void> {
+    const { data, group, metrics } = this.#options;
     const { topic } = waiting.record;
     const subscription = this.#subscriptions.get(topic);
     try {
@@ -245,7 +269,6 @@ export class Consumer {
         );
       }
     }
-    return true;
   }
 
   /** Forgets names that no broker brings again. */

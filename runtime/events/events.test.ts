@@ -251,6 +251,28 @@ test("a key that parks waits behind its dead letter", async () => {
   expect(await waiting()).toBe(2);
 });
 
+test("a try that takes long holds up the tries of no other key", async () => {
+  const handled: string[] = [];
+  let isHeld = false;
+  let release: () => void = () => undefined;
+  const released = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const handler = keep(handled, async ({ event: { email }, attempt }) => {
+    if (attempt === 1) throw new Error("not yet");
+    if (email !== "slow") return;
+    isHeld = true;
+    await released;
+  });
+  const events = start(open(consumerUrl), { handler, policy: { timeoutMs: 60_000 } });
+  await events.deliver(userRegistered, event("a", "slow"), `${group}-1`);
+  await expect.poll(() => isHeld, WAIT).toBe(true);
+  await events.deliver(userRegistered, event("b", "fast"), `${group}-2`);
+  await expect.poll(() => handled, WAIT).toEqual(["fast"]);
+  release();
+  await expect.poll(() => handled, WAIT).toEqual(["fast", "slow"]);
+});
+
 test("a handler that never returns is cut off, and gets no word into what comes after", async () => {
   let afterwards: Promise<unknown> | undefined;
   const handler: Handler = (_delivery, { tx, signal }) =>
