@@ -187,12 +187,21 @@ export class Consumer {
       replay: Number(item.name.replay),
       attributes,
     };
-    const { signal, within, end } = timeLimit(spec.timeoutMs);
+    const limit = timeLimit(spec.timeoutMs);
+    // Made when it is asked for: signals cost more than the rest of a call.
+    const context: ConsumerContext = {
+      tx,
+      get signal() {
+        return limit.signal;
+      },
+      get call() {
+        return { signal: limit.signal, timeoutMs: spec.timeoutMs, headers: traceOf(item) };
+      },
+    };
     try {
-      const call = { signal, timeoutMs: spec.timeoutMs, headers: traceOf(item) };
-      await within(Promise.resolve(handler(delivery, { tx, signal, call })));
+      await limit.within(Promise.resolve(handler(delivery, context)));
     } finally {
-      end();
+      limit.end();
     }
   }
 
@@ -296,17 +305,22 @@ const given = {
 } as SubscriptionSpec;
 
 function timeLimit(timeoutMs: number) {
-  const controller = new AbortController();
+  let controller: AbortController | undefined;
+  let error: Error | undefined;
   let timer: NodeJS.Timeout | undefined;
   const over = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {
-      const error = new Error(`the handler took more than ${timeoutMs} ms`);
-      controller.abort(error);
+      error = new Error(`the handler took more than ${timeoutMs} ms`);
+      controller?.abort(error);
       reject(error);
     }, timeoutMs);
   });
   return {
-    signal: controller.signal,
+    get signal(): AbortSignal {
+      controller ??= new AbortController();
+      if (error !== undefined) controller.abort(error);
+      return controller.signal;
+    },
     within: <T>(work: Promise<T>): Promise<T> => Promise.race([work, over]),
     end: () => clearTimeout(timer),
   };
