@@ -7,6 +7,7 @@ import type { SagaRule } from "./compare/saga-rules.js";
 import { compareSagas } from "./compare/sagas.js";
 import { buildContract } from "./contract/build.js";
 import type { Diagnostic } from "./contract/diagnostic.js";
+import { unreadEvents } from "./evolve/unread.js";
 import { descriptors } from "./image.js";
 import { hasErrors, locate } from "./read.js";
 import type { Settings } from "./settings.js";
@@ -22,7 +23,7 @@ export interface BreakingOptions {
   readonly allow?: readonly SagaRule[] | undefined;
 }
 
-/** What a change of the contracts breaks: for callers, by the rules that buf.yaml chooses, and for sagas that run. */
+/** What a change of the contracts breaks: for callers, by the rules that buf.yaml chooses, for sagas that run, and for old events. */
 export async function findBreaking(settings: Settings, options: BreakingOptions): Promise<readonly Diagnostic[]> {
   const { against, againstConfig, paths = [], allow = [] } = options;
   const config = againstConfig ? ["--against-config", againstConfig] : [];
@@ -32,13 +33,14 @@ export async function findBreaking(settings: Settings, options: BreakingOptions)
     ...config,
     ...paths.flatMap((path) => ["--path", path]),
   ]);
-  // What does not compile has no sagas.
+  // What does not compile has no sagas, and no events.
   if (found.some(({ rule }) => rule === "COMPILE")) return found;
   const [before, after] = await Promise.all([compileOld(settings, options), buildImage(settings)]);
   const reading = buildContract(descriptors(after));
   // What is wrong in itself is for scaffold check to say.
   if (hasErrors(reading.findings)) return found;
-  const broken = compareSagas(buildContract(before).contract, reading.contract);
+  const old = buildContract(before).contract;
+  const broken = [...compareSagas(old, reading.contract), ...(await unreadEvents(settings, old, reading.contract))];
   const asked = locate(broken, after).filter(
     ({ file, rule }) => isIn(file, paths) && !(allow as readonly string[]).includes(rule),
   );

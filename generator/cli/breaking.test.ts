@@ -61,6 +61,33 @@ it("says what is broken for sagas that run, of which buf knows nothing, unless i
   expect(allowed).toMatchObject({ code: 0, stdout: "", stderr: "" });
 });
 
+it("says which old events nobody could read, until somebody has begun to say what they mean", async () => {
+  const withEvent = (field: string) => `${notesProto.replace(
+    "returns (PinNoteResponse);",
+    `returns (PinNoteResponse) { option (scaffold.v1.method) = {publishes: "NotePinned"}; }`,
+  )}
+message NotePinned {
+  option (scaffold.v1.event) = {key: "note_id"};
+  string note_id = 1;
+  ${field}
+}
+`;
+  const project = contractProject({ [notesPath]: withEvent("int32 wall = 2;") });
+  await scaffold(project.root, ["generate"]);
+  project.commit();
+  const breaking = () => scaffold(project.root, ["breaking", "--against", ".git#branch=main"]);
+  project.write(notesPath, withEvent("int32 wall = 2;\n  string place = 3;"));
+  expect(await breaking()).toMatchObject({ code: 0, stdout: "" });
+  project.write(notesPath, withEvent('reserved 2;\n  reserved "wall";\n  string place = 3;'));
+  const found = await breaking();
+  expect(found.code).toBe(100);
+  expect(found.stdout).toMatch(
+    /EVENT_CHANGED: NotePinned cannot be read as it was, and nobody says place of an old one/,
+  );
+  await scaffold(project.root, ["generate"]);
+  expect((await breaking()).stdout).not.toContain("EVENT_CHANGED");
+});
+
 it("says what it cannot compare with", async () => {
   const project = contractProject();
   const result = await scaffold(project.root, ["breaking", "--against", "../nowhere"]);

@@ -50,7 +50,7 @@ export const breaking: CommandModule<object, Options> = {
     const findings = await findBreaking(await project(), { against, againstConfig, paths, allow });
     report(findings, args.errorFormat);
     const rules = findings.map(({ rule }) => rule).filter((rule) => rule !== "COMPILE");
-    if (rules.some((rule) => !isSagaRule(rule))) {
+    if (rules.some((rule) => !isSagaRule(rule) && rule !== "EVENT_CHANGED")) {
       process.stderr.write(
         "Whoever was built against the old contract breaks. Add in place of changing, deprecate in place of removing, or " +
           "start a new version of the package (…v2) beside this one. Rules: https://buf.build/docs/breaking/rules\n",

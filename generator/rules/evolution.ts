@@ -14,7 +14,7 @@ npx scaffold generate --force services/orders/events/shop.orders.order-placed/1.
   },
   EVENT_CHANGED: {
     holds: "An event is changed so that old ones are read as they are, or somebody says what they mean.",
-    why: "A field that is added, renamed, or taken out is read by old and new consumers alike. A field of another type, or one that goes while another comes, may say the same in other words: what an old event says in the new ones only a person knows. scaffold generate starts a function for that beside the event's versions; what it must fill is in its type, and consumers do not compile without it.",
+    why: "A field that is added, renamed, or taken out is read by old and new consumers alike. A field of another type, or one that goes while another comes, may say the same in other words: what an old event says in the new ones only a person knows. scaffold generate starts a function for that beside the event's versions; what it must fill is in its type, and consumers do not compile without it. scaffold breaking has it for an error until the function has begun.",
     language: "diff",
     bad: ` message OrderPlaced {
    option (scaffold.v1.event) = {key: "order_id"};
