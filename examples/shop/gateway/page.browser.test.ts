@@ -1,12 +1,11 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type Shop, startShop } from "../testing/shop.js";
+import { root, type Shop, startShop } from "../testing/shop.js";
 
 /** Where screenshots go, for a person to look at. */
-const pictures = fileURLToPath(new URL("../dist/pictures/", import.meta.url));
+const pictures = join(root, ".scaffold/tests/pictures");
 
 let shop: Shop;
 let browser: Browser;
