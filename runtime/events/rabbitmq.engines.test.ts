@@ -140,6 +140,20 @@ describe("RabbitMQ, beyond what every broker does:", () => {
     for (const key of keys) await expect.poll(() => ofKey(ids, key), WAIT).toEqual(numbered(key, rounds));
   });
 
+  test("a queue that does not answer holds up nobody who leaves", async () => {
+    const one = topic({ partitions: 1 });
+    const from = await broker();
+    await from.declare([one]);
+    const queue = `whereis('%2F_${one.name}:g:0')`;
+    await engine.ctl("eval", `sys:suspend(${queue}).`);
+    const { subscription } = collect(from, one);
+    const asked = () => engine.ctl("eval", `process_info(${queue}, messages).`);
+    await expect.poll(asked, WAIT).toContain("checkout");
+    // RabbitMQ itself gives up after a minute.
+    await subscription.close();
+    await engine.ctl("eval", `sys:resume(${queue}).`);
+  }, 30_000);
+
   test("what a group did not take in time is in the queue of what was dropped", async () => {
     const one = topic({ retentionMs: 50, partitions: 1 });
     const from = await broker();

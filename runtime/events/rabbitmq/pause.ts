@@ -21,3 +21,17 @@ export async function within(ms: number, done: Promise<unknown>): Promise<boolea
   late.abort();
   return isDone;
 }
+
+/** Waits until something is done, but not once `stop` is aborted: rejects then with its reason. */
+export async function unlessAborted<T>(stop: AbortSignal, done: Promise<T>): Promise<T> {
+  const settled = new AbortController();
+  const stopped = new Promise<never>((_, reject) => {
+    if (stop.aborted) reject(stop.reason);
+    stop.addEventListener("abort", () => reject(stop.reason), { once: true, signal: settled.signal });
+  });
+  try {
+    return await Promise.race([done, stopped]);
+  } finally {
+    settled.abort();
+  }
+}

@@ -4,7 +4,7 @@ import type { Logger } from "../../observe/log.js";
 import type { SubscribeOptions } from "../broker.js";
 import { type Connection, LEAVE_TIMEOUT_MS, refusal } from "./connection.js";
 import { recordOf } from "./message.js";
-import { pauseAfter, within } from "./pause.js";
+import { pauseAfter, unlessAborted, within } from "./pause.js";
 
 export interface QueueConsumerOptions extends Pick<SubscribeOptions, "group" | "batch" | "handle"> {
   readonly connection: Connection;
@@ -103,12 +103,14 @@ export class QueueConsumer {
     channel.once("basic.cancel", (_tag, reason) => lose(reason));
     try {
       await channel.basicQos({ prefetchCount: PREFETCH });
-      await channel.basicConsume({ queue }, (message) => {
+      const begun = channel.basicConsume({ queue }, (message) => {
         if (lost.signal.aborted) return;
         this.#messages.push(message);
         this.#isActive = true;
         this.#wake();
       });
+      // A queue whose leader is gone does not answer.
+      await unlessAborted(this.#closing.signal, begun);
       this.#failures = 0;
       this.#settled();
       while (await this.#hasMessages(lost.signal)) {
