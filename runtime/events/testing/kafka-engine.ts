@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { Admin } from "@platformatic/kafka";
-import { freePort } from "../../../generator/dev/ports.js";
+import { choosePorts, freePort } from "../../../generator/dev/ports.js";
 import { kafkaJars } from "./kafka/jars.js";
 
 /** An Apache Kafka broker of a test's own, which may be killed and come back. */
@@ -38,7 +38,13 @@ const KEY_STORE_PASSWORD = "keystore";
 export async function kafkaEngine(): Promise<KafkaEngine> {
   const classpath = join(await kafkaJars(), "*");
   const directory = await mkdtemp(join(tmpdir(), "scaffold-kafka-"));
-  const [port, sasl, tls, controller] = [await freePort(), await freePort(), await freePort(), await freePort()];
+  const port = await freePort();
+  // Free ports that were asked for one by one may be the same.
+  const [sasl, tls, controller] = [...(await choosePorts(port, ["sasl", "tls", "controller"])).values()] as [
+    number,
+    number,
+    number,
+  ];
   const properties = join(directory, "server.properties");
   await writeFile(properties, settings({ directory, port, sasl, tls, controller }));
   const certificate = join(directory, "certificate.pem");

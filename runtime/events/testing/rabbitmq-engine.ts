@@ -5,7 +5,7 @@ import { createConnection } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { freePort } from "../../../generator/dev/ports.js";
+import { choosePorts, freePort } from "../../../generator/dev/ports.js";
 
 /** A RabbitMQ of a test's own, which may be killed and started again. */
 export interface RabbitmqEngine {
@@ -26,7 +26,9 @@ const programs = "/usr/lib/rabbitmq/bin";
 
 /** Starts RabbitMQ (Debian's package `rabbitmq-server`) on free ports, with its data in a folder of its own. */
 export async function rabbitmqEngine(): Promise<RabbitmqEngine> {
-  const [port, distribution, names] = [await freePort(), await freePort(), await freePort()];
+  const port = await freePort();
+  // Free ports that were asked for one by one may be the same.
+  const [distribution, names] = [...(await choosePorts(port, ["distribution", "names"])).values()] as [number, number];
   const directory = await mkdtemp(join(tmpdir(), "scaffold-rabbitmq-"));
   const config = join(directory, "rabbitmq.conf");
   await writeFile(config, `listeners.tcp.1 = 127.0.0.1:${port}\nmax_message_size = ${maxMessageSize}\n`);
