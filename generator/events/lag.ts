@@ -77,7 +77,7 @@ async function lagAtBroker(
     return new Map();
   }
   const note = (what: string) =>
-    process.stderr.write(`lag is not known: the broker at ${new URL(url).host} ${what}. BROKER_URL names another\n`);
+    process.stderr.write(`lag is not known: the broker at ${hostsOf(url)} ${what}. BROKER_URL names another\n`);
   let timer: NodeJS.Timeout | undefined;
   const broker = await openBroker(url, { service: "scaffold" });
   const late = new Promise<never>((_, reject) => {
@@ -100,6 +100,11 @@ async function lagAtBroker(
     clearTimeout(timer);
     await broker.close().catch(() => undefined);
   }
+}
+
+/** Where a broker is. A cluster's URL names several hosts, which `URL` does not take; a password is not repeated. */
+function hostsOf(url: string): string {
+  return /^[^:]+:\/\/(?:.*@)?([^/?#]*)/.exec(url)?.[1] ?? "";
 }
 
 function print(subscriptions: readonly Subscription[], outboxes: readonly Outbox[]): void {
