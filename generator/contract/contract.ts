@@ -72,6 +72,8 @@ export interface Deferred {
 export interface Saga {
   readonly exports: SagaExports;
   readonly timeoutMs: number;
+  /** How long it is kept once it has ended. */
+  readonly retentionH: number;
   readonly steps: readonly SagaStep[];
 }
 

@@ -16,7 +16,11 @@ import { camelCase, resolve } from "./names.js";
 export const SAGA_OPTION = [270100, 12];
 export const SAGA_STEPS = 1;
 const [NAME, CALL, COMPENSATE, TIMEOUT] = [1, 2, 3, 4];
+const RETENTION = 3;
 const DEFAULT_TIMEOUT_S = 60;
+const DEFAULT_RETENTION_H = 720;
+/** Some 68 years, as for events. */
+const LONGEST_RETENTION_H = 600_000;
 const DEFAULT_BACKOFF_MS = 100;
 const DEFAULT_MAX_BACKOFF_MS = 10_000;
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
@@ -47,6 +51,10 @@ function buildSaga(service: Service, method: Method, registry: Registry, finding
     return fault(`${desc.parent.name} owns no entities, so it has no database to keep a saga in: let it own one.`);
   }
   if (saga.steps.length === 0) return fault(`The saga of ${desc.name} has no steps: name them, or remove saga.`);
+  if (saga.retentionH > LONGEST_RETENTION_H) {
+    const message = `retention_h is ${saga.retentionH}: ${LONGEST_RETENTION_H} at most.`;
+    findings.error("SAGA_METHOD", desc, message, [...SAGA_OPTION, RETENTION]);
+  }
   const names = new Set<string>();
   const steps = saga.steps.map((option, position) => {
     const at = (field: number) => [...SAGA_OPTION, SAGA_STEPS, position, field];
@@ -62,6 +70,7 @@ function buildSaga(service: Service, method: Method, registry: Registry, finding
   return {
     exports: sagaExports(desc),
     timeoutMs: (saga.timeoutS || DEFAULT_TIMEOUT_S) * 1000,
+    retentionH: saga.retentionH || DEFAULT_RETENTION_H,
     steps: steps.filter((step) => step !== undefined),
   };
 }

@@ -38,7 +38,7 @@ function emitDefinition(service: Service, { desc, saga, publishes }: Starter, f:
   const { steps } = saga;
   f.print(
     f.jsDoc(
-      `What ${desc.name} starts: ${path}. What is not done after ${duration(saga.timeoutMs)} is undone.\n\n@generated from ${desc}`,
+      `What ${desc.name} starts: ${path}. What is not done after ${duration(saga.timeoutMs)} is undone. Kept for ${duration(saga.retentionH * 3_600_000)} after its end.\n\n@generated from ${desc}`,
     ),
   );
   f.print(f.export("interface", saga.exports.definition));
@@ -85,6 +85,7 @@ function emitSpec({ desc, saga }: Starter, f: GeneratedFile): void {
   f.print(f.export("const", saga.exports.spec), ": ", fromRuntime(f, "SagaSpec", "saga/saga", true), " = {");
   f.print("  method: ", methodOf(desc, f), ",");
   f.print("  timeoutMs: ", digits(saga.timeoutMs), ",");
+  f.print("  retentionMs: ", digits(saga.retentionH * 3_600_000), ",");
   f.print("  steps: [");
   for (const step of saga.steps) emitStep(step, f);
   f.print("  ],");

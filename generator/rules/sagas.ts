@@ -36,7 +36,7 @@ const good = `steps: {
 export const sagas = {
   SAGA_METHOD: {
     holds:
-      "A saga is started by a method without streams, with side effects and an idempotency key, of a service with entities, and has steps.",
+      "A saga is started by a method without streams, with side effects and an idempotency key, of a service with entities, has steps, and is kept for a time that can be reckoned with.",
     why: "The saga is kept in the service's own database, beside what the method writes there. The key makes a repeated call the same saga, not another one.",
     language: "proto",
     bad: contract(good, "timeout_ms: 5000"),

@@ -86,7 +86,7 @@ export async function verifyMigrated({ url, directory }: MigrateOptions): Promis
     if (foreign !== undefined) throw new MigrationError(foreign);
     const missing = files.filter((file) => ledger === undefined || !isApplied(ledger, file)).map((file) => file.name);
     // The newest of the runtime's own tables stands for all.
-    const { rows } = await client.query(`SELECT to_regclass('"scaffold_sagas"') IS NOT NULL AS "own"`);
+    const { rows } = await client.query(`SELECT to_regclass('"scaffold_sagas_removed"') IS NOT NULL AS "own"`);
     if (missing.length === 0 && rows[0].own) return;
     const what = missing.length === 0 ? "the runtime's own tables" : missing.join(", ");
     throw new MigrationError(`the database lacks ${what}: start the service once with MIGRATE=on`);

@@ -48,6 +48,10 @@ export class Metrics {
   );
   readonly #started = this.#counter("scaffold_sagas_started_total", "Sagas that were started.");
   readonly #ended = this.#counter("scaffold_sagas_ended_total", "Sagas that have ended, by how.", ["outcome"]);
+  readonly #removed = this.#counter(
+    "scaffold_sagas_removed_total",
+    "Ended sagas that were removed, their time being over.",
+  );
 
   /** @param service the service's short name, on every series */
   constructor(service: string) {
@@ -133,6 +137,10 @@ export class Metrics {
 
   sagaEnded(outcome: "completed" | "compensated"): void {
     this.#ended.inc({ outcome });
+  }
+
+  sagasRemoved(count: number): void {
+    this.#removed.inc(count);
   }
 
   /** Prometheus' text format (https://prometheus.io/docs/instrumenting/exposition_formats/). */

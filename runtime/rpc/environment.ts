@@ -81,6 +81,16 @@ export function milliseconds(fallback?: number): EnvironmentReader<number> {
   };
 }
 
+/** A whole number of hours, some 68 years at most. */
+export function hours(fallback?: number): EnvironmentReader<number> {
+  return {
+    expected: "a whole number of hours, 600000 at most",
+    example: "720",
+    ...orElse(fallback),
+    parse: (text) => wholeNumber(text, 600_000),
+  };
+}
+
 /** The address of a PostgreSQL database. */
 export function postgresUrl(fallback?: string): EnvironmentReader<string> {
   return {

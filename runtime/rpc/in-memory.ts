@@ -29,6 +29,8 @@ export interface InMemoryOptions {
   readonly brokerUrl?: string;
   /** After how long another instance goes on with the sagas of this one, in milliseconds. Default 3000. */
   readonly sagaLeaseMs?: number;
+  /** How long ended sagas are kept, in milliseconds. Default: as the contract says. */
+  readonly sagaRetentionMs?: number | undefined;
 }
 
 /** A service without a port. */
@@ -66,7 +68,14 @@ export async function inMemory(definition: ServiceDefinition, options: InMemoryO
   const { sagas: specs } = definition.spec;
   const sagas =
     specs && data
-      ? openSagas(specs, definition.sagas, { data, peers, log, metrics, leaseMs: options.sagaLeaseMs })
+      ? openSagas(specs, definition.sagas, {
+          data,
+          peers,
+          log,
+          metrics,
+          leaseMs: options.sagaLeaseMs,
+          retentionMs: options.sagaRetentionMs,
+        })
       : undefined;
   const routes = assemble(definition, { data, peers, log, metrics, sagas, deferral, draining: draining.signal });
   deferral?.start();

@@ -22,6 +22,7 @@ import {
   bytes,
   flag,
   folder,
+  hours,
   httpUrl,
   milliseconds,
   oneOf,
@@ -73,6 +74,7 @@ export interface ServeOptions {
  *     TLS_CA_FILE       who vouches for the services that it calls (PEM); default: those whom Node.js knows
  *     MIGRATE           on: apply missing migrations at start; default off
  *     SAGA_LEASE_MS     after how long another instance goes on with the sagas of one that died, in milliseconds; default 3000
+ *     SAGA_RETENTION_H  how long sagas are kept once they have ended, in hours; default: as the contract says of each
  *     RPC_TRANSPORT     what carries gRPC: own, or node for connect-node over node:http2; default own
  *     LOG_LEVEL         trace, debug, info, warn, error, fatal or silent; default info
  *     DRAIN_TIMEOUT_MS  how long calls in flight may take at the end, in milliseconds; default 10000
@@ -102,6 +104,8 @@ interface Environment {
   readonly migrate: boolean;
   /** How long a saga belongs to an instance that does not say again that it does. */
   readonly sagaLeaseMs: number;
+  /** How long ended sagas are kept. Undefined: as the contract says. */
+  readonly sagaRetentionMs: number | undefined;
   readonly transport: RpcTransport;
   /** Undefined: without. */
   readonly tls: TlsOptions | undefined;
@@ -128,6 +132,7 @@ function readServiceEnvironment({ spec }: ServiceDefinition): Environment {
     CACHE_URL: optional(redisUrl()),
     MIGRATE: flag(false),
     SAGA_LEASE_MS: milliseconds(3000),
+    SAGA_RETENTION_H: optional(hours()),
     RPC_TRANSPORT: rpcTransportVariable,
     ...tlsVariables(),
     LOG_LEVEL: oneOf(logLevels, "info"),
@@ -144,6 +149,7 @@ function readServiceEnvironment({ spec }: ServiceDefinition): Environment {
     broker: hasEvents ? read.BROKER_URL : undefined,
     migrate: read.MIGRATE,
     sagaLeaseMs: read.SAGA_LEASE_MS,
+    sagaRetentionMs: read.SAGA_RETENTION_H === undefined ? undefined : read.SAGA_RETENTION_H * 3_600_000,
     transport: read.RPC_TRANSPORT,
     tls: serverTls(read),
     level: read.LOG_LEVEL,
@@ -180,7 +186,14 @@ async function start(
     environment.broker === undefined ? undefined : await openBroker(environment.broker, { service: spec.name, log });
   const sagas =
     spec.sagas && data
-      ? openSagas(spec.sagas, definition.sagas, { data, peers, log, metrics, leaseMs: environment.sagaLeaseMs })
+      ? openSagas(spec.sagas, definition.sagas, {
+          data,
+          peers,
+          log,
+          metrics,
+          leaseMs: environment.sagaLeaseMs,
+          retentionMs: environment.sagaRetentionMs,
+        })
       : undefined;
   const draining = new AbortController();
   const expired = new AbortController();

@@ -207,15 +207,26 @@ function disagreement({ state, undone, answer }: Side, there: Request | undefine
   return there.answer.equals(answer) ? undefined : "was answered otherwise than the service says";
 }
 
-/** Requests with the key of a saga that is not there: one that was lost, with what it would have undone. */
+/** By how much the clock of a called service may be ahead. */
+const CLOCKS_DIFFER = "1 hour";
+
+/**
+ * Requests with the key of a saga that is not there: one that was lost, with what it would have undone. Those from before
+ * the last saga that was removed after its time had ended are passed over: theirs may be among the removed.
+ */
 async function unknownHere(client: pg.Client, callee: pg.Client, step: AuditedStep): Promise<Disagreement[]> {
   const found: Disagreement[] = [];
   const suffix = `/${step.step}`;
+  const removed = await client.query<{ until: string }>(
+    `SELECT ("until" + interval '${CLOCKS_DIFFER}')::text AS "until" FROM "scaffold_sagas_removed" WHERE "saga" = $1`,
+    [step.saga],
+  );
+  const since = removed.rows[0]?.until ?? "-infinity";
   for (let last = ""; ; ) {
     const { rows } = await callee.query<Request>(
       `SELECT "key" FROM "scaffold_requests" WHERE "method" = $1 AND "key" > $2 COLLATE "C" AND right("key", $3) = $4
-        AND "undone_at" IS NULL ORDER BY "key" LIMIT ${PAGE}`,
-      [step.call, last, suffix.length, suffix],
+        AND "undone_at" IS NULL AND "created_at" > $5 ORDER BY "key" LIMIT ${PAGE}`,
+      [step.call, last, suffix.length, suffix, since],
     );
     const ids = rows.map(({ key }) => key.slice(0, -suffix.length));
     const known = await client.query<{ id: string }>(`SELECT "id" FROM "scaffold_sagas" WHERE "id" = ANY($1)`, [ids]);

@@ -50,8 +50,10 @@ const method = (name: string) => async (request: { requestId: string }, options:
 };
 
 /** Orders over services that behave as the test says, with a saga that the test may change. */
-async function start(change: { timeoutMs?: number; step?: Partial<StepSpec>; steps?: StepSpec[] } = {}) {
-  const { timeoutMs = 60_000, step, steps = placeOrderSaga.steps } = change;
+async function start(
+  change: { timeoutMs?: number; retentionMs?: number; step?: Partial<StepSpec>; steps?: StepSpec[] } = {},
+) {
+  const { timeoutMs = 60_000, retentionMs, step, steps = placeOrderSaga.steps } = change;
   const quick = { initialBackoffMs: 1, maxBackoffMs: 5 };
   const placeOrder = { ...placeOrderSaga, timeoutMs, steps: steps.map((spec) => ({ ...spec, retry: quick, ...step })) };
   const definition: ServiceDefinition = { ...orders, spec: { ...orders.spec, sagas: { placeOrder } } };
@@ -59,6 +61,7 @@ async function start(change: { timeoutMs?: number; step?: Partial<StepSpec>; ste
     databaseUrl: url,
     migrations,
     sagaLeaseMs: 200,
+    sagaRetentionMs: retentionMs,
     peers: {
       inventory: { reserveStock: method("reserveStock"), releaseStock: method("releaseStock") },
       payments: { capturePayment: method("capturePayment"), refundPayment: method("refundPayment") },
@@ -215,6 +218,22 @@ test("a completed saga can be undone, once", async () => {
   for (const order of cancelled) expect(order).toMatchObject({ state: OrderState.CANCELLED, paymentId: "p" });
   expect(calls.slice(2)).toEqual(["refundPayment capture", "releaseStock reserve"]);
   await expect(client.cancelOrder({ id: "nobody" })).rejects.toMatchObject({ code: Code.NotFound });
+});
+
+test("a saga that has ended is removed when its time is over; what it did stays, and cannot be undone by it any more", async () => {
+  const { client } = await start();
+  const request = { requestId: randomUUID(), customerId: "ada", lines, paymentMethod: "card", wait: true };
+  const { id } = await client.placeOrder(request);
+  const kept = await start({ retentionMs: 3_600_000 });
+  await eventually(() => kept.service.metrics.text()).toContain("scaffold_sagas{");
+  expect(await row(id)).toMatchObject({ state: "completed" });
+  const { service } = await start({ retentionMs: 0 });
+  await eventually(async () => await row(id)).toBeUndefined();
+  expect(await service.metrics.text()).toMatch(/scaffold_sagas_removed_total{service="orders"} [1-9]/);
+  // Whoever sends it again has the order at once, and is not kept waiting for a saga that is no more.
+  expect(await client.placeOrder(request, { timeoutMs: 60_000 })).toMatchObject({ id });
+  expect(calls).toEqual(["reserveStock reserve", "capturePayment capture"]);
+  await expect(client.cancelOrder({ id })).rejects.toMatchObject({ code: Code.NotFound });
 });
 
 /** A saga whose second step was begun and not answered, and whose instance has ended. */

@@ -15,6 +15,7 @@ import {
   LeaseLost,
   markUnknown,
   phase,
+  removeEnded,
   renew,
   type SagaRow,
   STUCK_AFTER,
@@ -31,6 +32,8 @@ export interface SagaOptions {
   readonly metrics: Metrics;
   /** After how long another instance goes on with a saga whose own has died, in milliseconds. Default 3000. */
   readonly leaseMs?: number;
+  /** How long sagas are kept once they have ended, in milliseconds. Default: as long as the contract says of each. */
+  readonly retentionMs?: number | undefined;
 }
 
 /** Runs the sagas of one service: those that this instance starts, and those that another has left behind. */
@@ -49,6 +52,9 @@ const AT_ONCE = 64;
 const POLL_MS = 500;
 /** How often they are counted. */
 const COUNT_MS = 5000;
+/** How often those are removed that are kept no longer, and how many at once. */
+const REMOVE_MS = 60_000;
+const REMOVED_AT_ONCE = 500;
 /** How often to ask whether a saga that another instance walks has ended. */
 const ASK_MS = 200;
 /** What of a caller's time is left to the answer. */
@@ -85,6 +91,7 @@ export function openSagas(
   /** Whether the last look was in vain. */
   let blind = false;
   let countedAt = 0;
+  let removing: Promise<void> | undefined;
   let renewing: Promise<void> | undefined;
 
   /** Has the database looked at, in so many milliseconds at the latest. */
@@ -188,6 +195,27 @@ export function openSagas(
       });
   }, leaseMs / 3).unref();
 
+  /** Removes what has ended and is kept no longer, a little at a time, so that nobody waits for it. */
+  async function removeAll(): Promise<void> {
+    for (const { name, spec } of plans.values()) {
+      for (let full = true; full && !closing; ) {
+        const removed = await removeEnded(data.db, name, options.retentionMs ?? spec.retentionMs, REMOVED_AT_ONCE);
+        metrics.sagasRemoved(removed);
+        full = removed === REMOVED_AT_ONCE;
+      }
+    }
+  }
+
+  function remove(): void {
+    removing ??= removeAll()
+      .catch((error: unknown) => log.debug({ err: error }, "ended sagas could not be removed; it is tried again"))
+      .finally(() => {
+        removing = undefined;
+      });
+  }
+
+  let sweeping: NodeJS.Timeout | undefined;
+
   const handle = (plan: Plan): SagaHandle<Message> => ({
     async start(tx, id, input, context) {
       const [first] = plan.spec.steps;
@@ -224,7 +252,7 @@ export function openSagas(
         const told = tellOf(id);
         try {
           const state = await phase(data.db, id);
-          if (state === "completed" || state === "compensated") return true;
+          if (state === undefined || state === "completed" || state === "compensated") return true;
           const left = limit - Date.now();
           if (left <= 0 || context.signal.aborted) return false;
           await Promise.race([told.promise, sleep(Math.min(left, ASK_MS), context.signal)]);
@@ -271,6 +299,8 @@ export function openSagas(
     start() {
       open = true;
       wake(0);
+      remove();
+      sweeping = setInterval(remove, REMOVE_MS).unref();
     },
     async close(graceMs = 0) {
       closing = true;
@@ -281,7 +311,8 @@ export function openSagas(
       await Promise.all([...walking.values()].map(({ done }) => done));
       clearTimeout(late);
       clearInterval(keeping);
-      await renewing;
+      clearInterval(sweeping);
+      await Promise.all([renewing, removing]);
     },
   };
 }

@@ -9,6 +9,8 @@ export interface SagaSpec {
   readonly method: DescMethodUnary;
   /** The longest that it goes forward, in milliseconds; what is not done by then is undone. */
   readonly timeoutMs: number;
+  /** How long it is kept once it has ended, in milliseconds. */
+  readonly retentionMs: number;
   readonly steps: readonly StepSpec[];
 }
 
@@ -85,12 +87,15 @@ export interface SagaHandle<Input> {
    * @param context of the call that starts it, so that its trace goes on in the steps
    */
   start(tx: SagaTransaction, id: string, input: Input, context?: Context): Promise<void>;
-  /** Waits until a saga has ended, at the latest shortly before the call's time is over; whether it has. */
+  /**
+   * Waits until a saga has ended, at the latest shortly before the call's time is over; whether it has. One that is there no more
+   * has.
+   */
   ended(id: string, context: Context): Promise<boolean>;
   /**
    * Has a saga undone, on its way or completed; `ended` waits for that. Nothing is done if it is undone already.
    *
-   * @throws ConnectError NOT_FOUND if there is none with this id
+   * @throws ConnectError NOT_FOUND if there is none with this id, or none any more
    */
   compensate(id: string, reason: string): Promise<void>;
 }

@@ -13,6 +13,7 @@ import {
   type NewSaga,
   type NewStep,
   phase,
+  removeEnded,
   renew,
   turnBack,
   write,
@@ -26,7 +27,7 @@ beforeAll(async () => {
   await execute(url, ownTables);
   data = openData({ url, service: "orders", entities: {} });
 });
-beforeEach(() => execute(url, `TRUNCATE "scaffold_sagas"`));
+beforeEach(() => execute(url, `TRUNCATE "scaffold_sagas", "scaffold_sagas_removed"`));
 afterAll(() => data.close());
 
 const bytes = (text: string) => new TextEncoder().encode(text);
@@ -92,6 +93,43 @@ test("what nobody has taken for long, since the contract does not have it, is ma
   expect(await markUnknown(data.db, ["a.v1.S/M"])).toEqual([{ id: "b.v1.S/M", saga: "b.v1.S/M" }]);
   expect(await markUnknown(data.db, ["a.v1.S/M"])).toEqual([]);
   expect(await counts(data.db)).toEqual({ running: 2, compensating: 0, stuck: 1 });
+});
+
+test("what has ended is removed when its time is over, the oldest first, and until when is noted", async () => {
+  for (const id of ["running", "undone again", "young", "old", "older", "oldest"]) await insert(data.db, saga(id));
+  await insert(data.db, saga("of another", { saga: "b.v1.S/M" }));
+  const ended = (ids: string, ago: string) =>
+    execute(
+      url,
+      `UPDATE "scaffold_sagas" SET "state" = 'completed', "ended_at" = now() - interval '${ago}' WHERE "id" IN (${ids})`,
+    );
+  await ended(`'young'`, "1 hour");
+  await ended(`'old', 'undone again', 'of another'`, "2 days");
+  await ended(`'older'`, "3 days");
+  await ended(`'oldest'`, "4 days");
+  await turnBack(data.db, "undone again", "enough");
+  const remove = () => removeEnded(data.db, "a.v1.S/M", 86_400_000, 2);
+  const left = async () =>
+    (await execute(url, `SELECT "id" FROM "scaffold_sagas" ORDER BY "id"`)).rows.map(({ id }) => id);
+  const until = async () =>
+    (await execute(url, `SELECT "saga", "until" < now() - interval '60 hours' AS "long" FROM "scaffold_sagas_removed"`))
+      .rows;
+  expect(await until()).toEqual([]);
+  expect(await remove()).toBe(2);
+  expect(await left()).toEqual(["of another", "old", "running", "undone again", "young"]);
+  expect(await until()).toEqual([{ saga: "a.v1.S/M", long: true }]);
+  expect(await remove()).toBe(1);
+  expect(await left()).toEqual(["of another", "running", "undone again", "young"]);
+  expect(await until()).toEqual([{ saga: "a.v1.S/M", long: false }]);
+  expect(await remove()).toBe(0);
+});
+
+test("many remove at once, and each saga is removed by one", async () => {
+  for (let i = 0; i < 50; i++) await insert(data.db, saga(String(i)));
+  await execute(url, `UPDATE "scaffold_sagas" SET "state" = 'completed', "ended_at" = now()`);
+  const removed = await Promise.all(Array.from({ length: 10 }, () => removeEnded(data.db, "a.v1.S/M", 0, 20)));
+  expect(removed.reduce((sum, count) => sum + count)).toBe(50);
+  expect(await phase(data.db, "7")).toBeUndefined();
 });
 
 test("many take at once, and each saga is taken by one", async () => {

@@ -194,7 +194,7 @@ export async function turnBack(db: Database, id: string, reason: string): Promis
       "epoch" = "epoch" + 1, "due_at" = now(), "updated_at" = now(), "ended_at" = NULL
     WHERE "id" = ${id} AND "state" IN ('running', 'completed')`);
   if (rowCount === 0 && (await phase(db, id)) === undefined) {
-    throw new ConnectError(`there is no saga ${JSON.stringify(id)}`, Code.NotFound);
+    throw new ConnectError(`there is no saga ${JSON.stringify(id)}, or none any more`, Code.NotFound);
   }
   return rowCount === 1;
 }
@@ -215,6 +215,22 @@ export async function markUnknown(db: Database, names: readonly string[]): Promi
     WHERE "ended_at" IS NULL AND "due_at" < now() - interval '1 minute' AND "misfit" IS NULL AND "saga" NOT IN ${names}
     RETURNING "id", "saga"`);
   return rows as unknown as { id: string; saga: string }[];
+}
+
+/** Removes sagas of one method that ended longer ago than this, the oldest first; how many. Notes until when none may be left. */
+export async function removeEnded(db: Database, saga: string, retentionMs: number, limit: number): Promise<number> {
+  const { rows } = await db.execute(sql`
+    WITH "gone" AS (
+      DELETE FROM "scaffold_sagas" WHERE "id" IN (
+        SELECT "id" FROM "scaffold_sagas" WHERE "saga" = ${saga} AND "ended_at" <= now() - ${retentionMs} * interval '1 millisecond'
+        ORDER BY "ended_at" LIMIT ${limit} FOR UPDATE SKIP LOCKED
+      ) RETURNING "ended_at"
+    ), "noted" AS (
+      INSERT INTO "scaffold_sagas_removed" AS "known" ("saga", "until")
+      SELECT ${saga}, max("ended_at") FROM "gone" HAVING count(*) > 0
+      ON CONFLICT ("saga") DO UPDATE SET "until" = greatest("known"."until", excluded."until")
+    ) SELECT count(*)::integer AS "count" FROM "gone"`);
+  return (rows[0] as { count: number }).count;
 }
 
 /** How many sagas have not ended. */

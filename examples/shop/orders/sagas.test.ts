@@ -113,6 +113,13 @@ test("a saga that waits need not wait any longer", async () => {
   expect(await due()).toEqual([{ due: false }]);
   expect((await sagas("retry", "waits")).stdout).toBe("orders: waits goes on\n");
   expect(await due()).toEqual([{ due: true }]);
+
+  await execute(urls.orders, `UPDATE "scaffold_sagas" SET "misfit" = 'it has begun a' WHERE "id" = 'waits'`);
+  const stuck = await sagas("list", "--state", "stuck");
+  expect(stuck).toMatchObject({
+    code: 100,
+    stdout: expect.stringContaining("stuck, does not fit the contract: it has begun a"),
+  });
   await execute(urls.orders, `DELETE FROM "scaffold_sagas" WHERE "id" = 'waits'`);
 });
 
@@ -166,4 +173,23 @@ test("both sides are compared, and what disagrees is said", async () => {
     ].sort(),
   );
   expect((await audit()).stdout).toContain(`orders: ${lost.id}: step capture is done`);
+});
+
+test("what was removed when its time was over is not taken for lost, and what is lost since then is", async () => {
+  await place();
+  const forgetful = await inMemory(orders, { databaseUrl: urls.orders, sagaRetentionMs: 0 });
+  await eventually(async () => (await execute(urls.orders, `SELECT "id" FROM "scaffold_sagas"`)).rows).toEqual([]);
+  await forgetful.close();
+  expect(await audit()).toMatchObject({ code: 0 });
+  // Two hours later.
+  for (const name of ["inventory", "payments"] as const) {
+    await execute(urls[name], `UPDATE "scaffold_requests" SET "created_at" = "created_at" - interval '2 hours'`);
+  }
+  await execute(urls.orders, `UPDATE "scaffold_sagas_removed" SET "until" = "until" - interval '2 hours'`);
+  expect(await audit()).toMatchObject({ code: 0 });
+  const lost = await place();
+  await execute(urls.orders, `DELETE FROM "scaffold_sagas" WHERE "id" = '${lost.id}'`);
+  const { code, stdout } = await audit();
+  expect(code).toBe(100);
+  expect(stdout.trimEnd().split("\n")).toEqual(Array(2).fill(expect.stringContaining(`${lost.id}: step`)));
 });

@@ -533,7 +533,8 @@ export const OrderService: GenService<{
   },
   /**
    * Cancels an order, confirmed or still PENDING: gives the money back and puts the goods back. A cancelled order is answered
-   * as it is. What does not end in time fails with DEADLINE_EXCEEDED, and goes on.
+   * as it is. What does not end in time fails with DEADLINE_EXCEEDED, and goes on. 30 days after an order was confirmed it is too
+   * late: NOT_FOUND.
    *
    * @generated from rpc shop.orders.v1.OrderService.CancelOrder
    */

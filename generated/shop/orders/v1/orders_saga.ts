@@ -25,7 +25,7 @@ import { OrderService } from "./orders_pb.js";
 import type { OrderServiceEntities } from "./orders_service.js";
 
 /**
- * What PlaceOrder starts: reserve, then capture. What is not done after 1 min is undone.
+ * What PlaceOrder starts: reserve, then capture. What is not done after 1 min is undone. Kept for 720 h after its end.
  *
  * @generated from rpc shop.orders.v1.OrderService.PlaceOrder
  */
@@ -64,6 +64,7 @@ export interface PlaceOrderSaga
 export const placeOrderSaga: SagaSpec = {
   method: OrderService.method.placeOrder,
   timeoutMs: 60_000,
+  retentionMs: 2_592_000_000,
   steps: [
     {
       name: "reserve",

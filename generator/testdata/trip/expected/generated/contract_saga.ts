@@ -17,7 +17,7 @@ import type {
 import { HotelService } from "./hotels_pb.js";
 
 /**
- * What BookTrip starts: book_room, then new. What is not done after 1 h is undone.
+ * What BookTrip starts: book_room, then new. What is not done after 1 h is undone. Kept for 720 h after its end.
  *
  * @generated from rpc acme.trips.v1.TripService.BookTrip
  */
@@ -55,6 +55,7 @@ export interface BookTripSaga
 export const bookTripSaga: SagaSpec = {
   method: TripService.method.bookTrip,
   timeoutMs: 3_600_000,
+  retentionMs: 2_592_000_000,
   steps: [
     {
       name: "book_room",
