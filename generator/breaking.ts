@@ -1,8 +1,6 @@
-import { execFile } from "node:child_process";
-import { promisify } from "node:util";
 import { fromBinary } from "@bufbuild/protobuf";
-import { type FileDescriptorSet, FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
-import { bufBinary, bufBreaking, buildImage } from "./buf.js";
+import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
+import { bufBreaking, buildImage, buildInput } from "./buf.js";
 import type { SagaRule } from "./compare/saga-rules.js";
 import { compareSagas } from "./compare/sagas.js";
 import { buildContract } from "./contract/build.js";
@@ -35,27 +33,16 @@ export async function findBreaking(settings: Settings, options: BreakingOptions)
   ]);
   // What does not compile has no sagas, and no events.
   if (found.some(({ rule }) => rule === "COMPILE")) return found;
-  const [before, after] = await Promise.all([compileOld(settings, options), buildImage(settings)]);
+  const [before, after] = await Promise.all([buildInput(settings, against, againstConfig), buildImage(settings)]);
   const reading = buildContract(descriptors(after));
   // What is wrong in itself is for scaffold check to say.
   if (hasErrors(reading.findings)) return found;
-  const old = buildContract(before).contract;
+  const old = buildContract(fromBinary(FileDescriptorSetSchema, before)).contract;
   const broken = [...compareSagas(old, reading.contract), ...(await unreadEvents(settings, old, reading.contract))];
   const asked = locate(broken, after).filter(
     ({ file, rule }) => isIn(file, paths) && !(allow as readonly string[]).includes(rule),
   );
   return [...found, ...asked];
-}
-
-async function compileOld({ root }: Settings, { against, againstConfig }: BreakingOptions): Promise<FileDescriptorSet> {
-  const config = againstConfig ? ["--config", againstConfig] : [];
-  const args = ["build", against, "--as-file-descriptor-set", "--output", "-", ...config];
-  const { stdout } = await promisify(execFile)(bufBinary(), args, {
-    cwd: root,
-    encoding: "buffer",
-    maxBuffer: Number.POSITIVE_INFINITY,
-  });
-  return fromBinary(FileDescriptorSetSchema, stdout);
 }
 
 function isIn(file: string, paths: readonly string[]): boolean {

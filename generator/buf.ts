@@ -34,6 +34,20 @@ export async function buildImage({ root }: Settings, known?: KnownModules): Prom
   return { bytes: stdout, sources, locate: locateIn(root, modules.modules) };
 }
 
+/**
+ * Compiles what is not the project's contract as it is now: an input in buf's words, such as ".git#branch=main". Throws a
+ * CompileError if it does not compile.
+ *
+ * @param config a buf.yaml for it, if not its own
+ */
+export async function buildInput({ root }: Settings, input: string, config?: string): Promise<Uint8Array> {
+  const given = config === undefined ? [] : ["--config", config];
+  const args = ["build", input, "--as-file-descriptor-set", "--output", "-", ...given, ...asJson];
+  const { findings, stdout } = await runBuf(root, args);
+  if (findings.length > 0) throw new CompileError(findings);
+  return stdout;
+}
+
 /** What `buf lint` finds, by the rules in the project's buf.yaml. */
 export async function bufLint({ root }: Settings): Promise<readonly Diagnostic[]> {
   return (await runBuf(root, ["lint", ...asJson])).findings;
