@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Consumer, GroupAssignment } from "@platformatic/kafka";
 import type { Logger } from "../../observe/log.js";
@@ -47,6 +48,8 @@ export class Ownership {
 
   constructor(options: OwnershipOptions) {
     this.#options = options;
+    // Each partition listens, and there may be many.
+    setMaxListeners(0, this.#stop.signal);
     this.started = this.#start();
   }
 
