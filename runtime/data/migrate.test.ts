@@ -229,9 +229,58 @@ test("waits for a lock no longer than it may, and not for ever", async () => {
 test("reads a ledger of before statements outside a transaction", async () => {
   await file("0001_a.sql", create("a"));
   await run();
-  await execute(url, `ALTER TABLE "scaffold_migrations" DROP COLUMN "progress"`);
-  await verifyMigrated({ url, directory });
+  await execute(url, `ALTER TABLE "scaffold_migrations" DROP COLUMN "progress"; DROP TABLE "scaffold_runtimes"`);
+  expect(await status()).toMatchObject({ applied: ["0001_a.sql"], pending: [] });
+  await expect(verifyMigrated({ url, directory })).rejects.toThrow("the database lacks the runtime's own tables");
   expect(await run()).toEqual([]);
+  await verifyMigrated({ url, directory });
+});
+
+/** What another instance has under way: it has written to the table of sagas, and goes on to that of requests. */
+async function sagaUnderWay() {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  await client.query(`BEGIN; LOCK TABLE "scaffold_sagas" IN ROW EXCLUSIVE MODE`);
+  return {
+    async end() {
+      await client.query(`LOCK TABLE "scaffold_requests" IN ROW EXCLUSIVE MODE; COMMIT`);
+      await client.end();
+    },
+  };
+}
+
+test("asks for no lock on the runtime's own tables when they are as they should be", async () => {
+  await file("0001_a.sql", create("a"));
+  await run();
+  const saga = await sagaUnderWay();
+  await file("0002_b.sql", create("b"));
+  expect(await migrate({ url, directory, lockTimeoutMs: 1 })).toEqual(["0002_b.sql"]);
+  await saga.end();
+});
+
+test("brings the runtime's own tables up to date beside instances that are at work", async () => {
+  await file("0001_a.sql", create("a"));
+  await run();
+  await execute(url, `TRUNCATE "scaffold_runtimes"; ALTER TABLE "scaffold_sagas" DROP COLUMN "misfit"`);
+  const saga = await sagaUnderWay();
+  const migrated = run();
+  await waiting();
+  // What was altered before is not held until then.
+  await saga.end();
+  expect(await migrated).toEqual([]);
+  await verifyMigrated({ url, directory });
+  await execute(url, `SELECT "misfit" FROM "scaffold_sagas"`);
+});
+
+test("waits for a lock on the runtime's own tables no longer than it may", async () => {
+  await file("0001_a.sql", create("a"));
+  await run();
+  await execute(url, `TRUNCATE "scaffold_runtimes"`);
+  const saga = await sagaUnderWay();
+  await expect(migrate({ url, directory, lockTimeoutMs: 20 })).rejects.toThrow(
+    /^the runtime's own tables: canceling statement due to lock timeout; another transaction uses/,
+  );
+  await saga.end();
 });
 
 test("says so when there is no database", async () => {

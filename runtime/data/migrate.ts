@@ -3,8 +3,8 @@ import pg from "pg";
 import { fromDatabase, unavailable } from "./errors.js";
 import { MigrationError, readMigrations } from "./migration-files.js";
 import { contradictions, isApplied, otherService, readLedger } from "./migration-ledger.js";
+import { applyOwnTables, hasOwnTables } from "./migration-own.js";
 import { applyFile } from "./migration-run.js";
-import { ownTables } from "./tables.js";
 
 export interface MigrateOptions {
   /** `postgres://user:password@host:port/database`; the user must be allowed to create tables. */
@@ -45,7 +45,7 @@ export async function migrate({ url, directory, lockTimeoutMs = 5000 }: MigrateO
   const files = await readMigrations(directory);
   return connected(url, async (client) => {
     await lock(client);
-    await client.query(ownTables);
+    await applyOwnTables(client, { lockTimeoutMs });
     const ledger = (await readLedger(client)) ?? new Map();
     const faults = contradictions(files, ledger);
     if (faults.length > 0) throw new MigrationError(["nothing was migrated:", ...faults].join("\n  "));
@@ -85,9 +85,7 @@ export async function verifyMigrated({ url, directory }: MigrateOptions): Promis
     const foreign = ledger && otherService(files, ledger);
     if (foreign !== undefined) throw new MigrationError(foreign);
     const missing = files.filter((file) => ledger === undefined || !isApplied(ledger, file)).map((file) => file.name);
-    // The newest of the runtime's own tables stands for all.
-    const { rows } = await client.query(`SELECT to_regclass('"scaffold_sagas_removed"') IS NOT NULL AS "own"`);
-    if (missing.length === 0 && rows[0].own) return;
+    if (missing.length === 0 && (await hasOwnTables(client))) return;
     const what = missing.length === 0 ? "the runtime's own tables" : missing.join(", ");
     throw new MigrationError(`the database lacks ${what}: start the service once with MIGRATE=on`);
   });

@@ -7,6 +7,7 @@ import type { LedgerLine } from "./migration-ledger.js";
 /** How often a lock is tried for; in between, those who queued behind the statement get on with their work. */
 const ATTEMPTS = 5;
 const LOCK_NOT_AVAILABLE = "55P03";
+const DEADLOCK_DETECTED = "40P01";
 
 export interface RunOptions {
   /** How long a statement that locks out others may wait for its lock, and hold up all that come after it. */
@@ -88,15 +89,14 @@ async function applyAlone(
   ]);
 }
 
-/** Runs something that may find no lock, several times. */
-async function patiently({ lockTimeoutMs }: RunOptions, run: () => Promise<void>): Promise<void> {
+/** Runs something that may find no lock, or be in the way of others who hold some, several times. */
+export async function patiently({ lockTimeoutMs }: RunOptions, run: () => Promise<void>): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await run();
     } catch (error) {
       const cause = error instanceof MigrationError ? error.cause : undefined;
-      const locked = cause instanceof pg.DatabaseError && cause.code === LOCK_NOT_AVAILABLE;
-      if (!locked || attempt === ATTEMPTS) throw error;
+      if (!(cause instanceof pg.DatabaseError && isAboutLocks(cause)) || attempt === ATTEMPTS) throw error;
       await sleep(lockTimeoutMs);
     }
   }
@@ -105,9 +105,16 @@ async function patiently({ lockTimeoutMs }: RunOptions, run: () => Promise<void>
 function failure(file: MigrationFile, offset: number, error: pg.DatabaseError, done: string): MigrationError {
   const at = offset + Number(error.position ?? 1);
   const line = file.sql.slice(0, at).split("\n").length;
-  const help =
-    error.code === LOCK_NOT_AVAILABLE
-      ? "; another transaction uses what this needs: end it (SELECT * FROM pg_stat_activity WHERE state = 'idle in transaction') and migrate again"
-      : "";
-  return new MigrationError(`${file.name}:${line}: ${error.message}; ${done}${help}`, { cause: error });
+  return new MigrationError(`${file.name}:${line}: ${error.message}; ${done}${lockHelp(error)}`, { cause: error });
+}
+
+/** The way out, if others hold the locks that a statement needs. */
+export function lockHelp(error: pg.DatabaseError): string {
+  return isAboutLocks(error)
+    ? "; another transaction uses what this needs: end it (SELECT * FROM pg_stat_activity WHERE state = 'idle in transaction') and migrate again"
+    : "";
+}
+
+function isAboutLocks({ code }: pg.DatabaseError): boolean {
+  return code === LOCK_NOT_AVAILABLE || code === DEADLOCK_DETECTED;
 }

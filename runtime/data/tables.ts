@@ -21,7 +21,10 @@ export const requests = pgTable(
   (table) => [primaryKey({ columns: [table.method, table.key] })],
 );
 
-/** The runtime's own tables, which `migrate` makes in every database. */
+/**
+ * The runtime's own tables, which `migrate` makes in every database. Each statement changes nothing where it was run
+ * before. `scaffold_runtimes` names the versions of this text that a database has had.
+ */
 export const ownTables = `
 CREATE TABLE IF NOT EXISTS "scaffold_migrations" (
   "name" text COLLATE "C" PRIMARY KEY,
@@ -29,6 +32,10 @@ CREATE TABLE IF NOT EXISTS "scaffold_migrations" (
   "applied_at" timestamptz NOT NULL DEFAULT now()
 );
 ALTER TABLE "scaffold_migrations" ADD COLUMN IF NOT EXISTS "progress" integer;
+CREATE TABLE IF NOT EXISTS "scaffold_runtimes" (
+  "tables" text COLLATE "C" PRIMARY KEY,
+  "applied_at" timestamptz NOT NULL DEFAULT now()
+);
 CREATE TABLE IF NOT EXISTS "scaffold_requests" (
   "method" text COLLATE "C" NOT NULL,
   "key" text COLLATE "C" NOT NULL,
