@@ -1,4 +1,6 @@
-import pg from "pg";
+import type pg from "pg";
+import { Condition } from "./condition.js";
+import { inSessions, type Session } from "./sessions.js";
 
 export interface ListenerOptions {
   /** Where the primary is: replicas hear nothing. A connection of its own, so no pooler that shares it by transaction. */
@@ -12,11 +14,9 @@ export interface ListenerOptions {
   readonly began?: () => void;
 }
 
-const CONNECT_TIMEOUT_MS = 2000;
 /** A connection that broke without a word is found out by this. */
 const BEAT_MS = 5000;
 const BEAT_TIMEOUT_MS = 3000;
-const LONGEST_PAUSE_MS = 5000;
 
 /**
  * Hears what transactions announce on a channel of a database (LISTEN), and comes back when its connection breaks.
@@ -24,13 +24,17 @@ const LONGEST_PAUSE_MS = 5000;
  */
 export class Listener {
   readonly #options: ListenerOptions;
+  readonly #closing = new AbortController();
+  /** The connection that hears. */
   #client: pg.Client | undefined;
   #epochs = 0;
-  #listening = false;
-  #first: Promise<void> | undefined;
-  #failures = 0;
-  #timer: NodeJS.Timeout | undefined;
-  #closed = false;
+  #moves = 0;
+  readonly #left = new Condition();
+  #running: Promise<void> | undefined;
+  #tried: () => void = () => undefined;
+  readonly #first = new Promise<void>((resolve) => {
+    this.#tried = resolve;
+  });
 
   constructor(options: ListenerOptions) {
     this.#options = options;
@@ -38,12 +42,12 @@ export class Listener {
 
   /** Changes whenever notices may have been missed; undefined while none are heard. */
   epoch(): number | undefined {
-    return this.#listening ? this.#epochs : undefined;
+    return this.#client === undefined ? undefined : this.#epochs;
   }
 
   /** Begins to listen; ends when the first attempt has succeeded or failed. Further ones follow by themselves. */
   listen(): Promise<void> {
-    this.#first ??= this.#connect();
+    this.#running ??= this.#run();
     return this.#first;
   }
 
@@ -54,78 +58,58 @@ export class Listener {
 
   /** Listens elsewhere, for `url` says something else now. */
   move(): void {
-    if (this.#client !== undefined) this.#lose(this.#client);
+    this.#moves++;
+    this.#client = undefined;
+    this.#left.tell();
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
-    clearTimeout(this.#timer);
-    this.#listening = false;
-    await this.#client?.end().catch(ignore);
+    this.#closing.abort();
+    this.move();
+    await this.#running;
   }
 
-  async #connect(): Promise<void> {
-    if (this.#closed) return;
-    const { url, service, channel, heard, began } = this.#options;
-    const connectionString = await url().catch(ignore);
-    if (this.#closed) return;
-    if (connectionString === undefined) {
-      this.#retry();
-      return;
-    }
-    const client = new pg.Client({
-      connectionString,
-      application_name: `${service} (cache)`,
-      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-      query_timeout: BEAT_TIMEOUT_MS,
-      keepAlive: true,
-    });
-    this.#client = client;
-    const lose = () => this.#lose(client);
-    client.on("error", lose);
-    client.on("end", lose);
+  async #run(): Promise<void> {
+    const { url, service } = this.#options;
+    let moves = 0;
+    const options = {
+      url: () => {
+        moves = this.#moves;
+        return url();
+      },
+      config: { application_name: `${service} (cache)`, query_timeout: BEAT_TIMEOUT_MS },
+      stop: this.#closing.signal,
+      failed: () => this.#tried(),
+    };
+    await inSessions(options, (session) => this.#hear(session, () => moves === this.#moves));
+    this.#tried();
+  }
+
+  /** One connection's time. `isThere`: it still leads to where the database is. */
+  async #hear({ client, gone, well }: Session, isThere: () => boolean): Promise<void> {
+    const { channel, heard, began } = this.#options;
+    const deaf = () => {
+      if (this.#client === client) this.#client = undefined;
+    };
+    client.on("error", deaf);
+    client.on("end", deaf);
     client.on("notification", ({ payload = "" }) => {
       if (this.#client === client) heard(payload);
     });
-    try {
-      await client.connect();
-      await client.query(`LISTEN "${channel}"`);
-    } catch {
-      lose();
-      return;
-    }
-    // It may have broken, or have been closed, since.
-    if (this.#client !== client || this.#closed) return;
-    this.#failures = 0;
+    await client.query(`LISTEN "${channel}"`);
+    if (!isThere()) return;
     this.#epochs++;
-    this.#listening = true;
-    this.#beat(client);
+    this.#client = client;
+    well();
+    this.#tried();
     began?.();
-  }
-
-  #beat(client: pg.Client): void {
-    this.#timer = setTimeout(() => {
-      client.query("select 1").then(
-        () => this.#client === client && !this.#closed && this.#beat(client),
-        () => this.#lose(client),
-      );
-    }, BEAT_MS).unref();
-  }
-
-  #lose(client: pg.Client): void {
-    if (this.#client !== client) return;
-    this.#client = undefined;
-    this.#listening = false;
-    clearTimeout(this.#timer);
-    client.end().catch(ignore);
-    if (!this.#closed) this.#retry();
-  }
-
-  #retry(): void {
-    const pause = Math.min(LONGEST_PAUSE_MS, 100 * 2 ** this.#failures++);
-    // Apart, so that not all instances come back at the same moment.
-    this.#timer = setTimeout(() => void this.#connect(), pause * (0.5 + Math.random() / 2)).unref();
+    try {
+      while (isThere()) {
+        await Promise.race([this.#left.change(BEAT_MS), gone]);
+        if (isThere()) await Promise.race([client.query("select 1"), gone]);
+      }
+    } finally {
+      deaf();
+    }
   }
 }
-
-function ignore(): void {}

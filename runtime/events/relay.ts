@@ -1,5 +1,6 @@
-import pg from "pg";
+import type pg from "pg";
 import { Condition } from "../data/condition.js";
+import { inSessions, type Session } from "../data/sessions.js";
 import type { Logger } from "../observe/log.js";
 import type { Metrics } from "../observe/metrics.js";
 import { type Broker, RecordRefused, type Topic } from "./broker.js";
@@ -22,7 +23,6 @@ export interface RelayOptions {
 const BATCH = 500;
 /** How often it looks by itself, in milliseconds. */
 const POLL_MS = 500;
-const LONGEST_PAUSE_MS = 5000;
 const PRUNE_INTERVAL_MS = 60_000;
 /** How many rows are removed at a time, so that nobody waits for long. */
 const PRUNED_AT_ONCE = 10_000;
@@ -63,13 +63,11 @@ export class Relay {
   readonly #options: RelayOptions;
   readonly #closing = new AbortController();
   readonly #running: Promise<void>;
-  #client: pg.Client | undefined;
   #leads = false;
   #isWoken = false;
   readonly #woken = new Condition();
   #lookedAt = 0;
   #prunedAt = 0;
-  #failures = 0;
 
   constructor(options: RelayOptions) {
     this.#options = options;
@@ -90,43 +88,32 @@ export class Relay {
     await this.#running;
   }
 
-  async #run(): Promise<void> {
-    const { log } = this.#options;
-    while (!this.#closing.signal.aborted) {
-      try {
-        await this.#connected();
-      } catch (error) {
-        if (this.#failures++ === 0) log.warn({ err: error }, "events wait: they cannot be passed on");
-      } finally {
+  #run(): Promise<void> {
+    const { url, service, log } = this.#options;
+    const options = {
+      url,
+      config: {
+        application_name: `${service} (relay)`,
+        query_timeout: 30_000,
+        // What a crash takes back of its own notes, it does again; the outbox itself is not written here.
+        options: "-c synchronous_commit=off",
+      },
+      stop: this.#closing.signal,
+      failed(error: unknown, before: number) {
+        if (before === 0) log.warn({ err: error }, "events wait: they cannot be passed on");
+      },
+      regained: () => log.info("events are passed on again"),
+    };
+    return inSessions(options, (session) =>
+      this.#connected(session).finally(() => {
         this.#leads = false;
-        await this.#client?.end().catch(() => undefined);
-        this.#client = undefined;
-      }
-      await this.#pause(
-        Math.min(LONGEST_PAUSE_MS, 100 * 2 ** Math.min(this.#failures, 10)) * (0.5 + Math.random() / 2),
-      );
-    }
+      }),
+    );
   }
 
   /** One connection's time: waits for the lock, then passes on until something fails. */
-  async #connected(): Promise<void> {
-    const { url, service, broker, topics } = this.#options;
-    const client = new pg.Client({
-      connectionString: await url(),
-      application_name: `${service} (relay)`,
-      connectionTimeoutMillis: 2000,
-      query_timeout: 30_000,
-      keepAlive: true,
-      // What a crash takes back of its own notes, it does again; the outbox itself is not written here.
-      options: "-c synchronous_commit=off",
-    });
-    this.#client = client;
-    const gone = new Promise<never>((_, reject) => {
-      client.on("error", reject);
-      client.on("end", () => reject(new Error("the connection to the database was lost")));
-    });
-    gone.catch(() => undefined);
-    await client.connect();
+  async #connected({ client, gone, well }: Session): Promise<void> {
+    const { broker, topics } = this.#options;
     while (!(await client.query(`SELECT pg_try_advisory_lock($1) AS "leads"`, [RELAY_LOCK])).rows[0].leads) {
       await this.#pause(POLL_MS * (0.5 + Math.random()));
       if (this.#closing.signal.aborted) return;
@@ -135,11 +122,12 @@ export class Relay {
     client.on("notification", this.wake);
     await client.query(`LISTEN "${OUTBOX_CHANNEL}"`);
     await broker.declare(topics);
-    await Promise.race([this.#lead(client), gone]);
+    await Promise.race([this.#lead(client, well), gone]);
   }
 
-  async #lead(client: pg.Client): Promise<void> {
+  async #lead(client: pg.Client, well: () => void): Promise<void> {
     let sent = await this.#passOnUnsent(client);
+    well();
     for (;;) {
       const isLast = this.#closing.signal.aborted;
       this.#isWoken = false;
@@ -192,8 +180,6 @@ export class Relay {
         if (records.length === 0) break;
       }
     }
-    if (this.#failures > 0) log.info("events are passed on again");
-    this.#failures = 0;
     for (const record of records) metrics.eventPublished(record.topic);
     return rows.at(-1)?.position ?? "0";
   }

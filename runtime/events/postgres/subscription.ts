@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import pg from "pg";
+import type pg from "pg";
+import { inSessions, type Session } from "../../data/sessions.js";
 import type { Logger } from "../../observe/log.js";
 import type { BrokerSubscription, SubscribeOptions, Topic } from "../broker.js";
 import type { ReceivedRecord } from "../record.js";
@@ -72,7 +73,6 @@ export class PostgresSubscription implements BrokerSubscription {
   readonly #isReady = new Promise<void>((resolve) => {
     this.#settled = resolve;
   });
-  #failures = 0;
   #heardAt = 0;
 
   constructor(url: string, pool: pg.Pool, options: PostgresSubscriptionOptions) {
@@ -92,50 +92,33 @@ export class PostgresSubscription implements BrokerSubscription {
   }
 
   async #run(): Promise<void> {
-    const { log, group } = this.#options;
-    while (!this.#closing.signal.aborted) {
-      try {
-        await this.#connected();
-      } catch (error) {
-        if (this.#failures++ === 0) log?.warn({ err: error, group }, "events wait: the broker does not answer");
+    const { service, log, group } = this.#options;
+    const options = {
+      url: () => Promise.resolve(this.#url),
+      config: { application_name: `${service} (consumer)`, query_timeout: LEASE_MS },
+      stop: this.#closing.signal,
+      failed: (error: unknown, before: number) => {
+        if (before === 0) log?.warn({ err: error, group }, "events wait: the broker does not answer");
         this.#loseIfExpired();
-      }
-      const pause = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(this.#failures, 10));
-      await this.#sleep(pause * (0.5 + Math.random() / 2));
-    }
+      },
+      regained: () => log?.info({ group }, "the broker answers again"),
+    };
+    await inSessions(options, (session) => this.#connected(session));
     this.#settled();
     await this.#leave();
   }
 
   /** The time of one connection, which hears what is new and keeps the leases. */
-  async #connected(): Promise<void> {
-    const { service, topics, log, group } = this.#options;
-    await this.#options.declare(topics.map((topic) => ({ ...topic, groups: [...new Set([...topic.groups, group])] })));
-    const client = new pg.Client({
-      connectionString: this.#url,
-      application_name: `${service} (consumer)`,
-      connectionTimeoutMillis: 2000,
-      query_timeout: LEASE_MS,
-      keepAlive: true,
-    });
-    const gone = new Promise<never>((_, reject) => {
-      client.on("error", reject);
-      client.on("end", () => reject(new Error("the connection to the broker was lost")));
-    });
-    gone.catch(() => undefined);
+  async #connected({ client, gone, well }: Session): Promise<void> {
+    const { topics, group } = this.#options;
     client.on("notification", ({ payload = "" }) => wake(this.#held.get(payload)));
-    try {
-      await client.connect();
-      await client.query(`LISTEN "${LOG_CHANNEL}"`);
-      while (!this.#closing.signal.aborted) {
-        await this.#beat(client);
-        if (this.#failures > 0) log?.info({ group }, "the broker answers again");
-        this.#failures = 0;
-        this.#settled();
-        await Promise.race([this.#sleep(BEAT_MS * (0.75 + Math.random() / 2)), gone]);
-      }
-    } finally {
-      await client.end().catch(() => undefined);
+    await client.query(`LISTEN "${LOG_CHANNEL}"`);
+    await this.#options.declare(topics.map((topic) => ({ ...topic, groups: [...new Set([...topic.groups, group])] })));
+    while (!this.#closing.signal.aborted) {
+      await this.#beat(client);
+      well();
+      this.#settled();
+      await Promise.race([this.#sleep(BEAT_MS * (0.75 + Math.random() / 2)), gone]);
     }
   }
 
