@@ -155,6 +155,7 @@ export interface Subscription {
   };
   /** Whether a key waits behind its dead letter. */
   readonly parks: boolean;
+  readonly publishes: readonly Event[];
 }
 
 export interface Entity {

@@ -89,9 +89,9 @@ export function checkEvents(events: readonly Event[], findings: Findings): void 
   }
 }
 
-/** What the methods of a service publish, each once. */
-export function publishedBy({ methods }: Service): Event[] {
-  return [...new Set(methods.flatMap(({ publishes }) => publishes))];
+/** What the methods and the consumers of a service publish, each once. */
+export function publishedBy({ methods, consumes }: Service): Event[] {
+  return [...new Set([...methods, ...consumes].flatMap(({ publishes }) => publishes))];
 }
 
 function names(services: readonly Service[]): string {

@@ -18,7 +18,7 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 type Drafts = ReadonlyMap<string, EventDraft>;
 
-/** Fills in what a service consumes, and what its methods publish. */
+/** Fills in what a service consumes, and what its methods and its consumers publish. */
 export function linkEvents(service: Draft, registry: Registry, events: Drafts, findings: Findings): void {
   getOption(service.desc, serviceOption).consumes.forEach((options, position) => {
     const at = [SCAFFOLD, CONSUMES, position];
@@ -37,27 +37,35 @@ export function linkEvents(service: Draft, registry: Registry, events: Drafts, f
       return;
     }
     event.consumers.push(service);
-    service.consumes.push(subscription(event, options, service, at, findings));
+    const publishes = publishedAs(options.publishes, service.desc, () => at);
+    service.consumes.push({ ...subscription(event, options, service, at, findings), publishes });
   });
   for (const method of service.methods) {
-    getOption(method.desc, methodOption).publishes.forEach((name, position) => {
-      const at = [SCAFFOLD, PUBLISHES, position];
-      const event = findEvent(name, service, method.desc, at, registry, events, findings);
-      if (event === undefined || method.publishes.includes(event)) return;
+    const { publishes: names } = getOption(method.desc, methodOption);
+    method.publishes = publishedAs(names, method.desc, (position) => [SCAFFOLD, PUBLISHES, position]);
+    // What is published, only its author knows.
+    if (method.publishes.length > 0) method.standard = undefined;
+  }
+
+  /** The events of these names, of which the service is a publisher from now on. */
+  function publishedAs(names: string[], desc: Service["desc"] | Method["desc"], at: (position: number) => number[]) {
+    const published = new Set<Event>();
+    names.forEach((name, position) => {
+      const event = findEvent(name, service, desc, at(position), registry, events, findings);
+      if (event === undefined) return;
       if (!service.run) {
         findings.error(
           "EVENT_PUBLISHER",
-          method.desc,
+          desc,
           `${service.desc.name} is not run by this system, so it publishes nothing: give it option (scaffold.v1.service).`,
-          at,
+          at(position),
         );
         return;
       }
-      method.publishes.push(event);
-      // What is published, only its author knows.
-      method.standard = undefined;
+      published.add(event);
       if (!event.publishers.includes(service)) event.publishers.push(service);
     });
+    return [...published];
   }
 }
 
@@ -95,7 +103,7 @@ function subscription(
   service: Service,
   at: number[],
   findings: Findings,
-): Subscription {
+): Omit<Subscription, "publishes"> {
   const fault = (message: string) => findings.error("EVENT_SUBSCRIPTION", service.desc, message, at);
   const { maxAttempts = 0, initialBackoffMs = 0, maxBackoffMs = 0, backoffMultiplier = 0 } = retry ?? {};
   if (Math.max(timeoutMs, initialBackoffMs, maxBackoffMs) > LONGEST_TIMER_MS) {

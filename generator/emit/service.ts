@@ -69,8 +69,12 @@ function behaviour({
       : [
           `While the database is away it is answered with ${deferred.field.name} ${deferred.value.name}, and made later.`,
         ]),
-    ...(publishes.length === 0 ? [] : [`Publishes ${publishes.map((event) => event.desc.name).join(", ")}.`]),
+    ...publishing(publishes),
   ];
+}
+
+function publishing(events: readonly Event[]): string[] {
+  return events.length === 0 ? [] : [`Publishes ${events.map(({ desc }) => desc.name).join(", ")}.`];
 }
 
 function signature({ file }: Service, { desc, idempotencyKey, publishes }: Method, f: GeneratedFile): Printable[] {
@@ -142,7 +146,7 @@ function emitPublished(service: Service, f: GeneratedFile): void {
 }
 
 function emitConsumers(service: Service, f: GeneratedFile): void {
-  const { consumers, entities, events } = service.exports;
+  const { consumers, entities } = service.exports;
   f.print(
     f.jsDoc(
       `What ${service.desc.name} does with the events that it consumes. What a handler does in \`tx\` happens once for\neach event; what it does elsewhere may happen again, and has \`delivery.id\` to be known by.\n\n@generated from ${service.desc}`,
@@ -150,6 +154,7 @@ function emitConsumers(service: Service, f: GeneratedFile): void {
   );
   f.print(f.export("interface", consumers), " {");
   service.consumes.forEach((subscription, position) => {
+    const { publishes } = subscription;
     const { desc, handler } = subscription.event;
     if (position > 0) f.print();
     f.print(doc(f, desc, consumption(subscription), "  "));
@@ -157,14 +162,14 @@ function emitConsumers(service: Service, f: GeneratedFile): void {
     const context = fromRuntime(f, "ConsumerContext", "events/delivery", true);
     f.print("  ", member(handler), "(");
     f.print("    delivery: ", delivery, "<typeof ", f.importSchema(desc, true), ">,");
-    f.print("    context: ", context, "<", entities, publishedBy(service).length > 0 ? [", ", events] : "", ">,");
+    f.print("    context: ", context, "<", entities, publishes.length > 0 ? [", ", unionOf(publishes, f)] : "", ">,");
     f.print("  ): ", local(f, "Promise", `${service.file}_service`), "<void>;");
   });
   f.print("}");
 }
 
 /** What the runtime does with the events of a subscription, in words. */
-function consumption({ event, timeoutMs, retry, parks }: Subscription): string[] {
+function consumption({ event, timeoutMs, retry, parks, publishes }: Subscription): string[] {
   const tries =
     retry.maxAttempts === 1
       ? `Tried once, for ${duration(timeoutMs)} at the most`
@@ -178,6 +183,7 @@ function consumption({ event, timeoutMs, retry, parks }: Subscription): string[]
   return [
     event.key === undefined ? "In no order." : `In order for each ${event.key.name}.`,
     `${tries}, before it goes to the dead letters${key}.`,
+    ...publishing(publishes),
   ];
 }
 

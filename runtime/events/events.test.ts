@@ -24,7 +24,7 @@ interface Entities {
   readonly products: ProductRepository;
 }
 type Registered = typeof UserRegisteredSchema;
-type Handler = (delivery: Delivery<Registered>, context: ConsumerContext<Entities>) => Promise<void> | void;
+type Handler = (delivery: Delivery<Registered>, context: ConsumerContext<Entities, Registered>) => Promise<void> | void;
 
 const WAIT = { timeout: 30_000, interval: 20 };
 const log = createLogger({ name: "events", level: "silent" });
@@ -327,6 +327,26 @@ test("what nobody can read is a dead letter at once", async () => {
     "Unprocessable: its type is shop.v9.Unknown, and shop.users.v1.UserRegistered was expected",
     "Unprocessable: it is version 2.0 of shop.users.v1.UserRegistered, and 1.0 is known here: redrive it once this service is up to date",
   ]);
+});
+
+test("what a handler publishes is published once, by the try that succeeds, with the trace of what it handled", async () => {
+  const producer = open(producerUrl);
+  const handled: string[] = [];
+  start(producer, { publishes: true });
+  const onward: Handler = async ({ attempt }, { tx }) => {
+    await tx.publish(userRegistered, event("onward"));
+    if (attempt === 1) throw new Error("not yet");
+  };
+  start(open(consumerUrl), { handler: keep(handled, onward) });
+  const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+  const trace = () => ({ traceparent });
+  await producer.transaction((tx) => tx.publish(userRegistered, event("a", "0")), { trace });
+  await expect.poll(() => handled, WAIT).toEqual(["0"]);
+  const { rows: published } = await execute(
+    consumerUrl,
+    `SELECT "attributes"->>'traceparent' AS "traceparent" FROM "scaffold_outbox" WHERE "key" = '${group}/onward'`,
+  );
+  expect(published).toEqual([{ traceparent }]);
 });
 
 test("an event that no broker would take is refused where it is published", async () => {

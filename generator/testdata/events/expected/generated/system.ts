@@ -10,7 +10,7 @@ import { noticeServiceCodecs } from "./notices_codec.js";
 import { NoticeService } from "./notices_pb.js";
 import { noticeServicePolicy } from "./notices_policy.js";
 import { weightServiceCodecs } from "./weights_codec.js";
-import { scale_Tared } from "./weights_events.js";
+import { scale_Tared, weighed } from "./weights_events.js";
 import { WeightService } from "./weights_pb.js";
 import { weightServicePolicy } from "./weights_policy.js";
 
@@ -47,7 +47,7 @@ export const system: System = {
       routes: [],
       calls: [],
       tables: [],
-      publishes: [scale_Tared],
+      publishes: [scale_Tared, weighed],
       consumes: [parcelSent],
     },
   ],

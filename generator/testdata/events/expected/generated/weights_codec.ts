@@ -6,8 +6,14 @@ import type { Codec, Init } from "@protoscaffold/runtime/codec/codec";
 import { defineCodec } from "@protoscaffold/runtime/codec/codec";
 import type { Reader } from "@protoscaffold/runtime/codec/reader";
 import type { Writer } from "@protoscaffold/runtime/codec/writer";
-import type { Scale, Scale_Tared, WeighRequest, WeighResponse } from "./weights_pb.js";
-import { Scale_TaredSchema, ScaleSchema, WeighRequestSchema, WeighResponseSchema } from "./weights_pb.js";
+import type { Scale, Scale_Tared, Weighed, WeighRequest, WeighResponse } from "./weights_pb.js";
+import {
+  Scale_TaredSchema,
+  ScaleSchema,
+  WeighedSchema,
+  WeighRequestSchema,
+  WeighResponseSchema,
+} from "./weights_pb.js";
 
 /**
  * WeighRequest as bytes, and back.
@@ -71,6 +77,48 @@ export function readWeighResponse(r: Reader, end: number, before?: WeighResponse
 /** An empty WeighResponse. */
 export function newWeighResponse(): WeighResponse {
   return { $typeName: "ship.weights.v1.WeighResponse" };
+}
+
+/**
+ * Weighed as bytes, and back.
+ *
+ * @generated from message ship.weights.v1.Weighed
+ */
+export const weighedCodec: Codec<typeof WeighedSchema> = /*@__PURE__*/ defineCodec(
+  WeighedSchema,
+  writeWeighed,
+  readWeighed,
+);
+
+/** Writes the fields of Weighed. */
+export function writeWeighed(w: Writer, m: Init<typeof WeighedSchema>): void {
+  if (m.parcelId) w.tag(1, 2).string(m.parcelId);
+  if (m.$unknown !== undefined) w.unknown(m, "ship.weights.v1.Weighed");
+}
+
+/** Reads a Weighed up to `end` (a group: its number below zero); one from before takes the fields. */
+export function readWeighed(r: Reader, end: number, before?: Weighed): Weighed {
+  const m = before ?? newWeighed();
+  r.enter();
+  for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
+    switch (tag >>> 3) {
+      case 1:
+        m.parcelId = r.string();
+        break;
+      default:
+        r.unknown(tag, m);
+    }
+  }
+  r.leave();
+  return m;
+}
+
+/** An empty Weighed. */
+export function newWeighed(): Weighed {
+  return {
+    $typeName: "ship.weights.v1.Weighed",
+    parcelId: "",
+  };
 }
 
 /**

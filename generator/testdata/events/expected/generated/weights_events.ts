@@ -3,8 +3,23 @@
 /* eslint-disable */
 
 import { defineEvent } from "@protoscaffold/runtime/events/event";
-import { scale_TaredCodec } from "./weights_codec.js";
-import { Scale_TaredSchema } from "./weights_pb.js";
+import { scale_TaredCodec, weighedCodec } from "./weights_codec.js";
+import { Scale_TaredSchema, WeighedSchema } from "./weights_pb.js";
+
+/**
+ * In order for each parcel_id. Kept for 168 h.
+ *
+ * @generated from message ship.weights.v1.Weighed
+ */
+export const weighed = defineEvent({
+  schema: WeighedSchema,
+  codec: weighedCodec,
+  version: "1.0",
+  topic: "ship.weights.weighed",
+  key: (event) => event.parcelId,
+  partitions: 8,
+  retentionMs: 604_800_000,
+});
 
 /**
  * In order for each scale. Kept for 168 h.

@@ -11,7 +11,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file weights.proto.
  */
 export const file_weights: GenFile = /*@__PURE__*/
-  fileDesc("Cg13ZWlnaHRzLnByb3RvEg9zaGlwLndlaWdodHMudjEiDgoMV2VpZ2hSZXF1ZXN0Ig8KDVdlaWdoUmVzcG9uc2UiLQoFU2NhbGUaJAoFVGFyZWQSDQoFc2NhbGUYASABKAk6DKrxgwEHEgVzY2FsZTKmAQoNV2VpZ2h0U2VydmljZRJaCgVXZWlnaBIdLnNoaXAud2VpZ2h0cy52MS5XZWlnaFJlcXVlc3QaHi5zaGlwLndlaWdodHMudjEuV2VpZ2hSZXNwb25zZSISovGDAQ1qC1NjYWxlLlRhcmVkGjmi8YMBNBoyChpzaGlwLnBhcmNlbHMudjEuUGFyY2VsU2VudCoSCAMQ6AcYwKkHIQAAAAAAAPg/MAJiBnByb3RvMw", [file_scaffold_v1_options]);
+  fileDesc("Cg13ZWlnaHRzLnByb3RvEg9zaGlwLndlaWdodHMudjEiDgoMV2VpZ2hSZXF1ZXN0Ig8KDVdlaWdoUmVzcG9uc2UiLgoHV2VpZ2hlZBIRCglwYXJjZWxfaWQYASABKAk6EKrxgwELEglwYXJjZWxfaWQiLQoFU2NhbGUaJAoFVGFyZWQSDQoFc2NhbGUYASABKAk6DKrxgwEHEgVzY2FsZTKvAQoNV2VpZ2h0U2VydmljZRJaCgVXZWlnaBIdLnNoaXAud2VpZ2h0cy52MS5XZWlnaFJlcXVlc3QaHi5zaGlwLndlaWdodHMudjEuV2VpZ2hSZXNwb25zZSISovGDAQ1qC1NjYWxlLlRhcmVkGkKi8YMBPRo7ChpzaGlwLnBhcmNlbHMudjEuUGFyY2VsU2VudCoSCAMQ6AcYwKkHIQAAAAAAAPg/MAI6B1dlaWdoZWRiBnByb3RvMw", [file_scaffold_v1_options]);
 
 /**
  * @generated from message ship.weights.v1.WeighRequest
@@ -40,6 +40,23 @@ export const WeighResponseSchema: GenMessage<WeighResponse> = /*@__PURE__*/
   messageDesc(file_weights, 1);
 
 /**
+ * @generated from message ship.weights.v1.Weighed
+ */
+export type Weighed = Message<"ship.weights.v1.Weighed"> & {
+  /**
+   * @generated from field: string parcel_id = 1;
+   */
+  parcelId: string;
+};
+
+/**
+ * Describes the message ship.weights.v1.Weighed.
+ * Use `create(WeighedSchema)` to create a new message.
+ */
+export const WeighedSchema: GenMessage<Weighed> = /*@__PURE__*/
+  messageDesc(file_weights, 2);
+
+/**
  * @generated from message ship.weights.v1.Scale
  */
 export type Scale = Message<"ship.weights.v1.Scale"> & {
@@ -50,7 +67,7 @@ export type Scale = Message<"ship.weights.v1.Scale"> & {
  * Use `create(ScaleSchema)` to create a new message.
  */
 export const ScaleSchema: GenMessage<Scale> = /*@__PURE__*/
-  messageDesc(file_weights, 2);
+  messageDesc(file_weights, 3);
 
 /**
  * @generated from message ship.weights.v1.Scale.Tared
@@ -67,7 +84,7 @@ export type Scale_Tared = Message<"ship.weights.v1.Scale.Tared"> & {
  * Use `create(Scale_TaredSchema)` to create a new message.
  */
 export const Scale_TaredSchema: GenMessage<Scale_Tared> = /*@__PURE__*/
-  messageDesc(file_weights, 2, 0);
+  messageDesc(file_weights, 3, 0);
 
 /**
  * Consumes, and publishes what comes of it.

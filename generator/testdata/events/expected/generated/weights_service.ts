@@ -9,8 +9,8 @@ import { defineService } from "@protoscaffold/runtime/rpc/service";
 import { parcelSent } from "./contract_events.js";
 import type { ParcelSentSchema } from "./contract_pb.js";
 import { weightServiceCodecs } from "./weights_codec.js";
-import { scale_Tared } from "./weights_events.js";
-import type { Scale_TaredSchema, WeighRequest, WeighResponseSchema } from "./weights_pb.js";
+import { scale_Tared, weighed } from "./weights_events.js";
+import type { Scale_TaredSchema, WeighedSchema, WeighRequest, WeighResponseSchema } from "./weights_pb.js";
 import { WeightService } from "./weights_pb.js";
 import { weightServicePolicy } from "./weights_policy.js";
 
@@ -54,7 +54,7 @@ export interface WeightServicePeers {
  *
  * @generated from service ship.weights.v1.WeightService
  */
-export type WeightServiceEvents = typeof Scale_TaredSchema;
+export type WeightServiceEvents = typeof Scale_TaredSchema | typeof WeighedSchema;
 
 /**
  * What WeightService does with the events that it consumes. What a handler does in `tx` happens once for
@@ -66,13 +66,13 @@ export interface WeightServiceConsumers {
   /**
    * A parcel is on its way.
    *
-   * In order for each parcel_number. Ends after 30 s at the latest, and is tried 3 times, between 1 s and 2 min apart, before it goes to the dead letters; its parcel_number then waits.
+   * In order for each parcel_number. Ends after 30 s at the latest, and is tried 3 times, between 1 s and 2 min apart, before it goes to the dead letters; its parcel_number then waits. Publishes Weighed.
    *
    * @generated from message ship.parcels.v1.ParcelSent
    */
   parcelSent(
     delivery: Delivery<typeof ParcelSentSchema>,
-    context: ConsumerContext<WeightServiceEntities, WeightServiceEvents>,
+    context: ConsumerContext<WeightServiceEntities, typeof WeighedSchema>,
   ): Promise<void>;
 }
 
@@ -99,6 +99,7 @@ export const weightService = defineService<
   standard: {},
   publishes: [
     { event: scale_Tared, groups: [] },
+    { event: weighed, groups: [] },
   ],
   consumes: {
     parcelSent: {

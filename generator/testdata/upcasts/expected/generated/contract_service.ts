@@ -73,7 +73,7 @@ export interface LetterServiceConsumers {
    */
   letterSent(
     delivery: Delivery<typeof LetterSentSchema>,
-    context: ConsumerContext<LetterServiceEntities, LetterServiceEvents>,
+    context: ConsumerContext<LetterServiceEntities>,
   ): Promise<void>;
 }
 
