@@ -4,6 +4,7 @@ import {
   bytes,
   EnvironmentError,
   flag,
+  hours,
   httpUrl,
   milliseconds,
   oneOf,
@@ -28,6 +29,7 @@ const spec = {
   DATABASE_REPLICA_URLS: postgresUrls([]),
   JOURNAL_MAX_BYTES: bytes(1024),
   BROKER_URL: optional(brokerUrl()),
+  SAGA_RETENTION_H: optional(hours()),
 };
 
 function faultsOf(env: Record<string, string>): readonly string[] {
@@ -44,7 +46,7 @@ const complete = { PORT: "0", DATABASE_URL: "postgres://u@h/d", ORDERS_URL: "htt
 
 describe("readEnvironment", () => {
   test("answers typed values and fallbacks", () => {
-    const values = readEnvironment(spec, { ...complete, MIGRATE: "on", LOG_LEVEL: "" });
+    const values = readEnvironment(spec, { ...complete, MIGRATE: "on", LOG_LEVEL: "", SAGA_RETENTION_H: "48" });
     expectTypeOf(values.PORT).toEqualTypeOf<number>();
     expectTypeOf(values.LOG_LEVEL).toEqualTypeOf<"debug" | "info">();
     expectTypeOf(values.CACHE_URL).toEqualTypeOf<string | undefined>();
@@ -60,6 +62,7 @@ describe("readEnvironment", () => {
       DATABASE_REPLICA_URLS: [],
       JOURNAL_MAX_BYTES: 1024,
       BROKER_URL: undefined,
+      SAGA_RETENTION_H: 48,
     });
     const DATABASE_REPLICA_URLS = "postgres://u:p@h1/d, postgres://u:p@h2/d";
     expect(readEnvironment(spec, { ...complete, DATABASE_REPLICA_URLS }).DATABASE_REPLICA_URLS).toEqual([
@@ -102,6 +105,8 @@ describe("readEnvironment", () => {
     ["BROKER_URL", "kafka://one,,two"],
     ["BROKER_URL", "kafka://one?acks=0"],
     ["BROKER_URL", "nats://one"],
+    ["SAGA_RETENTION_H", "600001"],
+    ["SAGA_RETENTION_H", "2.5"],
   ])("refuses %s=%s", (name, value) => {
     expect(faultsOf({ ...complete, [name]: value })).toHaveLength(1);
   });

@@ -66,7 +66,8 @@ export class Publisher {
     if (!(await within(CONFIRM_TIMEOUT_MS, Promise.race([settled, gone])))) {
       this.#forget(session);
       void channel.close();
-      throw new Error(`RabbitMQ did not confirm within ${CONFIRM_TIMEOUT_MS / 1000} s`);
+      const topics = [...new Set(records.map(({ topic }) => topic))].join(", ");
+      throw new Error(`RabbitMQ did not confirm events of ${topics} within ${CONFIRM_TIMEOUT_MS / 1000} s`);
     }
     const outcomes = await Promise.race([settled, gone]);
     if (!channel.active) this.#forget(session);

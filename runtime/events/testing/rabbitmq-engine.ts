@@ -45,6 +45,7 @@ export async function rabbitmqEngine(): Promise<RabbitmqEngine> {
     RABBITMQ_CONFIG_FILE: config,
     RABBITMQ_CONF_ENV_FILE: join(directory, "none"),
     RABBITMQ_ENABLED_PLUGINS_FILE: join(directory, "plugins"),
+    ERL_CRASH_DUMP: join(directory, "crash.dump"),
   };
   // Without one that is there already, Erlang would start a name server that stays when all else has ended.
   const nameServer = spawn("epmd", ["-port", String(names)], { env, stdio: "ignore" });
