@@ -48,7 +48,8 @@ try {
     // However short the run, the broker dies once.
     if (wave === Math.ceil(waves / 2)) killer.strikeBroker();
     await Promise.all([customers.order(size), killer.strike()]);
-    if (wave % 20 === 0) say(`${wave * ORDERS_A_WAVE} orders, ${killer.kills} kills, ${seconds()} s`);
+    if (wave % 20 === 0)
+      say(`${wave * ORDERS_A_WAVE} orders, ${killer.kills} kills, ${killer.freezes} freezes, ${seconds()} s`);
   }
   await killer.everyoneIsBack();
   const complaints = await customers.complaints();
@@ -69,7 +70,9 @@ try {
     `SELECT split_part("cancel_reason", ':', 1) AS "reason", count(*)::int AS "count" FROM "orders" WHERE "state" = 3 GROUP BY 1`,
   );
   say(`cancelled for: ${reasons.map(({ reason, count }) => `${reason} ${count}`).join(", ")}`);
-  say(`killed: ${killer.summary()}`);
+  const { killed, frozen } = killer.summary();
+  say(`killed: ${killed}`);
+  say(`frozen: ${frozen}`);
 } finally {
   await shop.stop();
   await broker?.remove();

@@ -19,16 +19,26 @@ const LATEST_MS = 400;
  */
 const SETTLED_MS = 10_500;
 
+/**
+ * Of those who are not killed, how many are frozen, and for how long at most: longer than leases of sagas and partitions last, so
+ * that whoever wakes up takes for its own what is another's by then. It is what a network that is cut looks like to the others.
+ */
+const FROZEN_SHARE = 0.25;
+const LONGEST_FREEZE_MS = 7000;
+
 /** Somebody who may die. */
 interface Victim {
   readonly name: string;
   /** Throws if it has just died. */
   kill(): void;
+  /** Stops it, and has it go on later. Undefined: it cannot be stopped as a whole. */
+  readonly freeze?: (ms: number) => void;
 }
 
-/** Kills processes of a shop, and the broker beside it, with SIGKILL. */
+/** Kills processes of a shop, and the broker beside it, with SIGKILL, or freezes them with SIGSTOP. */
 export class Killer {
   readonly #killed = new Map<string, number>();
+  readonly #frozen = new Map<string, number>();
 
   constructor(
     private readonly shop: Shop,
@@ -40,25 +50,39 @@ export class Killer {
     return [...this.#killed.values()].reduce((sum, count) => sum + count, 0);
   }
 
-  /** Kills one process at a moment within the next 400 ms, and now and then another one; waits for somebody to be there. */
+  get freezes(): number {
+    return [...this.#frozen.values()].reduce((sum, count) => sum + count, 0);
+  }
+
+  /**
+   * Kills or freezes one process at a moment within the next 400 ms, and now and then another one; waits for somebody to be
+   * there.
+   */
   async strike(): Promise<void> {
     // All is drawn first, so that how long things take changes nothing of what comes after.
     const times = this.random() < 0.3 ? 2 : 1;
-    const plan = Array.from({ length: times }, () => ({ delayMs: this.random() * LATEST_MS, draw: this.random() }));
-    for (const { delayMs, draw } of plan) {
+    const plan = Array.from({ length: times }, () => ({
+      delayMs: this.random() * LATEST_MS,
+      draw: this.random(),
+      freezeMs: this.random() < FROZEN_SHARE ? this.random() * LONGEST_FREEZE_MS : undefined,
+    }));
+    for (const { delayMs, draw, freezeMs } of plan) {
       await sleep(delayMs);
       let there: Victim[] = [];
       await until("there is somebody to kill", async () => {
         there = await this.#settled();
         return there.length > 0;
       });
-      this.#kill(pick(() => draw, there));
+      const victim = pick(() => draw, there);
+      if (freezeMs === undefined || victim.freeze === undefined) this.#note(this.#killed, victim, () => victim.kill());
+      else this.#note(this.#frozen, victim, () => victim.freeze?.(freezeMs));
     }
   }
 
   /** Kills the broker beside the shop, if there is one and it is up. */
   strikeBroker(): void {
-    if (this.broker?.upMs !== undefined) this.#kill(this.broker);
+    const { broker } = this;
+    if (broker?.upMs !== undefined) this.#note(this.#killed, broker, () => broker.kill());
   }
 
   /** Waits until every process runs again. */
@@ -69,14 +93,17 @@ export class Killer {
     );
   }
 
-  summary(): string {
-    return [...this.#killed].map(([name, count]) => `${name} ${count}`).join(", ");
+  /** Who was killed and who was frozen, and how often. */
+  summary(): { readonly killed: string; readonly frozen: string } {
+    const list = (counts: ReadonlyMap<string, number>) =>
+      [...counts].map(([name, count]) => `${name} ${count}`).join(", ") || "nobody";
+    return { killed: list(this.#killed), frozen: list(this.#frozen) };
   }
 
-  #kill(victim: Victim): void {
+  #note(counts: Map<string, number>, { name }: Victim, strike: () => void): void {
     try {
-      victim.kill();
-      this.#killed.set(victim.name, (this.#killed.get(victim.name) ?? 0) + 1);
+      strike();
+      counts.set(name, (counts.get(name) ?? 0) + 1);
     } catch {
       // It has just died.
     }
@@ -86,7 +113,7 @@ export class Killer {
   async #settled(): Promise<Victim[]> {
     const processes = (await this.#processes()).flatMap(({ name, state, since, process: identity }) =>
       state === "healthy" && identity !== undefined && since !== undefined && Date.now() - since > SETTLED_MS
-        ? [{ name, kill: () => void process.kill(identity.pid, "SIGKILL") }]
+        ? [processVictim(name, identity.pid)]
         : [],
     );
     return this.broker !== undefined && (this.broker.upMs ?? 0) > SETTLED_MS ? [...processes, this.broker] : processes;
@@ -97,4 +124,24 @@ export class Killer {
     const all = running === undefined ? [] : [...running.processes, ...(running.postgres ? [running.postgres] : [])];
     return all.filter(({ name }) => victims.has(name));
   }
+}
+
+function processVictim(name: string, pid: number): Victim {
+  const kill = () => void process.kill(pid, "SIGKILL");
+  // A database is several processes.
+  if (name === "postgres") return { name, kill };
+  return {
+    name,
+    kill,
+    freeze(ms) {
+      process.kill(pid, "SIGSTOP");
+      setTimeout(() => {
+        try {
+          process.kill(pid, "SIGCONT");
+        } catch {
+          // It was killed meanwhile.
+        }
+      }, ms);
+    },
+  };
 }

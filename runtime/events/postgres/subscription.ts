@@ -138,13 +138,18 @@ export class PostgresSubscription implements BrokerSubscription {
       `UPDATE "scaffold_groups" AS "g" SET "leased_until" = now() + $3 * interval '1 ms'
        FROM "scaffold_partitions" AS "p"
        WHERE "g"."group" = $1 AND "g"."owner" = $2 AND "p"."topic" = "g"."topic" AND "p"."partition" = "g"."partition"
-       RETURNING "g"."topic", "g"."partition", "p"."next" - 1 > "g"."committed" AS "behind"`,
+       RETURNING "g"."topic", "g"."partition", "g"."committed", "p"."next" - 1 > "g"."committed" AS "behind"`,
       [group, this.#member, LEASE_MS],
     );
     this.#heardAt = begun;
     const mine = new Set(kept.map(({ topic, partition }) => `${topic}/${partition}`));
     for (const [id, held] of this.#held) if (!mine.has(id)) this.#lose(id, held);
-    for (const { topic, partition, behind } of kept) if (behind) wake(this.#held.get(`${topic}/${partition}`));
+    for (const { topic, partition, committed, behind } of kept) {
+      const held = this.#held.get(`${topic}/${partition}`);
+      // Given up when nothing was heard for too long, and nobody else has taken it since.
+      if (held === undefined) this.#hold(topic, partition, BigInt(committed));
+      else if (behind) wake(held);
+    }
     await this.#share(client, topics);
   }
 

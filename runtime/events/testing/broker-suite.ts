@@ -244,6 +244,30 @@ export function describeBroker(name: string, setUp: () => Promise<Engine>): void
       }
     });
 
+    test("a broker that was away for so long that a member gave up what it had hands it out again", async () => {
+      const [from, to] = [await broker(), await broker()];
+      const one = topic(["g"], 1);
+      await from.declare([one]);
+      const received: ReceivedRecord[] = [];
+      let lost: AbortSignal | undefined;
+      const { subscription } = collect(to, "g", [one], {
+        async handle(records, signal) {
+          if (lost === undefined) {
+            lost = signal;
+            await new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+          }
+          received.push(...records);
+        },
+      });
+      await subscription.ready();
+      await from.publish([record(one, "a", 0)]);
+      await expect.poll(() => lost, WAIT).toBeDefined();
+      await engine.kill();
+      await expect.poll(() => lost?.aborted, WAIT).toBe(true);
+      await engine.restart();
+      await expect.poll(() => [...new Set(ofKey(received, "a"))], WAIT).toEqual(numbered("a", 1));
+    });
+
     test("a broker that is not there yet is waited for", async () => {
       await engine.kill();
       const [from, to] = [await broker(), await broker()];
