@@ -135,6 +135,8 @@ export const custody = {
     pauseMs: number,
     reason: string,
   ): Promise<Waiting | undefined> {
+    // Before the row: whoever redrives has the line, and waits for its rows.
+    await lockLine(tx, lineOf(waiting));
     const { rowCount } = await tx.execute(sql`
       UPDATE "scaffold_waiting" SET "due" = now() + ${pauseMs} * interval '1 ms', "reason" = ${reason}
       WHERE "seq" = ${waiting.seq} AND "attempts" = ${waiting.attempts}`);
