@@ -39,7 +39,7 @@ export async function lag(settings: Settings, { group, topic, url, json }: LagOp
     const backlog = await readBacklog(urlOf(name), name);
     for (const consumed of topics.filter((each) => each.groups.includes(name))) {
       const { waiting = 0, deadLetters = 0, oldest = null } = backlog.get(consumed.name) ?? {};
-      const lag = behind.get(name)?.get(consumed.name) ?? null;
+      const lag = behind.get(name)?.get(consumed.name)?.reduce((sum, each) => sum + each, 0) ?? null;
       subscriptions.push({ group: name, topic: consumed.name, lag, waiting, deadLetters, oldest });
     }
   }
@@ -71,7 +71,7 @@ async function lagAtBroker(
   url: string | undefined,
   groups: readonly string[],
   topics: readonly { readonly name: string; readonly groups: readonly string[] }[],
-): Promise<ReadonlyMap<string, ReadonlyMap<string, number>>> {
+): Promise<ReadonlyMap<string, ReadonlyMap<string, readonly number[]>>> {
   if (url === undefined) {
     process.stderr.write("lag is not known: say by BROKER_URL where the broker is\n");
     return new Map();
@@ -84,7 +84,7 @@ async function lagAtBroker(
     timer = setTimeout(() => reject(new Error("nothing")), BROKER_TIMEOUT_MS);
   });
   try {
-    const all = new Map<string, ReadonlyMap<string, number>>();
+    const all = new Map<string, ReadonlyMap<string, readonly number[]>>();
     for (const group of groups) {
       const consumed = topics.filter((topic) => topic.groups.includes(group)).map(({ name }) => name);
       all.set(group, await Promise.race([broker.lag(group, consumed), late]));

@@ -33,8 +33,8 @@ export interface Broker {
   publish(records: readonly EventRecord[]): Promise<void>;
   /** Begins to consume. It goes on until it is closed, whatever happens to the broker meanwhile. */
   subscribe(options: SubscribeOptions): BrokerSubscription;
-  /** How many events of a topic a group has still before it, in all partitions. */
-  lag(group: string, topics: readonly string[]): Promise<ReadonlyMap<string, number>>;
+  /** How many events of a topic a group has still before it, in each partition, from 0 on. What it has settled is committed. */
+  lag(group: string, topics: readonly string[]): Promise<ReadonlyMap<string, readonly number[]>>;
   /** Closes what is left open. Subscriptions are closed first, by those who made them. */
   close(): Promise<void>;
 }

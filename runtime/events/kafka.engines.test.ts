@@ -210,11 +210,11 @@ describe("Apache Kafka", () => {
     // Members are sorted by name.
     join(topic, async (records) => void handled.push(...records.map(idOf)), broker(engine.url, "another"));
     await expect.poll(() => handled, WAIT).toEqual(["a-0", "a-1", "a-2"]);
-    await expect.poll(async () => (await from.lag("g", [topic.name])).get(topic.name), WAIT).toBe(0);
+    await expect.poll(async () => (await from.lag("g", [topic.name])).get(topic.name), WAIT).toEqual([0]);
     end();
     await leave(slow);
     expect(started).toEqual(["a-0"]);
-    expect((await from.lag("g", [topic.name])).get(topic.name)).toBe(0);
+    expect((await from.lag("g", [topic.name])).get(topic.name)).toEqual([0]);
   });
 
   test("a slow partition holds up no other, and takes little memory", async () => {
@@ -335,7 +335,7 @@ describe("Apache Kafka", () => {
     await leave(first);
     await from.publish([10, 11, 12, 13].map((n) => record(topic, "a", n)));
     await engine.admin.deleteRecords({ topics: [{ name: topic.name, partitions: [{ partition: 0, offset: 12n }] }] });
-    expect((await from.lag("g", [topic.name])).get(topic.name)).toBe(2);
+    expect((await from.lag("g", [topic.name])).get(topic.name)).toEqual([2]);
     const handled: string[] = [];
     join(topic, async (records) => void handled.push(...records.map(idOf)));
     await expect.poll(() => handled, WAIT).toEqual(["a-12", "a-13"]);
@@ -348,7 +348,7 @@ describe("Apache Kafka", () => {
     const handled: string[] = [];
     join(topic, async (records) => void handled.push(...records.map(idOf)), shop);
     await expect.poll(() => handled, WAIT).toEqual(["a-0"]);
-    await expect.poll(async () => (await shop.lag("g", [topic.name])).get(topic.name), WAIT).toBe(0);
+    await expect.poll(async () => (await shop.lag("g", [topic.name])).get(topic.name), WAIT).toEqual([0, 0]);
 
     const stranger = broker(engine.saslUrl("stranger"));
     await expect(stranger.publish([record(topic, "a", 1)])).rejects.toThrow();

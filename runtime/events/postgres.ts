@@ -135,13 +135,18 @@ export function openPostgres(url: string, { service, log }: PostgresOptions): Br
       new PostgresSubscription(url, consumers, { ...options, service, log, declare }),
     async lag(group, topics) {
       const { rows } = await pool.query(
-        `SELECT "p"."topic", sum("p"."next" - 1 - coalesce("g"."committed", 0))::bigint AS "lag"
+        // From the first that is there: a group that comes late does not get what was removed before.
+        `SELECT "p"."topic", array_agg(("p"."next" - coalesce("first"."position", "p"."next"))::integer ORDER BY "p"."partition") AS "lag"
          FROM "scaffold_partitions" AS "p" LEFT JOIN "scaffold_groups" AS "g"
            ON "g"."group" = $1 AND "g"."topic" = "p"."topic" AND "g"."partition" = "p"."partition"
+         LEFT JOIN LATERAL (
+           SELECT min("position") AS "position" FROM "scaffold_log" AS "l"
+           WHERE "l"."topic" = "p"."topic" AND "l"."partition" = "p"."partition" AND "l"."position" > coalesce("g"."committed", 0)
+         ) AS "first" ON true
          WHERE "p"."topic" = ANY ($2) GROUP BY "p"."topic"`,
         [group, topics],
       );
-      return new Map(rows.map(({ topic, lag }) => [topic, Number(lag)] as const));
+      return new Map(rows.map(({ topic, lag }) => [topic, lag as number[]] as const));
     },
     async close() {
       await Promise.all([pool.end(), consumers.end()]);

@@ -78,7 +78,9 @@ describe("RabbitMQ, beyond what every broker does:", () => {
       await from.publish(numbered("x", 20).flatMap((_, n) => keys.map((key) => record(name, key, n))));
     }
     // Each of them once: no partition has another's events, and no topic another's.
-    expect(await from.lag("g", [one.name, other.name])).toEqual(new Map([one, other].map(({ name }) => [name, 100])));
+    const lags = await from.lag("g", [one.name, other.name]);
+    const sums = [...lags].map(([name, lag]) => [name, lag.reduce((sum, each) => sum + each)]);
+    expect(sums).toEqual([one, other].map(({ name }) => [name, 100]));
     const { ids } = collect(await broker(`?exchange=${type}&exchange_name=${exchange}`), one);
     await expect.poll(() => ids.length, WAIT).toBe(100);
     for (const key of keys) expect(ids.filter((id) => id.startsWith(`${key}-`))).toEqual(numbered(key, 20));

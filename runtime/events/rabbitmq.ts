@@ -59,7 +59,10 @@ export async function openRabbitmq(url: string, { service, log }: RabbitmqOption
       const own = [...subscriptions].filter((subscription) => subscription.group === group);
       const counts = topics.map(async (topic) => {
         const waiting = await countMessages(toConsume, topic, group);
-        return [topic, own.reduce((sum, subscription) => sum + subscription.inHand(topic), waiting)] as const;
+        const lag = waiting.map((messages, partition) =>
+          own.reduce((sum, subscription) => sum + subscription.inHand(topic, partition), messages),
+        );
+        return [topic, lag] as const;
       });
       return new Map(await Promise.all(counts));
     },

@@ -69,7 +69,7 @@ export function startEvents(definition: ServiceDefinition, options: EventsOption
   async function lookAtLag(): Promise<void> {
     if (broker === undefined || subscriptions.length === 0) return;
     const topics = subscriptions.map(({ spec }) => spec.event.topic);
-    for (const [topic, lag] of await broker.lag(name, topics)) metrics.eventsLag(topic, lag);
+    for (const [topic, lag] of await broker.lag(name, topics)) metrics.eventsLag(topic, sum(lag));
   }
   async function lookAtDepth(): Promise<void> {
     if (publishes === undefined) return;
@@ -137,6 +137,10 @@ function byBatch(subscriptions: readonly Consumption[]): [batch: number, topics:
     groups.set(spec.batch, topics);
   }
   return [...groups];
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0);
 }
 
 function topicOf({ topic, partitions, retentionMs }: EventType, groups: readonly string[]): Topic {

@@ -45,7 +45,7 @@ export class Topics {
     }
   }
 
-  async lag(group: string, topics: readonly string[]): Promise<Map<string, number>> {
+  async lag(group: string, topics: readonly string[]): Promise<Map<string, number[]>> {
     if (topics.length === 0) return new Map();
     const metadata = await this.#ask((admin) => admin.metadata({ topics: [...topics], forceUpdate: true }));
     const partitions = topics.map((name) => ({
@@ -74,10 +74,10 @@ export class Topics {
         if (committedOffset > (at.get(place) ?? 0n)) at.set(place, committedOffset);
       }
     }
-    const lag = new Map(topics.map((name) => [name, 0]));
+    const lag = new Map(topics.map((name): [string, number[]] => [name, []]));
     for (const { name, partitions } of ends) {
       for (const { partitionIndex, offset } of partitions) {
-        lag.set(name, lag.get(name)! + Math.max(0, Number(offset - (at.get(`${name}/${partitionIndex}`) ?? 0n))));
+        lag.get(name)![partitionIndex] = Math.max(0, Number(offset - (at.get(`${name}/${partitionIndex}`) ?? 0n)));
       }
     }
     return lag;

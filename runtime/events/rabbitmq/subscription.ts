@@ -28,9 +28,9 @@ export class RabbitmqSubscription implements BrokerSubscription {
     await Promise.all(this.#consumers.map(({ ready }) => ready));
   }
 
-  /** How many events of a topic this member has in hand, which its queues do not count. */
-  inHand(topic: string): number {
-    return this.#consumers.filter((one) => one.topic === topic).reduce((sum, { inHand }) => sum + inHand, 0);
+  /** How many events of a partition this member has in hand, which its queue does not count. */
+  inHand(topic: string, partition: number): number {
+    return this.#consumers.filter((one) => one.topic === topic).reduce((sum, one) => sum + one.inHand(partition), 0);
   }
 
   async close(): Promise<void> {

@@ -40,9 +40,9 @@ export class TopicConsumer {
     return this.#options.topic.name;
   }
 
-  /** How many messages this member has that are not settled. */
-  get inHand(): number {
-    return this.#consumers.reduce((sum, { inHand }) => sum + inHand, 0);
+  /** How many messages of a partition this member has that are not settled. */
+  inHand(partition: number): number {
+    return this.#consumers[partition]?.inHand ?? 0;
   }
 
   async close(): Promise<void> {

@@ -65,15 +65,14 @@ export async function declareTopic(
   }
 }
 
-/** How many messages are in the queues of a group, less those that its members have in hand. */
-export async function countMessages(connection: Connection, topic: string, group: string): Promise<number> {
+/** How many messages are in each of the queues of a group, less those that its members have in hand. */
+export async function countMessages(connection: Connection, topic: string, group: string): Promise<number[]> {
   const declarations = new Declarations(connection);
   try {
-    let messages = 0;
-    for (let partition = 0; ; partition++) {
-      const found = await declarations.find(queueOf(topic, group, partition));
+    for (const messages: number[] = []; ; ) {
+      const found = await declarations.find(queueOf(topic, group, messages.length));
       if (found === undefined) return messages;
-      messages += found;
+      messages.push(found);
     }
   } finally {
     await declarations.close();
