@@ -127,13 +127,13 @@ const bytes = (noteId: string) =>
 const attributes = (id: string, type = "desk.notes.v1.NotePinned", time = "2026-01-01T00:00:00.000Z") =>
   `'${JSON.stringify({ specversion: "1.0", id, source: "desk.notes.v1.NoteService", type, time })}'`;
 
-/** Publishes pins, a minute apart, as the relay leaves them: with positions from 1 on. */
+/** Publishes pins, a minute apart, as the relay leaves them: with positions, and numbers within the topic, from 1 on. */
 async function publish(...notes: string[]): Promise<void> {
   for (const [n, note] of notes.entries()) {
     await execute(
       server.url("notes"),
-      `INSERT INTO "scaffold_outbox" ("topic", "key", "attributes", "payload", "created_at", "position")
-       SELECT '${topic}', '${note}', ${attributes(`id-${note}`)}, ${bytes(note)}, '2026-01-01T00:0${n}:00Z', "last" + 1
+      `INSERT INTO "scaffold_outbox" ("topic", "key", "attributes", "payload", "created_at", "position", "number")
+       SELECT '${topic}', '${note}', ${attributes(`id-${note}`)}, ${bytes(note)}, '2026-01-01T00:0${n}:00Z', "last" + 1, "last" + 1
        FROM "scaffold_relay"; UPDATE "scaffold_relay" SET "last" = "last" + 1, "sent" = "last" + 1`,
     );
   }
@@ -239,10 +239,12 @@ test("lag says how far each group is, and what each publisher has still to pass 
   const known = await run("lag");
   expect(known).toMatchObject({ code: 0, stderr: "" });
   expect(known.stdout).toMatch(
-    /^group +topic +lag +waiting +dead letters +oldest waits\naudit +desk\.notes\.note-pinned +1 +1 +1 +\d+\w+\n\npublisher +depth +oldest waits\nnotes +1 +\d+\w+\n$/,
+    /^group +topic +lag +waiting +dead letters +missing +oldest waits\naudit +desk\.notes\.note-pinned +1 +1 +1 +0 +\d+\w+\n\npublisher +depth +oldest waits\nnotes +1 +\d+\w+\n$/,
   );
   expect(await json("lag", "--group", "audit")).toEqual({
-    subscriptions: [{ group: "audit", topic, lag: 1, waiting: 1, deadLetters: 1, oldest: "2026-01-01T00:00:00.000Z" }],
+    subscriptions: [
+      { group: "audit", topic, lag: 1, waiting: 1, deadLetters: 1, missing: 0, oldest: "2026-01-01T00:00:00.000Z" },
+    ],
     outboxes: [],
   });
   const away = { ...env, BROKER_URL: "postgres://127.0.0.1:1/broker" };
@@ -293,6 +295,46 @@ test("replay says what it would be, asks the relay for it, and follows it to its
     `SELECT "key", "attributes"->>'replaygroup' AS "group" FROM "scaffold_log" ORDER BY "position"`,
   );
   expect(rows).toEqual(["n4", "n2", "n3"].map((key) => ({ key, group: "audit" })));
+});
+
+test("replay --missing is about events that never reached the group", async () => {
+  const { root, run, json } = desk();
+  await publish("n1", "n2", "n3", "n4");
+  const args = ["replay", "--missing", "--topic", topic, "--group", "audit"];
+  const none = await run(...args);
+  expect(none).toMatchObject({
+    code: 1,
+    stdout: "",
+    stderr: expect.stringContaining(`audit misses no event of ${topic}`),
+  });
+  await execute(
+    server.url("audit"),
+    `INSERT INTO "scaffold_missing" ("group", "source", "topic", "numbers") VALUES
+       ('audit', 'desk.notes.v1.NoteService', '${topic}', '{[2,3)}'), ('audit', 'desk.notes.v1.NoteService', '${topic}', '{[4,6)}'),
+       ('audit', 'elsewhere', '${topic}', '{[1,2)}'), ('another', 'desk.notes.v1.NoteService', '${topic}', '{[3,4)}')`,
+  );
+  expect((await json("lag", "--group", "audit")).subscriptions).toMatchObject([{ missing: 4, waiting: 0 }]);
+  expect(await run(...args, "--dry-run")).toEqual({
+    code: 0,
+    stdout: `audit would get 2 events of ${topic}, positions 2 to 4, published 2026-01-01T00:01:00.000Z to 2026-01-01T00:03:00.000Z\n`,
+    stderr: "audit misses 3 events, of which notes still keeps 2 there that the broker takes\n",
+  });
+  expect(await json(...args, "--from", "3", "--dry-run")).toMatchObject({ first: "4", last: "4", events: 1 });
+  const replays = async () =>
+    (
+      await execute(
+        server.url("notes"),
+        `SELECT "after"::integer, "until"::integer, "numbers"::text FROM "scaffold_replays" ORDER BY "id"`,
+      )
+    ).rows;
+  expect(await run(...args, "--no-wait")).toMatchObject({ code: 0, stdout: "" });
+  // By the publisher's database alone it is all, and the group's own to tell.
+  const alone = await scaffold(root, ["events", ...args, "--no-wait", "--url", server.url("notes")]);
+  expect(alone).toMatchObject({ code: 0, stdout: "" });
+  expect(await replays()).toEqual([
+    { after: 1, until: 4, numbers: "{[2,3),[4,6)}" },
+    { after: 0, until: 4, numbers: "{(,)}" },
+  ]);
 });
 
 test("dead letters are listed, with what is in them and why they died", async () => {

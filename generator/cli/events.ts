@@ -65,7 +65,7 @@ const lag: CommandModule<object, { group?: string; topic?: string; url?: string;
     argv
       .usage(
         "$0 events lag\n\nLists each subscription: events still before it at the broker, waiting for another try, among the dead " +
-          "letters; and each publisher: events that the broker does not have yet. BROKER_URL names the broker; default: the running " +
+          "letters, and those that never reached it; and each publisher: events that the broker does not have yet. BROKER_URL names the broker; default: the running " +
           "system's own.",
       )
       .option("group", groupOption)
@@ -84,6 +84,7 @@ const lag: CommandModule<object, { group?: string; topic?: string; url?: string;
 interface ReplayOptions {
   topic: string;
   group: string;
+  missing: boolean;
   url?: string;
   from: string;
   to?: string;
@@ -99,7 +100,7 @@ const replay: CommandModule<object, ReplayOptions> = {
     argv
       .usage(
         "$0 events replay --topic <topic> --group <service>\n\nSends events once more, to one consumer alone, from what their publisher " +
-          "keeps. Both ends belong to what is sent.",
+          "keeps. Both ends belong to what is sent. With --missing: only those that never reached it, for the first time.",
       )
       .option("topic", { ...topicOption, demandOption: true, describe: "What to replay" })
       .option("group", { ...groupOption, demandOption: true })
@@ -110,6 +111,11 @@ const replay: CommandModule<object, ReplayOptions> = {
         describe: "beginning, a time (RFC 3339) or a position",
       })
       .option("to", { type: "string", requiresArg: true, describe: "A time or a position; default: the newest event" })
+      .option("missing", {
+        type: "boolean",
+        default: false,
+        describe: "Only events that never reached the group, as lag counts them",
+      })
       .option("url", { ...urlOption, describe: "The publisher's database; default: that of the system that runs here" })
       .option("dry-run", { ...dryRunOption, describe: "Only say how many events, and from when to when" })
       .option("wait", { type: "boolean", default: true, describe: "Wait until all are sent; --no-wait does not" })
@@ -118,11 +124,15 @@ const replay: CommandModule<object, ReplayOptions> = {
       .example(
         "$0 events replay --topic shop.orders.order-placed --group analytics --from 2026-01-01T00:00:00Z",
         "All since then",
+      )
+      .example(
+        "$0 events replay --missing --topic shop.orders.order-placed --group analytics",
+        "What was lost on its way",
       ),
-  async handler({ topic, group, url, from, to, dryRun, wait, json }) {
+  async handler({ topic, group, missing, url, from, to, dryRun, wait, json }) {
     const settings = await project();
     const { replay } = await import("../events/replay.js");
-    await replay(settings, { topic, group, url, from, to, dryRun: dryRun as boolean, wait, json });
+    await replay(settings, { topic, group, missing, url, from, to, dryRun: dryRun as boolean, wait, json });
   },
 };
 

@@ -38,9 +38,13 @@ export async function lag(settings: Settings, { group, topic, url, json }: LagOp
   for (const name of groups) {
     const backlog = await readBacklog(urlOf(name), name);
     for (const consumed of topics.filter((each) => each.groups.includes(name))) {
-      const { waiting = 0, deadLetters = 0, oldest = null } = backlog.get(consumed.name) ?? {};
-      const lag = behind.get(name)?.get(consumed.name)?.reduce((sum, each) => sum + each, 0) ?? null;
-      subscriptions.push({ group: name, topic: consumed.name, lag, waiting, deadLetters, oldest });
+      const { waiting = 0, deadLetters = 0, missing = 0, oldest = null } = backlog.get(consumed.name) ?? {};
+      const lag =
+        behind
+          .get(name)
+          ?.get(consumed.name)
+          ?.reduce((sum, each) => sum + each, 0) ?? null;
+      subscriptions.push({ group: name, topic: consumed.name, lag, waiting, deadLetters, missing, oldest });
     }
   }
   const outboxes: Outbox[] = [];
@@ -56,6 +60,8 @@ interface Subscription {
   readonly lag: number | null;
   readonly waiting: number;
   readonly deadLetters: number;
+  /** Events that never reached the group, and are not on their way. */
+  readonly missing: number;
   readonly oldest: Date | null;
 }
 
@@ -110,15 +116,16 @@ function hostsOf(url: string): string {
 function print(subscriptions: readonly Subscription[], outboxes: readonly Outbox[]): void {
   const tables: string[] = [];
   if (subscriptions.length > 0) {
-    const rows = subscriptions.map(({ group, topic, lag, waiting, deadLetters, oldest }) => [
+    const rows = subscriptions.map(({ group, topic, lag, waiting, deadLetters, missing, oldest }) => [
       group,
       topic,
       String(lag ?? "?"),
       String(waiting),
       String(deadLetters),
+      String(missing),
       age(oldest),
     ]);
-    tables.push(columns(["group", "topic", "lag", "waiting", "dead letters", "oldest waits"], rows));
+    tables.push(columns(["group", "topic", "lag", "waiting", "dead letters", "missing", "oldest waits"], rows));
   }
   if (outboxes.length > 0) {
     const rows = outboxes.map(({ service, depth, oldest }) => [service, String(depth), age(oldest)]);

@@ -10,6 +10,8 @@ import { assertConsumes, readEventSystem } from "./system.js";
 export interface ReplayOptions {
   readonly topic: string;
   readonly group: string;
+  /** Whether only what never reached the group is sent. */
+  readonly missing: boolean;
   readonly url: string | undefined;
   /** Default: the oldest that is kept. */
   readonly from: string;
@@ -34,10 +36,22 @@ export async function replay(settings: Settings, options: ReplayOptions): Promis
   if (publisher === undefined) {
     throw new Error(`no service of this system publishes to ${topic.name}: who does has to replay it`);
   }
-  const url = (await eventDatabases(settings.root, options.url, [publisher], "--topic"))(publisher);
+  const urlOf = await eventDatabases(settings.root, options.url, [publisher], "--topic");
+  const url = urlOf(publisher);
   const operations = await loadOperations();
-  const span = await operations.measureSpan(url, { topic: topic.name, from, to });
+  const of = { group, source: topic.source ?? "", topic: topic.name };
+  // Where the group's database is not at hand, all are sent: it knows which it has had.
+  const unread = { numbers: "{(,)}", count: 0 };
+  const read = async () => (options.url === undefined ? operations.readMissing(urlOf(group), of) : unread);
+  const missing = options.missing ? await read() : undefined;
+  if (options.missing && missing === undefined) throw new Error(`${group} misses no event of ${topic.name}`);
+  const span = await operations.measureSpan(url, { topic: topic.name, from, to, numbers: missing?.numbers });
   if (span === undefined) throw new Error(await nothing(operations, url, topic.name, publisher));
+  if (missing !== undefined && missing.count > span.events) {
+    process.stderr.write(
+      `${group} misses ${count(missing.count, "event")}, of which ${publisher} still keeps ${span.events} there that the broker takes\n`,
+    );
+  }
   const { events, first, last } = span;
   const described = `${count(events, "event")} of ${topic.name}, positions ${first} to ${last}, published ${span.from.toISOString()} to ${span.to.toISOString()}`;
   if (dryRun) {

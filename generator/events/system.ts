@@ -14,6 +14,8 @@ export interface Topic {
   readonly type: string;
   /** The service that publishes to it; undefined if none of this system does. */
   readonly publisher: string | undefined;
+  /** The publisher's full name, which its events have as their source. */
+  readonly source: string | undefined;
   /** The services that consume it, each a group. */
   readonly groups: readonly string[];
 }
@@ -38,6 +40,7 @@ export async function readEventSystem(settings: Settings): Promise<EventSystem> 
     name: topic,
     type: desc.typeName,
     publisher: publishers[0]?.name,
+    source: publishers[0]?.desc.typeName,
     groups: consumers.map(({ name }) => name).sort(),
   }));
   if (topics.length === 0) {

@@ -5,7 +5,7 @@ import { isDatabaseOutage } from "../data/errors.js";
 import type { Logger } from "../observe/log.js";
 import type { Metrics } from "../observe/metrics.js";
 import { propagatedHeaders } from "../rpc/client-options.js";
-import { custody, type Item, itemOf, type Waiting } from "./custody.js";
+import { custody, type Item, itemOf, type Place, type Waiting } from "./custody.js";
 import { type ConsumerContext, type ConsumerHandler, type Delivery, Unprocessable } from "./delivery.js";
 import type { RetryPolicy, SubscriptionSpec } from "./event.js";
 import { readEvent, type Upcasters } from "./evolution.js";
@@ -74,12 +74,13 @@ export class Consumer {
   handle = async (records: readonly ReceivedRecord[], signal: AbortSignal): Promise<void> => {
     const { group } = this.#options;
     const lines = new Map<string, Item[]>();
+    const floors = floorsOf(records);
     for (const record of records) {
       const { replaygroup, id } = record.attributes;
       if (replaygroup !== undefined && replaygroup !== group) continue;
       // What has no name is known by its place.
       const named = id ? record : { ...record, attributes: { ...record.attributes, id: record.position } };
-      const item = itemOf(group, named);
+      const item = itemOf(group, named, placeOf(record, floors));
       const line = `${record.topic}\n${item.line}`;
       const before = lines.get(line);
       if (before === undefined) lines.set(line, [item]);
@@ -284,15 +285,21 @@ export class Consumer {
   async #prune(): Promise<void> {
     if (Date.now() - this.#prunedAt < PRUNE_INTERVAL_MS) return;
     this.#prunedAt = Date.now();
-    const keptMs = 2 * Math.max(...this.#options.subscriptions.map(({ spec }) => spec.event.retentionMs));
     await this.#options.data.transaction((tx) =>
-      tx.db.execute(sql`DELETE FROM "scaffold_inbox" WHERE "taken_at" < now() - ${keptMs} * interval '1 ms'`),
+      tx.db.execute(
+        sql`DELETE FROM "scaffold_inbox" WHERE "taken_at" < now() - ${keptMs(this.#options.subscriptions)} * interval '1 ms'`,
+      ),
     );
   }
 
   async #pause(ms: number): Promise<void> {
     if (!this.#closing.signal.aborted) await this.#woken.change(ms);
   }
+}
+
+/** For how long a group remembers what it took, or what it misses, in milliseconds: longer than any broker or outbox has it. */
+export function keptMs(subscriptions: readonly Consumption[]): number {
+  return 2 * Math.max(0, ...subscriptions.map(({ spec }) => spec.event.retentionMs));
 }
 
 /** Another process has begun to handle the same event, since this one took so long. What was done here is not to be. */
@@ -335,6 +342,27 @@ function reasonOf(error: unknown): string {
   return (error instanceof Error ? `${error.name}: ${error.message}` : String(error))
     .replaceAll("\0", "")
     .slice(0, LONGEST_REASON);
+}
+
+/** The lowest number of each source among records of one partition. */
+function floorsOf(records: readonly ReceivedRecord[]): ReadonlyMap<string, string> {
+  const floors = new Map<string, string>();
+  for (const { attributes } of records) {
+    const { source = "", topicnumber: number } = attributes;
+    const floor = floors.get(source);
+    if (isNumber(number) && (floor === undefined || BigInt(number) < BigInt(floor))) floors.set(source, number);
+  }
+  return floors;
+}
+
+function placeOf({ partition, attributes }: ReceivedRecord, floors: ReadonlyMap<string, string>): Place | undefined {
+  const { source = "", topicnumber: number } = attributes;
+  return isNumber(number) ? { number, partition, floor: floors.get(source) ?? number } : undefined;
+}
+
+/** Whether it is one that PostgreSQL's bigint holds: anybody may have written it. */
+function isNumber(text: string | undefined): text is string {
+  return text !== undefined && /^[1-9]\d{0,17}$/.test(text);
 }
 
 /** What goes on of the trace that an event belongs to. */

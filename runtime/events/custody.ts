@@ -17,6 +17,15 @@ export interface Item {
   readonly record: EventRecord;
   /** What it waits in line with: its key, or itself if it has none. */
   readonly line: string;
+  /** Where it stands among those of its topic; undefined if its publisher does not number them. */
+  readonly place: Place | undefined;
+}
+
+export interface Place {
+  readonly number: string;
+  readonly partition: number;
+  /** The lowest number that came with it: all lower ones that its partition ever brings are settled. */
+  readonly floor: string;
 }
 
 /** Where events of one group wait for each other. */
@@ -39,8 +48,8 @@ const NEVER = "infinity";
 const take = {
   name: "scaffold_inbox",
   text: `
-INSERT INTO "scaffold_inbox" ("group", "source", "id", "replay")
-SELECT $1, $2, $3, $4::bigint WHERE NOT EXISTS (
+INSERT INTO "scaffold_inbox" ("group", "source", "id", "replay", "topic", "number", "partition", "floor")
+SELECT $1, $2, $3, $4::bigint, $5, $7::bigint, $8::integer, $9::bigint WHERE NOT EXISTS (
   SELECT FROM "scaffold_waiting" WHERE "group" = $1 AND "topic" = $5 AND "line" = $6)
 ON CONFLICT DO NOTHING`,
 };
@@ -54,11 +63,11 @@ export const custody = {
    * Takes a record over, to be handled in this transaction. False: it was taken before, or its line waits. One statement,
    * for this is what every event costs.
    */
-  async take(tx: DatabaseTransaction, { name, record, line }: Item): Promise<boolean> {
+  async take(tx: DatabaseTransaction, { name, record, line, place }: Item): Promise<boolean> {
     const { group, source, id, replay } = name;
     const { rowCount } = await connectionOf(tx).run({
       ...take,
-      values: [group, source, id, replay, record.topic, line],
+      values: [group, source, id, replay, record.topic, line, place?.number, place?.partition, place?.floor],
     });
     return rowCount === 1;
   },
@@ -66,7 +75,7 @@ export const custody = {
   /** Takes a record over, into its line. False: it was taken before. "first": nobody is before it, so handle it. */
   async queue(tx: DatabaseTransaction, item: Item): Promise<boolean | "first"> {
     await lockLine(tx, lineOf(item));
-    if (!(await enter(tx, item.name))) return false;
+    if (!(await enter(tx, item))) return false;
     if (!(await isWaiting(tx, lineOf(item)))) return "first";
     await insert(tx, item, { attempts: 0, pauseMs: undefined, reason: "" });
     return true;
@@ -78,7 +87,7 @@ export const custody = {
    */
   async park(tx: DatabaseTransaction, item: Item, pauseMs: number, reason: string): Promise<Waiting | undefined> {
     await lockLine(tx, lineOf(item));
-    if (!(await enter(tx, item.name))) return undefined;
+    if (!(await enter(tx, item))) return undefined;
     const isBehind = await isWaiting(tx, lineOf(item));
     const seq = await insert(tx, item, { attempts: 1, pauseMs: isBehind ? undefined : pauseMs, reason });
     return { ...item, seq, attempts: 1 };
@@ -98,7 +107,8 @@ export const custody = {
     const row = rows[0] as WaitingRow | undefined;
     if (row === undefined) return undefined;
     const { seq, topic, line, key, attributes, payload, attempts } = row;
-    return { ...itemOf(group, { topic, key, attributes, payload: new Uint8Array(payload) }), line, seq, attempts };
+    const record = { topic, key, attributes, payload: new Uint8Array(payload) };
+    return { ...itemOf(group, record), line, seq, attempts };
   },
 
   /** How long until a line is due, in milliseconds; undefined: none ever is. */
@@ -213,9 +223,9 @@ interface WaitingRow {
 }
 
 /** A record by the names that its group knows it by. */
-export function itemOf(group: string, record: EventRecord): Item {
+export function itemOf(group: string, record: EventRecord, place?: Place): Item {
   const { source = "", id = "", replay = "0" } = record.attributes;
-  return { name: { group, source, id, replay }, record, line: record.key || `${source}/${id}/${replay}` };
+  return { name: { group, source, id, replay }, record, line: record.key || `${source}/${id}/${replay}`, place };
 }
 
 function lineOf({ name, record, line }: Item): Line {
@@ -232,10 +242,23 @@ async function lockLine(tx: DatabaseTransaction, { group, topic, line }: Line): 
   await tx.execute(sql`SELECT pg_advisory_xact_lock(hashtextextended(${id}, 270101))`);
 }
 
-async function enter(tx: DatabaseTransaction, { group, source, id, replay }: EventName): Promise<boolean> {
+async function enter(tx: DatabaseTransaction, { name, record, place }: Item): Promise<boolean> {
+  const { group, source, id, replay } = name;
+  const { number = null, partition = null, floor = null } = place ?? {};
+  const columns = sql`"group", "source", "id", "replay", "topic", "number", "partition", "floor"`;
+  const noted = sql`${record.topic}, ${number}::bigint, ${partition}::integer, ${floor}::bigint`;
   const { rowCount } = await tx.execute(sql`
-    INSERT INTO "scaffold_inbox" ("group", "source", "id", "replay") VALUES (${group}, ${source}, ${id}, ${replay}::bigint)
+    INSERT INTO "scaffold_inbox" (${columns}) VALUES (${group}, ${source}, ${id}, ${replay}::bigint, ${noted})
     ON CONFLICT DO NOTHING`);
+  if (rowCount !== 1 && number !== null) {
+    // A publisher whose database crashed may number an event anew, which has come under its first number already. Both
+    // are noted, or one would be missed.
+    await tx.execute(sql`
+      INSERT INTO "scaffold_inbox" (${columns}) SELECT "group", "source", "id", -${number}::bigint, ${noted}
+      FROM "scaffold_inbox" WHERE "group" = ${group} AND "source" = ${source} AND "id" = ${id}
+        AND "replay" = ${replay}::bigint AND "number" IS DISTINCT FROM ${number}::bigint
+      ON CONFLICT DO NOTHING`);
+  }
   return rowCount === 1;
 }
 

@@ -408,7 +408,7 @@ test("what a group has not handled is counted by topic", async () => {
   faults.set("1", bad());
   for (const email of ["1", "2", "3"]) await deliver(events, "a", email);
   expect(await readBacklog(url, group)).toEqual(
-    new Map([[topic, { waiting: 3, deadLetters: 1, oldest: expect.any(Date) }]]),
+    new Map([[topic, { waiting: 3, deadLetters: 1, missing: 0, oldest: expect.any(Date) }]]),
   );
 });
 

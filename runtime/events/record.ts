@@ -5,7 +5,8 @@ export interface EventRecord {
   readonly key: string;
   /**
    * CloudEvents attributes and extensions by their plain names: `id`, `source`, `type`, `time`, `datacontenttype`,
-   * `dataschema`, `traceparent`, … Each broker writes them as CloudEvents' binding for its protocol says.
+   * `dataschema`, `traceparent`, …; `sequence` is its place among all that its source publishes, `topicnumber` among those
+   * of its topic, without gaps. Each broker writes them as CloudEvents' binding for its protocol says.
    */
   readonly attributes: Readonly<Record<string, string>>;
   /** The message, in protobuf's binary form. */
@@ -14,6 +15,8 @@ export interface EventRecord {
 
 /** An event as a broker hands it to a group. */
 export interface ReceivedRecord extends EventRecord {
+  /** Which part of its topic it came from, from 0 on. */
+  readonly partition: number;
   /** Where it is in its broker, for people: "3/1042" is the 1042nd of partition 3. */
   readonly position: string;
   /** Whether the broker says that it may have handed it out before. */

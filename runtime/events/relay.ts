@@ -29,25 +29,39 @@ const PRUNED_AT_ONCE = 10_000;
 /** Names the lock in its database: whoever holds it is the service's one relay. */
 export const RELAY_LOCK = 270_101;
 
-/** Rows that are committed get positions, in the order of their insertion; `$1` is what the broker has by now. */
+/**
+ * Rows that are committed get positions, and numbers within their topics, in the order of their insertion; `$1` is what the
+ * broker has by now.
+ */
 const append = `
 WITH "fresh" AS (
-  SELECT "id", row_number() OVER (ORDER BY "id") AS "n" FROM "scaffold_outbox"
-  WHERE "position" IS NULL ORDER BY "id" LIMIT ${BATCH}
+  SELECT "id", "topic" FROM "scaffold_outbox" WHERE "position" IS NULL ORDER BY "id" LIMIT ${BATCH}
+), "counted" AS (
+  SELECT "id", "topic", row_number() OVER (ORDER BY "id") AS "n",
+    row_number() OVER (PARTITION BY "topic" ORDER BY "id") AS "of_topic"
+  FROM "fresh"
+), "topics" AS (
+  INSERT INTO "scaffold_topics" AS "t" ("topic", "last") SELECT "topic", count(*) FROM "fresh" GROUP BY "topic"
+  ON CONFLICT ("topic") DO UPDATE SET "last" = "t"."last" + excluded."last"
+  RETURNING "topic", "last" - (SELECT count(*) FROM "fresh" WHERE "fresh"."topic" = "t"."topic") AS "before"
 ), "relay" AS (
   UPDATE "scaffold_relay" SET "sent" = greatest("sent", $1), "last" = "last" + (SELECT count(*) FROM "fresh")
   RETURNING "last" - (SELECT count(*) FROM "fresh") AS "before"
 )
-UPDATE "scaffold_outbox" AS "row" SET "position" = "relay"."before" + "fresh"."n" FROM "fresh", "relay"
-WHERE "row"."id" = "fresh"."id"
-RETURNING "row"."position", "row"."topic", "row"."key", "row"."attributes", "row"."payload"`;
+UPDATE "scaffold_outbox" AS "row"
+SET "position" = "relay"."before" + "counted"."n", "number" = "topics"."before" + "counted"."of_topic"
+FROM "counted" JOIN "topics" USING ("topic"), "relay"
+WHERE "row"."id" = "counted"."id"
+RETURNING "row"."position", "row"."number", "row"."topic", "row"."key", "row"."attributes", "row"."payload"`;
 
 const unsent = `
-SELECT "position", "topic", "key", "attributes", "payload" FROM "scaffold_outbox"
+SELECT "position", "number", "topic", "key", "attributes", "payload" FROM "scaffold_outbox"
 WHERE "position" > (SELECT "sent" FROM "scaffold_relay") ORDER BY "position" LIMIT ${BATCH}`;
 
 interface Row {
   readonly position: string;
+  /** Null: it was given its position before there were numbers. */
+  readonly number: string | null;
   readonly topic: string;
   readonly key: string;
   readonly attributes: Record<string, string>;
@@ -188,17 +202,20 @@ export class Relay {
   async #replay(client: pg.Client): Promise<boolean> {
     const { broker, log } = this.#options;
     const { rows: replays } = await client.query(
-      `SELECT "id", "topic", "group", "after", "until" FROM "scaffold_replays" WHERE "finished_at" IS NULL ORDER BY "id" LIMIT 1`,
+      `SELECT "id", "topic", "group", "after", "until", "numbers" FROM "scaffold_replays" WHERE "finished_at" IS NULL ORDER BY "id" LIMIT 1`,
     );
     const [replay] = replays;
     if (replay === undefined) return false;
     const { rows } = await client.query<Row>(
-      `SELECT "position", "topic", "key", "attributes", "payload" FROM "scaffold_outbox"
+      `SELECT "position", "number", "topic", "key", "attributes", "payload" FROM "scaffold_outbox"
        WHERE "topic" = $1 AND "position" > $2 AND "position" <= $3 AND NOT "attributes" ? 'refused'
+         AND ($4::int8multirange IS NULL OR "number" <@ $4)
        ORDER BY "position" LIMIT ${BATCH}`,
-      [replay.topic, replay.after, replay.until],
+      [replay.topic, replay.after, replay.until, replay.numbers],
     );
-    const marks = { replay: String(replay.id), replaygroup: String(replay.group) };
+    // What a group misses comes under its first name: if it has come after all, it has no second effect.
+    const marks: Record<string, string> = { replaygroup: replay.group };
+    if (replay.numbers === null) marks.replay = replay.id;
     const records = rows.map(asRecord).map((record) => ({ ...record, attributes: { ...record.attributes, ...marks } }));
     if (records.length > 0) await broker.publish(records);
     const isOver = rows.length < BATCH;
@@ -229,6 +246,7 @@ export class Relay {
   }
 }
 
-function asRecord({ position, topic, key, attributes, payload }: Row): EventRecord {
-  return { topic, key, attributes: { ...attributes, sequence: position }, payload };
+function asRecord({ position, number, topic, key, attributes, payload }: Row): EventRecord {
+  const order = { sequence: position, ...(number !== null && { topicnumber: number }) };
+  return { topic, key, attributes: { ...attributes, ...order }, payload };
 }

@@ -7,10 +7,11 @@ import { resourcesOf } from "../rpc/assemble.js";
 import type { ServiceDefinition } from "../rpc/service.js";
 import type { Sagas } from "../saga/engine.js";
 import type { Broker, BrokerSubscription, Topic } from "./broker.js";
-import { Consumer, type Consumption } from "./consumer.js";
+import { Consumer, type Consumption, keptMs } from "./consumer.js";
 import type { ConsumerHandler } from "./delivery.js";
 import type { EventType, SubscriptionPolicy } from "./event.js";
 import { schemaUri, upcastersOf } from "./evolution.js";
+import { MissingEvents, type MissingTimes } from "./missing.js";
 import { Relay } from "./relay.js";
 
 export interface EventsOptions {
@@ -25,6 +26,10 @@ export interface EventsOptions {
   readonly metrics: Metrics;
   /** What of subscriptions is otherwise than the contract says, by the names of their handlers. */
   readonly overrides?: Readonly<Record<string, Partial<SubscriptionPolicy>>>;
+  /** How often lag and depth are looked at, in milliseconds. Default: 5000. */
+  readonly lookMs?: number;
+  /** When events are said to be missing. Default: see there. */
+  readonly missing?: Partial<MissingTimes>;
 }
 
 /** A service's events, under way. */
@@ -36,9 +41,6 @@ export interface Events {
   /** Passes on what was published, and ends. */
   close(): Promise<void>;
 }
-
-/** How often lag and depth are looked at, in milliseconds. */
-const LOOK_MS = 5000;
 
 /** Begins to pass on what a service publishes, and to handle what it consumes. */
 export function startEvents(definition: ServiceDefinition, options: EventsOptions): Events {
@@ -66,10 +68,24 @@ export function startEvents(definition: ServiceDefinition, options: EventsOption
           broker.subscribe({ group: name, topics, batch, handle: consumer.handle }),
         );
 
+  const topics = subscriptions.map(({ spec }) => spec.event.topic);
+  const missing = new MissingEvents({
+    group: name,
+    data,
+    topics,
+    timeoutMs: Math.max(0, ...subscriptions.map(({ spec }) => spec.timeoutMs)),
+    keptMs: keptMs(subscriptions),
+    times: options.missing,
+    log,
+    metrics,
+  });
+
   async function lookAtLag(): Promise<void> {
     if (broker === undefined || subscriptions.length === 0) return;
-    const topics = subscriptions.map(({ spec }) => spec.event.topic);
-    for (const [topic, lag] of await broker.lag(name, topics)) metrics.eventsLag(topic, sum(lag));
+    const askedAt = performance.now();
+    const lags = await broker.lag(name, topics);
+    for (const [topic, lag] of lags) metrics.eventsLag(topic, sum(lag));
+    await missing.look(lags, askedAt);
   }
   async function lookAtDepth(): Promise<void> {
     if (publishes === undefined) return;
@@ -84,7 +100,7 @@ export function startEvents(definition: ServiceDefinition, options: EventsOption
    * what a broker that is away does not take is to be seen in the depth.
    */
   const look = () => void Promise.allSettled([lookAtLag(), lookAtDepth()]);
-  const looking = setInterval(look, LOOK_MS).unref();
+  const looking = setInterval(look, options.lookMs ?? 5000).unref();
 
   return {
     async deliver(event, init, id) {
@@ -95,7 +111,10 @@ export function startEvents(definition: ServiceDefinition, options: EventsOption
       const attributes = { specversion: "1.0", id, source: "deliver", type, time, dataschema };
       const payload = event.codec.toBytes(message);
       const record = { topic: event.topic, key: event.key?.(message) ?? "", attributes, payload };
-      await consumer.handle([{ ...record, position: "0/0", redelivered: false }], new AbortController().signal);
+      await consumer.handle(
+        [{ ...record, partition: 0, position: "0/0", redelivered: false }],
+        new AbortController().signal,
+      );
     },
     async stopConsuming() {
       await Promise.all(consuming.map((subscription) => subscription.close()));

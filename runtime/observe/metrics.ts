@@ -33,6 +33,11 @@ export class Metrics {
   readonly #waiting = this.#gauge("scaffold_events_waiting", "Events that wait for a try, or behind one that does.");
   readonly #letters = this.#gauge("scaffold_events_dead_letters", "Events that are among the dead letters.");
   readonly #lag = this.#gauge("scaffold_events_lag", "Events of a topic that are still before this group.", ["topic"]);
+  readonly #missing = this.#gauge(
+    "scaffold_events_missing",
+    "Events that never reached this group, and cannot any more.",
+    ["topic"],
+  );
   readonly #outbox = this.#gauge("scaffold_outbox_depth", "Events that were published, and the broker has not yet.");
   readonly #latency: Histogram = new Histogram({
     name: "scaffold_events_latency_seconds",
@@ -119,6 +124,10 @@ export class Metrics {
 
   eventsLag(topic: string, lag: number): void {
     this.#lag.set({ topic }, lag);
+  }
+
+  eventsMissing(topic: string, events: number): void {
+    this.#missing.set({ topic }, events);
   }
 
   outboxDepth(events: number): void {

@@ -19,7 +19,12 @@ export function toMessage({ topic, key, attributes, payload }: EventRecord, part
 }
 
 /** Reads what anybody wrote there: a record that is no CloudEvent has no attributes, and one without a value no bytes. */
-export function fromKafka(topic: string, position: string, { key, headers, value }: KafkaRecord): ReceivedRecord {
+export function fromKafka(
+  topic: string,
+  partition: number,
+  offset: bigint,
+  { key, headers, value }: KafkaRecord,
+): ReceivedRecord {
   const attributes: Record<string, string> = {};
   for (const [header, text] of headers) {
     const name = header?.toString() ?? "";
@@ -31,7 +36,8 @@ export function fromKafka(topic: string, position: string, { key, headers, value
     key: key?.toString() ?? "",
     attributes,
     payload: value ?? Buffer.alloc(0),
-    position,
+    partition,
+    position: `${partition}/${offset}`,
     redelivered: false,
   };
 }

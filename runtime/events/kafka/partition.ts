@@ -57,7 +57,7 @@ export class Partition {
         const offset = batch.firstOffset + BigInt(record.offsetDelta);
         // Brokers hand out whole batches.
         if (offset < this.next) continue;
-        const received = fromKafka(this.topic, `${this.index}/${offset}`, record);
+        const received = fromKafka(this.topic, this.index, offset, record);
         const bytes = sizeOf(received);
         this.#held.push({ record: received, offset, bytes });
         this.#bytes += bytes;

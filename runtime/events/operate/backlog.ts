@@ -1,10 +1,12 @@
 import { connected } from "./database.js";
 
-/** What a group has taken over from one topic, and not handled. */
+/** What of one topic a group has not handled. */
 export interface Backlog {
   /** Events that wait for a try, or behind one that does, or behind a dead letter. */
   readonly waiting: number;
   readonly deadLetters: number;
+  /** Events that never reached it, and are not on their way. */
+  readonly missing: number;
   /** When the oldest of those that wait was published; null if none waits. */
   readonly oldest: Date | null;
 }
@@ -21,14 +23,46 @@ export function readBacklog(url: string, group: string): Promise<ReadonlyMap<str
       `SELECT "topic", count(*)::integer AS "deadLetters" FROM "scaffold_dead_letters" WHERE "group" = $1 GROUP BY "topic"`,
       [group],
     );
+    const missing = await query(
+      `SELECT "topic", sum(upper("run") - lower("run"))::text AS "missing"
+       FROM "scaffold_missing", unnest("numbers") AS "run" WHERE "group" = $1 GROUP BY "topic"`,
+      [group],
+    );
+    const none: Backlog = { waiting: 0, deadLetters: 0, missing: 0, oldest: null };
     const backlog = new Map<string, Backlog>();
     for (const { topic, waiting: count, oldest } of waiting.rows) {
       const time = new Date(oldest ?? Number.NaN);
-      backlog.set(topic, { waiting: count, deadLetters: 0, oldest: Number.isNaN(time.getTime()) ? null : time });
+      backlog.set(topic, { ...none, waiting: count, oldest: Number.isNaN(time.getTime()) ? null : time });
     }
     for (const { topic, deadLetters } of dead.rows) {
-      backlog.set(topic, { ...(backlog.get(topic) ?? { waiting: 0, oldest: null }), deadLetters });
+      backlog.set(topic, { ...(backlog.get(topic) ?? none), deadLetters });
+    }
+    for (const { topic, missing: count } of missing.rows) {
+      backlog.set(topic, { ...(backlog.get(topic) ?? none), missing: Number(count) });
     }
     return backlog;
+  });
+}
+
+/** Which events of a topic never reached a group. */
+export interface MissingNumbers {
+  /** As PostgreSQL's multirange: {[3,5),[8,9)}. */
+  readonly numbers: string;
+  readonly count: number;
+}
+
+/** What a group misses of one source's events of a topic; undefined: nothing that it knows of. */
+export function readMissing(
+  url: string,
+  { group, source, topic }: { readonly group: string; readonly source: string; readonly topic: string },
+): Promise<MissingNumbers | undefined> {
+  return connected(url, async ({ query }) => {
+    const { rows } = await query(
+      `SELECT range_agg("run")::text AS "numbers", sum(upper("run") - lower("run"))::text AS "count"
+       FROM "scaffold_missing", unnest("numbers") AS "run" WHERE "group" = $1 AND "source" = $2 AND "topic" = $3`,
+      [group, source, topic],
+    );
+    const [{ numbers, count }] = rows;
+    return numbers === null ? undefined : { numbers, count: Number(count) };
   });
 }

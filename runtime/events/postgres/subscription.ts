@@ -244,7 +244,8 @@ export class PostgresSubscription implements BrokerSubscription {
       for (const { asker, topic, partition, position, key, attributes, payload } of rows) {
         const one = found[asker - 1];
         if (one === undefined) continue;
-        one.records.push({ topic, key, attributes, payload, position: `${partition}/${position}`, redelivered: false });
+        const place = { partition, position: `${partition}/${position}` };
+        one.records.push({ topic, key, attributes, payload, ...place, redelivered: false });
         one.last = BigInt(position);
       }
       for (const [index, { resolve }] of asked.entries()) resolve(found[index] as Fetched);

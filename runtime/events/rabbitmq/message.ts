@@ -46,6 +46,7 @@ export function recordOf(
     key,
     attributes,
     payload: bytesOf(message.body),
+    partition,
     position: `${partition}/${message.deliveryTag}`,
     redelivered: redelivered || message.redelivered,
   };
