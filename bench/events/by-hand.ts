@@ -8,6 +8,8 @@ import type { Parts, Pipeline } from "./pipeline.js";
 /** A message as code by hand sends it. */
 export interface HandMessage {
   readonly id: string;
+  /** Its place among all that are sent: whoever gets some of them can tell which it did not get. */
+  readonly number: string;
   readonly key: string;
   readonly text: string;
 }
@@ -23,7 +25,7 @@ export interface HandBroker {
 
 const tables = `
 CREATE TABLE IF NOT EXISTS "hand_outbox" ("n" bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, "id" text NOT NULL, "key" text NOT NULL, "text" text NOT NULL);
-CREATE TABLE IF NOT EXISTS "hand_inbox" ("id" text PRIMARY KEY);
+CREATE TABLE IF NOT EXISTS "hand_inbox" ("id" text PRIMARY KEY, "topic" text NOT NULL, "number" bigint NOT NULL);
 CREATE TABLE IF NOT EXISTS "hand_rows" ("id" uuid PRIMARY KEY DEFAULT gen_random_uuid(), "text" text NOT NULL);`;
 
 /** Writes the row that a transaction is about. */
@@ -42,7 +44,7 @@ export const repositoryRow: WriteRow = (client, text) =>
  * that sends what is in the outbox, and removes it; for each message a row and an inbox row in one transaction.
  */
 export async function byHand(
-  { producerUrl, consumerUrl }: Parts,
+  { producerUrl, consumerUrl, topic }: Parts,
   broker: HandBroker,
   writeRow: WriteRow,
 ): Promise<Pipeline> {
@@ -54,8 +56,8 @@ export async function byHand(
   let wake: () => void = () => undefined;
   const relaying = (async () => {
     while (!closed) {
-      const { rows } = await relay.query<HandMessage & { n: string }>(
-        `SELECT "n", "id", "key", "text" FROM "hand_outbox" ORDER BY "n" LIMIT 500`,
+      const { rows } = await relay.query<HandMessage>(
+        `SELECT "n" AS "number", "id", "key", "text" FROM "hand_outbox" ORDER BY "n" LIMIT 500`,
       );
       if (rows.length === 0) {
         await new Promise<void>((resolve) => {
@@ -65,7 +67,7 @@ export async function byHand(
         continue;
       }
       await broker.send(rows);
-      await relay.query(`DELETE FROM "hand_outbox" WHERE "n" = ANY ($1)`, [rows.map(({ n }) => n)]);
+      await relay.query(`DELETE FROM "hand_outbox" WHERE "n" = ANY ($1)`, [rows.map(({ number }) => number)]);
     }
   })();
   const pipeline: Pipeline = {
@@ -93,11 +95,12 @@ export async function byHand(
     const byKey = group(messages);
     await Promise.all(
       [...byKey.values()].map(async (list) => {
-        for (const { id, text } of list) {
+        for (const { id, number, text } of list) {
           const isNew = await within(consumer, async (client) => {
-            const { rowCount } = await client.query(`INSERT INTO "hand_inbox" VALUES ($1) ON CONFLICT DO NOTHING`, [
-              id,
-            ]);
+            const { rowCount } = await client.query(
+              `INSERT INTO "hand_inbox" VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`,
+              [id, topic, number],
+            );
             if (rowCount === 1) await writeRow(client, text);
             return rowCount === 1;
           });

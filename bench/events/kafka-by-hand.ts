@@ -17,7 +17,7 @@ export async function kafkaByHand({ brokerUrl, topic, partitions }: Parts): Prom
     async send(messages) {
       await producer.send({
         acks: -1,
-        messages: messages.map(({ id, key, text }) => ({ topic, key, value: text, headers: { id } })),
+        messages: messages.map(({ id, number, key, text }) => ({ topic, key, value: text, headers: { id, number } })),
       });
     },
     async consume(handle) {
@@ -29,8 +29,8 @@ export async function kafkaByHand({ brokerUrl, topic, partitions }: Parts): Prom
       });
       let received: { message: HandMessage; partition: number; offset: bigint }[] = [];
       stream.on("data", ({ key, value, headers, partition, offset }) => {
-        const id = headers.get("id") ?? "";
-        received.push({ message: { id, key: key ?? "", text: value ?? "" }, partition, offset });
+        const [id, number] = [headers.get("id") ?? "", headers.get("number") ?? ""];
+        received.push({ message: { id, number, key: key ?? "", text: value ?? "" }, partition, offset });
         wake();
       });
       const consuming = (async () => {

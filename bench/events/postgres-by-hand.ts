@@ -6,7 +6,7 @@ export async function postgresByHand(url: string): Promise<HandBroker> {
   const [sender, receiver] = [new pg.Client({ connectionString: url }), new pg.Client({ connectionString: url })];
   await Promise.all([sender.connect(), receiver.connect()]);
   await sender.query(`
-    CREATE TABLE IF NOT EXISTS "hand_log" ("n" bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, "id" text, "key" text, "text" text);
+    CREATE TABLE IF NOT EXISTS "hand_log" ("n" bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, "id" text, "number" bigint, "key" text, "text" text);
     CREATE TABLE IF NOT EXISTS "hand_place" ("n" bigint); TRUNCATE "hand_log", "hand_place"; INSERT INTO "hand_place" VALUES (0)`);
   let closed = false;
   let wake: () => void = () => undefined;
@@ -14,8 +14,13 @@ export async function postgresByHand(url: string): Promise<HandBroker> {
   return {
     async send(messages) {
       await sender.query(
-        `INSERT INTO "hand_log" ("id", "key", "text") SELECT * FROM unnest($1::text[], $2::text[], $3::text[])`,
-        [messages.map(({ id }) => id), messages.map(({ key }) => key), messages.map(({ text }) => text)],
+        `INSERT INTO "hand_log" ("id", "number", "key", "text") SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[])`,
+        [
+          messages.map(({ id }) => id),
+          messages.map(({ number }) => number),
+          messages.map(({ key }) => key),
+          messages.map(({ text }) => text),
+        ],
       );
       wake();
     },
@@ -24,7 +29,7 @@ export async function postgresByHand(url: string): Promise<HandBroker> {
         let at = "0";
         while (!closed) {
           const { rows } = await receiver.query<HandMessage & { n: string }>(
-            `SELECT "n", "id", "key", "text" FROM "hand_log" WHERE "n" > $1 ORDER BY "n" LIMIT 100`,
+            `SELECT "n", "id", "number", "key", "text" FROM "hand_log" WHERE "n" > $1 ORDER BY "n" LIMIT 100`,
             [at],
           );
           if (rows.length === 0) {

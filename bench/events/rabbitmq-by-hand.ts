@@ -15,8 +15,11 @@ export async function rabbitmqByHand({ brokerUrl, topic }: Parts): Promise<HandB
   return {
     async send(messages) {
       await Promise.all(
-        messages.map(({ id, key, text }) =>
-          sender.basicPublish({ routingKey: topic, durable: true, messageId: id, headers: { key } }, Buffer.from(text)),
+        messages.map(({ id, number, key, text }) =>
+          sender.basicPublish(
+            { routingKey: topic, durable: true, messageId: id, headers: { key, number } },
+            Buffer.from(text),
+          ),
         ),
       );
     },
@@ -40,6 +43,7 @@ export async function rabbitmqByHand({ brokerUrl, topic }: Parts): Promise<HandB
           await handle(
             batch.map(({ messageId = "", headers, body }) => ({
               id: messageId,
+              number: headers?.number as string,
               key: headers?.key as string,
               text: String(body),
             })),
