@@ -8,12 +8,13 @@ import { seeded } from "./chaos/random.js";
 import { startShop, until } from "./testing/shop.js";
 
 /**
- * Places orders while the shop's processes are killed at random, then checks that nothing is lost, doubled or left undone.
+ * Places orders while the shop's processes are killed and frozen at random, then checks that nothing is lost, doubled or left undone.
  *
  *     npm run chaos -- --orders 10000 [--seed 7] [--broker kafka]
  *
- * The broker is PostgreSQL, unless `--broker` names another, which is started, killed and started again. It runs a shop of its own, and prints the seed, with which the same orders are placed and the same kills are drawn again; what
- * meets what is up to the machine.
+ * The broker is PostgreSQL, unless `--broker` names another, which is started, killed and started again. It runs a shop of its
+ * own, and prints the seed, with which the same orders are placed and the same kills are drawn again; what meets what is up to
+ * the machine.
  */
 const ORDERS_A_WAVE = 25;
 /** How long all that was begun may take to end once nobody is killed any more. */
