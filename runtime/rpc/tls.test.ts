@@ -6,13 +6,17 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { Code, ConnectError, createClient, type Transport } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
 import { UserService } from "@shop/generated/shop/users/v1/users_pb.js";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { startGatewayTo } from "../gateway/testing/gateway.js";
+import { answer } from "./answer.js";
 import { createOwnTransport } from "./grpc/client-transport.js";
+import { defaultLimits } from "./http2/limits.js";
+import { listen } from "./listen.js";
 import { type Authority, authority, type Identity } from "./testing/certificates.js";
 
 const program = fileURLToPath(new URL("./testing/users-process.ts", import.meta.url));
@@ -87,6 +91,26 @@ function own(port: number, tls: object): Transport {
   cleanups.push(() => transport.close());
   return transport;
 }
+
+test("whoever has read all is not taken for one who reads nothing", async () => {
+  const limits = { ...defaultLimits, stallTimeoutMs: 50 };
+  const handlers = answer({
+    transport: "own",
+    limits,
+    routes: (router) =>
+      router.service(UserService, {
+        async getUser({ id }) {
+          await sleep(5 * limits.stallTimeoutMs);
+          return { id };
+        },
+      }),
+  });
+  const listener = await listen({ ...handlers, tls: service, host: "127.0.0.1", port: 0 });
+  cleanups.push(() => listener.drain(1_000));
+  const transport = createOwnTransport(`https://127.0.0.1:${listener.port}`, { tls: { ca: ours.cert }, limits });
+  cleanups.push(() => transport.close());
+  expect(await ask(transport, "a")).toBe("a");
+});
 
 /** The ports of four services: with a certificate, with callers' too, with the last of those behind it, and with that behind it mistrusted. */
 async function startAll(RPC_TRANSPORT: string): Promise<readonly [number, number, number, number]> {

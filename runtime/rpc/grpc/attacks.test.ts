@@ -13,7 +13,10 @@ import type { GrpcServer } from "./server.js";
 const getUser = "/shop.users.v1.UserService/GetUser";
 const listUsers = "/shop.users.v1.UserService/ListUsers";
 const createUsers = "/shop.users.v1.UserService/CreateUsers";
-const request = message(toBinary(GetUserRequestSchema, { $typeName: "shop.users.v1.GetUserRequest", id: "a" }));
+/** One who asks for a user says his id, as does the answer. */
+const userOf = (id: string) => toBinary(GetUserRequestSchema, { $typeName: "shop.users.v1.GetUserRequest", id });
+const request = message(userOf("a"));
+const longOf = (id: string) => id.repeat(1_000);
 
 const cleanups: (() => unknown)[] = [];
 afterEach(async () => {
@@ -38,6 +41,7 @@ async function start(limits: Partial<Limits> = {}): Promise<Target> {
     routes: (router) =>
       router.service(UserService, {
         async getUser({ id }, { signal }) {
+          if (id.startsWith("long")) return { id: longOf(id) };
           if (id !== "wait") return { id };
           begun++;
           running++;
@@ -302,6 +306,25 @@ describe("a peer that takes no answers", () => {
     await until(() => target.begun() > 0 && target.server.connections === 0);
     await until(() => target.running() === 0);
     expect(await serves(target)).toBe(true);
+  });
+
+  test("gets all of them, whole, once it does", async () => {
+    const target = await start();
+    const peer = await attack(target, setting(Setting.INITIAL_WINDOW_SIZE, 2 ** 31 - 1));
+    peer.write(frame(FrameType.WINDOW_UPDATE, 0, 0, uint32(2 ** 30)));
+    // Together their answers are more than the system keeps for a connection.
+    const streams = Array.from({ length: 2_000 }, (_, call) => 2 * call + 1);
+    peer.socket.pause();
+    for (const stream of streams) {
+      const body = message(userOf(`long ${stream}`));
+      peer.write(peer.call(stream, getUser), frame(FrameType.DATA, Flag.END_STREAM, stream, body));
+    }
+    await until(() => target.server.streams > 100);
+    peer.socket.resume();
+    for (const stream of streams) expect(await peer.end(stream)).toBe("grpc-status 0");
+    for (const { type, stream, payload } of peer.frames) {
+      if (type === FrameType.DATA) expect(payload.equals(message(userOf(longOf(`long ${stream}`))))).toBe(true);
+    }
   });
 });
 

@@ -1,8 +1,9 @@
 import type { Socket } from "node:net";
+import type { TLSSocket } from "node:tls";
 import { Calm } from "./calm.js";
 import { ConnectionFault, ErrorCode, errorName } from "./errors.js";
 import type { HeaderBlock } from "./field.js";
-import { scheduleFlush } from "./flush.js";
+import { flushWaiting, scheduleFlush } from "./flush.js";
 import {
   DEFAULT_WINDOW,
   Flag,
@@ -56,7 +57,7 @@ const DRAIN = 2;
  * told so by the code that RFC 9113 names, in RST_STREAM where one stream is at fault, else in GOAWAY.
  */
 export class Connection {
-  readonly output = new Output();
+  readonly output = new Output((bytes) => this.#send(bytes));
   readonly streams = new Map<number, Stream>();
   isClosed = false;
   /** No more streams: one side has said so, or the connection is being closed. */
@@ -104,7 +105,7 @@ export class Connection {
   #isPinging = false;
   readonly #silence = new Timer(() => this.#checkSilence());
   readonly #partial = new Timer(() => this.#tooSlow());
-  readonly #stall = new Timer(() => this.destroy(new Error("the peer does not read what is sent to it")));
+  readonly #stall = new Timer(() => this.#stalled());
 
   constructor(
     readonly socket: Socket,
@@ -119,7 +120,7 @@ export class Connection {
     // A peer that has closed its half can do nothing any more.
     socket.allowHalfOpen = false;
     socket.on("data", (chunk: Buffer) => this.receive(chunk));
-    socket.on("drain", () => this.#drained());
+    socket.on("drain", this.#sent);
     socket.on("error", (error) => {
       this.#cause ??= error;
     });
@@ -153,6 +154,7 @@ export class Connection {
 
   /** Takes what has arrived. */
   receive(chunk: Buffer): void {
+    flushWaiting();
     if (this.isClosed) return;
     this.#heard = true;
     const completed = this.#completed;
@@ -759,8 +761,10 @@ export class Connection {
 
   /** Lets those that wait send on, each in its turn. */
   #resumeAll(): void {
-    for (const stream of [...this.#waiting]) {
-      if (this.#sendWindow <= 0 || this.isClosed) return;
+    let left = this.#waiting.size;
+    for (const stream of this.#waiting) {
+      // Once the socket is full, those that are left keep their places: they may be thousands, and it is full again and again.
+      if (left-- === 0 || this.#sendWindow <= 0 || this.#isBackedUp || this.isClosed) return;
       // Behind the others, so that the connection's window goes round.
       this.#waiting.delete(stream);
       this.#waiting.add(stream);
@@ -783,17 +787,37 @@ export class Connection {
 
   flush(): void {
     this.#isFlushing = false;
-    const chunks = this.output.take();
-    if (!this.socket.writable) return;
-    if (chunks.length > 1) this.socket.cork();
-    for (const chunk of chunks) this.socket.write(chunk);
-    if (chunks.length > 1) this.socket.uncork();
+    this.output.flush();
+  }
+
+  /** Answers whether the system has taken all that was ever sent. */
+  #send(bytes: Buffer): boolean {
+    const { socket } = this;
+    if (!socket.writable) return true;
+    // What is encrypted has not gone when `write` returns. Other sockets say so if they are full, and a callback costs.
+    if ((socket as TLSSocket).encrypted) socket.write(bytes, this.#sent);
+    else socket.write(bytes);
+    if (socket.writableLength === 0) {
+      stopTimer(this.#stall);
+      return true;
+    }
+    if (this.#stall.slot < 0 && !this.isClosed) startTimer(this.#stall, this.limits.stallTimeoutMs);
+    return false;
+  }
+
+  /** The peer has room again, or what was encrypted is gone. */
+  readonly #sent = (): void => {
+    stopTimer(this.#stall);
     if (this.socket.writableLength === 0) this.#drained();
-    else if (this.#stall.slot < 0) startTimer(this.#stall, this.limits.stallTimeoutMs);
+    else if (!this.isClosed) startTimer(this.#stall, this.limits.stallTimeoutMs);
+  };
+
+  #stalled(): void {
+    if (this.socket.writableLength > 0) this.destroy(new Error("the peer does not read what is sent to it"));
   }
 
   #drained(): void {
-    stopTimer(this.#stall);
+    this.output.release();
     if (this.isClosed) return;
     if (this.#isBackedUp) {
       this.#isBackedUp = false;

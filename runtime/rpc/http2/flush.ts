@@ -5,19 +5,30 @@ export interface Flushable {
 
 let waiting: Flushable[] = [];
 let spare: Flushable[] = [];
+let isScheduled = false;
 
 /**
- * Flushes it once all that happens in this turn of the event loop has happened: every call that was answered meanwhile
- * goes out in the same write.
+ * Flushes it before anything else is read, or else once all that happens in this turn of the event loop has happened: all
+ * calls that were answered meanwhile go out in the same write.
  */
 export function scheduleFlush(flushable: Flushable): void {
-  if (waiting.push(flushable) === 1) setImmediate(flushAll);
+  waiting.push(flushable);
+  if (isScheduled) return;
+  isScheduled = true;
+  setImmediate(flushLast);
 }
 
-function flushAll(): void {
+/** Flushes what waits. Whoever reads more calls it first: a turn may be long, and nobody's answers need wait for its end. */
+export function flushWaiting(): void {
   const now = waiting;
+  if (now.length === 0) return;
   waiting = spare;
   for (const flushable of now) flushable.flush();
   now.length = 0;
   spare = now;
+}
+
+function flushLast(): void {
+  isScheduled = false;
+  flushWaiting();
 }

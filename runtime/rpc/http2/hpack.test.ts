@@ -15,11 +15,11 @@ function decode(decoder: HpackDecoder, bytes: Buffer): string[] {
 }
 
 function encode(encoder: HpackEncoder, fields: readonly string[] | ConstantBlock): Buffer {
-  const output = new Output();
+  const output = new Output(() => true);
   output.reserve(encoder.room(fields instanceof ConstantBlock ? fields.fields : fields));
   if (fields instanceof ConstantBlock) encoder.encodeConstant(fields, output);
   else encoder.encode(fields, output);
-  return Buffer.concat(output.take());
+  return Buffer.from(output.buffer.subarray(0, output.at));
 }
 
 function codeOf(run: () => unknown): number | undefined {

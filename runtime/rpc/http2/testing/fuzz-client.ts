@@ -110,10 +110,10 @@ export async function fuzzClient(count: number, seed: number): Promise<Fuzzed> {
 
   /** Eight calls of all kinds at once. Whatever they are answered, they end. */
   const attempt = async () => {
-    const limits = { ...defaultLimits, frameTimeoutMs: 50 };
+    const limits = { ...defaultLimits, frameTimeoutMs: 200 };
     const transport = createOwnTransport(`http://127.0.0.1:${port}`, { limits, readMaxBytes: 10_000 });
     const users = createClient(UserService, transport);
-    const options = { timeoutMs: 150 };
+    const options = { timeoutMs: 300 };
     const read = async (answers: AsyncIterable<unknown>) => {
       for await (const _ of answers);
     };

@@ -80,10 +80,10 @@ export class Peer {
 
   /** Header fields as a block. */
   block(fields: readonly string[]): Buffer {
-    const output = new Output();
+    const output = new Output(() => true);
     output.reserve(this.#encoder.room(fields));
     this.#encoder.encode(fields, output);
-    return Buffer.concat(output.take());
+    return Buffer.from(output.buffer.subarray(0, output.at));
   }
 
   /** The headers of a gRPC call. */
