@@ -35,6 +35,8 @@ export interface Peer {
   /** How many bytes of incomplete messages are kept for it. */
   held: number;
   readonly maxRunning: number;
+  /** Calls that began in what is being read, and may end in it. */
+  readonly begun: ServerCall[];
 }
 
 /**
@@ -106,10 +108,14 @@ export class ServerCall extends OwnCall implements StreamConsumer, MessageTaker 
       this.#invoke(inbox);
       if (endStream) inbox.finish();
     } else if (endStream) this.#ended();
-    else if (this.#timer === undefined) {
-      this.#timer = new Timer(() => this.#expire());
-      startTimer(this.#timer, REQUEST_TIMEOUT);
-    }
+    else this.peer.begun.push(this);
+  }
+
+  /** What has arrived is read. A request that is not all there, as almost every one is, may not take for ever. */
+  awaitRest(): void {
+    if (this.#isComplete || this.#isOver || this.#timer !== undefined) return;
+    this.#timer = new Timer(() => this.#expire());
+    startTimer(this.#timer, REQUEST_TIMEOUT);
   }
 
   // --------------------------------------------------------------------------------------------------------- the request
@@ -262,11 +268,14 @@ export class ServerCall extends OwnCall implements StreamConsumer, MessageTaker 
       if (this.#isOver) this.#leave();
       else this.#pull();
     } else if (typeof (result as Promise<unknown> | undefined)?.then === "function") {
-      (result as Promise<unknown>).then(this.#answer, this.#failed);
+      (result as Promise<unknown>).then(
+        (message) => this.#answer(message),
+        (error) => this.#failed(error),
+      );
     } else this.#answer(result);
   }
 
-  readonly #answer = (message: unknown): void => {
+  #answer(message: unknown): void {
     this.#stopped();
     if (this.#isOver) return;
     try {
@@ -280,12 +289,12 @@ export class ServerCall extends OwnCall implements StreamConsumer, MessageTaker 
     } catch (error) {
       this.#fail(ConnectError.from(error, Code.Internal));
     }
-  };
+  }
 
-  readonly #failed = (error: unknown): void => {
+  #failed(error: unknown): void {
     this.#stopped();
     if (!this.#isOver) this.#fail(this.explain(error));
-  };
+  }
 
   #finish(framed: Uint8Array | undefined): void {
     if (this.#isOver) return;
@@ -304,13 +313,16 @@ export class ServerCall extends OwnCall implements StreamConsumer, MessageTaker 
   #pull(): void {
     this.#isPulling = true;
     try {
-      (this.#answers as AsyncIterator<unknown>).next().then(this.#next, this.#failed);
+      (this.#answers as AsyncIterator<unknown>).next().then(
+        (result) => this.#next(result),
+        (error) => this.#failed(error),
+      );
     } catch (error) {
       this.#failed(error);
     }
   }
 
-  readonly #next = ({ done, value }: IteratorResult<unknown>): void => {
+  #next({ done, value }: IteratorResult<unknown>): void {
     this.#isPulling = false;
     if (done || this.#isOver) {
       this.#stopped();
@@ -329,7 +341,7 @@ export class ServerCall extends OwnCall implements StreamConsumer, MessageTaker 
     } catch (error) {
       this.#fail(ConnectError.from(error, Code.Internal));
     }
-  };
+  }
 
   #send(framed: Uint8Array): void {
     if (this.#isOver) return;

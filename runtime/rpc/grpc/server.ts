@@ -13,7 +13,6 @@ import type { Routes } from "./routes.js";
 import { type Peer, ServerCall } from "./server-call.js";
 import { UniversalCall } from "./universal.js";
 
-const binaryGrpc = /^application\/grpc(\+proto)?$/i;
 const anyGrpc = /^application\/grpc(\+|;|$)/i;
 
 /** Serves routes on connections that speak HTTP/2: gRPC by itself, all else by Connect's own handlers. */
@@ -39,9 +38,12 @@ export class GrpcServer implements Http2Acceptor {
   }
 
   take(socket: Socket): void {
-    const peer: Peer = { running: 0, held: 0, maxRunning: this.limits.maxConcurrentStreams };
+    const peer: Peer = { running: 0, held: 0, maxRunning: this.limits.maxConcurrentStreams, begun: [] };
     const handler: ConnectionHandler = {
       opened: (stream, block, endStream) => this.#opened(peer, stream, block, endStream),
+      received() {
+        for (let call = peer.begun.pop(); call !== undefined; call = peer.begun.pop()) call.awaitRest();
+      },
       closed: () => this.#connections.delete(connection),
     };
     const connection = new Connection(socket, "server", this.limits, handler);
@@ -80,8 +82,7 @@ export class GrpcServer implements Http2Acceptor {
       return;
     }
     stream.expectedLength = head.contentLength;
-    const { contentType = "" } = head;
-    if (head.method === "POST" && binaryGrpc.test(contentType) && isOwnEncoding(head.grpcEncoding)) {
+    if (head.isGrpc && isOwnEncoding(head.grpcEncoding)) {
       const route = this.routes.own.get(head.path);
       if (route !== undefined) {
         const call = new ServerCall(stream, route, head, peer);

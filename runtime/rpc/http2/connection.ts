@@ -31,6 +31,8 @@ import { startTimer, stopTimer, Timer } from "./timers.js";
 export interface ConnectionHandler {
   /** The peer opened a stream. Its consumer is set here. Only servers are asked. */
   opened(stream: Stream, block: HeaderBlock, endStream: boolean): void;
+  /** All that has arrived by now has been read. */
+  received?(): void;
   /** There may be room for more streams of one's own: one has ended, or the peer's settings have changed. */
   available?(): void;
   /** The peer takes no more streams on this connection (GOAWAY). Those above `lastStream` it has not looked at. */
@@ -166,6 +168,7 @@ export class Connection {
       return;
     }
     if (this.isClosed) return;
+    this.handler.received?.();
     if (this.#rest === undefined && this.#fragments === undefined && this.isReady) stopTimer(this.#partial);
     else if (this.#completed !== completed || this.#partial.slot < 0) {
       startTimer(this.#partial, this.limits.frameTimeoutMs);

@@ -1,5 +1,7 @@
 import { type Field, FieldKind, type HeaderBlock } from "./field.js";
 
+const binaryGrpc = /^application\/grpc(\+proto)?$/i;
+
 /** What the header block of a request says. */
 export interface RequestHead {
   readonly method: string;
@@ -7,6 +9,8 @@ export interface RequestHead {
   readonly authority: string;
   readonly path: string;
   readonly contentType: string | undefined;
+  /** Whether it is a call of gRPC whose messages are Protobuf. */
+  readonly isGrpc: boolean;
   /** -1: not announced. */
   readonly contentLength: number;
   readonly grpcTimeout: string | undefined;
@@ -108,6 +112,7 @@ function readRequest({ fields }: HeaderBlock): RequestHead | undefined {
     authority: authority ?? host ?? "",
     path: path ?? "",
     contentType,
+    isGrpc: method === "POST" && contentType !== undefined && binaryGrpc.test(contentType),
     contentLength,
     grpcTimeout,
     grpcEncoding,

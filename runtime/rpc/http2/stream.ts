@@ -46,7 +46,7 @@ export class Stream {
    */
   lingers = false;
   /** What is still to be sent, in its order: bytes that wait for a window. */
-  #queue: Uint8Array[] = [];
+  #queue: Uint8Array[] | undefined;
   #queueAt = 0;
   #queued = 0;
   #ending: FieldList | ConstantBlock | "data" | undefined;
@@ -79,6 +79,7 @@ export class Stream {
     if (this.isClosed || this.isLocalEnded) return;
     const sent = this.#queued > 0 ? 0 : this.connection.writeData(this, bytes, 0, false);
     if (sent === bytes.length) return;
+    this.#queue ??= [];
     this.#queue.push(Uint8Array.prototype.slice.call(bytes, sent));
     this.#queued += bytes.length - sent;
     this.connection.waits(this, bytes.length - sent);
@@ -130,14 +131,15 @@ export class Stream {
   /** Sends on what waits, as far as the windows allow. */
   resume(): void {
     let sent = 0;
-    while (this.#queue.length > 0) {
-      const first = this.#queue[0] as Uint8Array;
-      const isLast = this.#ending === "data" && this.#queue.length === 1;
+    const queue = this.#queue ?? [];
+    while (queue.length > 0) {
+      const first = queue[0] as Uint8Array;
+      const isLast = this.#ending === "data" && queue.length === 1;
       const at = this.connection.writeData(this, first, this.#queueAt, isLast);
       sent += at - this.#queueAt;
       this.#queueAt = at;
       if (at < first.length) break;
-      this.#queue.shift();
+      queue.shift();
       this.#queueAt = 0;
     }
     this.#queued -= sent;
@@ -164,7 +166,7 @@ export class Stream {
     if (this.#queued === 0) return;
     this.connection.sentQueued(this.#queued);
     this.connection.waitsNoMore(this);
-    this.#queue = [];
+    this.#queue = undefined;
     this.#queued = 0;
   }
 
