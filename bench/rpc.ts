@@ -2,6 +2,7 @@ import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
 import { authority } from "../runtime/rpc/testing/certificates.js";
 import { machine, median } from "./rounds.js";
 import { buildGo } from "./rpc/go.js";
@@ -10,6 +11,7 @@ import { bigId, streamed } from "./rpc/order.js";
 import type { Started } from "./rpc/server.js";
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
+const programs = here("../.scaffold/bench/rpc");
 
 interface Shape {
   readonly name: string;
@@ -64,6 +66,8 @@ interface Setting {
  *     --rounds=<n> --ms=<of each measurement>
  *     --short         one round of half a second each
  *     --node=<path>   on this Node.js instead of the one that runs; may be given more than once
+ *     --shape=<name>  only this one; may be given more than once. What is kept in the results stays
+ *     --who=<name>    the same of who is measured
  */
 export async function bench(args: readonly string[]): Promise<void> {
   const options = (name: string) =>
@@ -72,31 +76,50 @@ export async function bench(args: readonly string[]): Promise<void> {
   const rounds = Number(options("rounds").at(-1) ?? (isShort ? 1 : 3));
   const milliseconds = Number(options("ms").at(-1) ?? (isShort ? 500 : 1_500));
   const nodes = options("node");
+  const chosen = choose(options("shape"), options("who"));
   const file = here("results/rpc.md");
   const tls = await (await authority("bench")).issue("server");
   const go = await buildGo();
+  await bundle();
   for (const node of nodes.length > 0 ? nodes : [process.execPath]) {
     const version = execFileSync(node, ["--version"], { encoding: "utf8" }).trim().slice(1);
-    const samples = await measure({ node, milliseconds, tls, go }, rounds);
+    const samples = await measure({ node, milliseconds, tls, go }, rounds, chosen);
     const section = `## Node ${version.split(".")[0]}
 
 ${rounds} ${rounds === 1 ? "round" : "rounds"} of ${milliseconds} ms; ${machine(version)} (2 of it is this).
 
-${table(samples)}`;
+${table(samples, chosen)}`;
     process.stdout.write(section);
+    if (chosen !== shapes) continue;
     await mkdir(here("results"), { recursive: true });
     await writeFile(file, withSection(await readFile(file, "utf8").catch(() => ""), section));
   }
+}
+
+/** The programs as services are built, and run: a loader of TypeScript gives every function its name anew when it is made. */
+async function bundle(): Promise<void> {
+  await build({
+    entryPoints: ["server", "load"].map((name) => here(`rpc/${name}.ts`)),
+    outdir: programs,
+    outExtension: { ".js": ".mjs" },
+    bundle: true,
+    packages: "external",
+    format: "esm",
+    platform: "node",
+    target: "node20",
+    logLevel: "warning",
+  });
 }
 
 const preface = `# RPC
 
 \`npm run bench -- rpc\`: everyone in turn in each round; medians. Unary GetOrder, an order of three lines made anew for every call
 (\`node:http2\` answers constant bytes; \`node:net\` too, and looks at the heads of frames alone: what the sockets cost). Who is measured has the
-first core, the load, our own client without decoding, the second; grpc-go is built beside it and has GOMAXPROCS=1. Shapes are connections × calls
+first core, the load the second: a client that sends constant bytes, and decodes statuses alone. All are bundled as services are; grpc-go is
+built beside them and has GOMAXPROCS=1. Shapes are connections × calls
 in flight on each; times are milliseconds; processor time is that of who is measured, of both hops where there are two, for one call. A stream
-counts its messages. At 80 % calls are sent when they are due, and their times count from then. Our own uses generated codecs, grpc-go its own
-generated code, the others protobuf-es.
+counts its messages. At 80 % calls are sent when they are due, and their times count from then, also where the load itself was late or no
+connection had room. Our own uses generated codecs, grpc-go its own generated code, the others protobuf-es.
 `;
 
 /** The results, with this section in the place of the one with the same heading. */
@@ -109,17 +132,28 @@ function withSection(results: string, section: string): string {
   return `${[preface, ...sections].join("\n")}\n`;
 }
 
-async function measure(setting: Setting, rounds: number): Promise<Map<string, Sample[]>> {
+/** The shapes with these names, and the first one where another is a share of it, for those with these names. */
+function choose(names: readonly string[], who: readonly string[]): readonly Shape[] {
+  if (names.length === 0 && who.length === 0) return shapes;
+  const named = shapes.filter(({ name }) => names.length === 0 || names.includes(name));
+  const chosen = shapes.filter((each, at) => named.includes(each) || (at === 0 && named.some(({ share }) => share)));
+  return chosen.map((each) => ({
+    ...each,
+    peers: each.peers.filter((peer) => who.length === 0 || who.includes(peer)),
+  }));
+}
+
+async function measure(setting: Setting, rounds: number, chosen: readonly Shape[]): Promise<Map<string, Sample[]>> {
   const samples = new Map<string, Sample[]>();
   for (let round = 0; round < rounds; round++) {
-    for (const shape of shapes) {
+    for (const shape of chosen) {
       for (const peer of shape.peers.filter((peer) => peer !== "grpc-go" || setting.go !== undefined)) {
         const sample = await sampleOf(setting, shape, peer, samples);
         const key = `${shape.name} ${peer}`;
         samples.set(key, [...(samples.get(key) ?? []), sample]);
-        process.stderr.write(
-          `${key}: ${Math.round(sample.rate)}/s, ${sample.cpu.toFixed(1)} µs, ${sample.errors} errors\n`,
-        );
+        const { rate, cpu, p99, behind, errors } = sample;
+        const times = `p99 ${p99.toFixed(1)} ms, the load ${behind.toFixed(1)} ms behind`;
+        process.stderr.write(`${key}: ${Math.round(rate)}/s, ${cpu.toFixed(1)} µs, ${times}, ${errors} errors\n`);
       }
     }
   }
@@ -133,10 +167,10 @@ async function sampleOf(
   samples: ReadonlyMap<string, readonly Sample[]>,
 ): Promise<Sample> {
   const servers: ChildProcess[] = [];
-  const loader = startNode(node, "load.ts", [], isClient ? 0 : 1);
+  const loader = startNode(node, "load.mjs", [], isClient ? 0 : 1);
   const serve = async (what: Started, core: number): Promise<number> => {
     const told = [JSON.stringify(what)];
-    const child = what.server === "grpc-go" ? start(go!, told, core) : startNode(node, "server.ts", told, core);
+    const child = what.server === "grpc-go" ? start(go!, told, core) : startNode(node, "server.mjs", told, core);
     servers.push(child);
     return ((await once(child, "message")) as [{ port: number }])[0].port;
   };
@@ -149,6 +183,7 @@ async function sampleOf(
     const asked = { ...load, ...client, port };
     // Compiled before it is measured.
     await ask<Loaded>(loader, { ...asked, streams: Math.max(1, Math.min(50, load.streams)), milliseconds: 700 });
+    if (share !== undefined) await ask<Loaded>(loader, { ...asked, ...paced, milliseconds: 700 });
     const before = await cpuOf(servers);
     const loaded = await ask<Loaded>(loader, { ...asked, ...paced, milliseconds });
     const cpu = isClient ? loaded.cpu : ((await cpuOf(servers)) - before) / Math.max(1, loaded.calls);
@@ -160,7 +195,7 @@ async function sampleOf(
 }
 
 function startNode(node: string, file: string, args: readonly string[], core: number): ChildProcess {
-  return start(node, ["--import", "tsx", here(`rpc/${file}`), ...args], core);
+  return start(node, [`${programs}/${file}`, ...args], core);
 }
 
 /** A process on one core, with Node's channel to it. */
@@ -190,8 +225,8 @@ function ratio(values: readonly number[]): string {
   return values.every(Number.isFinite) ? median(values).toFixed(2) : "–";
 }
 
-function table(samples: ReadonlyMap<string, readonly Sample[]>): string {
-  const rows = shapes.flatMap(({ name, peers }) =>
+function table(samples: ReadonlyMap<string, readonly Sample[]>, chosen: readonly Shape[]): string {
+  const rows = chosen.flatMap(({ name, peers }) =>
     peers.map((peer) => {
       const of = (one: string) => samples.get(`${name} ${one}`) ?? [];
       const own = of(peer);
@@ -206,8 +241,8 @@ function table(samples: ReadonlyMap<string, readonly Sample[]>): string {
         median(own.map(({ p50 }) => p50)).toFixed(2),
         median(own.map(({ p99 }) => p99)).toFixed(2),
         median(own.map(({ cpu }) => cpu)).toFixed(1),
-        ratio(own.map(({ rate }, at) => rate / of("grpc-js")[at]!.rate)),
-        ratio(own.map(({ cpu }, at) => of("grpc-js")[at]!.cpu / cpu)),
+        ratio(own.map(({ rate }, at) => rate / (of("grpc-js")[at]?.rate ?? 0))),
+        ratio(own.map(({ cpu }, at) => (of("grpc-js")[at]?.cpu ?? Number.NaN) / cpu)),
         own.reduce((sum, { errors }) => sum + errors, 0),
       ];
     }),

@@ -1,12 +1,10 @@
 import { connect } from "node:net";
 import { connect as connectTls } from "node:tls";
-import { Connection } from "../../runtime/rpc/http2/connection.js";
-import type { HeaderBlock } from "../../runtime/rpc/http2/field.js";
 import { ConstantBlock } from "../../runtime/rpc/http2/hpack-encoder.js";
-import { defaultLimits } from "../../runtime/rpc/http2/limits.js";
-import type { StreamConsumer } from "../../runtime/rpc/http2/stream.js";
 import { clients } from "./clients.js";
 import { framed, path, requestOf, streamPath } from "./order.js";
+import { Times } from "./times.js";
+import { type Calls, Wire } from "./wire.js";
 
 /** What is asked of a load generator: so many connections, so many calls in flight on each, for so long. */
 export interface Load {
@@ -31,8 +29,72 @@ export interface Loaded {
   readonly seconds: number;
   readonly p50: number;
   readonly p99: number;
+  /** How long after it was due the latest call was sent, in milliseconds: the load's own share in the times. */
+  readonly behind: number;
   /** Processor time of the load itself for one call, in microseconds. */
   readonly cpu: number;
+}
+
+/** How long calls that were sent when they were due are waited for at the end, in milliseconds. */
+const PATIENCE = 5_000;
+
+class Run implements Calls {
+  calls = 0;
+  errors = 0;
+  behind = 0;
+  isOver = false;
+  readonly times = new Times();
+
+  constructor(
+    readonly head: ConstantBlock,
+    readonly body: Uint8Array,
+    /** Whether one call follows another. */
+    readonly isClosedLoop: boolean,
+  ) {}
+
+  answered(wire: Wire, dueAt: number, now: number, isWell: boolean): void {
+    if (this.isOver) return;
+    this.done(now - dueAt, isWell);
+    if (this.isClosedLoop && !wire.isClosed) wire.call(now);
+  }
+
+  done(milliseconds: number, isWell: boolean): void {
+    this.calls++;
+    if (!isWell) this.errors++;
+    this.times.add(milliseconds);
+  }
+}
+
+async function load(asked: Load): Promise<Loaded> {
+  const { port, connections, streams, milliseconds, id = "order-1", isStream = false, isTls = false, rate } = asked;
+  const run = new Run(headOf(isStream), framed(requestOf(id)), rate === undefined);
+  const wires = asked.client === undefined ? await open(port, connections, isTls, run) : [];
+  const call = clients[asked.client ?? ""]?.(port);
+  const cpu = process.cpuUsage();
+  const started = performance.now();
+  if (rate !== undefined) await pace(wires, run, rate, milliseconds);
+  else {
+    if (call !== undefined) for (let i = 0; i < streams; i++) void repeat(call, id, run);
+    for (const wire of wires) {
+      for (let i = 0; i < streams && wire.canCall; i++) wire.call(performance.now());
+      wire.flush();
+    }
+    await sleep(milliseconds);
+  }
+  run.isOver = true;
+  const seconds = (performance.now() - started) / 1000;
+  const { user, system } = process.cpuUsage(cpu);
+  for (const wire of wires) wire.destroy();
+  const { calls, errors, behind, times } = run;
+  return {
+    calls,
+    errors,
+    seconds,
+    p50: times.at(0.5),
+    p99: times.at(0.99),
+    behind,
+    cpu: (user + system) / Math.max(1, calls),
+  };
 }
 
 function headOf(isStream: boolean): ConstantBlock {
@@ -41,110 +103,16 @@ function headOf(isStream: boolean): ConstantBlock {
   return new ConstantBlock([":method", "POST", ":scheme", "http", ...target, ...rest]);
 }
 
-/** Calls, and again as soon as it is answered, if it is to. Messages are not decoded: the server is what is measured. */
-class Caller implements StreamConsumer {
-  private startedAt = 0;
-  private stream: ReturnType<Connection["open"]> | undefined;
-
-  constructor(private readonly run: Run) {}
-
-  call(connection: Connection, dueAt = performance.now()): void {
-    const stream = connection.open();
-    stream.consumer = this;
-    this.startedAt = dueAt;
-    stream.sendHeaders(this.run.head);
-    stream.sendLastData(this.run.body);
-    this.stream = stream;
-  }
-
-  headers(block: HeaderBlock, endStream: boolean): void {
-    const { stream } = this;
-    if (stream === undefined) return;
-    stream.hasHeaders = true;
-    if (!endStream) return;
-    this.run.done(performance.now() - this.startedAt, block.get("grpc-status") === "0");
-    if (this.run.isPaced) {
-      this.run.idle.push(this);
-      return;
-    }
-    // After this stream has made room.
-    queueMicrotask(() => this.run.isOver || this.call(stream.connection));
-  }
-
-  data(_source: Buffer, start: number, end: number): void {
-    this.stream?.consumed(end - start);
-  }
-
-  closed(): void {
-    this.run.done(0, false);
-  }
-
-  drained(): void {}
-}
-
-/** What is measured. It keeps its memory, so that its own garbage does not hold up the calls that it times. */
-class Run {
-  calls = 0;
-  errors = 0;
-  isOver = false;
-  times = new Float64Array(2 ** 20);
-  /** Callers that have been answered, for whoever calls next. */
-  readonly idle: Caller[] = [];
-
-  constructor(
-    readonly head: ConstantBlock,
-    readonly body: Uint8Array,
-    readonly isPaced: boolean,
-  ) {}
-
-  done(milliseconds: number, isWell: boolean): void {
-    if (this.isOver) return;
-    if (!isWell) this.errors++;
-    if (this.calls === this.times.length) {
-      const more = new Float64Array(2 * this.calls);
-      more.set(this.times);
-      this.times = more;
-    }
-    this.times[this.calls++] = milliseconds;
-  }
-}
-
-async function load(asked: Load): Promise<Loaded> {
-  const { port, connections, streams, milliseconds, id = "order-1", isStream = false, isTls = false, rate } = asked;
-  const run = new Run(headOf(isStream), framed(requestOf(id)), rate !== undefined);
-  const opened = asked.client === undefined ? await open(port, connections, isTls) : [];
-  const call = clients[asked.client ?? ""]?.(port);
-  const cpu = process.cpuUsage();
-  const started = performance.now();
-  if (call !== undefined) for (let i = 0; i < streams; i++) void repeat(call, id, run);
-  else if (rate !== undefined) pace(opened, run, rate);
-  else for (const connection of opened) for (let i = 0; i < streams; i++) new Caller(run).call(connection);
-  await new Promise((resolve) => setTimeout(resolve, milliseconds));
-  run.isOver = true;
-  const seconds = (performance.now() - started) / 1000;
-  const { user, system } = process.cpuUsage(cpu);
-  const { calls, errors } = run;
-  const times = run.times.subarray(0, calls).sort();
-  for (const connection of opened) connection.destroy();
-  const at = (share: number) => times[Math.min(times.length - 1, Math.floor(times.length * share))] ?? 0;
-  return { calls, errors, seconds, p50: at(0.5), p99: at(0.99), cpu: (user + system) / Math.max(1, calls) };
-}
-
-function open(port: number, count: number, isTls: boolean): Promise<Connection[]> {
+function open(port: number, count: number, isTls: boolean, calls: Calls): Promise<Wire[]> {
   const dial = () =>
     isTls
       ? connectTls({ port, host: "127.0.0.1", ALPNProtocols: ["h2"], rejectUnauthorized: false })
       : connect(port, "127.0.0.1");
-  return Promise.all(
-    Array.from({ length: count }, () => {
-      return new Promise<Connection>((resolve) => {
-        const connection: Connection = new Connection(dial(), "client", defaultLimits, {
-          opened() {},
-          available: () => connection.isReady && resolve(connection),
-        });
-      });
-    }),
-  );
+  const one = () =>
+    new Promise<Wire>((resolve) => {
+      const wire: Wire = new Wire(dial(), calls, () => resolve(wire));
+    });
+  return Promise.all(Array.from({ length: count }, one));
 }
 
 async function repeat(call: (id: string) => Promise<object>, id: string, run: Run): Promise<void> {
@@ -154,26 +122,39 @@ async function repeat(call: (id: string) => Promise<object>, id: string, run: Ru
       () => true,
       () => false,
     );
-    run.done(performance.now() - startedAt, isWell);
+    if (!run.isOver) run.done(performance.now() - startedAt, isWell);
   }
 }
 
-/** Starts calls when they are due, or as soon after as there is room for them: a server that falls behind is not spared. */
-function pace(connections: readonly Connection[], run: Run, rate: number): void {
+/**
+ * Sends calls when they are due, to each connection in its turn, and waits for their answers. A call that comes late, or
+ * for which no connection has room, counts from when it was due: a server that falls behind is not spared, nor is the load.
+ */
+async function pace(wires: readonly Wire[], run: Run, rate: number, milliseconds: number): Promise<void> {
   const started = performance.now();
+  const dueAt = (call: number) => started + (call / rate) * 1000;
   let sent = 0;
-  const turn = () => {
-    if (run.isOver) return;
-    const due = ((performance.now() - started) / 1000) * rate;
-    for (; sent < due; sent++) {
-      const connection = connections[sent % connections.length] as Connection;
-      if (!connection.canOpen) break;
-      const caller = run.idle.pop() ?? new Caller(run);
-      caller.call(connection, started + (sent / rate) * 1000);
+  let turn = 0;
+  for (let now = started; now < started + milliseconds; now = performance.now()) {
+    for (let full = 0; dueAt(sent) <= now && full < wires.length; turn++) {
+      const wire = wires[turn % wires.length]!;
+      if (!wire.canCall) {
+        full++;
+        continue;
+      }
+      full = 0;
+      run.behind = Math.max(run.behind, now - dueAt(sent));
+      wire.call(dueAt(sent++));
     }
-    setImmediate(turn);
-  };
-  turn();
+    for (const wire of wires) wire.flush();
+    await new Promise(setImmediate);
+  }
+  const end = performance.now() + PATIENCE;
+  while (wires.some(({ open }) => open > 0) && performance.now() < end) await sleep(1);
+}
+
+function sleep(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }
 
 process.on("message", async (asked: Load) => process.send?.(await load(asked)));
