@@ -380,7 +380,7 @@ test("a relay that was cut off between numbering and sending sends under the sam
     ...real,
     async publish(records) {
       if (refusals-- > 0) {
-        // Some of it is there, as far as anybody can tell.
+        // A broker may have taken a part before its connection broke.
         if (refusals === 1) await real.publish(records.slice(0, 3));
         throw new Error("cut off");
       }
