@@ -80,8 +80,15 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     sockets.add(socket.once("close", () => sockets.delete(socket)));
   });
   const take = (socket: Socket, isHttp2: boolean) => {
-    if (isHttp2) http2.take(socket);
-    else for (const each of takeHttp1) each.call(http1, socket);
+    if (isHttp2) {
+      http2.take(socket);
+      return;
+    }
+    for (const each of takeHttp1) each.call(http1, socket);
+    // Node.js feeds its parser from the socket's handle, and stops both while an answer waits to be written: but what TLS
+    // has decrypted still comes, and a stopped parser that is fed ends the connection ("Parse Error: Paused"). Data that
+    // somebody listens for goes through the stream instead, which keeps it until the parser goes on.
+    if (tls !== undefined) socket.on("data", () => undefined);
   };
   http1.prependListener("request", (request, response) => {
     answers.add(response);

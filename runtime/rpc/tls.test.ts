@@ -1,5 +1,5 @@
 import { type ChildProcess, fork } from "node:child_process";
-import { once } from "node:events";
+import { EventEmitter, once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { request } from "node:https";
 import { tmpdir } from "node:os";
@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
+import { connect } from "node:tls";
 import { fileURLToPath } from "node:url";
 import { Code, ConnectError, createClient, type Transport } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
@@ -110,6 +111,39 @@ test("whoever has read all is not taken for one who reads nothing", async () => 
   const transport = createOwnTransport(`https://127.0.0.1:${listener.port}`, { tls: { ca: ours.cert }, limits });
   cleanups.push(() => transport.close());
   expect(await ask(transport, "a")).toBe("a");
+});
+
+test("over HTTP/1.1, a request of many TLS records may come while the answer before is being written", async () => {
+  const body = "a".repeat(4_096);
+  const answerSize = 4 * 2 ** 20;
+  const answered = new EventEmitter();
+  const listener = await listen({
+    http1: async (request, response) => {
+      expect(await text(request)).toBe(body);
+      // More than the system keeps for a peer that does not read.
+      response.setHeader("content-length", answerSize).end(Buffer.alloc(answerSize));
+      answered.emit("one");
+    },
+    http2: () => undefined,
+    tls: service,
+    host: "127.0.0.1",
+    port: 0,
+  });
+  cleanups.push(() => listener.drain(1_000));
+  const socket = connect({ port: listener.port, host: "127.0.0.1", ca: ours.cert });
+  cleanups.push(() => socket.destroy());
+  await once(socket, "secureConnect");
+  socket.setMaxSendFragment(512);
+  const ask = () => socket.write(`POST / HTTP/1.1\r\nhost: a\r\ncontent-length: ${body.length}\r\n\r\n${body}`);
+  ask();
+  await once(answered, "one");
+  ask();
+  let received = 0;
+  for await (const chunk of socket) {
+    received += chunk.length;
+    if (received > 2 * answerSize) break;
+  }
+  expect(received).toBeGreaterThan(2 * answerSize);
 });
 
 /** The ports of four services: with a certificate, with callers' too, with the last of those behind it, and with that behind it mistrusted. */
