@@ -1,33 +1,25 @@
 import type { MessageShape } from "@bufbuild/protobuf";
 import { Code } from "@connectrpc/connect";
-import type { ProductRepository } from "@shop/generated/shop/inventory/v1/inventory_repository.js";
-import { productEntity } from "@shop/generated/shop/inventory/v1/inventory_repository.js";
 import { userRegistered } from "@shop/generated/shop/users/v1/users_events.js";
-import { type UserRegisteredSchema, UserService } from "@shop/generated/shop/users/v1/users_pb.js";
 import { sql } from "drizzle-orm";
 import { afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { testDatabase } from "../../generator/testing/database.js";
-import { createTables, execute } from "../../generator/testing/tables.js";
-import { type Data, openData } from "../data/data.js";
-import { ownTables } from "../data/tables.js";
-import { createLogger } from "../observe/log.js";
-import { Metrics } from "../observe/metrics.js";
-import { defineService } from "../rpc/service.js";
+import { execute } from "../../generator/testing/tables.js";
 import type { Broker } from "./broker.js";
-import { type ConsumerContext, type Delivery, Unprocessable } from "./delivery.js";
+import { Unprocessable } from "./delivery.js";
 import type { SubscriptionSpec } from "./event.js";
 import { openPostgres } from "./postgres.js";
-import { type Events, startEvents } from "./start.js";
-
-/** What these tests' consumer has: rows of products, one for each event that it handled. */
-interface Entities {
-  readonly products: ProductRepository;
-}
-type Registered = typeof UserRegisteredSchema;
-type Handler = (delivery: Delivery<Registered>, context: ConsumerContext<Entities, Registered>) => Promise<void> | void;
+import type { Events } from "./start.js";
+import {
+  type RegistrationHandler as Handler,
+  openRegistrations,
+  type Registered,
+  type RegistrationData,
+  registrationDatabase,
+  startRegistrations,
+} from "./testing/registrations.js";
 
 const WAIT = { timeout: 30_000, interval: 20 };
-const log = createLogger({ name: "events", level: "silent" });
 
 let producerUrl: string;
 let consumerUrl: string;
@@ -38,11 +30,11 @@ let names = 0;
 let group: string;
 
 beforeAll(async () => {
-  [producerUrl, consumerUrl, brokerUrl] = await Promise.all([testDatabase(), testDatabase(), testDatabase()]);
-  for (const url of [producerUrl, consumerUrl]) {
-    await createTables(url, [productEntity.table]);
-    await execute(url, ownTables);
-  }
+  [producerUrl, consumerUrl, brokerUrl] = await Promise.all([
+    registrationDatabase(),
+    registrationDatabase(),
+    testDatabase(),
+  ]);
 });
 beforeEach(() => {
   group = `group-${++names}`;
@@ -51,70 +43,28 @@ afterEach(async () => {
   for (const part of running.splice(0).reverse()) await part.close();
 });
 
-function open(url: string): Data<Entities, Registered> {
-  const entities = { products: { entity: productEntity } };
-  const data = openData<Entities>({ url, service: "test", source: UserService.typeName, entities });
-  return data as unknown as Data<Entities, Registered>;
-}
-
 function broker(): Broker {
   return openPostgres(brokerUrl, { service: "test" });
 }
 
 /** Runs a service's events: what it publishes with `publishes`, what it consumes with a handler. */
 function start(
-  data: Data<Entities, Registered>,
-  {
-    publishes = false,
-    handler,
-    policy,
-  }: { publishes?: boolean; handler?: Handler; policy?: Partial<SubscriptionSpec> },
+  data: RegistrationData,
+  options: { publishes?: boolean; handler?: Handler; policy?: Partial<SubscriptionSpec> },
 ): Events {
-  const consumes = {
-    userRegistered: {
-      event: userRegistered,
-      concurrency: 8,
-      batch: 100,
-      timeoutMs: 5000,
-      retry: { maxAttempts: 3, initialBackoffMs: 20, maxBackoffMs: 50, backoffMultiplier: 2 },
-      deadLetter: "skip" as const,
-      ...policy,
-    },
-  };
-  const define = defineService<object, never, Entities, object, { userRegistered: Handler }>({
-    service: UserService,
+  const { publishes = false, ...consumes } = options;
+  const events = startRegistrations(data, {
     name: group,
-    policy: {},
-    codecs: [],
-    entities: {},
-    peers: {},
-    standard: {},
-    ...(publishes && { publishes: [{ event: userRegistered, groups: [] }] }),
-    ...(handler && { consumes }),
-  });
-  const definition = define(
-    () => ({}),
-    () => ({ userRegistered: handler ?? (() => undefined) }),
-  );
-  const metrics = new Metrics(group);
-  const events = startEvents(definition, {
-    data: data as unknown as Data,
     broker: broker(),
-    peers: {},
-    log,
-    metrics,
+    ...(publishes && { publishes: [userRegistered] }),
+    ...consumes,
   });
-  let closed: Promise<void> | undefined;
-  const close = () => {
-    closed ??= events.stopConsuming().then(() => events.close());
-    return closed;
-  };
-  running.push(data, { close });
-  return { ...events, close };
+  running.push(data, events);
+  return events;
 }
 
 const event = (userId: string, email = "") => ({ userId: `${group}/${userId}`, email });
-const publish = (data: Data<Entities, Registered>, userId: string, email?: string) =>
+const publish = (data: RegistrationData, userId: string, email?: string) =>
   data.transaction((tx) => tx.publish(userRegistered, event(userId, email)));
 
 /** A handler that leaves a row of what it handled. Events of other tests are let go. */
@@ -146,10 +96,10 @@ const waiting = async () =>
   (await execute(consumerUrl, `SELECT FROM "scaffold_waiting" WHERE "group" = '${group}'`)).rowCount;
 
 test("what is committed is handled once, in order of its key; what is rolled back is not", async () => {
-  const producer = open(producerUrl);
+  const producer = openRegistrations(producerUrl);
   const handled: string[] = [];
   start(producer, { publishes: true });
-  start(open(consumerUrl), { handler: keep(handled) });
+  start(openRegistrations(consumerUrl), { handler: keep(handled) });
   for (let n = 0; n < 20; n++) await publish(producer, "ada", String(n));
   const rolledBack = producer.transaction(async (tx) => {
     await tx.publish(userRegistered, event("ada", "never"));
@@ -162,10 +112,10 @@ test("what is committed is handled once, in order of its key; what is rolled bac
 });
 
 test("a transaction that commits late is not skipped", async () => {
-  const producer = open(producerUrl);
+  const producer = openRegistrations(producerUrl);
   const handled: string[] = [];
   start(producer, { publishes: true });
-  start(open(consumerUrl), { handler: keep(handled) });
+  start(openRegistrations(consumerUrl), { handler: keep(handled) });
   let commit: () => void = () => undefined;
   const held = new Promise<void>((resolve) => {
     commit = resolve;
@@ -183,7 +133,7 @@ test("a transaction that commits late is not skipped", async () => {
 
 test("the same event twice, even at once, has one effect", async () => {
   const handled: string[] = [];
-  const events = start(open(consumerUrl), { handler: keep(handled) });
+  const events = start(openRegistrations(consumerUrl), { handler: keep(handled) });
   await Promise.all(
     Array.from({ length: 10 }, () => events.deliver(userRegistered, event("twice", "x"), `${group}-1`)),
   );
@@ -202,7 +152,7 @@ test("a failing event holds up its key, and no other; then all go on in their or
     seen.push(attempt);
     throw new Error("not yet");
   });
-  const events = start(open(consumerUrl), { handler, policy });
+  const events = start(openRegistrations(consumerUrl), { handler, policy });
   for (let n = 0; n < 5; n++) {
     await events.deliver(userRegistered, event("sick", `sick ${n}`), `${group}-sick-${n}`);
     await events.deliver(userRegistered, event("well", `well ${n}`), `${group}-well-${n}`);
@@ -223,7 +173,7 @@ test("after its last try an event is a dead letter, with its reason, and its key
   const handler = keep(handled, ({ event: { email } }) => {
     if (email === "bad") throw new Error("no such street");
   });
-  const events = start(open(consumerUrl), { handler });
+  const events = start(openRegistrations(consumerUrl), { handler });
   await events.deliver(userRegistered, event("a", "bad"), `${group}-1`);
   await events.deliver(userRegistered, event("a", "good"), `${group}-2`);
   await expect.poll(() => handled, WAIT).toEqual(["good"]);
@@ -240,7 +190,7 @@ test("a key that parks waits behind its dead letter", async () => {
   const handler = keep(handled, ({ event: { email } }) => {
     if (email === "bad") throw new Unprocessable("of no use");
   });
-  const events = start(open(consumerUrl), { handler, policy: { deadLetter: "park" } });
+  const events = start(openRegistrations(consumerUrl), { handler, policy: { deadLetter: "park" } });
   await events.deliver(userRegistered, event("a", "bad"), `${group}-1`);
   await events.deliver(userRegistered, event("a", "good"), `${group}-2`);
   await events.deliver(userRegistered, event("b", "good"), `${group}-3`);
@@ -264,7 +214,7 @@ test("a try that takes long holds up the tries of no other key", async () => {
     isHeld = true;
     await released;
   });
-  const events = start(open(consumerUrl), { handler, policy: { timeoutMs: 60_000 } });
+  const events = start(openRegistrations(consumerUrl), { handler, policy: { timeoutMs: 60_000 } });
   await events.deliver(userRegistered, event("a", "slow"), `${group}-1`);
   await expect.poll(() => isHeld, WAIT).toBe(true);
   await events.deliver(userRegistered, event("b", "fast"), `${group}-2`);
@@ -288,7 +238,7 @@ test("a handler that never returns is cut off, and gets no word into what comes 
     timeoutMs: 50,
     retry: { maxAttempts: 1, initialBackoffMs: 1, maxBackoffMs: 1, backoffMultiplier: 1 },
   };
-  const events = start(open(consumerUrl), { handler, policy });
+  const events = start(openRegistrations(consumerUrl), { handler, policy });
   await events.deliver(userRegistered, event("a"), `${group}-1`);
   expect(await deadLetters()).toMatchObject([{ reason: "Error: the handler took more than 50 ms" }]);
   await expect(afterwards).rejects.toThrow();
@@ -306,7 +256,7 @@ test("what nobody can read is a dead letter at once", async () => {
     payload,
   });
   const handled: string[] = [];
-  start(open(consumerUrl), { handler: keep(handled) });
+  start(openRegistrations(consumerUrl), { handler: keep(handled) });
   const { typeName } = userRegistered.schema;
   await from.publish([
     of("bytes", typeName, Uint8Array.of(255, 255, 255)),
@@ -330,14 +280,14 @@ test("what nobody can read is a dead letter at once", async () => {
 });
 
 test("what a handler publishes is published once, by the try that succeeds, with the trace of what it handled", async () => {
-  const producer = open(producerUrl);
+  const producer = openRegistrations(producerUrl);
   const handled: string[] = [];
   start(producer, { publishes: true });
   const onward: Handler = async ({ attempt }, { tx }) => {
     await tx.publish(userRegistered, event("onward"));
     if (attempt === 1) throw new Error("not yet");
   };
-  start(open(consumerUrl), { handler: keep(handled, onward) });
+  start(openRegistrations(consumerUrl), { handler: keep(handled, onward) });
   const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
   const trace = () => ({ traceparent });
   await producer.transaction((tx) => tx.publish(userRegistered, event("a", "0")), { trace });
@@ -350,7 +300,7 @@ test("what a handler publishes is published once, by the try that succeeds, with
 });
 
 test("an event that no broker would take is refused where it is published", async () => {
-  const producer = open(producerUrl);
+  const producer = openRegistrations(producerUrl);
   running.push(producer);
   await expect(publish(producer, "large", "x".repeat(1_000_000))).rejects.toMatchObject({
     code: Code.ResourceExhausted,
@@ -359,12 +309,12 @@ test("an event that no broker would take is refused where it is published", asyn
 });
 
 test("of two instances one passes events on, and the other takes over", async () => {
-  const [first, second] = [open(producerUrl), open(producerUrl)];
+  const [first, second] = [openRegistrations(producerUrl), openRegistrations(producerUrl)];
   const handled: string[] = [];
   const leader = start(first, { publishes: true });
   await publish(first, "a", "0");
   start(second, { publishes: true });
-  start(open(consumerUrl), { handler: keep(handled) });
+  start(openRegistrations(consumerUrl), { handler: keep(handled) });
   await publish(second, "a", "1");
   await expect.poll(() => handled, WAIT).toEqual(["0", "1"]);
   await leader.close();
@@ -374,10 +324,10 @@ test("of two instances one passes events on, and the other takes over", async ()
 });
 
 test("a relay whose connection is cut off begins again where it was", async () => {
-  const producer = open(producerUrl);
+  const producer = openRegistrations(producerUrl);
   const handled: string[] = [];
   start(producer, { publishes: true });
-  start(open(consumerUrl), { handler: keep(handled) });
+  start(openRegistrations(consumerUrl), { handler: keep(handled) });
   for (let n = 0; n < 30; n++) {
     await publish(producer, "a", String(n));
     if (n % 10 === 5) {
@@ -391,10 +341,10 @@ test("a relay whose connection is cut off begins again where it was", async () =
 });
 
 test("a replay goes to its group alone, and is handled once more", async () => {
-  const producer = open(producerUrl);
+  const producer = openRegistrations(producerUrl);
   const [handled, others]: [string[], string[]] = [[], []];
   start(producer, { publishes: true });
-  start(open(consumerUrl), {
+  start(openRegistrations(consumerUrl), {
     handler: keep(handled, ({ replay, event: { email } }) => void (replay && handled.push(`again ${email}`))),
   });
   const mine = group;
@@ -405,7 +355,7 @@ test("a replay goes to its group alone, and is handled once more", async () => {
     `SELECT min("position") - 1 AS "after", max("position") AS "until" FROM "scaffold_outbox" WHERE "key" LIKE '${mine}/%'`,
   );
   group = `group-${++names}`;
-  start(open(consumerUrl), {
+  start(openRegistrations(consumerUrl), {
     handler: (delivery) => {
       if (delivery.event.userId.startsWith(`${mine}/`)) others.push(delivery.event.email);
     },
@@ -422,7 +372,7 @@ test("a replay goes to its group alone, and is handled once more", async () => {
 });
 
 test("the database of a consumer that is gone for a while costs delay", async () => {
-  const producer = open(producerUrl);
+  const producer = openRegistrations(producerUrl);
   const handled: string[] = [];
   start(producer, { publishes: true });
   let cuts = 3;
@@ -433,7 +383,7 @@ test("the database of a consumer that is gone for a while costs delay", async ()
       `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'test'`,
     );
   });
-  start(open(consumerUrl), { handler });
+  start(openRegistrations(consumerUrl), { handler });
   for (let n = 0; n < 5; n++) await publish(producer, "a", String(n));
   await expect.poll(rows, WAIT).toEqual(["0", "1", "2", "3", "4"]);
   expect(await deadLetters()).toEqual([]);

@@ -18,6 +18,7 @@ import { openKafka } from "./kafka.js";
 import type { EventRecord, ReceivedRecord } from "./record.js";
 import { describeBroker } from "./testing/broker-suite.js";
 import { type KafkaEngine, kafkaEngine } from "./testing/kafka-engine.js";
+import { testLosses } from "./testing/loss-suite.js";
 
 describeBroker("Apache Kafka", async () => {
   const engine = await kafkaEngine();
@@ -69,6 +70,8 @@ describe("Apache Kafka", () => {
     open.push(opened);
     return opened;
   }
+
+  testLosses(broker);
 
   async function declared(partitions = 4, from = broker()): Promise<Topic> {
     const topic = { name: `test.${randomUUID()}`, partitions, retentionMs: 3_600_000, groups: [] };

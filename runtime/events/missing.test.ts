@@ -1,30 +1,24 @@
 import { randomUUID } from "node:crypto";
-import type { ProductRepository } from "@shop/generated/shop/inventory/v1/inventory_repository.js";
-import { productEntity } from "@shop/generated/shop/inventory/v1/inventory_repository.js";
 import { userRegistered } from "@shop/generated/shop/users/v1/users_events.js";
-import { type UserRegisteredSchema, UserService } from "@shop/generated/shop/users/v1/users_pb.js";
+import { UserService } from "@shop/generated/shop/users/v1/users_pb.js";
 import { afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { testDatabase } from "../../generator/testing/database.js";
-import { createTables, execute } from "../../generator/testing/tables.js";
-import { type Data, openData } from "../data/data.js";
-import { ownTables } from "../data/tables.js";
+import { execute } from "../../generator/testing/tables.js";
 import { createLogger } from "../observe/log.js";
-import { Metrics } from "../observe/metrics.js";
-import { defineService } from "../rpc/service.js";
 import { type Broker, RecordRefused } from "./broker.js";
-import type { ConsumerContext, Delivery } from "./delivery.js";
 import type { EventType } from "./event.js";
 import type { MissingTimes } from "./missing.js";
 import { measureSpan, readBacklog, readMissing, replayProgress, requestReplay } from "./operate.js";
 import { openPostgres } from "./postgres.js";
 import type { EventRecord } from "./record.js";
-import { type Events, startEvents } from "./start.js";
-
-interface Entities {
-  readonly products: ProductRepository;
-}
-type Registered = typeof UserRegisteredSchema;
-type Handler = (delivery: Delivery<Registered>, context: ConsumerContext<Entities>) => Promise<void> | void;
+import {
+  type RegistrationHandler as Handler,
+  openRegistrations,
+  type Registered,
+  type RegistrationData,
+  registrationDatabase,
+  startRegistrations,
+} from "./testing/registrations.js";
 
 const WAIT = { timeout: 30_000, interval: 20 };
 /** At the pace of tests, in which no handler takes as long as `idleMs`. */
@@ -43,11 +37,11 @@ let group: string;
 let logged: Record<string, unknown>[];
 
 beforeAll(async () => {
-  [producerUrl, consumerUrl, brokerUrl] = await Promise.all([testDatabase(), testDatabase(), testDatabase()]);
-  for (const url of [producerUrl, consumerUrl]) {
-    await createTables(url, [productEntity.table]);
-    await execute(url, ownTables);
-  }
+  [producerUrl, consumerUrl, brokerUrl] = await Promise.all([
+    registrationDatabase(),
+    registrationDatabase(),
+    testDatabase(),
+  ]);
 });
 beforeEach(async () => {
   // A relay knows the topics of its own service alone.
@@ -61,16 +55,15 @@ afterEach(async () => {
   for (const part of running.splice(0).reverse()) await part.close();
 });
 
-function open(url: string): Data<Entities, Registered> {
-  const entities = { products: { entity: productEntity } };
-  const data = openData<Entities>({ url, service: "test", source, entities });
+function open(url: string): RegistrationData {
+  const data = openRegistrations(url);
   running.push(data);
-  return data as unknown as Data<Entities, Registered>;
+  return data;
 }
 
 /** Runs what publishes, or a group that leaves a row of each event that it handles. */
 function start(
-  data: Data<Entities, Registered>,
+  data: RegistrationData,
   {
     handler,
     broker = openPostgres(brokerUrl, { service: "test" }),
@@ -82,65 +75,34 @@ function start(
     published?: readonly EventType<Registered>[];
     times?: Partial<MissingTimes>;
   } = {},
-): Events & { missing(): Promise<number | undefined>; close(): Promise<void> } {
-  const subscription = {
-    event,
-    concurrency: 8,
-    batch: 10,
-    timeoutMs: 60_000,
-    retry: { maxAttempts: 3, initialBackoffMs: 1, maxBackoffMs: 1, backoffMultiplier: 1 },
-    deadLetter: "skip" as const,
+) {
+  const leavingRows: Handler = async (delivery, context) => {
+    await handler?.(delivery, context);
+    await context.tx.products.create({ name: `${group}/${delivery.event.email}` });
   };
-  const define = defineService<object, never, Entities, object, { registered: Handler }>({
-    service: UserService,
+  const retry = { maxAttempts: 3, initialBackoffMs: 1, maxBackoffMs: 1, backoffMultiplier: 1 };
+  const events = startRegistrations(data, {
     name: group,
-    policy: {},
-    codecs: [],
-    entities: {},
-    peers: {},
-    standard: {},
-    ...(handler === undefined
-      ? { publishes: published.map((event) => ({ event, groups: [group] })) }
-      : { consumes: { registered: subscription } }),
-  });
-  const definition = define(
-    () => ({}),
-    () => ({
-      async registered(delivery, context) {
-        await handler?.(delivery, context);
-        await context.tx.products.create({ name: `${group}/${delivery.event.email}` });
-      },
-    }),
-  );
-  const metrics = new Metrics(group);
-  const log = createLogger({ name: group, level: "error" }, { write: (line: string) => logged.push(JSON.parse(line)) });
-  const events = startEvents(definition, {
-    data: data as unknown as Data,
     broker,
-    peers: {},
-    log,
-    metrics,
+    ...(handler === undefined ? { publishes: published } : { handler: leavingRows }),
+    policy: { event, batch: 10, timeoutMs: 60_000, retry },
+    log: createLogger({ name: group, level: "error" }, { write: (line: string) => logged.push(JSON.parse(line)) }),
     lookMs: 20,
     missing: { ...TIMES, ...times },
   });
-  let closed: Promise<void> | undefined;
-  const close = () => {
-    closed ??= events.stopConsuming().then(() => events.close());
-    return closed;
-  };
-  running.push({ close });
+  running.push(events);
   const missing = async () => {
-    const line = (await metrics.text()).split("\n").find((line) => line.startsWith("scaffold_events_missing{"));
+    const line = (await events.metrics.text()).split("\n").find((line) => line.startsWith("scaffold_events_missing{"));
     return line === undefined ? undefined : Number(line.slice(line.lastIndexOf(" ")));
   };
-  return { ...events, missing, close };
+  return { ...events, missing };
 }
 
 const consume = (handler: Handler = () => undefined, times: Partial<MissingTimes> = {}) =>
   start(open(consumerUrl), { handler, times });
 
 /** Publishes events of as many keys as there are, one transaction for each. */
-async function publish(data: Data<Entities, Registered>, from: number, to: number): Promise<void> {
+async function publish(data: RegistrationData, from: number, to: number): Promise<void> {
   for (let n = from; n <= to; n++) {
     await data.transaction((tx) => tx.publish(event, { userId: `key ${n}`, email: String(n) }));
   }

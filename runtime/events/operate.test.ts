@@ -1,18 +1,9 @@
-import type { ProductRepository } from "@shop/generated/shop/inventory/v1/inventory_repository.js";
-import { productEntity } from "@shop/generated/shop/inventory/v1/inventory_repository.js";
 import { userRegistered } from "@shop/generated/shop/users/v1/users_events.js";
-import type { UserRegisteredSchema } from "@shop/generated/shop/users/v1/users_pb.js";
-import { UserService } from "@shop/generated/shop/users/v1/users_pb.js";
 import { afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { testDatabase } from "../../generator/testing/database.js";
-import { createTables, execute } from "../../generator/testing/tables.js";
-import { type Data, openData } from "../data/data.js";
-import { ownTables } from "../data/tables.js";
-import { createLogger } from "../observe/log.js";
-import { Metrics } from "../observe/metrics.js";
-import { defineService } from "../rpc/service.js";
+import { execute } from "../../generator/testing/tables.js";
 import type { Broker } from "./broker.js";
-import { type ConsumerContext, type Delivery, Unprocessable } from "./delivery.js";
+import { Unprocessable } from "./delivery.js";
 import type { SubscriptionSpec } from "./event.js";
 import {
   discardDeadLetters,
@@ -26,16 +17,16 @@ import {
   requestReplay,
 } from "./operate.js";
 import { openPostgres } from "./postgres.js";
-import { type Events, startEvents } from "./start.js";
-
-interface Entities {
-  readonly products: ProductRepository;
-}
-type Registered = typeof UserRegisteredSchema;
-type Handler = (delivery: Delivery<Registered>, context: ConsumerContext<Entities>) => Promise<void> | void;
+import type { Events } from "./start.js";
+import {
+  type RegistrationHandler as Handler,
+  openRegistrations,
+  type RegistrationData,
+  registrationDatabase,
+  startRegistrations,
+} from "./testing/registrations.js";
 
 const WAIT = { timeout: 30_000, interval: 20 };
-const log = createLogger({ name: "events", level: "silent" });
 const { topic } = userRegistered;
 
 /** Of the group, and in its first test also of the publisher. */
@@ -52,9 +43,7 @@ const handled = async () =>
   ).rows.map(({ tag }) => tag as string);
 
 beforeAll(async () => {
-  url = await testDatabase();
-  await createTables(url, [productEntity.table]);
-  await execute(url, ownTables);
+  url = await registrationDatabase();
 });
 beforeEach(() => {
   group = `group-${++names}`;
@@ -64,61 +53,33 @@ afterEach(async () => {
   for (const part of running.splice(0).reverse()) await part.close();
 });
 
-function open(): Data<Entities, Registered> {
-  const entities = { products: { entity: productEntity } };
-  const data = openData<Entities>({ url, service: "test", source: UserService.typeName, entities });
+function open(): RegistrationData {
+  const data = openRegistrations(url);
   running.push(data);
-  return data as unknown as Data<Entities, Registered>;
+  return data;
 }
 
 /** Runs a group that notes what it handles, and fails as `faults` says; publishes as well, if there is a broker. */
 function start(
-  data: Data<Entities, Registered>,
+  data: RegistrationData,
   { policy, broker, before }: { policy?: Partial<SubscriptionSpec>; broker?: Broker; before?: Handler } = {},
-): Events & { readonly metrics: Metrics } {
-  const consumes = {
-    userRegistered: {
-      event: userRegistered,
-      concurrency: 8,
-      batch: 100,
-      timeoutMs: 5000,
-      retry: { maxAttempts: 1, initialBackoffMs: 20, maxBackoffMs: 20, backoffMultiplier: 1 },
-      deadLetter: "skip" as const,
-      ...policy,
-    },
-  };
-  const define = defineService<object, never, Entities, object, { userRegistered: Handler }>({
-    service: UserService,
+) {
+  const retry = { maxAttempts: 1, initialBackoffMs: 20, maxBackoffMs: 20, backoffMultiplier: 1 };
+  const events = startRegistrations(data, {
     name: group,
-    policy: {},
-    codecs: [],
-    entities: {},
-    peers: {},
-    standard: {},
-    ...(broker && { publishes: [{ event: userRegistered, groups: [group] }] }),
-    consumes,
+    broker,
+    ...(broker && { publishes: [userRegistered] }),
+    policy: { retry, ...policy },
+    async handler(delivery, context) {
+      await before?.(delivery, context);
+      const { userId, email } = delivery.event;
+      const fault = faults.get(email);
+      if (fault !== undefined) throw fault;
+      await context.tx.products.create({ name: userId, tags: [email] });
+    },
   });
-  const definition = define(
-    () => ({}),
-    () => ({
-      async userRegistered(delivery, context) {
-        await before?.(delivery, context);
-        const { userId, email } = delivery.event;
-        const fault = faults.get(email);
-        if (fault !== undefined) throw fault;
-        await context.tx.products.create({ name: userId, tags: [email] });
-      },
-    }),
-  );
-  const metrics = new Metrics(group);
-  const events = startEvents(definition, { data: data as unknown as Data, broker, peers: {}, log, metrics });
-  let closed: Promise<void> | undefined;
-  const close = () => {
-    closed ??= events.stopConsuming().then(() => events.close());
-    return closed;
-  };
-  running.push({ close });
-  return { ...events, close, metrics };
+  running.push(events);
+  return events;
 }
 
 let ids = 0;

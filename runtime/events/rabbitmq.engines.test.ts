@@ -5,6 +5,7 @@ import { loadLibrary } from "./rabbitmq/connection.js";
 import { openRabbitmq } from "./rabbitmq.js";
 import type { EventRecord, ReceivedRecord } from "./record.js";
 import { describeBroker } from "./testing/broker-suite.js";
+import { testLosses } from "./testing/loss-suite.js";
 import { maxMessageSize, type RabbitmqEngine, rabbitmqEngine } from "./testing/rabbitmq-engine.js";
 
 describeBroker("RabbitMQ", async () => {
@@ -38,6 +39,9 @@ describe("RabbitMQ, beyond what every broker does:", () => {
     open.push(opened);
     return opened;
   }
+
+  testLosses(broker);
+
   const topic = (over: Partial<Topic> = {}): Topic => {
     return { name: `test.${randomUUID()}`, partitions: 4, retentionMs: 3_600_000, groups: ["g"], ...over };
   };
