@@ -2,8 +2,8 @@ import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
-import { build } from "esbuild";
 import { authority } from "../runtime/rpc/testing/certificates.js";
+import { bundlePrograms } from "./bundle.js";
 import { machine, median } from "./rounds.js";
 import { buildGo } from "./rpc/go.js";
 import type { Load, Loaded } from "./rpc/load.js";
@@ -80,7 +80,7 @@ export async function bench(args: readonly string[]): Promise<void> {
   const file = here("results/rpc.md");
   const tls = await (await authority("bench")).issue("server");
   const go = await buildGo();
-  await bundle();
+  await bundlePrograms("rpc", ["server", "load"]);
   for (const node of nodes.length > 0 ? nodes : [process.execPath]) {
     const version = execFileSync(node, ["--version"], { encoding: "utf8" }).trim().slice(1);
     const samples = await measure({ node, milliseconds, tls, go }, rounds, chosen);
@@ -94,21 +94,6 @@ ${table(samples, chosen)}`;
     await mkdir(here("results"), { recursive: true });
     await writeFile(file, withSection(await readFile(file, "utf8").catch(() => ""), section));
   }
-}
-
-/** The programs as services are built, and run: a loader of TypeScript gives every function its name anew when it is made. */
-async function bundle(): Promise<void> {
-  await build({
-    entryPoints: ["server", "load"].map((name) => here(`rpc/${name}.ts`)),
-    outdir: programs,
-    outExtension: { ".js": ".mjs" },
-    bundle: true,
-    packages: "external",
-    format: "esm",
-    platform: "node",
-    target: "node20",
-    logLevel: "warning",
-  });
 }
 
 const preface = `# RPC

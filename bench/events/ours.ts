@@ -59,8 +59,8 @@ export function consume(parts: Parts, handled: (text: string) => void): Promise<
 
 /** The same in a process of its own. */
 async function consumeApart(parts: Parts, handled: (text: string) => void): Promise<{ close(): Promise<void> }> {
-  const program = fileURLToPath(new URL("consumer.ts", import.meta.url));
-  const child: ChildProcess = fork(program, [JSON.stringify(parts)], { execArgv: ["--import", "tsx"] });
+  const program = fileURLToPath(new URL("consumer.mjs", import.meta.url));
+  const child: ChildProcess = fork(program, [JSON.stringify(parts)]);
   child.on("message", (texts) => {
     for (const text of texts as string[]) handled(text);
   });

@@ -39,7 +39,7 @@ export function report({ results, rounds, count, machine }: Results): string {
 the highest. ${count.toLocaleString("en")} transactions, 16 at a time, each write a row and publish an event of one of 64 keys; each event is handled in a transaction that writes
 a row. Rate: from the first publication to the end of the last handler's transaction. Latency: of 200 events, one every 5 ms, from the
 beginning of the publishing transaction to the end of the handling one. CPU: of Node.js, for each event, both ends together; the databases' and the broker's come on
-top. All of it shares the machine's cores; commits reach the disk.
+top. All is bundled as services are, and shares the machine's cores; commits reach the disk.
 
 By hand: the same durable work (outbox, inbox, acknowledgement after commit; Kafka with acks=all and an idempotent producer, RabbitMQ with a quorum queue and
 confirms) with \`pg\` and the broker's client library alone, in order by key, without order across failures, retries, dead letters or replay. By hand over
