@@ -84,10 +84,13 @@ async function start(parts: Parts, url: string, handler: Handler | undefined): P
   const event = eventOf(parts);
   const log = createLogger({ name: "bench", level: "error" });
   const entities = { products: { entity: productEntity } };
-  const data = openData<Entities>({ url, service: "bench", source: UserService.typeName, entities }) as unknown as Data<
-    Entities,
-    Registered
-  >;
+  const data = openData<Entities>({
+    url,
+    service: "bench",
+    source: UserService.typeName,
+    entities,
+    prepares: true,
+  }) as unknown as Data<Entities, Registered>;
   const subscription = {
     event,
     concurrency: 16,

@@ -5,6 +5,10 @@ export interface Statement {
   readonly text: string;
   readonly name?: string | undefined;
   readonly values?: readonly unknown[] | undefined;
+  /** Rows as arrays, or as objects by columns' names. Default: as objects. */
+  readonly rowMode?: "array" | undefined;
+  /** How cells are read. Default: as pg does. */
+  readonly types?: pg.CustomTypesConfig | undefined;
 }
 
 /**
@@ -32,9 +36,25 @@ interface Handler {
 }
 
 type One = Handler &
-  pg.Query & { callback: (error: Error | null) => void; prepare(connection: Connection): void; _result: Result };
-type Result = pg.QueryArrayResult & { _types: typeof pg.types };
-type Connection = pg.Connection & { readonly submittedNamedStatements: Record<string, string | undefined> };
+  pg.Query & {
+    name: string | undefined;
+    callback: (error: Error | null) => void;
+    prepare(connection: Connection): void;
+    _result: pg.QueryArrayResult;
+    _results: pg.QueryArrayResult;
+  };
+type Connection = pg.Connection & {
+  readonly submittedNamedStatements: Record<string, string | undefined>;
+  _send(message: Buffer): void;
+};
+
+/** What has the server answer (PostgreSQL, protocol-message-formats). */
+const SYNC = Buffer.from("S\0\0\0\x04", "latin1");
+
+/** pg's own, which its types leave out. */
+const { Result } = pg as unknown as {
+  Result: new (rowMode: string | undefined, types: pg.CustomTypesConfig) => pg.QueryArrayResult;
+};
 
 /** Several of pg's own statements behind one another. */
 class Batch implements Handler {
@@ -45,9 +65,11 @@ class Batch implements Handler {
   #unsent: Error | undefined;
 
   constructor(statements: readonly Statement[], done: Done) {
-    this.#queries = statements.map((statement) => {
-      const query = new pg.Query(statement as pg.QueryConfig) as One;
-      query._result._types ??= pg.types;
+    this.#queries = statements.map(({ text, name, values, rowMode, types = pg.types }) => {
+      // What pg is given as an object it copies property by property, which costs more than all else here.
+      const query = new pg.Query(text, values as unknown[]) as One;
+      query.name = name;
+      query._result = query._results = new Result(rowMode, types);
       query.callback = (error) => {
         this.#unsent ??= error ?? undefined;
       };
@@ -67,19 +89,20 @@ class Batch implements Handler {
     return this.#current?.text;
   }
 
-  submit = (connection: pg.Connection): void => {
-    // Each would end with a Sync of its own.
-    const sending = Object.create(connection, { sync: { value: () => undefined } }) as Connection;
-    connection.stream.cork();
-    try {
-      for (const query of this.#queries) {
-        query.prepare(sending);
-        if (this.#unsent !== undefined) break;
-      }
-      connection.sync();
-    } finally {
-      connection.stream.uncork();
+  submit = (connection: Connection): void => {
+    const messages: Buffer[] = [];
+    const collecting = {
+      _send: { value: (message: Buffer) => void messages.push(message) },
+      // Each would end with one of its own.
+      sync: { value: () => undefined },
+    };
+    const collector = Object.create(connection, collecting) as Connection;
+    for (const query of this.#queries) {
+      query.prepare(collector);
+      if (this.#unsent !== undefined) break;
     }
+    // One piece: the system and the server's process are woken once.
+    connection._send(Buffer.concat([...messages, SYNC]));
   };
 
   handleRowDescription(message: unknown): void {

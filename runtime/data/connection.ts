@@ -19,6 +19,8 @@ export interface Connection {
 
 const connections = new WeakMap<DatabaseTransaction, Connection>();
 const dialect = new PgDialect();
+const begin: Statement = { name: "begin", text: "begin" };
+const commit: Statement = { name: "commit", text: "commit" };
 
 /** The connection of a transaction that `inTransaction` has begun. */
 export function connectionOf(tx: DatabaseTransaction): Connection {
@@ -27,18 +29,24 @@ export function connectionOf(tx: DatabaseTransaction): Connection {
   return connection;
 }
 
+/** How a database is spoken to. */
+export interface Manner {
+  /** Names it in timings. */
+  readonly span: string;
+  /** Whether it prepares statements that have a name. */
+  readonly prepares: boolean;
+}
+
 /**
  * Runs `body` between BEGIN and COMMIT; rolls back if it throws. What need not be waited for goes with what is next: BEGIN
  * with the first statement, what was added with the next one or with COMMIT.
- *
- * @param span names the service's database in timings
  */
 export async function inTransaction<T>(
   client: pg.PoolClient,
-  span: string,
+  manner: Manner,
   body: (tx: DatabaseTransaction) => Promise<T>,
 ): Promise<T> {
-  let waiting: Statement[] = [{ text: "begin" }];
+  let waiting: Statement[] = [begin];
   let begun = false;
   let over = false;
 
@@ -48,19 +56,18 @@ export async function inTransaction<T>(
     const statements = [...waiting, statement];
     waiting = [];
     begun = true;
-    if (statements.length === 1) return client.query(statement as pg.QueryArrayConfig);
-    return (await runBatch(client, statements)).at(-1) as pg.QueryArrayResult;
+    return (await runBatch(client, manner.prepares ? statements : statements.map(unnamed))).at(-1)!;
   }
 
   const run: Query = (config, values) => send({ ...config, values } as Statement);
-  const session = new NodePgSession(measured(run, span), dialect, undefined);
+  const session = new NodePgSession(measured(run, manner.span), dialect, undefined);
   const tx = new NodePgTransaction(dialect, session, undefined) as unknown as DatabaseTransaction;
-  const timedSend = (statement: Statement) => timedQuery(span, statement.text, () => send(statement));
+  const timedSend = (statement: Statement) => timedQuery(manner.span, statement.text, () => send(statement));
   connections.set(tx, { run: timedSend, add: (statement) => void waiting.push(statement) });
   try {
     const result = await body(tx);
     if (begun || waiting.length > 1) {
-      const { command } = await timedSend({ text: "commit" });
+      const { command } = await timedSend(commit);
       if (command !== "COMMIT") throw new Error("a statement of the transaction failed, so it was rolled back");
     }
     return result;
@@ -79,6 +86,11 @@ export type Query = (config: pg.QueryArrayConfig, values: unknown[]) => Promise<
 export function measured(run: Query, span: string): pg.PoolClient {
   const query: Query = (config, values) => timedQuery(span, config.text, () => run(config, values));
   return { query } as unknown as pg.PoolClient;
+}
+
+/** The same, for a database that is to prepare nothing. */
+export function unnamed<S extends Statement | pg.QueryArrayConfig>(statement: S): S {
+  return { ...statement, name: undefined };
 }
 
 function timedQuery<T>(span: string, text: string, run: () => Promise<T>): Promise<T> {

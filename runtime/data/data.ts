@@ -91,6 +91,11 @@ export interface DataOptions {
   readonly replicas?: readonly string[];
   /** Whether a database without replicas is looked at while nothing is wrong, so that its end is noticed. Default: no. */
   readonly watch?: boolean;
+  /**
+   * Whether statements that are always the same are prepared, once for each connection. Default: no. A pooler that shares
+   * connections by transaction has to know prepared statements (PgBouncer 1.21).
+   */
+  readonly prepares?: boolean;
   readonly metrics?: Metrics;
   readonly log?: Logger;
 }

@@ -3,8 +3,8 @@ import type { PgDatabase } from "drizzle-orm/pg-core";
 import type pg from "pg";
 import type { Logger } from "../observe/log.js";
 import { Metrics } from "../observe/metrics.js";
-import { type DatabaseTransaction, inTransaction, measured, type Query } from "./connection.js";
-import { isLoss, isRetryable, isUndone, translated, unavailable } from "./errors.js";
+import { type DatabaseTransaction, inTransaction, measured, type Query, unnamed } from "./connection.js";
+import { isLoss, isRetryable, isStale, isUndone, translated, unavailable } from "./errors.js";
 import { Servers } from "./servers.js";
 
 /** What runs statements: the pool, or one transaction. */
@@ -41,6 +41,11 @@ export interface DriverOptions {
   readonly maxConnections?: number;
   /** Whether a database without replicas is looked at while nothing is wrong, so that its end is noticed. Default: no. */
   readonly watch?: boolean;
+  /**
+   * Whether statements that are always the same are prepared, once for each connection. Default: no. A pooler that shares
+   * connections by transaction has to know prepared statements (PgBouncer 1.21).
+   */
+  readonly prepares?: boolean;
   readonly metrics?: Metrics;
   readonly log?: Logger;
 }
@@ -50,10 +55,11 @@ const ATTEMPTS = 3;
 
 /** Opens pools of connections; they are made as they are needed. */
 export function openDriver(options: DriverOptions): Driver {
-  const { url, replicas = [], service, maxConnections = 10, watch = false, log } = options;
+  const { url, replicas = [], service, maxConnections = 10, watch = false, prepares = false, log } = options;
   const { metrics = new Metrics(service) } = options;
   const servers = new Servers({ urls: [url, ...replicas], service, maxConnections, watch, metrics, log });
-  const database = (query: Query, span: string) => drizzle({ client: measured(query, span) });
+  const database = (query: Query, span: string) =>
+    drizzle({ client: measured((config, values) => query(prepares ? config : unnamed(config), values), span) });
 
   /** Begins something anew, on another server if need be, as long as it fails without an effect. */
   async function onPrimary<T>(
@@ -69,8 +75,8 @@ export function openDriver(options: DriverOptions): Driver {
           return run(client);
         });
       } catch (error) {
-        if (!isLoss(error)) throw error;
-        servers.doubt(server);
+        if (isLoss(error)) servers.doubt(server);
+        else if (!isStale(error)) throw error;
         if (attempt === ATTEMPTS || (leased && !isHarmless(error))) throw error;
       }
     }
@@ -105,7 +111,7 @@ export function openDriver(options: DriverOptions): Driver {
       return onPrimary(
         (client) => {
           begun = true;
-          return inTransaction(client, `${service}.db`, body);
+          return inTransaction(client, { span: `${service}.db`, prepares }, body);
         },
         () => !begun,
       );

@@ -64,7 +64,19 @@ export function isLoss(error: unknown): boolean {
 /** Whether a statement that failed with this was refused before it did anything. */
 export function isUndone(error: unknown): boolean {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
-    if (cause instanceof pg.DatabaseError) return cause.code === "25006" || cause.code === "57P03";
+    if (cause instanceof pg.DatabaseError) return cause.code === "25006" || cause.code === "57P03" || isStale(cause);
+  }
+  return false;
+}
+
+/**
+ * Whether an error says that a statement which was prepared no longer fits its table, for a migration has changed the type
+ * of a column. A new connection prepares it anew.
+ */
+export function isStale(error: unknown): boolean {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    // PostgreSQL has no code for it alone, and says the text in its own language.
+    if (cause instanceof pg.DatabaseError) return cause.code === "0A000" && cause.routine === "RevalidateCachedQuery";
   }
   return false;
 }
@@ -88,10 +100,13 @@ const RETRY_S = 1n;
 
 const outages = new WeakSet<Error>();
 
-/** Whether a transaction that failed with this may succeed if it is run again: serialization failure or deadlock. */
+/**
+ * Whether a transaction that failed with this may succeed if it is run again: serialization failure, deadlock, or a
+ * statement that has to be prepared anew.
+ */
 export function isRetryable(error: unknown): boolean {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
-    if (cause instanceof pg.DatabaseError) return cause.code === "40001" || cause.code === "40P01";
+    if (cause instanceof pg.DatabaseError) return cause.code === "40001" || cause.code === "40P01" || isStale(cause);
   }
   return false;
 }

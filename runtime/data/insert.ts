@@ -16,7 +16,14 @@ export interface Insertion {
 
 const dialect = new PgDialect();
 /** Drizzle builds each statement once: that costs more than the database takes to run it. */
-const texts = new WeakMap<PgTable, Map<string, string>>();
+const built = new WeakMap<PgTable, Map<string, Built>>();
+let names = 0;
+
+interface Built {
+  readonly text: string;
+  /** For servers that are to prepare it. */
+  readonly name: string;
+}
 
 /** Inserts a row, and answers it as it is then. */
 export async function insertRow(db: Database, { table, columns, row, beside }: Insertion): Promise<Row> {
@@ -26,23 +33,27 @@ export async function insertRow(db: Database, { table, columns, row, beside }: I
     const value = row[name];
     return value === null ? null : columns[name]!.mapToDriverValue(value);
   });
-  const text = remembered(table, [...given, ...more.map((each) => `${each.name}: ${each.sql}`)].join(), () => {
-    const returning = { ...columns, ...beside };
-    return db.insert(table).values(row).returning(returning).toSQL().sql;
-  });
+  const { text, name } = remembered(
+    table,
+    [...given, ...more.map((each) => `${each.name}: ${each.sql}`)].join(),
+    () => {
+      const returning = { ...columns, ...beside };
+      return db.insert(table).values(row).returning(returning).toSQL().sql;
+    },
+  );
   const statement = { sql: text, params: [...values, ...more.flatMap(({ params }) => params)] };
   const answered = [...Object.keys(columns), ...more.map(({ name }) => name)];
-  const query = db._.session.prepareQuery(statement, undefined, undefined, true, ([cells]) =>
+  const query = db._.session.prepareQuery(statement, undefined, name, true, ([cells]) =>
     Object.fromEntries(answered.map((name, index) => [name, decoded(columns[name], cells![index])])),
   );
   return (await query.execute()) as Row;
 }
 
-function remembered(table: PgTable, what: string, build: () => string): string {
-  const known = texts.get(table) ?? new Map<string, string>();
-  const text = known.get(what) ?? build();
-  texts.set(table, known.set(what, text));
-  return text;
+function remembered(table: PgTable, what: string, build: () => string): Built {
+  const known = built.get(table) ?? new Map<string, Built>();
+  const one = known.get(what) ?? { text: build(), name: `insert_${++names}` };
+  built.set(table, known.set(what, one));
+  return one;
 }
 
 function decoded(column: PgColumn | undefined, cell: unknown): unknown {

@@ -1,5 +1,5 @@
 import pg from "pg";
-import { isSilence } from "./errors.js";
+import { isSilence, isStale } from "./errors.js";
 
 /** What a server says of itself. */
 export type Role =
@@ -34,6 +34,8 @@ export class Server {
   readonly #service: string;
   readonly #pool: pg.Pool;
   readonly #clients = new Set<pg.PoolClient>();
+  /** Connections that have statements prepared for what a table once was. */
+  readonly #stale = new WeakSet<pg.PoolClient>();
   #watcher: pg.Client | undefined;
   #looking: Promise<Role | undefined> | undefined;
 
@@ -67,13 +69,20 @@ export class Server {
 
   /** Runs something on a connection of its own. */
   async lease<T>(run: (client: pg.PoolClient) => Promise<T>): Promise<T> {
-    const client = await this.#pool.connect();
+    let client = await this.#pool.connect();
+    while (this.#stale.has(client)) {
+      client.release(true);
+      client = await this.#pool.connect();
+    }
     try {
       return await run(client);
+    } catch (error) {
+      if (isStale(error)) for (const each of this.#clients) this.#stale.add(each);
+      throw error;
     } finally {
       // Without the error: a statement that was refused says nothing against the connection, and the pool sees by
       // itself when one is broken.
-      client.release();
+      client.release(this.#stale.has(client));
     }
   }
 

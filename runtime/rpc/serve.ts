@@ -250,7 +250,7 @@ async function start(
 }
 
 async function open(
-  { name, service, entities, publishes }: ServiceSpec,
+  { name, service, entities, publishes, consumes }: ServiceSpec,
   { database, replicas, cache }: Environment & { readonly database: string },
   metrics: Metrics,
   log: Logger,
@@ -258,5 +258,17 @@ async function open(
   const isCached = Object.values(entities).some((entity) => entity.cache !== undefined);
   const shared = cache !== undefined && isCached ? await openRedis({ url: cache }) : undefined;
   const source = publishes === undefined ? undefined : service.typeName;
-  return openData({ url: database, replicas, service: name, entities, shared, source, watch: true, metrics, log });
+  const prepares = publishes !== undefined || consumes !== undefined;
+  return openData({
+    url: database,
+    replicas,
+    service: name,
+    entities,
+    shared,
+    source,
+    watch: true,
+    prepares,
+    metrics,
+    log,
+  });
 }

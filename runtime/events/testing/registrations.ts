@@ -36,7 +36,7 @@ export async function registrationDatabase(): Promise<string> {
 
 export function openRegistrations(url: string): RegistrationData {
   const entities = { products: { entity: productEntity } };
-  const data = openData<Entities>({ url, service: "test", source: UserService.typeName, entities });
+  const data = openData<Entities>({ url, service: "test", source: UserService.typeName, entities, prepares: true });
   return data as unknown as RegistrationData;
 }
 
