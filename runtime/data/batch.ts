@@ -39,14 +39,17 @@ type One = Handler &
   pg.Query & {
     name: string | undefined;
     callback: (error: Error | null) => void;
-    prepare(connection: Connection): void;
+    prepare(connection: Prepared): void;
     _result: pg.QueryArrayResult;
     _results: pg.QueryArrayResult;
   };
-type Connection = pg.Connection & {
+type Connection = pg.Connection & Prepared & { _send(message: Buffer): void };
+
+/** What a connection has prepared, by name, and what is on its way to be. */
+interface Prepared {
+  readonly parsedStatements: Record<string, string | undefined>;
   readonly submittedNamedStatements: Record<string, string | undefined>;
-  _send(message: Buffer): void;
-};
+}
 
 /** What has the server answer (PostgreSQL, protocol-message-formats). */
 const SYNC = Buffer.from("S\0\0\0\x04", "latin1");
@@ -55,6 +58,27 @@ const SYNC = Buffer.from("S\0\0\0\x04", "latin1");
 const { Result } = pg as unknown as {
   Result: new (rowMode: string | undefined, types: pg.CustomTypesConfig) => pg.QueryArrayResult;
 };
+
+/** Stands for a connection while statements say what they would send. */
+class Collector implements Prepared {
+  readonly messages: Buffer[] = [];
+  readonly parsedStatements: Prepared["parsedStatements"];
+  readonly submittedNamedStatements: Prepared["submittedNamedStatements"];
+
+  constructor({ parsedStatements, submittedNamedStatements }: Prepared) {
+    this.parsedStatements = parsedStatements;
+    this.submittedNamedStatements = submittedNamedStatements;
+  }
+
+  _send(message: Buffer): void {
+    this.messages.push(message);
+  }
+
+  /** Each would end with one of its own. */
+  sync(): void {}
+}
+const { parse, bind, describe, execute, close } = pg.Connection.prototype;
+Object.assign(Collector.prototype, { parse, bind, describe, execute, close });
 
 /** Several of pg's own statements behind one another. */
 class Batch implements Handler {
@@ -90,19 +114,13 @@ class Batch implements Handler {
   }
 
   submit = (connection: Connection): void => {
-    const messages: Buffer[] = [];
-    const collecting = {
-      _send: { value: (message: Buffer) => void messages.push(message) },
-      // Each would end with one of its own.
-      sync: { value: () => undefined },
-    };
-    const collector = Object.create(connection, collecting) as Connection;
+    const collector = new Collector(connection);
     for (const query of this.#queries) {
       query.prepare(collector);
       if (this.#unsent !== undefined) break;
     }
     // One piece: the system and the server's process are woken once.
-    connection._send(Buffer.concat([...messages, SYNC]));
+    connection._send(Buffer.concat([...collector.messages, SYNC]));
   };
 
   handleRowDescription(message: unknown): void {

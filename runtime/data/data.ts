@@ -137,7 +137,8 @@ export function openData<Entities = Readonly<Record<string, Repository<DescMessa
       (db) => {
         written = [];
         suspected = [];
-        const repositories = owned.map(({ name, entity, cached }) => {
+        const repositories: Record<string, unknown> = {};
+        for (const { name, entity, cached } of owned) {
           const observer = cached && {
             announce: cached.announce,
             wrote: (key: string, announced: unknown) => {
@@ -145,13 +146,13 @@ export function openData<Entities = Readonly<Record<string, Repository<DescMessa
               suspected.push(() => cached.doubt(key));
             },
           };
-          return [name, new Rows(entity, db, observer)] as const;
-        });
+          repositories[name] = new Rows(entity, db, observer);
+        }
         const publish = outbox?.within(db, trace, () => {
           published = true;
         });
         const afterCommit = (then: () => void) => void written.push(then);
-        return body({ ...Object.fromEntries(repositories), db, publish, afterCommit } as Transaction<Entities>);
+        return body(Object.assign(repositories, { db, publish, afterCommit }) as unknown as Transaction<Entities>);
       },
       (outcome) => {
         for (const apply of outcome === "committed" ? written : suspected) apply();
