@@ -11,7 +11,7 @@ import { createLogger } from "../observe/log.js";
 import { Metrics } from "../observe/metrics.js";
 import { openSagas } from "../saga/engine.js";
 import { assemble } from "./assemble.js";
-import type { ServiceDefinition } from "./service.js";
+import { hasEvents, type ServiceDefinition } from "./service.js";
 
 /** What a service in memory stands on. */
 export interface InMemoryOptions {
@@ -47,7 +47,7 @@ export interface InMemoryService {
 /** Runs a service inside a test: everything is real but the network. */
 export async function inMemory(definition: ServiceDefinition, options: InMemoryOptions = {}): Promise<InMemoryService> {
   const { databaseUrl, replicaUrls: replicas, migrations, peers = {}, brokerUrl } = options;
-  const { name, service, entities, publishes, consumes } = definition.spec;
+  const { name, service, entities, publishes } = definition.spec;
   if (databaseUrl !== undefined && migrations !== undefined) await migrate({ url: databaseUrl, directory: migrations });
   const metrics = new Metrics(name);
   const data =
@@ -59,7 +59,7 @@ export async function inMemory(definition: ServiceDefinition, options: InMemoryO
           service: name,
           entities,
           source: publishes && service.typeName,
-          prepares: publishes !== undefined || consumes !== undefined,
+          prepares: hasEvents(definition.spec),
           metrics,
         });
   const log = createLogger({ name, level: "silent" });

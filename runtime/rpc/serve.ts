@@ -38,7 +38,7 @@ import { Health, healthRoutes } from "./health.js";
 import { listen } from "./listen.js";
 import { live, type Running } from "./process.js";
 import { reflectionRoutes } from "./reflection.js";
-import { hasDatabase, type ServiceDefinition, type ServiceSpec } from "./service.js";
+import { hasDatabase, hasEvents, type ServiceDefinition, type ServiceSpec } from "./service.js";
 import { serverTls, tlsVariables } from "./tls.js";
 import { type RpcTransport, rpcTransportVariable } from "./transport.js";
 import { prepareValidation } from "./validate.js";
@@ -118,7 +118,6 @@ interface Environment {
 function readServiceEnvironment({ spec }: ServiceDefinition): Environment {
   const addresses = Object.values(spec.peers).map((peer) => [addressVariable(peer.name), httpUrl()] as const);
   const owns = hasDatabase(spec);
-  const hasEvents = spec.publishes !== undefined || spec.consumes !== undefined;
   const defers = Object.values(spec.policy).some(({ deferred }: MethodPolicy) => deferred !== undefined);
   const read = readEnvironment({
     ...Object.fromEntries(addresses),
@@ -128,7 +127,7 @@ function readServiceEnvironment({ spec }: ServiceDefinition): Environment {
     DATABASE_REPLICA_URLS: postgresUrls([]),
     JOURNAL_DIR: defers ? folder() : optional(folder()),
     JOURNAL_MAX_BYTES: bytes(2 ** 26),
-    BROKER_URL: hasEvents ? brokerUrl() : optional(brokerUrl()),
+    BROKER_URL: hasEvents(spec) ? brokerUrl() : optional(brokerUrl()),
     CACHE_URL: optional(redisUrl()),
     MIGRATE: flag(false),
     SAGA_LEASE_MS: milliseconds(3000),
@@ -146,7 +145,7 @@ function readServiceEnvironment({ spec }: ServiceDefinition): Environment {
     journal: defers ? read.JOURNAL_DIR : undefined,
     journalMaxBytes: read.JOURNAL_MAX_BYTES,
     cache: read.CACHE_URL,
-    broker: hasEvents ? read.BROKER_URL : undefined,
+    broker: hasEvents(spec) ? read.BROKER_URL : undefined,
     migrate: read.MIGRATE,
     sagaLeaseMs: read.SAGA_LEASE_MS,
     sagaRetentionMs: read.SAGA_RETENTION_H === undefined ? undefined : read.SAGA_RETENTION_H * 3_600_000,
@@ -250,24 +249,23 @@ async function start(
 }
 
 async function open(
-  { name, service, entities, publishes, consumes }: ServiceSpec,
+  spec: ServiceSpec,
   { database, replicas, cache }: Environment & { readonly database: string },
   metrics: Metrics,
   log: Logger,
 ): Promise<Data> {
+  const { name, service, entities, publishes } = spec;
   const isCached = Object.values(entities).some((entity) => entity.cache !== undefined);
   const shared = cache !== undefined && isCached ? await openRedis({ url: cache }) : undefined;
-  const source = publishes === undefined ? undefined : service.typeName;
-  const prepares = publishes !== undefined || consumes !== undefined;
   return openData({
     url: database,
     replicas,
     service: name,
     entities,
     shared,
-    source,
+    source: publishes && service.typeName,
     watch: true,
-    prepares,
+    prepares: hasEvents(spec),
     metrics,
     log,
   });

@@ -40,9 +40,14 @@ export interface ServiceSpec {
   readonly consumes?: Readonly<Record<string, SubscriptionSpec>>;
 }
 
+/** Whether a service publishes or consumes events. */
+export function hasEvents({ publishes, consumes }: ServiceSpec): boolean {
+  return publishes !== undefined || consumes !== undefined;
+}
+
 /** Whether a service has a database: for its entities, or for what it publishes and consumes. */
-export function hasDatabase({ entities, publishes, consumes }: ServiceSpec): boolean {
-  return Object.keys(entities).length > 0 || publishes !== undefined || consumes !== undefined;
+export function hasDatabase(spec: ServiceSpec): boolean {
+  return Object.keys(spec.entities).length > 0 || hasEvents(spec);
 }
 
 /** A service that may be called. */
