@@ -1,9 +1,10 @@
-import { readFile, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import type { Action } from "../output/action.js";
 import { applyOutput, planOutput } from "../output/output.js";
 import type { OutputFile } from "../output/output-file.js";
 import { absent } from "../output/path.js";
+import { replace } from "../output/replace.js";
 import { type Settings, settingsOf } from "../settings.js";
 import { version } from "../version.js";
 import { completePackage } from "./package-json.js";
@@ -47,7 +48,7 @@ export async function initProject({ root, name, package: imported }: InitRequest
   const { content, added } = completePackage(before, name, imported);
   const manifest = JSON.parse(content) as { name: string };
   const settings = settingsOf(root, manifest);
-  if (added.length > 0) await writeFile(join(root, "package.json"), content);
+  if (added.length > 0) replace({ ...settings, version }, "package.json", content);
 
   const data = {
     name: manifest.name,

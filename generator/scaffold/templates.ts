@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join, sep } from "node:path";
 import { didYouMean } from "../closest.js";
 import type { Diagnostic } from "../contract/diagnostic.js";
@@ -40,7 +40,11 @@ export async function ejectTemplate(root: string, name: string): Promise<string>
   try {
     await writeFile(join(root, path), text, { flag: "wx" });
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") {
+      // Half a template would be taken for the project's own from then on.
+      await rm(join(root, path), { force: true });
+      throw error;
+    }
     throw new Error(`${path} is there already, and yours. Remove it first to start from the tool's own again`);
   }
   return path;

@@ -1,8 +1,11 @@
-import { appendFile, type FileHandle, mkdir, open, readFile, rename, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { type FileHandle, mkdir, open, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import type { Logger } from "../observe/log.js";
-import { frame, readFrames } from "./frames.js";
+import { syncFolder, writeAll } from "./disk.js";
+import { frame, readFrames, type TornFrame } from "./frames.js";
+import { Letters } from "./letters.js";
 import { lockFolder } from "./lock.js";
+import { type Page, printPage, readPage, readTornPage } from "./page.js";
 
 /** A call that was taken down. */
 export interface Entry {
@@ -29,12 +32,6 @@ export interface JournalOptions {
   readonly log?: Logger;
 }
 
-/** What one frame says: calls that came, and ids of those that are settled. */
-interface Page {
-  readonly add: Entry[];
-  readonly done: number[];
-}
-
 interface Waiting {
   readonly page: Page;
   readonly resolve: () => void;
@@ -42,75 +39,93 @@ interface Waiting {
 }
 
 /**
- * Calls that are still to be made, in a file: `journal`. What was added is on the disk before `add` ends; what was
+ * Calls that are still to be made, in a file: `journal`. What was added is on the disk, whole, before `add` ends; what was
  * settled may come back after a crash, so that whoever makes calls must know how to make one twice. Beside it,
  * `dead-letters.jsonl` keeps those that were refused, a line each, for a person to look at.
  */
 export class Journal {
   readonly #path: string;
-  readonly #lettersPath: string;
   readonly #maxBytes: number;
   readonly #unlock: () => Promise<void>;
-  #file: FileHandle;
-  #end: number;
-  #letters: number;
-  #nextId: number;
+  readonly #letters: Letters;
   readonly #entries: Map<number, Entry>;
+  #file: FileHandle;
+  /** Where the next frame goes. What may stand behind it was refused. */
+  #end: number;
+  /** Whether the file's name is on the disk, so that what is in it is found after a crash. */
+  #isNamed = true;
+  #nextId: number;
   readonly #queue: Waiting[] = [];
   #writing: Promise<void> | undefined;
 
   private constructor(
     options: JournalOptions,
-    parts: { file: FileHandle; unlock: () => Promise<void>; letters: number; end: number; entries: Map<number, Entry> },
+    parts: {
+      file: FileHandle;
+      unlock: () => Promise<void>;
+      letters: Letters;
+      end: number;
+      entries: Map<number, Entry>;
+      nextId: number;
+    },
   ) {
     this.#path = join(options.directory, "journal");
-    this.#lettersPath = join(options.directory, "dead-letters.jsonl");
     this.#maxBytes = options.maxBytes;
     this.#unlock = parts.unlock;
     this.#file = parts.file;
     this.#letters = parts.letters;
     this.#end = parts.end;
     this.#entries = parts.entries;
-    this.#nextId = Math.max(0, ...parts.entries.keys()) + 1;
+    this.#nextId = parts.nextId;
   }
 
   /**
    * Opens a journal, with all that is in it. A last frame that was cut off by a crash is cut off here, too: nobody was
-   * told that it is there.
+   * told that it is there. Of a frame that a write tore while others follow, the whole entries are kept, and the rest is
+   * put aside and reported.
    *
-   * @throws Error if another process has it, or if it is damaged, which no crash does
+   * @throws Error if another process has it, or if it is damaged in a way that no crash and no torn write leaves
    */
   static async open(options: JournalOptions): Promise<Journal> {
     const { directory, log } = options;
     // What callers send is nobody else's business.
-    await mkdir(directory, { recursive: true, mode: 0o700 });
+    const made = await mkdir(directory, { recursive: true, mode: 0o700 });
+    if (made !== undefined) await syncFolders(directory, dirname(made));
     const unlock = await lockFolder(directory);
+    let file: FileHandle | undefined;
     try {
       const path = join(directory, "journal");
       await writeFile(path, "", { flag: "a", mode: 0o600 });
       await syncFolder(directory);
       const bytes = await readFile(path);
-      const { payloads, end, damaged } = readFrames(bytes);
+      const { frames, end, damaged } = readFrames(bytes);
       if (damaged) {
         throw new Error(
           `${path} is damaged at byte ${end}, and holds calls after it that were accepted: restore it, or move it away and see to them by hand`,
         );
       }
       const entries = new Map<number, Entry>();
-      for (const payload of payloads) {
-        const { add, done } = JSON.parse(payload.toString()) as Page;
-        for (const entry of add) entries.set(entry.id, entry);
+      let nextId = 1;
+      for (const frame of frames) {
+        if (frame.torn !== undefined) await putAside(directory, frame.torn, log);
+        const { add, done } = frame.torn === undefined ? readPage(frame.payload) : readTornPage(frame.payload);
+        for (const entry of add) {
+          entries.set(entry.id, entry);
+          // Ids go on after settled ones, too: what settles those may still come in a later frame.
+          nextId = Math.max(nextId, entry.id + 1);
+        }
         for (const id of done) entries.delete(id);
       }
-      const letters = await endLine(join(directory, "dead-letters.jsonl"));
-      const file = await open(path, "r+");
+      const letters = await Letters.open(join(directory, "dead-letters.jsonl"));
+      file = await open(path, "r+");
       if (end < bytes.length) {
         log?.warn({ path, bytes: bytes.length - end }, "the end of the journal was cut off by a crash");
         await file.truncate(end);
         await file.datasync();
       }
-      return new Journal(options, { file, unlock, letters, end, entries });
+      return new Journal(options, { file, unlock, letters, end, entries, nextId });
     } catch (error) {
+      await file?.close();
       await unlock();
       throw error;
     }
@@ -126,7 +141,7 @@ export class Journal {
     return this.#entries.values();
   }
 
-  /** Adds a call; ends when it is on the disk. @throws Error if there is no room, or the disk fails */
+  /** Adds a call; ends when all of it is on the disk. @throws Error if there is no room, or the disk fails */
   async add(call: Omit<Entry, "id">): Promise<Entry> {
     const entry = { id: this.#nextId++, ...call };
     await this.#write({ add: [entry], done: [] });
@@ -141,15 +156,7 @@ export class Journal {
 
   /** Takes out a call that was refused, and keeps it among the dead letters with what is to be said of it. */
   async bury(entry: Entry, said: Readonly<Record<string, unknown>>): Promise<void> {
-    const line = `${JSON.stringify({ ...said, ...entry })}\n`;
-    const file = await open(this.#lettersPath, "a", 0o600);
-    try {
-      await file.write(line);
-      await file.datasync();
-    } finally {
-      await file.close();
-    }
-    this.#letters += Buffer.byteLength(line);
+    await this.#letters.add({ ...said, ...entry });
     await this.settle(entry);
   }
 
@@ -176,8 +183,6 @@ export class Journal {
         for (const entry of page.add) this.#entries.set(entry.id, entry);
         for (const { resolve } of waiting) resolve();
       } catch (error) {
-        // The next frame is written over what this one has left.
-        await this.#file.truncate(this.#end).catch(() => undefined);
         for (const { page, resolve, reject } of waiting) {
           // What was made is made: after a crash it is made again, without effect.
           if (page.add.length > 0) reject(error);
@@ -193,54 +198,74 @@ export class Journal {
     if (page.add.length === 0 && this.#entries.size === 0) {
       await this.#file.truncate(0);
       this.#end = 0;
-    } else {
-      const bytes = frame(Buffer.from(JSON.stringify(page)));
-      if (!this.#hasRoom(bytes)) await this.#compact();
-      if (!this.#hasRoom(bytes)) throw new Error(`the journal is full (JOURNAL_MAX_BYTES ${this.#maxBytes})`);
-      await this.#file.write(bytes, 0, bytes.length, this.#end);
       await this.#file.datasync();
-      this.#end += bytes.length;
       return;
     }
-    await this.#file.datasync();
+    const bytes = frame(printPage(page));
+    if (!this.#hasRoom(bytes)) await this.#compact();
+    if (!this.#hasRoom(bytes)) throw new Error(`the journal is full (JOURNAL_MAX_BYTES ${this.#maxBytes})`);
+    if (!this.#isNamed) await this.#name();
+    try {
+      await writeAll(this.#file, bytes, this.#end);
+      await this.#file.datasync();
+    } catch (error) {
+      // Should that fail, too, the next frame is written over what this one has left.
+      await this.#file.truncate(this.#end).catch(() => undefined);
+      throw error;
+    }
+    this.#end += bytes.length;
   }
 
   #hasRoom({ length }: Buffer): boolean {
-    return this.#end + length + this.#letters <= this.#maxBytes;
+    return this.#end + length + this.#letters.size <= this.#maxBytes;
   }
 
-  /** Writes the file anew, with what is still to be made. */
+  /** Writes the file anew, with what is still to be made. The old one stays until the new one is whole. */
   async #compact(): Promise<void> {
     const entries = [...this.#entries.values()];
-    const bytes =
-      entries.length === 0 ? Buffer.alloc(0) : frame(Buffer.from(JSON.stringify({ add: entries, done: [] })));
+    const bytes = entries.length === 0 ? Buffer.alloc(0) : frame(printPage({ add: entries, done: [] }));
     if (bytes.length >= this.#end) return;
     const path = `${this.#path}-part`;
     const file = await open(path, "w", 0o600);
-    await file.write(bytes);
-    await file.datasync();
-    await rename(path, this.#path);
-    await syncFolder(join(this.#path, ".."));
-    await this.#file.close();
+    try {
+      await writeAll(file, bytes);
+      await file.datasync();
+      await rename(path, this.#path);
+    } catch (error) {
+      await file.close();
+      // It takes room that may be what is missing.
+      await rm(path, { force: true }).catch(() => undefined);
+      throw error;
+    }
+    const old = this.#file;
     this.#file = file;
     this.#end = bytes.length;
+    this.#isNamed = false;
+    await old.close().catch(() => undefined);
+    await this.#name();
+  }
+
+  /** Until its name is on the disk, a crash may bring the old file back, without what was added to this one. */
+  async #name(): Promise<void> {
+    await syncFolder(dirname(this.#path));
+    this.#isNamed = true;
   }
 }
 
-/** A file's name is on the disk only when its folder is. */
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path);
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
+/** Syncs the folders from `folder` up to `top`, of which some were made just now. */
+async function syncFolders(folder: string, top: string): Promise<void> {
+  for (let path = folder; path !== top; ) {
+    path = dirname(path);
+    await syncFolder(path);
   }
 }
 
-/** Ends a last line that was cut off by a crash; its call is still in the journal. Answers the file's length. */
-async function endLine(path: string): Promise<number> {
-  const text = await readFile(path).catch(() => Buffer.alloc(0));
-  if (text.length === 0 || text.at(-1) === 0x0a) return text.length;
-  await appendFile(path, "\n");
-  return text.length + 1;
+/** Keeps what is left of a torn frame for a person, and reports the call that is lost with it. */
+async function putAside(directory: string, { at, bytes }: TornFrame, log: Logger | undefined): Promise<void> {
+  const path = join(directory, `journal-torn-${at}`);
+  await writeFile(path, bytes, { mode: 0o600 }).catch((error) => log?.warn({ err: error, path }, "cannot be written"));
+  log?.error(
+    { at, bytes: bytes.length, path },
+    "the journal holds a frame that was only written in part: its last call is lost, and what is left of it was put aside",
+  );
 }

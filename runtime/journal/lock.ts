@@ -18,8 +18,8 @@ export async function lockFolder(folder: string): Promise<() => Promise<void>> {
     if (Buffer.byteLength(path) > LONGEST) {
       throw new Error(`the path ${folder} is too long: choose a JOURNAL_DIR of ${LONGEST - 5} bytes at most`);
     }
-    // Whoever died left the socket's name behind.
-    if ((await answers(path)) === false) await rm(path, { force: true });
+    // A process that died left the socket's name behind.
+    if (await isAbandoned(path)) await rm(path, { force: true });
     const server = createServer((socket) => socket.destroy()).unref();
     server.listen(path);
     await once(server, "listening");
@@ -34,14 +34,18 @@ export async function lockFolder(folder: string): Promise<() => Promise<void>> {
   }
 }
 
-/** Whether somebody listens there; undefined: there is nothing. */
-async function answers(path: string): Promise<boolean | undefined> {
+/**
+ * Whether the name is there, and surely nobody listens on it. A failure to connect for any other reason says nothing: no
+ * descriptor is left, or the other process has too much to do to accept.
+ */
+async function isAbandoned(path: string): Promise<boolean> {
   const socket = connect(path);
   try {
     await once(socket, "connect");
-    return true;
+    return false;
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "ENOENT" ? undefined : false;
+    const { code = "" } = error as NodeJS.ErrnoException;
+    return code === "ECONNREFUSED" || code === "ENOTSOCK";
   } finally {
     socket.destroy();
   }
