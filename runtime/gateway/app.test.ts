@@ -130,13 +130,13 @@ describe("what is no request of the system's", () => {
       body: { code: Code.InvalidArgument, message: "this is no request of HTTP/1.1", details: [] },
     });
     expect(await raw(`GET /${"a".repeat(20_000)} HTTP/1.1\r\nhost: a\r\n\r\n`)).toMatchObject({
-      status: "HTTP/1.1 431 Request Header Fields Too Large",
+      status: "HTTP/1.1 414 URI Too Long",
       body: { code: Code.InvalidArgument },
     });
   });
 
   it.each([
-    ["PUT", "application/json", 405, "does not answer PUT, but POST"],
+    ["PUT", "application/json", 405, "does not answer PUT, but GET, POST"],
     ["POST", "text/plain", 415, "takes application/json"],
     ["POST", "application/grpcx", 415, "takes application/json"],
   ])("is refused with a reason: %s of %s to a method", async (method, type, status, reason) => {

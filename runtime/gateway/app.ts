@@ -1,3 +1,4 @@
+import { METHODS } from "node:http";
 import type { TlsOptions } from "node:tls";
 import { cors as connectCors } from "@connectrpc/connect";
 import { fastifyConnectPlugin } from "@connectrpc/connect-fastify";
@@ -8,11 +9,13 @@ import { Health as HealthService } from "../options/grpc/health/v1/health_pb.js"
 import { staleAgeHeader } from "../rpc/active-call.js";
 import { createServiceClient } from "../rpc/client.js";
 import { type Health, healthRoutes } from "../rpc/health.js";
+import { createHttp1Server } from "../rpc/http1.js";
 import { reflectionRoutes } from "../rpc/reflection.js";
 import type { System } from "../system.js";
+import { refuseMisuse } from "./misuse.js";
 import { passthrough } from "./passthrough/plugin.js";
 import { type RestRoute, rest } from "./rest.js";
-import { answerClientError, bodyLimit, sendError } from "./rest-error.js";
+import { bodyLimit, sendError } from "./rest-error.js";
 import type { StaticFiles } from "./static.js";
 import { typesOf } from "./types.js";
 import type { Upstream } from "./upstream.js";
@@ -41,12 +44,14 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     bodyLimit,
     loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true }),
-    // Longer than the keep-alive of common load balancers (60 s): the side that sends requests must be the one to hang up.
-    keepAliveTimeout: 65_000,
-    clientErrorHandler: answerClientError,
-    ...(tls === undefined ? {} : { https: { ALPNProtocols: ["h2", "http/1.1"], ...tls } }),
+    return503OnClosing: false,
+    serverFactory: (handle) => createHttp1Server(handle, { tls }),
     frameworkErrors: (error, _request, reply) => void sendError(reply, error, types),
   }) as unknown as FastifyInstance;
+  // Node.js's parser knows these. The routes below refuse those that they do not serve, and say which they do.
+  for (const method of METHODS)
+    if (!app.supportedMethods.includes(method)) app.addHttpMethod(method, { hasBody: true });
+  app.setErrorHandler((error, _request, reply) => sendError(reply, error, types));
 
   // Anyone's page may call, as anyone's program may; a browser sends along no cookies.
   await app.register(cors, {
@@ -58,11 +63,16 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     strictPreflight: false,
   });
   await app.register(passthrough, { system, upstreams, types, draining });
-  await app.register(fastifyConnectPlugin, {
-    routes(router) {
-      healthRoutes(health)(router);
-      reflectionRoutes([...system.services.map(({ service }) => service), HealthService])(router);
-    },
+  await app.register(async (scope) => {
+    scope.addHook("onRequest", (request, reply, next) => {
+      if (!refuseMisuse(request, reply, ["POST"], types)) next();
+    });
+    await scope.register(fastifyConnectPlugin, {
+      routes(router) {
+        healthRoutes(health)(router);
+        reflectionRoutes([...system.services.map(({ service }) => service), HealthService])(router);
+      },
+    });
   });
   app.get("/healthz", () => ({ status: "SERVING" }));
   app.get("/readyz", (_request, reply) => {
@@ -75,7 +85,8 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
         if (!files.answer(request, reply)) next();
       });
     }
-    await rest(scope, { routes: restRoutes(system, upstreams), types, draining });
+    const isPage = (path: string) => path === "/healthz" || path === "/readyz" || files?.has(path) === true;
+    await rest(scope, { routes: restRoutes(system, upstreams), types, draining, isPage });
   });
   await app.ready();
   return app;

@@ -1,7 +1,6 @@
-import type { Socket } from "node:net";
 import type { Registry } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
-import type { FastifyReply } from "fastify";
+import type { FastifyReply, FastifyRequest } from "fastify";
 import { httpError } from "./status.js";
 
 /** The largest body that a REST request may have, in bytes: what services take, too. */
@@ -15,20 +14,13 @@ export function sendError(reply: FastifyReply, thrown: unknown, types: Registry,
   return reply.code(ownStatus).type("application/json").send(JSON.stringify(body));
 }
 
-/** Answers a request that is no HTTP, or whose headers are too large, and hangs up. */
-export function answerClientError(error: NodeJS.ErrnoException, socket: Socket): void {
-  // There is nobody to tell.
-  if (error.code === "ECONNRESET" || !socket.writable) return void socket.destroy();
-  const [status, message] = clientErrors[error.code ?? ""] ?? ["400 Bad Request", "this is no request of HTTP/1.1"];
-  const body = JSON.stringify({ code: Code.InvalidArgument, message, details: [] });
-  const head = `HTTP/1.1 ${status}\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close`;
-  socket.end(`${head}\r\n\r\n${body}`);
+/** Refuses a method that a path is not served with. */
+export function sendWrongVerb(request: FastifyRequest, reply: FastifyReply, verbs: readonly string[], types: Registry) {
+  const path = request.url.split("?", 1)[0];
+  const allow = verbs.join(", ");
+  const error = new ConnectError(`${path} does not answer ${request.method}, but ${allow}`, Code.Unimplemented);
+  return sendError(reply.header("allow", allow), error, types, 405);
 }
-
-const clientErrors: Readonly<Record<string, readonly [status: string, message: string]>> = {
-  HPE_HEADER_OVERFLOW: ["431 Request Header Fields Too Large", "the URL and headers are larger than 16 KiB together"],
-  ERR_HTTP_REQUEST_TIMEOUT: ["408 Request Timeout", "the request took too long to arrive"],
-};
 
 /** Whether a body was refused for its size, which may leave the rest of it on its way. */
 export function isTooLarge(thrown: unknown): boolean {

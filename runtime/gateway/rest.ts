@@ -7,7 +7,7 @@ import { discard } from "./discard.js";
 import { hangUpSignal } from "./hang-up.js";
 import { requestMetadata, responseHeaders } from "./metadata.js";
 import type { PathValue } from "./path.js";
-import { isTooLarge, sendError } from "./rest-error.js";
+import { isTooLarge, sendError, sendWrongVerb } from "./rest-error.js";
 import type { Route } from "./route.js";
 import { Router } from "./router.js";
 import { httpError } from "./status.js";
@@ -28,6 +28,8 @@ export interface RestOptions {
   readonly types: Registry;
   /** Aborted when the process begins to drain: calls that may take forever end then. */
   readonly draining: AbortSignal;
+  /** Whether something else is served at a path, to GET and HEAD. */
+  isPage(path: string): boolean;
 }
 
 interface Endpoint extends RestRoute {
@@ -44,7 +46,7 @@ interface Exchange {
  * A Fastify plugin that answers REST requests by google.api.http: every path that nothing else has taken. Bodies are
  * JSON; answers are JSON, or newline-delimited JSON for a server-streaming method; errors are google.rpc.Status.
  */
-export async function rest(app: FastifyInstance, { routes, types, draining }: RestOptions): Promise<void> {
+export async function rest(app: FastifyInstance, { routes, types, draining, isPage }: RestOptions): Promise<void> {
   const endpoints = routes
     .filter(({ method }) => method.methodKind === "unary" || method.methodKind === "server_streaming")
     .map((route): Endpoint => ({ ...route, call: route.call, transcoder: new Transcoder(route, types) }));
@@ -78,17 +80,19 @@ export async function rest(app: FastifyInstance, { routes, types, draining }: Re
         return sendError(reply.header("accept-encoding", "identity"), error, types, 415);
       }
       exchanges.set(request, { endpoint: match.route, values: match.values });
-    } else if (match.kind === "wrong-verb") {
-      const allow = match.allow.join(", ");
-      const error = new ConnectError(`${path} does not answer ${request.method}, but ${allow}`, Code.Unimplemented);
-      return sendError(reply.header("allow", allow), error, types, 405);
-    } else {
-      throw new ConnectError(`nothing is found at ${path}`, Code.NotFound);
+      return;
     }
+    const verbs = new Set([
+      ...(match.kind === "wrong-verb" ? match.allow : []),
+      ...(isPage(path) ? ["GET", "HEAD"] : []),
+    ]);
+    if (verbs.size === 0) throw new ConnectError(`nothing is found at ${path}`, Code.NotFound);
+    return sendWrongVerb(request, reply, [...verbs].sort(), types);
   });
 
   app.route({
-    method: ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
+    // Also those that no route has, to say which it has. OPTIONS is for CORS.
+    method: app.supportedMethods.filter((method) => method !== "OPTIONS"),
     url: "/*",
     async handler(request, reply) {
       const { endpoint, values } = exchanges.get(request)!;

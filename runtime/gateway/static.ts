@@ -53,6 +53,11 @@ export class StaticFiles {
     return new StaticFiles(files);
   }
 
+  /** Whether one of the files is found at a path. */
+  has(path: string): boolean {
+    return this.files.has(path);
+  }
+
   /** Answers GET and HEAD for one of the files; otherwise leaves the request alone and says false. */
   answer(request: FastifyRequest, reply: FastifyReply): boolean {
     if (request.method !== "GET" && request.method !== "HEAD") return false;

@@ -5,11 +5,14 @@ import { type Routes, recordRoutes } from "./grpc/routes.js";
 import { GrpcServer } from "./grpc/server.js";
 import type { Limits } from "./http2/limits.js";
 import { type Http2Acceptor, nodeHttp2 } from "./node-http2.js";
+import { type Pages, withPages } from "./page.js";
 import { type RpcTransport, rpcTransport } from "./transport.js";
 
 /** What is served, and how. */
 export interface AnswerOptions extends ConnectRouterOptions {
   readonly routes: (router: ConnectRouter) => void;
+  /** What is served beside the calls, over both versions of HTTP. Default: nothing. */
+  readonly pages?: Pages;
   /** Default: the environment's RPC_TRANSPORT. */
   readonly transport?: RpcTransport;
   /** What one HTTP/2 connection may cost; only for our own transport. */
@@ -23,17 +26,24 @@ export interface Answerer {
 }
 
 /** Puts routes behind a port: `listen({ ...answer({ routes }), host, port })`. */
-export function answer({ routes, transport = rpcTransport(), limits, ...options }: AnswerOptions): Answerer {
+export function answer({
+  routes,
+  pages = {},
+  transport = rpcTransport(),
+  limits,
+  ...options
+}: AnswerOptions): Answerer {
   const settings = { acceptCompression: [compressionGzip, compressionBrotli], ...options };
   let recorded: Routes | undefined;
-  const http1 = connectNodeAdapter({
+  const calls = connectNodeAdapter({
     ...settings,
     routes: (router) => {
       recorded = recordRoutes(routes, router, settings);
     },
   });
-  if (transport === "node") return { http1, http2: nodeHttp2(http1) };
-  const http2 = new GrpcServer(recorded as unknown as Routes, limits);
+  const http1 = withPages(pages, calls);
+  if (transport === "node") return { http1, http2: nodeHttp2(http1 as typeof calls) };
+  const http2 = new GrpcServer({ ...(recorded as unknown as Routes), pages }, limits);
   const { shutdownSignal } = options;
   shutdownSignal?.addEventListener("abort", () => http2.abort(shutdownSignal.reason as ConnectError), { once: true });
   return { http1, http2 };

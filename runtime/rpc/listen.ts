@@ -1,15 +1,15 @@
-import { createServer, type RequestListener, type Server, type ServerResponse } from "node:http";
+import type { RequestListener, Server, ServerResponse } from "node:http";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
-import { createServer as createHttpsServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
 import type { TLSSocket, TlsOptions } from "node:tls";
+import { createHttp1Server } from "./http1.js";
 import { preface } from "./http2/frames.js";
 import { type Http2Acceptor, nodeHttp2 } from "./node-http2.js";
 
 export interface ListenOptions {
   /** Answers HTTP/1.1. */
   readonly http1?: RequestListener;
-  /** Instead of `http1`: a server that does not listen yet, such as Fastify's `app.server` after `app.ready()`. */
+  /** Instead of `http1`: a server of `createHttp1Server`, such as Fastify's `app.server` after `app.ready()`. */
   readonly http1Server?: Server;
   /**
    * Answers HTTP/2: with TLS where the peer chooses it by ALPN, without by prior knowledge (RFC 9113, section 3.3). A
@@ -43,17 +43,8 @@ export interface Listener {
  * an error that names the port, and the way out, when it cannot be had.
  */
 export async function listen(options: ListenOptions): Promise<Listener> {
-  // Longer than the keep-alive of common load balancers (60 s): the side that sends requests must be the one to hang up.
-  const keepAliveTimeout = 65_000;
-  const { tls, openingTimeoutMs = 10_000 } = options;
-  const http1 =
-    options.http1Server ??
-    (tls === undefined
-      ? createServer({ keepAliveTimeout }, options.http1)
-      : createHttpsServer(
-          { keepAliveTimeout, handshakeTimeout: openingTimeoutMs, ALPNProtocols: ["h2", "http/1.1"], ...tls },
-          options.http1,
-        ));
+  const { tls, http1: handle = () => undefined, openingTimeoutMs = 10_000 } = options;
+  const http1 = options.http1Server ?? createHttp1Server(handle, { tls, handshakeTimeoutMs: openingTimeoutMs });
   const http2 = typeof options.http2 === "function" ? nodeHttp2(options.http2) : options.http2;
   const sockets = new Set<Socket>();
   const undecided = new Set<Socket>();

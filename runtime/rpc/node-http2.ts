@@ -7,6 +7,9 @@ import {
 } from "node:http2";
 import type { Socket } from "node:net";
 import { TLSSocket } from "node:tls";
+import { admitted, MAX_HEADER_FIELDS } from "./admit.js";
+import { sendRefusal } from "./http-error.js";
+import { noTunnel } from "./http1.js";
 
 /** Serves the connections that speak HTTP/2. */
 export interface Http2Acceptor {
@@ -22,7 +25,9 @@ export interface Http2Acceptor {
 
 /** HTTP/2 by Node.js's own implementation: for Fastify, and for connect-node. */
 export function nodeHttp2(handle: (request: Http2ServerRequest, response: Http2ServerResponse) => void): Http2Acceptor {
-  const server = createServer(handle);
+  // Twice as many fields as are admitted, so that whoever sends a few too many is told so.
+  const server = createServer({ maxHeaderListPairs: 2 * MAX_HEADER_FIELDS }, admitted(handle));
+  server.on("connect", (_request, response: Http2ServerResponse) => sendRefusal(response, noTunnel));
   const sessions = new Map<ServerHttp2Session, Socket>();
   let isDraining = false;
   return {

@@ -11,7 +11,6 @@ import { startEvents } from "../events/start.js";
 import { openDeferral } from "../journal/deferral.js";
 import { createLogger, type Logger, type LogLevel, logLevels } from "../observe/log.js";
 import { Metrics } from "../observe/metrics.js";
-import { withMetrics } from "../observe/metrics-endpoint.js";
 import { Health as HealthService } from "../options/grpc/health/v1/health_pb.js";
 import { openSagas } from "../saga/engine.js";
 import { addressVariable } from "../system.js";
@@ -209,10 +208,10 @@ async function start(
     jsonOptions: { ignoreUnknownFields: false },
     shutdownSignal: expired.signal,
     transport: environment.transport,
+    pages: { "/metrics": { contentType: "text/plain; version=0.0.4; charset=utf-8", text: () => metrics.text() } },
   });
   const listener = await listen({
-    http1: withMetrics(metrics, handlers.http1),
-    http2: handlers.http2,
+    ...handlers,
     tls: environment.tls,
     host: environment.host,
     port: environment.port,

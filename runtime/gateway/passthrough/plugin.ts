@@ -1,12 +1,10 @@
 import type { Registry } from "@bufbuild/protobuf";
-import { Code, ConnectError } from "@connectrpc/connect";
-import type { FastifyInstance, FastifyRequest } from "fastify";
+import type { FastifyInstance } from "fastify";
 import type { MethodPolicy } from "../../call/policy.js";
 import type { System } from "../../system.js";
-import { sendError } from "../rest-error.js";
+import { isReading, refuseMisuse } from "../misuse.js";
 import type { Upstream } from "../upstream.js";
 import { type Exchange, PassedCall } from "./passed-call.js";
-import { isRpc } from "./protocol.js";
 
 export interface PassthroughOptions {
   readonly system: System;
@@ -31,14 +29,21 @@ export async function passthrough(app: FastifyInstance, options: PassthroughOpti
     const policies = new Map<string, MethodPolicy | undefined>(
       service.methods.map((method) => [`/${service.typeName}/${method.name}`, policy[method.localName]]),
     );
+    // A method that this gateway's contract does not know yet may be one that answers GET.
+    const verbs = new Map(
+      service.methods.map((method) => [
+        `/${service.typeName}/${method.name}`,
+        isReading(method) ? ["GET", "POST"] : ["POST"],
+      ]),
+    );
     app.route({
-      method: ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
+      method: app.supportedMethods.filter((method) => method !== "OPTIONS"),
       url: `/${service.typeName}/*`,
+      onRequest(request, reply, next) {
+        const allowed = verbs.get(request.url.split("?", 1)[0]!) ?? ["GET", "POST"];
+        if (!refuseMisuse(request, reply, allowed, options.types)) next();
+      },
       handler(request, reply) {
-        const fault = misuse(request);
-        if (fault !== undefined) {
-          return sendError(reply.headers(fault.headers), fault.error, options.types, fault.status);
-        }
         reply.hijack();
         const response = reply.raw as Exchange["response"];
         // Those of CORS, which Fastify would have written itself.
@@ -51,18 +56,4 @@ export async function passthrough(app: FastifyInstance, options: PassthroughOpti
       },
     });
   }
-}
-
-/** What is no call in any of the protocols, and so would be answered without a word. */
-function misuse({ method, url, headers }: FastifyRequest) {
-  const path = url.split("?", 1)[0];
-  if (method !== "POST" && method !== "GET") {
-    const message = `${path} does not answer ${method}, but POST`;
-    return { error: new ConnectError(message, Code.Unimplemented), status: 405, headers: { allow: "POST" } };
-  }
-  if (method === "POST" && !isRpc(headers["content-type"] ?? "")) {
-    const message = `${path} takes application/json, application/proto, or a content type of gRPC, gRPC-Web or Connect`;
-    return { error: new ConnectError(message, Code.InvalidArgument), status: 415, headers: {} };
-  }
-  return undefined;
 }

@@ -19,7 +19,10 @@ export interface Route {
   readonly readMaxBytes: number;
 }
 
-export type UniversalHandler = ConnectRouter["handlers"][number];
+type UniversalHandler = ConnectRouter["handlers"][number];
+
+/** What serves a request of any protocol but gRPC, as Connect's handlers do. */
+export type UniversalHandlerFn = (...request: Parameters<UniversalHandler>) => ReturnType<UniversalHandler>;
 
 /** What is served: by path, as in `/shop.orders.v1.OrderService/GetOrder`. */
 export interface Routes {

@@ -8,8 +8,9 @@ import type { ConstantBlock } from "../http2/hpack-encoder.js";
 import { defaultLimits, type Limits } from "../http2/limits.js";
 import type { Stream } from "../http2/stream.js";
 import type { Http2Acceptor } from "../node-http2.js";
+import { type Pages, respond } from "../page.js";
 import { noSuchMethod, notFound, Refusal, tooLarge } from "./refusal.js";
-import type { Routes } from "./routes.js";
+import type { Routes, UniversalHandlerFn } from "./routes.js";
 import { type Peer, ServerCall } from "./server-call.js";
 import { UniversalCall } from "./universal.js";
 
@@ -21,7 +22,7 @@ export class GrpcServer implements Http2Acceptor {
   #isDraining = false;
 
   constructor(
-    private readonly routes: Routes,
+    private readonly routes: Routes & { readonly pages?: Pages },
     private readonly limits: Limits = defaultLimits,
   ) {}
 
@@ -96,7 +97,8 @@ export class GrpcServer implements Http2Acceptor {
 
   #universal(stream: Stream, head: RequestHead, endStream: boolean): void {
     const query = head.path.indexOf("?");
-    const handler = this.routes.connect.get(query < 0 ? head.path : head.path.slice(0, query));
+    const path = query < 0 ? head.path : head.path.slice(0, query);
+    const handler = this.routes.connect.get(path) ?? pageAt(path, this.routes.pages);
     if (handler === undefined) {
       refuse(stream, anyGrpc.test(head.contentType ?? "") ? noSuchMethod : notFound, endStream);
       return;
@@ -105,6 +107,19 @@ export class GrpcServer implements Http2Acceptor {
     stream.consumer = call;
     call.start(endStream);
   }
+}
+
+function pageAt(path: string, pages: Pages = {}): UniversalHandlerFn | undefined {
+  const page = Object.hasOwn(pages, path) ? pages[path] : undefined;
+  if (page === undefined) return undefined;
+  return async ({ method }) => {
+    const { status, headers, body } = await respond(page, path, method);
+    return { status, header: new Headers(headers), body: method === "HEAD" ? undefined : once(body) };
+  };
+}
+
+async function* once<T>(value: T): AsyncGenerator<T> {
+  yield value;
 }
 
 /** What else messages may be compressed with, Connect knows. */

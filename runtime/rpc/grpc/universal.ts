@@ -6,9 +6,9 @@ import { trailerFields } from "../http2/head.js";
 import type { Stream, StreamConsumer } from "../http2/stream.js";
 import { Inbox } from "./inbox.js";
 import { headersOf } from "./metadata.js";
-import type { UniversalHandler } from "./routes.js";
+import type { UniversalHandlerFn } from "./routes.js";
 
-type Answer = Awaited<ReturnType<UniversalHandler>>;
+type Answer = Awaited<ReturnType<UniversalHandlerFn>>;
 
 /** HTTP/2 for Connect's own handlers: Connect, gRPC-Web, and gRPC where an interceptor or JSON is asked for. */
 export class UniversalCall implements StreamConsumer {
@@ -21,7 +21,7 @@ export class UniversalCall implements StreamConsumer {
   constructor(
     private readonly stream: Stream,
     private readonly head: RequestHead,
-    private readonly handler: UniversalHandler,
+    private readonly handler: UniversalHandlerFn,
   ) {
     const credit = (size: number, isEmpty: boolean) => {
       const bytes = isEmpty ? this.#uncredited : size;
