@@ -14,6 +14,7 @@ import { checkRoutes } from "./http.js";
 import { camelCase, takenServiceNames } from "./names.js";
 import { linkReferences } from "./reference.js";
 import { linkSagas } from "./saga.js";
+import { checkSagaOverflow } from "./saga-overflow.js";
 import { buildService, type Draft, linkCalls, type Owners } from "./service.js";
 import { linkEvents } from "./subscription.js";
 import { checkTypeScript } from "./typescript.js";
@@ -74,6 +75,7 @@ function readServices(
   const byType = new Map(services.filter((service) => service.run).map((service) => [service.desc.typeName, service]));
   for (const service of services) linkCalls(service, registry, byType, findings);
   for (const service of services) linkSagas(service, registry, findings);
+  checkSagaOverflow(services, registry, findings);
   return services;
 }
 

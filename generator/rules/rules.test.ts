@@ -30,6 +30,7 @@ test("every rule that the sources find is in the catalogue, and the catalogue ha
 });
 
 const prelude = [
+  "buf/validate/validate",
   "google/api/annotations",
   "google/api/field_behavior",
   "google/protobuf/empty",
@@ -57,6 +58,23 @@ message ReturnGoodsRequest { string request_id = 1; string reservation_id = 2; }
 message CountStockRequest {}
 message StockResponse {}
 `;
+/** A service whose saga calls that of an example, where the rule is about such a saga. */
+const callers: Readonly<Record<string, (kind: string) => string>> = {
+  SAGA_OVERFLOW: (kind) => `syntax = "proto3"; package ${kind}_caller.v1; import "scaffold/v1/options.proto";
+import "google/api/field_behavior.proto"; import "SAGA_OVERFLOW.${kind}.proto";
+service OrderService {
+  option (scaffold.v1.service) = {entities: "Order" calls: "saga_overflow.${kind}.StockService"};
+  rpc PlaceOrder(saga_overflow.${kind}.StockRequest) returns (Order) {
+    option (scaffold.v1.method) = {idempotency_key: "request_id" saga: {steps: {name: "reserve"
+      call: "saga_overflow.${kind}.StockService.ReserveStock" compensate: "saga_overflow.${kind}.StockService.ReleaseStock"}}};
+  }
+}
+message Order {
+  option (scaffold.v1.entity) = {};
+  string id = 1 [(google.api.field_behavior) = IDENTIFIER];
+}
+`,
+};
 const examples = Object.entries(catalogue).filter(([, { language }]) => language === "proto");
 let folder: string;
 let image: FileDescriptorSet;
@@ -68,6 +86,8 @@ beforeAll(async () => {
     for (const [kind, text] of Object.entries({ bad, good })) {
       const head = `syntax = "proto3"; package ${id.toLowerCase()}.${kind}; ${imports.replaceAll("\n", " ")}\n`;
       await writeFile(join(folder, `${id}.${kind}.proto`), `${head}${text}\n`);
+      const caller = callers[id]?.(kind);
+      if (caller !== undefined) await writeFile(join(folder, `${id}.${kind}.caller.proto`), caller);
     }
   }
   await writeFile(join(folder, "stock.proto"), stock);
@@ -83,8 +103,8 @@ test.each(examples)("the examples of %s are bad and good", async (id) => {
 
 /** The rules that one example breaks, read by itself. */
 async function findings(name: string): Promise<string[]> {
-  const examplesOwn = (file: string) => /\.(bad|good)\.proto$/.test(file);
-  const file = image.file.filter((candidate) => !examplesOwn(candidate.name) || candidate.name === name);
+  const example = (file: string) => /^(.*\.(?:bad|good))\./.exec(file)?.[1];
+  const file = image.file.filter((candidate) => [undefined, example(name)].includes(example(candidate.name)));
   const reading = buildContract(create(FileDescriptorSetSchema, { file }));
   const text = await readFile(join(folder, name), "utf8");
   return applyIgnores(reading.findings, new Map([[name, text]])).map(({ rule }) => rule);

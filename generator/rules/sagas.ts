@@ -1,4 +1,4 @@
-import { never, type RuleEntries } from "./rule.js";
+import { may, never, type RuleEntries } from "./rule.js";
 
 /** A contract with one saga over a service of another package. */
 function contract(steps: string, key = `idempotency_key: "request_id"`): string {
@@ -31,6 +31,37 @@ const good = `steps: {
           // ReleaseStockRequest {string request_id = 1; string order_id = 2;}, idempotency_key: "request_id"
           compensate: "stock.v1.StockService.ReleaseStock"
         }`;
+
+/** A saga over a service that counts things, which callers may count anew meanwhile. */
+const counted = (rules: string) => `service StockService {
+  option (scaffold.v1.service) = {entities: "Stock"};
+  // A step of a saga; ReleaseStock compensates it.
+  rpc ReserveStock(StockRequest) returns (StockResponse) {
+    option (scaffold.v1.method) = {idempotency_key: "request_id"};
+  }
+  rpc ReleaseStock(StockRequest) returns (StockResponse) {
+    option (scaffold.v1.method) = {idempotency_key: "request_id"};
+  }
+  rpc UpdateStock(UpdateStockRequest) returns (Stock);
+}
+
+message Stock {
+  option (scaffold.v1.entity) = {};${rules}
+  string id = 1 [(google.api.field_behavior) = IDENTIFIER];
+  int32 available = 2;
+  int32 reserved = 3 [(google.api.field_behavior) = OUTPUT_ONLY];
+}
+
+message StockRequest {
+  string request_id = 1;
+}
+
+message StockResponse {}
+
+message UpdateStockRequest {
+  Stock stock = 1;
+  google.protobuf.FieldMask update_mask = 2;
+}`;
 
 /** What must hold of sagas. */
 export const sagas = {
@@ -71,5 +102,18 @@ export const sagas = {
     ),
     good: contract(good),
     ignoring: never("a step could be done that nobody can undo."),
+  },
+  SAGA_OVERFLOW: {
+    holds: "A number that callers may set, of a service that a saga has do and undo things, has an upper bound.",
+    why: "A step takes from a count, and whoever undoes it adds that again. If a caller sets the count to the largest number of its type meanwhile, the addition fails for ever, and the saga never ends. What a step takes belongs into the bound as well: a rule over both fields holds before and after it. The finding is a note, for the contract does not say which numbers a method adds to.",
+    language: "proto",
+    bad: counted(""),
+    good: counted(`
+  option (buf.validate.message).cel = {
+    id: "stock.sum"
+    message: "available and reserved must be at most 1000000 together"
+    expression: "this.available + this.reserved <= 1000000"
+  };`),
+    ignoring: may("nobody mentions it again."),
   },
 } as const satisfies RuleEntries;

@@ -1,13 +1,20 @@
 import { create, type DescField, type DescMessage, type MessageShape, ScalarType, toBinary } from "@bufbuild/protobuf";
 import { type ReflectMessage, reflect, scalarZeroValue } from "@bufbuild/protobuf/reflect";
 import { type Codec, defineCodec, type Init } from "./codec.js";
+import { EncodeError } from "./encode-error.js";
 import { knows } from "./message.js";
 import type { Reader } from "./reader.js";
 import type { Writer } from "./writer.js";
 
 /** Writes a message that has no generated codec. */
 export function writeReflected<D extends DescMessage>(writer: Writer, schema: D, message: Init<D>): void {
-  writer.raw(toBinary(schema, create(schema, message)));
+  let bytes: Uint8Array;
+  try {
+    bytes = toBinary(schema, create(schema, message));
+  } catch (error) {
+    throw new EncodeError((error as Error).message, { cause: error });
+  }
+  writer.raw(bytes);
 }
 
 /** Reads a message that has no generated codec, by its descriptor; one that was there already takes the fields. */

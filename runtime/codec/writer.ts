@@ -1,4 +1,5 @@
 import type { UnknownField } from "@bufbuild/protobuf";
+import { EncodeError } from "./encode-error.js";
 import { utf8Write } from "./text.js";
 
 /** Texts up to this length are written one character after the other; for longer ones a call into Node is cheaper. */
@@ -202,7 +203,7 @@ export class Writer {
 
   /** Refuses a message that lacks a field which must be set. */
   missing(field: string): never {
-    throw new TypeError(`${field} is required, and not set`);
+    throw new EncodeError(`${field} is required, and not set`);
   }
 
   /** Bytes as they are. */
@@ -295,7 +296,7 @@ function float32(value: unknown): number {
   return number;
 }
 
-function refused(type: string, value: unknown): TypeError {
+function refused(type: string, value: unknown): EncodeError {
   const shown = typeof value === "bigint" || typeof value === "number" ? String(value) : `a ${typeof value}`;
-  return new TypeError(`${shown} is no ${type}`);
+  return new EncodeError(`${shown} is no ${type}`);
 }

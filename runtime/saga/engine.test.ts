@@ -1,16 +1,18 @@
 import { randomUUID } from "node:crypto";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { createOrderServiceClient } from "@shop/generated/shop/orders/v1/orders_client.js";
-import type { Order } from "@shop/generated/shop/orders/v1/orders_pb.js";
-import { OrderState } from "@shop/generated/shop/orders/v1/orders_pb.js";
+import { type Order, OrderSchema, OrderState } from "@shop/generated/shop/orders/v1/orders_pb.js";
 import { placeOrderSaga } from "@shop/generated/shop/orders/v1/orders_saga.js";
 import { afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { orders } from "../../examples/shop/orders/orders.js";
 import { testDatabase } from "../../generator/testing/database.js";
 import { execute } from "../../generator/testing/tables.js";
+import { codecOf } from "../codec/known.js";
 import { type InMemoryService, inMemory } from "../rpc/in-memory.js";
 import type { ServiceDefinition } from "../rpc/service.js";
-import type { StepSpec } from "./saga.js";
+import { retrySaga } from "./admin.js";
+import type { SagaDefinition, StepSpec } from "./saga.js";
+import { STUCK_AFTER } from "./store.js";
 
 const migrations = new URL("../../examples/shop/orders/migrations/", import.meta.url);
 const lines = [{ productId: "pen", quantity: 1 }];
@@ -51,12 +53,24 @@ const method = (name: string) => async (request: { requestId: string }, options:
 
 /** Orders over services that behave as the test says, with a saga that the test may change. */
 async function start(
-  change: { timeoutMs?: number; retentionMs?: number; step?: Partial<StepSpec>; steps?: StepSpec[] } = {},
+  change: {
+    timeoutMs?: number;
+    retentionMs?: number;
+    step?: Partial<StepSpec>;
+    steps?: StepSpec[];
+    complete?: () => unknown;
+  } = {},
 ) {
   const { timeoutMs = 60_000, retentionMs, step, steps = placeOrderSaga.steps } = change;
   const quick = { initialBackoffMs: 1, maxBackoffMs: 5 };
   const placeOrder = { ...placeOrderSaga, timeoutMs, steps: steps.map((spec) => ({ ...spec, retry: quick, ...step })) };
-  const definition: ServiceDefinition = { ...orders, spec: { ...orders.spec, sagas: { placeOrder } } };
+  const defined = orders.sagas.placeOrder as SagaDefinition;
+  const complete = change.complete === undefined ? defined.complete : async () => change.complete?.();
+  const definition: ServiceDefinition = {
+    ...orders,
+    spec: { ...orders.spec, sagas: { placeOrder } },
+    sagas: { placeOrder: { ...defined, complete } },
+  };
   const service = await inMemory(definition, {
     databaseUrl: url,
     migrations,
@@ -153,7 +167,7 @@ test("an undoing that fails is tried until it succeeds, and shown as stuck meanw
   failing("capturePayment", Code.NotFound);
   let works = false;
   behaviour.refundPayment = () => {
-    if (!works) throw new ConnectError("never", Code.InvalidArgument);
+    if (!works) throw new ConnectError("never", Code.Unavailable);
   };
   const { client } = await start();
   const { id } = await place(client, false);
@@ -166,6 +180,56 @@ test("an undoing that fails is tried until it succeeds, and shown as stuck meanw
   await eventually(async () => (await row(id)).state).toBe("compensated");
   expect((await client.getOrder({ id })).state).toBe(OrderState.CANCELLED);
   expect(calls.filter((call) => call.startsWith("releaseStock"))).toHaveLength(1);
+});
+
+test("an undoing that is refused is stuck at once, says why, and waits for a person", async () => {
+  failing("capturePayment", Code.NotFound);
+  let fits = false;
+  behaviour.releaseStock = () => {
+    if (!fits) throw new ConnectError("2147483648 does not fit", Code.InvalidArgument);
+  };
+  const { client } = await start();
+  const { id } = await place(client, false);
+  await eventually(async () => (await row(id)).error).toContain("2147483648 does not fit");
+  const stuck = await row(id);
+  expect(stuck).toMatchObject({ state: "compensating", attempts: STUCK_AFTER, undone: 1 });
+  expect(stuck.due_at.getTime()).toBeGreaterThan(stuck.updated_at.getTime() + 30_000);
+  expect(calls.filter((call) => call.startsWith("releaseStock"))).toHaveLength(1);
+  fits = true;
+  await retrySaga(url, id);
+  await eventually(async () => (await row(id)).state).toBe("compensated");
+  expect((await client.getOrder({ id })).state).toBe(OrderState.CANCELLED);
+});
+
+test("a number that does not fit ends in compensation; where it does not fit there either, the saga is stuck at once", async () => {
+  const priced = (unitPriceCents: bigint) => () => ({
+    id: "r",
+    state: 1,
+    lines: [{ ...lines[0], quantity: 2, unitPriceCents }],
+  });
+  // The total fits no int64: neither the request of the next step holds it, nor the order.
+  behaviour.reserveStock = priced(2n ** 63n - 1n);
+  const { client } = await start();
+  const { id } = await place(client, false);
+  await eventually(async () => (await row(id)).attempts).toBe(STUCK_AFTER);
+  expect(await row(id)).toMatchObject({
+    state: "compensating",
+    reason: expect.stringMatching(/^capture: .*amount_cents.*18446744073709551614/),
+    error: expect.stringContaining("out of range"),
+  });
+  expect(calls).toEqual(["reserveStock reserve", "releaseStock reserve"]);
+});
+
+test("an order that cannot be completed is undone at once", async () => {
+  const { client } = await start({
+    complete: () => codecOf(OrderSchema).toBytes({ totalCents: 2n ** 63n } as Order),
+  });
+  const order = await place(client);
+  expect(order).toMatchObject({
+    state: OrderState.CANCELLED,
+    cancelReason: "9223372036854775808 is no 64-bit integer",
+  });
+  expect(calls.slice(2)).toEqual(["refundPayment capture", "releaseStock reserve"]);
 });
 
 test("an instance that ends gives its sagas back at once, and another one goes on with them", async () => {

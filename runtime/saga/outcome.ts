@@ -1,4 +1,5 @@
-import { Code, type ConnectError } from "@connectrpc/connect";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { EncodeError } from "../codec/encode-error.js";
 import type { RetrySpec } from "./saga.js";
 
 /** The codes with which a service says no, having done nothing. */
@@ -19,6 +20,14 @@ const refusals = new Set([
  */
 export function isFinal({ code }: ConnectError): boolean {
   return refusals.has(code);
+}
+
+/**
+ * Returns whether what the service itself did has failed for good: its database or a peer refused it, or a value does not
+ * fit its field. The same saga fails in the same way however often it is tried.
+ */
+export function isPermanent(error: unknown): boolean {
+  return error instanceof ConnectError ? isFinal(error) : error instanceof EncodeError;
 }
 
 /**

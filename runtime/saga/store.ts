@@ -140,6 +140,8 @@ export interface SagaChange {
   readonly undone?: boolean;
   /** Why the attempt failed. Absent: it did not, and attempts are counted anew. */
   readonly error?: string;
+  /** How many attempts have failed, this one included. Absent: one more than before. */
+  readonly attempts?: number;
   /** Why it cannot go on by this version of its contract. Absent: it can. */
   readonly misfit?: string;
   /** When somebody may take it on a lease: how long from now, in milliseconds. */
@@ -152,11 +154,11 @@ export interface SagaChange {
  * @throws LeaseLost if somebody else has it
  */
 export async function write(db: Database, { id, epoch }: Lease, change: SagaChange): Promise<void> {
-  const { state, reason, answer, next, undone, error, misfit, dueInMs } = change;
+  const { state, reason, answer, next, undone, error, attempts, misfit, dueInMs } = change;
   const isEnd = state === "completed" || state === "compensated";
   const sets = [
     sql`"due_at" = ${after(dueInMs)}, "updated_at" = now(), "misfit" = ${misfit ?? null}`,
-    ...(misfit === undefined ? [attempted(state, error)] : []),
+    ...(misfit === undefined ? [attempted(state, error, attempts)] : []),
     ...(state === undefined ? [] : [sql`"state" = ${state}`]),
     ...(reason === undefined ? [] : [sql`"reason" = ${reason}`]),
     ...(answer === undefined ? [] : [sql`"answers" = array_append("answers", ${buffer(answer)})`]),
@@ -182,9 +184,9 @@ function appended(list: "calls" | "compensations", method: string): SQL {
   return sql`array_append(${column} || ${missing}, ${method})`;
 }
 
-function attempted(state: SagaPhase | undefined, error: string | undefined): SQL {
+function attempted(state: SagaPhase | undefined, error: string | undefined, attempts: number | undefined): SQL {
   if (error === undefined) return sql`"attempts" = 0, "error" = NULL`;
-  return sql`"attempts" = ${state === undefined ? sql`"attempts" + 1` : 0}, "error" = ${error}`;
+  return sql`"attempts" = ${attempts ?? (state === undefined ? sql`"attempts" + 1` : 0)}, "error" = ${error}`;
 }
 
 /** Has a saga undone whatever has become of it, and whoever works at it. False: it is, or is being, already. */

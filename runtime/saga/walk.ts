@@ -3,9 +3,9 @@ import { type CallOptions, ConnectError } from "@connectrpc/connect";
 import { codecOf } from "../codec/known.js";
 import type { Data } from "../data/data.js";
 import { methodsOf, misfitBack, misfitForward } from "./fit.js";
-import { backoffMs, isFinal } from "./outcome.js";
+import { backoffMs, isFinal, isPermanent } from "./outcome.js";
 import { type SagaDefinition, type SagaSpec, type StepSpec, stepKey } from "./saga.js";
-import { LeaseLost, type SagaChange, type SagaRow, write } from "./store.js";
+import { LeaseLost, type SagaChange, type SagaRow, STUCK_AFTER, write } from "./store.js";
 
 /** One kind of saga: what its contract says, and what its author defines. */
 export interface Plan {
@@ -35,6 +35,8 @@ export type Progress =
 
 /** How often a saga that this version of the contract does not fit is looked at, by whichever version comes first. */
 const PARKED_MS = 5000;
+/** How long an undoing waits that was refused for good: only another version, or a person, can make it succeed. */
+const REFUSED_MS = 60_000;
 /** How long what fails in the service itself waits. */
 const OWN_RETRY = { initialBackoffMs: 100, maxBackoffMs: 10_000 };
 
@@ -46,7 +48,8 @@ export function buildRequest(plan: Plan, step: StepSpec, id: string, input: Mess
 }
 
 /**
- * Makes one step of a saga, forward or back, and writes it down. What fails unforeseen is tried again.
+ * Makes one step of a saga, forward or back, and writes it down. What fails unforeseen is tried again, unless it would fail in the
+ * same way for ever: then a saga that goes forward turns back, and one that goes back is stuck at once.
  *
  * @throws LeaseLost if somebody else has it
  */
@@ -55,7 +58,9 @@ export async function stepOn(plan: Plan, row: SagaRow, ground: Ground): Promise<
     return await (row.state === "running" ? forward(plan, row, ground) : back(plan, row, ground));
   } catch (error) {
     if (error instanceof LeaseLost || ground.signal.aborted) throw error;
-    return later(row, ground, ConnectError.from(error), OWN_RETRY);
+    const failure = ConnectError.from(error);
+    if (!isPermanent(error)) return later(row, ground, failure, OWN_RETRY);
+    return row.state === "running" ? turn(row, ground, failure.rawMessage) : stuck(row, ground, failure);
   }
 }
 
@@ -124,8 +129,8 @@ async function complete(plan: Plan, row: SagaRow, answer: Uint8Array | undefined
       await plan.definition.complete(tx as never, state);
     });
   } catch (error) {
-    if (!(error instanceof ConnectError) || !isFinal(error)) throw error;
-    return turn(row, ground, error.rawMessage, answer);
+    if (!isPermanent(error)) throw error;
+    return turn(row, ground, ConnectError.from(error).rawMessage, answer);
   }
   return { kind: "ended", state: "completed" };
 }
@@ -158,7 +163,8 @@ async function back(plan: Plan, row: SagaRow, ground: Ground): Promise<Progress>
     await call(step, step.compensate, request, row, ground);
   } catch (thrown) {
     if (ground.signal.aborted) throw thrown;
-    return later(row, ground, ConnectError.from(thrown), step.retry);
+    const error = ConnectError.from(thrown);
+    return isFinal(error) ? stuck(row, ground, error) : later(row, ground, error, step.retry);
   }
   if (position === 0) return cancel(plan, row, true, ground);
   const change = { undone: true, dueInMs: ground.leaseMs };
@@ -191,6 +197,13 @@ async function later(
   const inMs = Math.min(left, backoffMs(attempts, retry));
   await write(data.db, row, { error: error.message, dueInMs: inMs });
   return { kind: "later", inMs, attempts, error };
+}
+
+/** Has an undoing wait that was refused for good, and shows the saga as stuck from the first refusal on. */
+async function stuck(row: SagaRow, { data }: Ground, error: ConnectError): Promise<Progress> {
+  const attempts = Math.max(row.attempts + 1, STUCK_AFTER);
+  await write(data.db, row, { error: error.message, attempts, dueInMs: REFUSED_MS });
+  return { kind: "later", inMs: REFUSED_MS, attempts, error };
 }
 
 /** Has a saga wait for a version of the contract that it fits: nothing is guessed. When its time is over it goes back. */

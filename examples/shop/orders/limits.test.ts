@@ -1,0 +1,82 @@
+import { randomUUID } from "node:crypto";
+import { Code } from "@connectrpc/connect";
+import { type InMemoryService, inMemory } from "@protoscaffold/runtime/rpc/in-memory";
+import { createInventoryServiceClient } from "@shop/generated/shop/inventory/v1/inventory_client.js";
+import { createOrderServiceClient } from "@shop/generated/shop/orders/v1/orders_client.js";
+import { OrderState } from "@shop/generated/shop/orders/v1/orders_pb.js";
+import { createPaymentServiceClient } from "@shop/generated/shop/payments/v1/payments_client.js";
+import { testDatabase } from "protoscaffold/testing/database";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { inventory } from "../inventory/inventory.js";
+import { payments } from "../payments/payments.js";
+import { orders } from "./orders.js";
+
+const LARGEST_STOCK = 1_000_000_000;
+const HIGHEST_PRICE = 100_000_000n;
+
+let services: InMemoryService[];
+let goods: ReturnType<typeof createInventoryServiceClient>;
+let shop: ReturnType<typeof createOrderServiceClient>;
+
+beforeAll(async () => {
+  const open = async (name: string) => ({
+    databaseUrl: await testDatabase(),
+    migrations: new URL(`../${name}/migrations/`, import.meta.url),
+  });
+  const stock = await inMemory(inventory, await open("inventory"));
+  const bank = await inMemory(payments, await open("payments"));
+  goods = createInventoryServiceClient({ transport: stock.transport });
+  const peers = { inventory: goods, payments: createPaymentServiceClient({ transport: bank.transport }) };
+  const service = await inMemory(orders, { ...(await open("orders")), peers });
+  shop = createOrderServiceClient({ transport: service.transport });
+  services = [service, stock, bank];
+});
+
+afterAll(async () => {
+  for (const service of services ?? []) await service.close();
+});
+
+/** Adds a product at the highest price, with so many in stock; returns its id. */
+async function stocked(available: number): Promise<string> {
+  const id = randomUUID();
+  await goods.createProduct({ product: { id, name: "Gold", priceCents: HIGHEST_PRICE }, requestId: id });
+  await goods.createStock({ stock: { productId: id, available }, requestId: id });
+  return id;
+}
+
+/** Orders one product, a line for each quantity. */
+const order = (productId: string, ...quantities: number[]) =>
+  shop.placeOrder({
+    requestId: randomUUID(),
+    customerId: "ada",
+    lines: quantities.map((quantity) => ({ productId, quantity })),
+    paymentMethod: "card",
+    wait: true,
+  });
+
+test.each([HIGHEST_PRICE + 1n, 2n ** 63n - 1n])("a price of %d is refused", async (priceCents) => {
+  const creation = goods.createProduct({ product: { name: "Gold", priceCents }, requestId: randomUUID() });
+  await expect(creation).rejects.toMatchObject({ code: Code.InvalidArgument });
+});
+
+test("what is set aside can always be put back, whatever a caller counts meanwhile", async () => {
+  const id = await stocked(10);
+  const { id: orderId, state } = await order(id, 3);
+  expect(state).toBe(OrderState.CONFIRMED);
+  for (const available of [2 ** 31 - 1, LARGEST_STOCK, LARGEST_STOCK - 2]) {
+    const correction = goods.updateStock({ stock: { productId: id, available }, updateMask: { paths: ["available"] } });
+    await expect(correction).rejects.toMatchObject({ code: Code.InvalidArgument });
+  }
+  await goods.updateStock({ stock: { productId: id, available: LARGEST_STOCK - 3 } });
+  expect((await shop.cancelOrder({ id: orderId })).state).toBe(OrderState.CANCELLED);
+  expect(await goods.getStock({ productId: id })).toMatchObject({ available: LARGEST_STOCK, reserved: 0 });
+});
+
+test("an order that costs more than a payment may be is cancelled, and its goods are put back", async () => {
+  const id = await stocked(2001);
+  expect((await order(id, 1000)).state).toBe(OrderState.CONFIRMED);
+  const { state, cancelReason } = await order(id, 1000, 1);
+  expect(state).toBe(OrderState.CANCELLED);
+  expect(cancelReason).toContain("amount_cents");
+  expect(await goods.getStock({ productId: id })).toMatchObject({ available: 1001, reserved: 1000 });
+});
