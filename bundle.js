@@ -18,7 +18,8 @@ const entryPoints = {
 /** Packages that every command needs, or nearly: they come in, and so does yaml. All others are found where npm puts them. */
 const inside = /^(yargs|@bufbuild\/protobuf)(\/|$)/;
 
-const options = "@protoscaffold/runtime/options/";
+/** What of the runtime comes in: the vocabulary, and what the gateway makes of a route. */
+const runtime = /^@protoscaffold\/runtime\/((?:options|gateway)\/.*?)(?:\.js)?$/;
 
 /** Bundles generator/ into a folder, with the licences of what comes in. What is loaded late stays in files of its own. */
 export async function bundle(outdir) {
@@ -59,8 +60,9 @@ const packages = {
   setup({ onResolve }) {
     onResolve({ filter: /^[^./]/ }, ({ path, importer, kind }) => {
       if (kind === "entry-point" || importer.includes("node_modules")) return undefined;
-      // The vocabulary's descriptors, so that they are of the protobuf that is inside.
-      if (path.startsWith(options)) return { path: here(`runtime/options/${path.slice(options.length, -3)}.ts`) };
+      // Descriptors must be of the protobuf that is inside.
+      const [, file] = runtime.exec(path) ?? [];
+      if (file !== undefined) return { path: here(`runtime/${file}.ts`) };
       // What it has for browsers is modules; what it has for Node is CommonJS, which cannot come in.
       if (path === "yaml") return { path: here("node_modules/yaml/browser/index.js") };
       return inside.test(path) ? undefined : { path, external: true };

@@ -43,12 +43,16 @@ test("the runtime knows nothing of the generator", () => {
   expect(offending(({ from, to }) => inside(from, "runtime") && inside(to, "generator"))).toEqual([]);
 });
 
-test("the generator takes from the runtime only the vocabulary, and what works on databases", () => {
+test("the generator takes from the runtime only the vocabulary, what works on databases, and what a gateway makes of a route", () => {
   expect(
     offending(
       ({ from, to }) => inside(from, "generator") && inside(to, "runtime") && !inside(to, "runtime/options"),
     ).sort(),
   ).toEqual([
+    "generator/contract/http.ts -> runtime/gateway/precedence",
+    "generator/contract/http.ts -> runtime/gateway/reserved",
+    "generator/contract/http.ts -> runtime/gateway/resolve",
+    "generator/contract/http.ts -> runtime/gateway/template",
     "generator/events/operations.ts -> runtime/events/operate",
     "generator/migrate/runner.ts -> runtime/data/migrate",
     "generator/sagas.ts -> runtime/saga/admin",
@@ -61,7 +65,10 @@ test("nothing but the command line knows the command line", () => {
 });
 
 test.each([
-  ["generator/contract", ["generator/contract", "generator/rules", "generator/closest", "runtime/options"]],
+  [
+    "generator/contract",
+    ["generator/contract", "generator/rules", "generator/closest", "runtime/options", "runtime/gateway"],
+  ],
   ["generator/compare", ["generator/compare", "generator/contract"]],
   ["generator/rules", ["generator/rules"]],
   ["generator/emit", ["generator/emit", "generator/contract"]],

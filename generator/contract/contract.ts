@@ -109,6 +109,8 @@ export interface Http {
   readonly path: string;
   readonly body: string | undefined;
   readonly responseBody: string | undefined;
+  /** Where it stands in its method's options: field numbers, from the extension's own on. */
+  readonly option: readonly number[];
 }
 
 /** A standard method (AIP-131 to 135, 164, 231): which, over which entity, and in which request and response fields. */

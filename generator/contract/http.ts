@@ -1,10 +1,17 @@
-import { type DescField, type DescMessage, type DescMethod, getOption, hasOption } from "@bufbuild/protobuf";
+import { type DescMethod, getOption, hasOption } from "@bufbuild/protobuf";
+import { templateKey } from "@protoscaffold/runtime/gateway/precedence";
+import { reservedBy } from "@protoscaffold/runtime/gateway/reserved";
+import { RouteError, resolveRoute } from "@protoscaffold/runtime/gateway/resolve";
+import { parseTemplate } from "@protoscaffold/runtime/gateway/template";
 import { http as httpOption } from "@protoscaffold/runtime/options/google/api/annotations_pb.js";
-import type { HttpRule } from "@protoscaffold/runtime/options/google/api/http_pb.js";
+import { type HttpRule, HttpRuleSchema } from "@protoscaffold/runtime/options/google/api/http_pb.js";
 import type { Http } from "./contract.js";
 import type { Findings } from "./findings.js";
 
-const HTTP = 72295728;
+const { field } = HttpRuleSchema;
+
+/** Reports what is wrong with a rule; `at` is the number of the faulty field of the rule. */
+type Fail = (message: string, at?: { readonly number: number } | undefined) => undefined;
 
 /**
  * A method's HTTP face, additional bindings included. Nobody asks for that of a service that the system does not run,
@@ -12,83 +19,82 @@ const HTTP = 72295728;
  */
 export function buildRoutes(method: DescMethod, run: boolean, findings: Findings): Http[] {
   if (!hasOption(method, httpOption)) return [];
-  const tell = (message: string) =>
-    run ? findings.error("HTTP_RULE", method, message, [HTTP]) : findings.note("HTTP_RULE", method, message, [HTTP]);
+  const tell = (message: string, at: readonly number[]) =>
+    run ? findings.error("HTTP_RULE", method, message, at) : findings.note("HTTP_RULE", method, message, at);
   if (method.methodKind === "client_streaming" || method.methodKind === "bidi_streaming") {
-    tell(`${method.name} streams requests, which HTTP with JSON cannot: remove google.api.http.`);
+    tell(`${method.name} streams requests, which HTTP with JSON cannot: remove google.api.http.`, [httpOption.number]);
     return [];
   }
   const rule = getOption(method, httpOption);
-  return [rule, ...rule.additionalBindings].flatMap((binding) => buildRoute(method, binding, tell) ?? []);
+  const nested = rule.additionalBindings.map((binding, i) => ({
+    binding,
+    at: [httpOption.number, field.additionalBindings.number, i],
+  }));
+  return [{ binding: rule, at: [httpOption.number] }, ...nested].flatMap(({ binding, at }) => {
+    const fail: Fail = (message, part) => tell(message, part === undefined ? at : [...at, part.number]);
+    if (binding !== rule && binding.additionalBindings.length > 0) {
+      fail(
+        "A binding in additional_bindings has none of its own: move it out, beside this one.",
+        field.additionalBindings,
+      );
+    }
+    return buildRoute(method, binding, at, fail) ?? [];
+  });
 }
 
-function buildRoute(method: DescMethod, rule: HttpRule, fail: (message: string) => undefined): Http | undefined {
-  const { pattern } = rule;
+function buildRoute(method: DescMethod, rule: HttpRule, option: readonly number[], fail: Fail): Http | undefined {
+  const { pattern, selector } = rule;
   if (pattern.case === undefined) return fail("The rule has no verb: say get, put, post, delete or patch.");
-  if (pattern.case === "custom")
-    return fail("A rule of its own kind is not served: use get, put, post, delete or patch.");
-  const path = pattern.value;
-  if (!path.startsWith("/")) return fail(`The path "${path}" begins with no slash: write "/${path}".`);
-  for (const [, name = ""] of path.matchAll(/\{([^}=]+)(?:=[^}]*)?\}/g)) {
-    const field = fieldAt(method.input, name);
-    if (field === undefined)
-      return fail(
-        `${method.input.name} has no field ${name} for {${name}} in the path; it has ${names(method.input)}.`,
-      );
-    if (field.fieldKind !== "scalar" && field.fieldKind !== "enum")
-      return fail(`{${name}} in the path is a ${field.fieldKind}: only a scalar fits there.`);
+  if (pattern.case === "custom") {
+    return fail("A rule of its own kind is not served: use get, put, post, delete or patch.", field.custom);
   }
-  if (rule.body !== "" && rule.body !== "*" && fieldAt(method.input, rule.body) === undefined) {
-    return fail(`${method.input.name} has no field ${rule.body} for the body; it has ${names(method.input)}.`);
+  if (selector !== "" && selector !== `${method.parent.typeName}.${method.name}`) {
+    return fail(`selector names ${selector}, but the rule is ${method.name}'s: remove selector.`, field.selector);
   }
-  if (rule.body !== "" && (pattern.case === "get" || pattern.case === "delete")) {
-    return fail(`${pattern.case.toUpperCase()} carries no body: remove body, or use post.`);
-  }
-  if (rule.responseBody !== "" && fieldAt(method.output, rule.responseBody) === undefined) {
-    return fail(
-      `${method.output.name} has no field ${rule.responseBody} to answer with; it has ${names(method.output)}.`,
-    );
-  }
-  return {
+  const route = {
     verb: pattern.case.toUpperCase() as Http["verb"],
-    path,
+    path: pattern.value,
     body: rule.body || undefined,
     responseBody: rule.responseBody || undefined,
   };
+  const parts = { path: field[pattern.case], body: field.body, responseBody: field.responseBody };
+  try {
+    resolveRoute({ ...route, method });
+    return { ...route, option };
+  } catch (error) {
+    if (!(error instanceof RouteError)) throw error;
+    return fail(`${error.message.charAt(0).toUpperCase()}${error.message.slice(1)}.`, parts[error.part]);
+  }
 }
 
-/** Refuses two methods with one verb and path. */
+/** Refuses two methods with one verb and path, and paths that the gateway answers itself. */
 export function checkRoutes(
   methods: readonly { desc: DescMethod; routes: readonly Http[] }[],
   findings: Findings,
 ): void {
+  const services = [...new Set(methods.map(({ desc }) => desc.parent.typeName))];
   const seen = new Map<string, DescMethod>();
   for (const { desc, routes } of methods) {
-    for (const { verb, path } of routes) {
-      // What a variable is called does not tell two paths apart.
-      const face = `${verb} ${path.replace(/\{[^}=]+(=[^}]*)?\}/g, (_, pattern: string | undefined) => `{${pattern ?? ""}}`)}`;
-      const other = seen.get(face);
-      if (other !== undefined) {
+    for (const { verb, path, option } of routes) {
+      const template = parseTemplate(path);
+      const key = `${verb} ${templateKey(template)}`;
+      const reserved = reservedBy(template, services);
+      const other = seen.get(key);
+      if (reserved !== undefined) {
+        const text = `${verb} ${path} already leads to ${reserved}: give ${desc.name} another path.`;
+        findings.error("HTTP_ROUTE_TAKEN", desc, text, option);
+      } else if (other === desc) {
         findings.error(
           "HTTP_ROUTE_TAKEN",
           desc,
-          `${verb} ${path} already means ${other.parent.typeName}.${other.name}: give ${desc.name} a path of its own.`,
-          [HTTP],
+          `${verb} ${path} repeats another route of ${desc.name}: remove one.`,
+          option,
         );
+      } else if (other !== undefined) {
+        const text = `${verb} ${path} already means ${other.parent.typeName}.${other.name}: give ${desc.name} a path of its own.`;
+        findings.error("HTTP_ROUTE_TAKEN", desc, text, option);
       }
-      seen.set(face, desc);
+      seen.set(key, desc);
     }
   }
-}
-
-/** The field at a dotted path of proto names. */
-function fieldAt(message: DescMessage, path: string): DescField | undefined {
-  const [first, ...rest] = path.split(".");
-  const field = message.fields.find((candidate) => candidate.name === first);
-  if (field === undefined || rest.length === 0) return field;
-  return field.fieldKind === "message" ? fieldAt(field.message, rest.join(".")) : undefined;
-}
-
-function names(message: DescMessage): string {
-  return message.fields.map((field) => field.name).join(", ") || "none";
 }

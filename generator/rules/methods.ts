@@ -181,8 +181,8 @@ message GetOrderRequest {
     ignoring: may("the method is written by hand, and nobody mentions it again."),
   },
   HTTP_RULE: {
-    holds: "A google.api.http rule has a verb and a path, and names fields that exist.",
-    why: "The gateway reads requests by the rule: it must know which fields the path, the query and the body fill, and which of the answer's to send. Of a service that the system does not run, the finding is a note, and the method has no route.",
+    holds: "A google.api.http rule has a verb and a path, and names fields that exist and can stand there.",
+    why: "The gateway reads requests by the rule: it must know which fields the path, the query and the body fill, and which of the answer's to send. A path follows the grammar of google/api/http.proto: segments are literals, * or variables, ** is the last, a variable is one plain value and stands once. Of a service that the system does not run, the finding is a note, and the method has no route.",
     language: "proto",
     bad: `service OrderService {
   option (scaffold.v1.service) = {};
@@ -211,8 +211,8 @@ message CancelOrderResponse {}`,
     ignoring: may("the method has no such route; it is reached by RPC."),
   },
   HTTP_ROUTE_TAKEN: {
-    holds: "A verb and a path mean one method.",
-    why: "A request goes to one method. What a path's variable is called does not tell two paths apart.",
+    holds: "A verb and a path mean one method, and not what the gateway answers itself.",
+    why: "A request goes to one method. What a path's variable is called does not tell two paths apart: /v1/{id} and /v1/{other=*} are one. /healthz, /readyz and /metrics are the gateway's, and so is what begins with the full name of a service: RPC calls.",
     language: "proto",
     bad: `service OrderService {
   option (scaffold.v1.service) = {};

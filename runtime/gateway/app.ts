@@ -86,7 +86,8 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
       });
     }
     const isPage = (path: string) => path === "/healthz" || path === "/readyz" || files?.has(path) === true;
-    await rest(scope, { routes: restRoutes(system, upstreams), types, draining, isPage });
+    const services = system.services.map(({ service }) => service.typeName);
+    await rest(scope, { routes: restRoutes(system, upstreams), services, types, draining, isPage });
   });
   await app.ready();
   return app;

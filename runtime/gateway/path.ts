@@ -21,15 +21,15 @@ export interface PathValue {
  * @throws URIError if its percent-encoding is not well-formed UTF-8
  */
 export function splitPath(path: string): RequestPath {
-  const raw = path.split("/").slice(1);
+  const raw = path === "/" ? [] : path.split("/").slice(1);
   return { raw, decoded: path.includes("%") ? raw.map(decodeURIComponent) : raw };
 }
 
 /**
  * Compares a path with a template; undefined if it does not match.
  *
- * `*` takes one segment that is not empty, `**` takes all that are left, also none. A custom verb stands after the last
- * segment's last literal colon; an id that contains a colon is sent with `%3A`.
+ * `*` takes one segment that is not empty, `**` takes all that are left, also none. A custom verb ends the
+ * last segment, after a literal colon; an id that ends like one is sent with `%3A`.
  */
 export function matchPath(template: PathTemplate, path: RequestPath): PathValue[] | undefined {
   const { segments, customVerb, variables } = template;
@@ -52,11 +52,21 @@ function accepts(segment: Segment, text: string): boolean {
 }
 
 function withoutVerb({ raw, decoded }: RequestPath, verb: string): RequestPath | undefined {
-  const suffix = `:${verb}`;
-  const last = raw.at(-1)!;
-  if (!last.endsWith(suffix)) return undefined;
-  const bare = last.slice(0, -suffix.length);
+  const last = raw.at(-1);
+  const colon = last === undefined ? -1 : verbColon(last, verb);
+  if (last === undefined || colon === -1) return undefined;
+  const bare = last.slice(0, colon);
   return { raw: raw.with(-1, bare), decoded: decoded.with(-1, decodeURIComponent(bare)) };
+}
+
+/** Where the colon before a verb stands, which may have been sent percent-encoded; -1 if the segment ends otherwise. */
+function verbColon(segment: string, verb: string): number {
+  if (segment.endsWith(`:${verb}`)) return segment.length - verb.length - 1;
+  if (!segment.includes("%")) return -1;
+  for (let colon = segment.lastIndexOf(":"); colon > 0; colon = segment.lastIndexOf(":", colon - 1)) {
+    if (decodeURIComponent(segment.slice(colon + 1)) === verb) return colon;
+  }
+  return -1;
 }
 
 /** One segment is decoded whole; several keep `%2F`, so that a slash inside a segment is told from one between two. */

@@ -24,6 +24,8 @@ export interface RestRoute extends Route {
 export interface RestOptions {
   /** Routes of methods whose callers stream are left out: HTTP and JSON have no form for that. */
   readonly routes: readonly RestRoute[];
+  /** The full names of the services whose RPC calls the gateway passes on: paths that no route can have. */
+  readonly services: readonly string[];
   /** Types that a google.protobuf.Any may hold. */
   readonly types: Registry;
   /** Aborted when the process begins to drain: calls that may take forever end then. */
@@ -46,11 +48,27 @@ interface Exchange {
  * A Fastify plugin that answers REST requests by google.api.http: every path that nothing else has taken. Bodies are
  * JSON; answers are JSON, or newline-delimited JSON for a server-streaming method; errors are google.rpc.Status.
  */
-export async function rest(app: FastifyInstance, { routes, types, draining, isPage }: RestOptions): Promise<void> {
+export async function rest(
+  app: FastifyInstance,
+  { routes, services, types, draining, isPage }: RestOptions,
+): Promise<void> {
+  // A route that cannot be served must not keep the others from being served.
+  const skip = ({ method, verb, path }: Route, problem: string) =>
+    app.log.error(
+      { method: `${method.parent.typeName}/${method.name}`, route: `${verb} ${path}`, problem },
+      "route skipped",
+    );
   const endpoints = routes
     .filter(({ method }) => method.methodKind === "unary" || method.methodKind === "server_streaming")
-    .map((route): Endpoint => ({ ...route, call: route.call, transcoder: new Transcoder(route, types) }));
-  const router = new Router(endpoints);
+    .flatMap((route): Endpoint[] => {
+      try {
+        return [{ ...route, call: route.call, transcoder: new Transcoder(route, types) }];
+      } catch (error) {
+        skip(route, (error as Error).message);
+        return [];
+      }
+    });
+  const router = new Router(endpoints, services, skip);
   const exchanges = new WeakMap<FastifyRequest, Exchange>();
 
   app.removeAllContentTypeParsers();

@@ -1,4 +1,6 @@
 import { matchPath, type PathValue, splitPath } from "./path.js";
+import { compareTemplates, templateKey } from "./precedence.js";
+import { reservedBy } from "./reserved.js";
 import type { Route } from "./route.js";
 import { type PathTemplate, parseTemplate } from "./template.js";
 
@@ -20,21 +22,32 @@ export class Router<R extends Route> {
   private readonly plain: readonly Candidate<R>[];
 
   /**
-   * @throws PathTemplateError for a path that is no template
-   * @throws Error for two routes that the same requests would match, naming both methods
+   * @param services the full names of the services whose calls the gateway passes on
+   * @param skip called for each route that is left out, with the reason
    */
-  constructor(routes: readonly R[]) {
-    const candidates = routes.map((route) => ({ route, template: parseTemplate(route.path) }));
-    refuseTwins(candidates);
-    candidates.sort((a, b) => (rank(a.template) < rank(b.template) ? -1 : 1));
+  constructor(routes: readonly R[], services: readonly string[], skip: (route: R, problem: string) => void) {
+    const candidates: Candidate<R>[] = [];
+    const taken = new Map<string, R>();
+    for (const route of routes) {
+      const template = parseTemplate(route.path);
+      const key = `${route.verb} ${templateKey(template)}`;
+      const owner = reservedBy(template, services) ?? taken.get(key)?.method.toString();
+      if (owner !== undefined) {
+        skip(route, `${route.verb} ${route.path} already leads to ${owner}`);
+        continue;
+      }
+      taken.set(key, route);
+      candidates.push({ route, template });
+    }
+    candidates.sort((a, b) => compareTemplates(a.template, b.template));
     this.withCustomVerb = candidates.filter(({ template }) => template.customVerb !== undefined);
     this.plain = candidates.filter(({ template }) => template.customVerb === undefined);
   }
 
   /**
-   * Looks a request up. Of several templates that match, the one with the earlier literal wins: `/v1/orders/latest` goes
-   * before `/v1/orders/{id}`. A path that ends in a known custom verb means that verb, never an id with a colon. HEAD is
-   * answered wherever GET is (RFC 9110, 9.3.2).
+   * Looks a request up. Of several templates that match, the most specific wins (see `compareTemplates`):
+   * `/v1/orders/latest` goes before `/v1/orders/{id}`, and `/v1/orders` before `/v1/orders/{id=**}`. A path that ends in
+   * a known custom verb means that verb, never an id with a colon. HEAD is answered wherever GET is (RFC 9110, 9.3.2).
    *
    * @throws URIError if the path's percent-encoding is not well-formed UTF-8
    */
@@ -54,27 +67,5 @@ export class Router<R extends Route> {
       if (allow.size > 0) return { kind: "wrong-verb", allow: [...allow].sort() };
     }
     return { kind: "unknown" };
-  }
-}
-
-/** Sorts templates: literals before `*` before `**`, from the left. Equal ranks match the same paths. */
-function rank(template: PathTemplate): string {
-  const marks = template.segments.map((segment) =>
-    segment.kind === "literal" ? `0${encodeURIComponent(segment.text)}` : segment.kind === "one" ? "1" : "2",
-  );
-  return `${marks.join("/")}:${template.customVerb ?? ""}`;
-}
-
-function refuseTwins(candidates: readonly Candidate<Route>[]): void {
-  const seen = new Map<string, Route>();
-  for (const { route, template } of candidates) {
-    const key = `${route.verb} ${rank(template)}`;
-    const twin = seen.get(key);
-    if (twin !== undefined) {
-      throw new Error(
-        `${twin.method} and ${route.method} both answer ${route.verb} ${route.path}: give one of them another path`,
-      );
-    }
-    seen.set(key, route);
   }
 }

@@ -28,26 +28,57 @@ describe("parseTemplate", () => {
     });
   });
 
+  it("reads a path without segments", () => {
+    expect(parseTemplate("/")).toEqual({ text: "/", segments: [], variables: [], customVerb: undefined });
+  });
+
+  it("reads colons: the last segment's first begins the verb, others are text", () => {
+    const text = (segment: string) => ({ kind: "literal", text: segment });
+    expect(parseTemplate("/v1/a:b/c=d:e:f")).toMatchObject({
+      segments: [text("v1"), text("a:b"), text("c=d")],
+      customVerb: "e:f",
+    });
+    expect(parseTemplate("/v1/{name=a:b/*}:e:f")).toMatchObject({
+      segments: [text("v1"), text("a:b"), { kind: "one" }],
+      customVerb: "e:f",
+    });
+  });
+
   it.each([
-    ["v1/orders", 1, 'a template begins with "/"'],
-    ["", 1, 'a template begins with "/"'],
-    ["/", 2, 'expected a literal, "*", "**" or "{"'],
-    ["/v1//orders", 5, 'expected a literal, "*", "**" or "{"'],
-    ["/v1/orders/", 12, 'expected a literal, "*", "**" or "{"'],
-    ["/v1/{id", 8, '"{" of column 5 is not closed here with "}"'],
-    ["/v1/{id=}", 9, 'expected a literal, "*", "**" or "{"'],
-    ["/v1/{}", 6, "expected the name of a field"],
-    ["/v1/{order.}", 12, "expected the name of a field"],
+    ["v1/orders", 1, 'a path begins with "/": write "/v1/orders"'],
+    ["", 1, 'a path begins with "/": write "/"'],
+    ["/v1//orders", 5, "a segment is missing between two slashes: write one slash"],
+    ["//", 2, "a segment is missing between two slashes: write one slash"],
+    ["/v1/orders/", 12, 'a path ends without a slash: write "/v1/orders"'],
+    ["/v1/{id", 8, 'the "{" of column 5 is not closed: write "}" here'],
+    ["/v1/{id:x", 8, 'the "{" of column 5 is not closed: write "}" here'],
+    ["/v1/{id=}", 9, 'expected a segment before "}": a literal, "*" or "**"'],
+    ["/v1/{}", 6, 'expected the name of a field after "{" or "."'],
+    ["/v1/{order.}", 12, 'expected the name of a field after "{" or "."'],
     ["/v1/{a={b}}", 8, "a variable cannot contain another one"],
-    ["/v1/{id}/x/{id}", 12, "id is bound twice; a field takes its value from one place"],
-    ["/v1/**/x", 5, 'nothing but a verb may follow "**"'],
-    ["/v1/{a=**}/{b=**}", 8, 'nothing but a verb may follow "**"'],
-    ["/v1/orders:", 12, 'a verb must follow ":"'],
-    ["/v1/a?b", 6, '"?" cannot stand here; a literal percent-encodes it'],
-    ["/v1/a b", 6, '" " cannot stand here; a literal percent-encodes it'],
-    ["/v1/{id}x", 9, '"x" cannot stand here; a literal percent-encodes it'],
-    ["/v1/%zz", 5, 'expected a literal, "*", "**" or "{"'],
+    ["/v1/{id}/x/{id}", 12, "id is bound twice: a field takes its value from one place"],
+    ["/v1/{a}/{a.b}", 9, "a.b and a set the same field: keep one"],
+    ["/v1/**/x", 5, 'only a verb may follow "**": put it last, or use "*" for one segment'],
+    ["/v1/{a=**}/{b=**}", 8, 'only a verb may follow "**": put it last, or use "*" for one segment'],
+    ["/v1/orders:", 12, 'a verb must follow ":": write one, or remove the colon'],
+    ["/v1/{id}:a:", 12, 'a verb must follow ":": write one, or remove the colon'],
+    ["/v1/:verb", 5, "a verb follows a segment, and here is none"],
+    ["/:verb", 2, "a verb follows a segment, and here is none"],
+    ["/v1/orders:a*", 13, '"*" and "**" take whole segments: put "/" around them'],
+    ["/v1/a?b", 6, '"?" cannot stand in a path: write "%3F"'],
+    ["/v1/a b", 6, '" " cannot stand in a path: write "%20"'],
+    ["/v1/tür/{id}", 6, '"ü" cannot stand in a path: write "%C3%BC"'],
+    ["/v1/🦊", 5, '"🦊" cannot stand in a path: write "%F0%9F%A6%8A"'],
+    ["/v1/{id}x", 9, 'only "/", ":" or the end may follow "}", for a variable takes whole segments'],
+    ["/v1/{id}{id2}", 9, 'only "/", ":" or the end may follow "}", for a variable takes whole segments'],
+    ["/v1/x{id}", 6, 'a variable takes whole segments: write "/" before "{"'],
+    ["/v1/a*", 6, '"*" and "**" take whole segments: put "/" around them'],
+    ["/v1/***", 7, '"*" and "**" take whole segments: put "/" around them'],
+    ["/v1/a}", 6, 'there is no "{" for this "}"'],
+    ["/v1/%zz", 5, 'two hexadecimal digits follow "%", which is itself "%25"'],
     ["/v1/%ff", 5, 'the percent-encoding of "%ff" is not UTF-8'],
+    ["/v1/../x", 5, 'clients resolve ".." before they send a path: remove it'],
+    ["/v1/%2e", 5, 'clients resolve "." before they send a path: remove it'],
   ])("refuses %j at column %i", (template, column, problem) => {
     expect(() => parseTemplate(template)).toThrow(new PathTemplateError(template, column, problem));
   });
@@ -74,6 +105,16 @@ describe("matchPath", () => {
     ["/v1/{name=**}", "/v1", { name: "" }],
     ["/v1/{name=**}:read", "/v1/a/b:read", { name: "a/b" }],
     ["/v1/{name=files/**}", "/v1/files", { name: "files" }],
+    ["/", "/", {}],
+    ["/", "/v1", undefined],
+    ["/{name=**}", "/", { name: "" }],
+    ["/{name}", "/", undefined],
+    ["/{name=**}:read", "/", undefined],
+    ["/v1/{id}:a:b", "/v1/1:a:b", { id: "1" }],
+    ["/v1/{id}:a:b", "/v1/1:b", undefined],
+    ["/v1/a:b/{id}", "/v1/a:b/1", { id: "1" }],
+    ["/v1/{id}:get%20all", "/v1/a:b:get%20all", { id: "a:b" }],
+    ["/v1/{id}:caf%C3%A9", "/v1/1:caf%c3%a9", { id: "1" }],
     ["/caf%C3%A9/{id}", "/caf%c3%a9/1", { id: "1" }],
   ])("%s meets %s", (template, path, expected) => {
     expect(match(template, path)).toEqual(expected);

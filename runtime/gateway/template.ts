@@ -18,7 +18,7 @@ export interface PathTemplate {
   readonly text: string;
   readonly segments: readonly Segment[];
   readonly variables: readonly Variable[];
-  /** The custom verb after the last colon, `cancel` in `/v1/orders/{id}:cancel`. */
+  /** What follows the last segment's first colon: `cancel` in `/v1/orders/{id}:cancel`. */
   readonly customVerb: string | undefined;
 }
 
@@ -31,19 +31,21 @@ export class PathTemplateError extends Error {
     readonly column: number,
     readonly problem: string,
   ) {
-    super(`path template "${template}", column ${column}: ${problem}`);
+    super(`the path "${template}" is wrong at column ${column}: ${problem}`);
   }
 }
 
 /**
- * Parses a path template by the grammar of google/api/http.proto:
+ * Parses a path template by the grammar of google/api/http.proto, and `/` alone:
  *
- *     Template = "/" Segments [ Verb ] ;
+ *     Template = "/" [ Segments [ Verb ] ] ;
  *     Segments = Segment { "/" Segment } ;
  *     Segment  = "*" | "**" | LITERAL | Variable ;
  *     Variable = "{" FieldPath [ "=" Segments ] "}" ;
  *     FieldPath = IDENT { "." IDENT } ;
  *     Verb     = ":" LITERAL ;
+ *
+ * A colon of the last segment begins the verb, which may hold more of them; anywhere else it is part of a literal.
  *
  * @throws PathTemplateError
  */
@@ -51,29 +53,34 @@ export function parseTemplate(text: string): PathTemplate {
   return new Parser(text).template();
 }
 
-/** What a literal is made of: RFC 3986's pchar, less the characters that the grammar uses itself. */
-const literal = /(?:[A-Za-z0-9\-._~!$&'()+,;@]|%[0-9A-Fa-f]{2})+/y;
+/** What a literal is made of: RFC 3986's pchar without `*`, which is a segment of its own. */
+const literal = /(?:[A-Za-z0-9\-._~!$&'()+,;=:@]|%[0-9A-Fa-f]{2})+/y;
 const identifier = /[A-Za-z_][A-Za-z0-9_]*/y;
 
 class Parser {
   private at = 0;
+  /** What is being read: the text up to the verb's colon, and then the whole of it. */
+  private part: string;
   private readonly segments: Segment[] = [];
   private readonly variables: Variable[] = [];
 
-  constructor(private readonly text: string) {}
+  constructor(private readonly text: string) {
+    const last = Math.max(text.lastIndexOf("/"), text.lastIndexOf("}")) + 1;
+    const colon = text.indexOf(":", last);
+    this.part = colon === -1 ? text : text.slice(0, colon);
+  }
 
   template(): PathTemplate {
-    if (!this.take("/")) this.fail('a template begins with "/"');
-    this.segmentList(false);
-    const customVerb = this.take(":") ? this.literal('a verb must follow ":"') : undefined;
-    if (this.at < this.text.length) {
-      this.fail(`"${this.text[this.at]}" cannot stand here; a literal percent-encodes it`);
+    const { text, segments, variables } = this;
+    if (!this.take("/")) this.fail(`a path begins with "/": write "/${text}"`);
+    if (text !== "/") this.segmentList(false);
+    if (this.at < this.part.length) this.misplaced();
+    const customVerb = this.verb();
+    const rest = segments.findIndex((segment) => segment.kind === "rest");
+    if (rest !== -1 && rest !== segments.length - 1) {
+      this.fail('only a verb may follow "**": put it last, or use "*" for one segment', text.indexOf("**"));
     }
-    const rest = this.segments.findIndex((segment) => segment.kind === "rest");
-    if (rest !== -1 && rest !== this.segments.length - 1) {
-      this.fail('nothing but a verb may follow "**"', this.text.indexOf("**"));
-    }
-    return { text: this.text, segments: this.segments, variables: this.variables, customVerb };
+    return { text, segments, variables, customVerb };
   }
 
   private segmentList(inVariable: boolean): void {
@@ -84,11 +91,14 @@ class Parser {
   private segment(inVariable: boolean): void {
     if (this.take("**")) this.segments.push({ kind: "rest" });
     else if (this.take("*")) this.segments.push({ kind: "one" });
-    else if (this.text[this.at] === "{") {
+    else if (this.next === "{") {
       if (inVariable) this.fail("a variable cannot contain another one");
       this.variable();
     } else {
-      this.segments.push({ kind: "literal", text: this.literal('expected a literal, "*", "**" or "{"') });
+      const at = this.at;
+      const text = this.literal() ?? this.noSegment();
+      if (text === "." || text === "..") this.fail(`clients resolve "${text}" before they send a path: remove it`, at);
+      this.segments.push({ kind: "literal", text });
     }
   }
 
@@ -96,34 +106,72 @@ class Parser {
     const opened = this.at;
     this.take("{");
     const fieldPath: string[] = [];
-    do fieldPath.push(this.match(identifier) ?? this.fail("expected the name of a field"));
+    do fieldPath.push(this.match(identifier) ?? this.fail('expected the name of a field after "{" or "."'));
     while (this.take("."));
     const start = this.segments.length;
     if (this.take("=")) this.segmentList(true);
     else this.segments.push({ kind: "one" });
-    if (!this.take("}")) this.fail(`"{" of column ${opened + 1} is not closed here with "}"`);
+    if (!this.take("}")) this.fail(`the "{" of column ${opened + 1} is not closed: write "}" here`);
     const name = fieldPath.join(".");
-    if (this.variables.some((other) => other.fieldPath.join(".") === name)) {
-      this.fail(`${name} is bound twice; a field takes its value from one place`, opened);
-    }
+    const rival = this.variables.map((other) => other.fieldPath.join(".")).find((other) => overlap(other, name));
+    if (rival === name) this.fail(`${name} is bound twice: a field takes its value from one place`, opened);
+    if (rival !== undefined) this.fail(`${name} and ${rival} set the same field: keep one`, opened);
     const end = this.segments.length;
     const multi = end - start > 1 || this.segments[start]?.kind === "rest";
     this.variables.push({ fieldPath, start, end, multi });
   }
 
-  private literal(problem: string): string {
+  private verb(): string | undefined {
+    if (this.part === this.text) return undefined;
+    this.part = this.text;
+    this.at += 1;
+    const pieces = this.text.slice(this.at).split(":");
+    if (pieces.includes("")) this.fail('a verb must follow ":": write one, or remove the colon', this.text.length);
+    const verb = this.literal();
+    if (this.at < this.text.length) this.misplaced();
+    return verb;
+  }
+
+  private literal(): string | undefined {
     const at = this.at;
-    const text = this.match(literal) ?? this.fail(problem);
+    const text = this.match(literal);
     try {
-      return decodeURIComponent(text);
+      return text && decodeURIComponent(text);
     } catch {
       return this.fail(`the percent-encoding of "${text}" is not UTF-8`, at);
     }
   }
 
+  /** The next character of the part; undefined at its end. */
+  private get next(): string | undefined {
+    return this.at < this.part.length ? String.fromCodePoint(this.part.codePointAt(this.at)!) : undefined;
+  }
+
+  private noSegment(): never {
+    const { next, at } = this;
+    if (next === "/") this.fail("a segment is missing between two slashes: write one slash");
+    if (next === "}") this.fail('expected a segment before "}": a literal, "*" or "**"');
+    if (next !== undefined) this.misplaced();
+    const path = this.text.slice(0, at - 1);
+    return this.text[at] === ":"
+      ? this.fail("a verb follows a segment, and here is none")
+      : this.fail(`a path ends without a slash: write "${path}"`);
+  }
+
+  private misplaced(): never {
+    const next = this.next!;
+    const before = this.text[this.at - 1];
+    if (before === "}") this.fail(`only "/", ":" or the end may follow "}", for a variable takes whole segments`);
+    if (before === "*" || next === "*") this.fail('"*" and "**" take whole segments: put "/" around them');
+    if (next === "{") this.fail('a variable takes whole segments: write "/" before "{"');
+    if (next === "}") this.fail('there is no "{" for this "}"');
+    if (next === "%") this.fail('two hexadecimal digits follow "%", which is itself "%25"');
+    return this.fail(`${JSON.stringify(next)} cannot stand in a path: write "${encodeURIComponent(next)}"`);
+  }
+
   private match(pattern: RegExp): string | undefined {
     pattern.lastIndex = this.at;
-    const found = pattern.exec(this.text)?.[0];
+    const found = pattern.exec(this.part)?.[0];
     this.at += found?.length ?? 0;
     return found;
   }
@@ -137,4 +185,9 @@ class Parser {
   private fail(problem: string, at = this.at): never {
     throw new PathTemplateError(this.text, at + 1, problem);
   }
+}
+
+/** Whether two fields are one, or one is inside of the other. */
+function overlap(a: string, b: string): boolean {
+  return `${a}.`.startsWith(`${b}.`) || `${b}.`.startsWith(`${a}.`);
 }

@@ -107,15 +107,23 @@ describe("the path", () => {
     });
   });
 
-  it.each([
-    [{ path: "/v1/{nope}" }, "{nope} names no field of testing.Kinds"],
-    [{ path: "/v1/{tags}" }, "{tags} names a field that is not a single plain value, which a path cannot hold"],
-    [{ path: "/v1/{nested}" }, "{nested} names a field that is not a single plain value, which a path cannot hold"],
-    [{ path: "/v1", body: "nope" }, 'body "nope" names no field of testing.Kinds'],
-    [{ path: "/v1", responseBody: "nope" }, 'response_body "nope" names no field of testing.Kinds'],
-  ])("refuses the route %j at start", (part, problem) => {
-    const route: Route = { verb: "GET", method: echo, ...part };
-    expect(() => new Transcoder(route, types)).toThrow(`route GET ${part.path} of ${echo}: ${problem}`);
+  it.each<[Partial<Route>, string]>([
+    [{ path: "/v1/{nope}" }, '{nope} in the path: Kinds has no field "nope"; it has flag, big_count,'],
+    [{ path: "/v1/{nested.nope}" }, '{nested.nope} in the path: Nested has no field "nope"; it has long_name, inner'],
+    [{ path: "/v1/{bigCount}" }, '{bigCount} in the path: write "big_count", as the contract calls the field'],
+    [{ path: "/v1/{flag.x}" }, "{flag.x} in the path: flag is a scalar, and has no fields to name"],
+    [{ path: "/v1/{items.long_name}" }, "{items.long_name} in the path: items is repeated, and has no fields to name"],
+    [{ path: "/v1/{tags}" }, "{tags} in the path is repeated: only a single plain value fits there"],
+    [{ path: "/v1/{labels}" }, "{labels} in the path is a map: only a single plain value fits there"],
+    [{ path: "/v1/{nested}" }, "{nested} in the path is a message: only a single plain value fits there"],
+    [{ path: "/v1/{flag" }, 'the path "/v1/{flag" is wrong at column 10: the "{" of column 5 is not closed'],
+    [{ verb: "POST", path: "/v1", body: "nope" }, 'the body "nope": Kinds has no field "nope"'],
+    [{ verb: "POST", path: "/v1", body: "items.x" }, 'the body "items.x": items is repeated'],
+    [{ path: "/v1", body: "*" }, "GET carries no body: remove body, or use post"],
+    [{ path: "/v1", responseBody: "nope" }, 'the response_body "nope": Kinds has no field "nope"'],
+  ])("refuses the route %j", (part, problem) => {
+    const route: Route = { verb: "GET", path: "/v1", method: echo, ...part };
+    expect(() => new Transcoder(route, types)).toThrow(problem);
   });
 });
 
@@ -140,6 +148,20 @@ describe("the body", () => {
     expect(refusal(nested, "/v1/nested?nested.long_name=x").rawMessage).toBe("nested.long_name: belongs into the body");
   });
 
+  it("is a field inside of another one, beside which the query sets the rest", () => {
+    const inner: Route = { verb: "POST", path: "/v1/{nested.inner.long_name}", body: "nested.inner", method: echo };
+    expect(transcode(inner, "/v1/n?nested.long_name=x&small=1", { longName: "y", inner: {} })).toEqual({
+      small: 1,
+      nested: { longName: "x", inner: { longName: "n", inner: {} } },
+    });
+    expect(transcode({ ...inner, body: "nested.long_name" }, "/v1/n", "text")).toEqual({
+      nested: { longName: "text", inner: { longName: "n" } },
+    });
+    for (const name of ["nested.inner.inner.long_name", "nested.inner"]) {
+      expect(refusal(inner, `/v1/n?${name}=x`, {}).rawMessage).toBe(`${name}: belongs into the body`);
+    }
+  });
+
   it.each([
     [post, { sise: 1 }, 'cannot decode message testing.Kinds from JSON: key "sise" is unknown'],
     [nested, { sise: 1 }, 'cannot decode message testing.Nested from JSON: key "sise" is unknown'],
@@ -162,6 +184,11 @@ describe("PATCH", () => {
     expect(transcode(patch, "/v1/products/p1", { id: "p1", price_cents: 5, name: "", tags: null })).toEqual({
       product: { id: "p1", priceCents: "5" },
       updateMask: "priceCents,name,tags",
+    });
+    const within: Route = { verb: "PATCH", path: "/v1/echo", body: "nested.inner", method: echo };
+    expect(transcode(within, "/v1/echo", { longName: "x" })).toEqual({
+      nested: { inner: { longName: "x" } },
+      updateMask: "longName",
     });
     const deep: Route = { verb: "PATCH", path: "/v1/echo", body: "nested", method: echo };
     expect(transcode(deep, "/v1/echo", { longName: "x", inner: { inner: {}, long_name: "" } })).toEqual({
@@ -199,5 +226,15 @@ describe("the answer", () => {
     const transcoder = new Transcoder(route, types);
     expect(transcoder.response(transcoder.request([], "tags=a", undefined))).toEqual(["a"]);
     expect(transcoder.response(transcoder.request([], "", undefined))).toEqual([]);
+  });
+
+  it("is a field inside of another one, also when that is not set", () => {
+    const route: Route = { verb: "GET", path: "/v1/echo", responseBody: "nested.long_name", method: echo };
+    const transcoder = new Transcoder(route, types);
+    expect(transcoder.response(transcoder.request([], "nested.long_name=a", undefined))).toBe("a");
+    expect(transcoder.response(transcoder.request([], "", undefined))).toBe("");
+    const inner = new Transcoder({ ...route, responseBody: "nested.inner" }, types);
+    expect(inner.response(inner.request([], "nested.inner.long_name=a", undefined))).toEqual({ longName: "a" });
+    expect(inner.response(inner.request([], "", undefined))).toBeNull();
   });
 });

@@ -9,37 +9,35 @@ import {
   type Registry,
   toJson,
 } from "@bufbuild/protobuf";
+import { type ReflectMessage, reflect } from "@bufbuild/protobuf/reflect";
 import { type FieldMask, FieldMaskSchema } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { fieldMaskPaths } from "./field-mask.js";
-import { findField } from "./field-path.js";
+import { findField, nestJson, pathName } from "./field-path.js";
 import type { PathValue } from "./path.js";
+import { type ResolvedRoute, resolveRoute } from "./resolve.js";
 import type { Route } from "./route.js";
 import { UrlFields } from "./url-fields.js";
 
 /** Turns HTTP requests of one route into its method's request messages, and the method's answers into JSON. */
 export class Transcoder {
   private readonly input: DescMessage;
+  private readonly resolved: ResolvedRoute;
   private readonly url: UrlFields;
-  private readonly bodyField: DescField | undefined;
-  private readonly answerField: DescField | undefined;
+  private readonly bodyPath: readonly DescField[] | undefined;
   private readonly maskField: DescField | undefined;
 
-  /** @throws Error if the route names fields that its method does not have, or that cannot stand there */
+  /** @throws RouteError if the route cannot be served */
   constructor(
     private readonly route: Route,
     private readonly types: Registry,
   ) {
-    const { method, path, body, responseBody } = route;
+    const { method } = route;
     this.input = method.input;
-    try {
-      this.bodyField = body === undefined || body === "*" ? undefined : ownField(method.input, "body", body);
-      this.answerField =
-        responseBody === undefined ? undefined : ownField(method.output, "response_body", responseBody);
-      this.url = new UrlFields({ input: method.input, path, body: body === "*" ? "*" : this.bodyField });
-    } catch (error) {
-      throw new Error(`route ${route.verb} ${path} of ${method}: ${(error as Error).message}`, { cause: error });
-    }
+    this.resolved = resolveRoute(route);
+    this.url = new UrlFields(this.input, this.resolved);
+    const { body } = this.resolved;
+    this.bodyPath = body === "*" ? undefined : body;
     const mask = findField(method.input, "update_mask");
     if (route.verb === "PATCH" && mask?.message?.typeName === FieldMaskSchema.typeName) this.maskField = mask;
   }
@@ -61,8 +59,12 @@ export class Transcoder {
 
   /** Prints an answer in ProtoJSON. Fields without presence are printed also when they hold their default. */
   response(message: Message): JsonValue {
-    const json = toJson(this.route.method.output, message, { alwaysEmitImplicit: true, registry: this.types });
-    return this.answerField === undefined ? json : ((json as JsonObject)[this.answerField.jsonName] ?? null);
+    const path = this.resolved.responseBody ?? [];
+    let holder = reflect(this.route.method.output, message);
+    for (const field of path.slice(0, -1)) holder = holder.get(field) as ReflectMessage;
+    const json = toJson(holder.desc, holder.message, { alwaysEmitImplicit: true, registry: this.types });
+    const field = path.at(-1);
+    return field === undefined ? json : ((json as JsonObject)[field.jsonName] ?? null);
   }
 
   private readBody(message: Message, body: JsonValue): void {
@@ -71,7 +73,7 @@ export class Transcoder {
       throw new ConnectError(`${verb} ${path} takes no body: send fields as query parameters`, Code.InvalidArgument);
     }
     try {
-      const json = this.bodyField === undefined ? body : { [this.bodyField.jsonName]: body };
+      const json = this.bodyPath === undefined ? body : nestJson(this.bodyPath, body);
       mergeFromJson(this.input, message, json, { registry: this.types });
     } catch (error) {
       throw new ConnectError((error as Error).message, Code.InvalidArgument, undefined, undefined, error);
@@ -80,17 +82,12 @@ export class Transcoder {
 
   /** A PATCH that names no fields means those that its body names (AIP-134). */
   private deriveMask(message: Message, maskField: DescField, body: JsonValue): void {
-    if (this.bodyField?.fieldKind !== "message") return;
+    const field = this.bodyPath?.at(-1);
+    if (field?.fieldKind !== "message") return;
     const masked = message as Message & Record<string, FieldMask | undefined>;
     if ((masked[maskField.localName]?.paths.length ?? 0) > 0) return;
-    const { name, message: target } = this.bodyField;
-    const paths = fieldMaskPaths(target, body).filter((path) => !this.url.inPath.has(`${name}.${path}`));
+    const name = pathName(this.bodyPath!);
+    const paths = fieldMaskPaths(field.message, body).filter((path) => !this.resolved.inPath.has(`${name}.${path}`));
     masked[maskField.localName] = create(FieldMaskSchema, { paths });
   }
-}
-
-function ownField(message: DescMessage, option: string, name: string): DescField {
-  const field = findField(message, name);
-  if (field === undefined) throw new Error(`${option} "${name}" names no field of ${message.typeName}`);
-  return field;
 }

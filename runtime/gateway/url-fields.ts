@@ -4,40 +4,27 @@ import { BadRequestSchema } from "../options/google/rpc/error_details_pb.js";
 import { findFieldPath, nestJson, pathName } from "./field-path.js";
 import type { PathValue } from "./path.js";
 import { fitsInUrl, jsonFromText, parseQuery } from "./query.js";
-import { parseTemplate } from "./template.js";
-
-/** The part of a route that says which request fields its URL sets. */
-export interface UrlBinding {
-  readonly input: DescMessage;
-  /** The path template. */
-  readonly path: string;
-  /** The field that the body sets; "*" for every field that the path does not set. */
-  readonly body: DescField | "*" | undefined;
-}
+import type { ResolvedRoute } from "./resolve.js";
 
 /** Reads request fields from a URL: from the path's variables, and all that nothing else sets from the query. */
 export class UrlFields {
-  /** The fields that the path sets, in proto spelling. */
-  readonly inPath: ReadonlySet<string>;
-
-  /** @throws Error if a variable of the path names no field, or one that is not a single plain value */
-  constructor(private readonly binding: UrlBinding) {
-    const { variables } = parseTemplate(binding.path);
-    this.inPath = new Set(variables.map(({ fieldPath }) => variableField(binding.input, fieldPath)));
-  }
+  constructor(
+    private readonly input: DescMessage,
+    private readonly route: Pick<ResolvedRoute, "inPath" | "body">,
+  ) {}
 
   /** @throws ConnectError INVALID_ARGUMENT with one BadRequest violation for each faulty part of the URL */
   read(message: Message, values: readonly PathValue[], query: string): void {
     const violations: { field: string; description: string }[] = [];
     const given = new Map<unknown, string>();
     for (const [name, text] of parseQuery(query)) {
-      const path = findFieldPath(this.binding.input, name.split("."));
+      const path = findFieldPath(this.input, name.split("."));
       const description = this.misplaced(path, given) ?? this.set(message, path!, text);
       if (description !== undefined) violations.push({ field: name, description });
       if (path !== undefined) for (const slot of slots(path)) given.set(slot, name);
     }
     for (const { fieldPath, value } of values) {
-      const description = this.set(message, findFieldPath(this.binding.input, fieldPath)!, value);
+      const description = this.set(message, findFieldPath(this.input, fieldPath)!, value);
       if (description !== undefined) violations.push({ field: fieldPath.join("."), description });
     }
     if (violations.length === 0) return;
@@ -48,11 +35,12 @@ export class UrlFields {
 
   /** Why a parameter may not stand in the query; undefined if it may. */
   private misplaced(path: readonly DescField[] | undefined, given: ReadonlyMap<unknown, string>): string | undefined {
-    const { body, input } = this.binding;
+    const { input, route } = this;
+    const { body, inPath } = route;
     if (body === "*") return "cannot be a query parameter here: the body holds every field";
     if (path === undefined) return `unknown query parameter: ${input.typeName} has no such field`;
-    if (this.inPath.has(pathName(path))) return "is set by the path already";
-    if (path[0] === body) return "belongs into the body";
+    if (inPath.has(pathName(path))) return "is set by the path already";
+    if (body !== undefined && overlap(path, body)) return "belongs into the body";
     if (!fitsInUrl(path.at(-1)!)) return "holds no plain value: name one of its fields";
     const rival = slots(path).find((slot) => given.has(slot));
     if (rival === undefined) return undefined;
@@ -64,7 +52,7 @@ export class UrlFields {
     const field = path.at(-1)!;
     const value = jsonFromText(field, text);
     try {
-      mergeFromJson(this.binding.input, message, nestJson(path, field.fieldKind === "list" ? [value] : value));
+      mergeFromJson(this.input, message, nestJson(path, field.fieldKind === "list" ? [value] : value));
       return undefined;
     } catch (error) {
       if (field.enum !== undefined) {
@@ -84,13 +72,7 @@ function slots(path: readonly DescField[]): string[] {
   return oneof === undefined ? [pathName(path)] : [oneof];
 }
 
-function variableField(input: DescMessage, names: readonly string[]): string {
-  const path = findFieldPath(input, names);
-  const variable = `{${names.join(".")}}`;
-  if (path === undefined) throw new Error(`${variable} names no field of ${input.typeName}`);
-  const field = path.at(-1)!;
-  if (field.fieldKind === "list" || !fitsInUrl(field)) {
-    throw new Error(`${variable} names a field that is not a single plain value, which a path cannot hold`);
-  }
-  return pathName(path);
+/** Whether two fields are one, or one is inside of the other. */
+function overlap(a: readonly DescField[], b: readonly DescField[]): boolean {
+  return a.every((field, i) => b[i] === undefined || b[i] === field);
 }

@@ -1,0 +1,66 @@
+import { OrderService } from "@shop/generated/shop/orders/v1/orders_pb.js";
+import { UserService } from "@shop/generated/shop/users/v1/users_pb.js";
+import pino from "pino";
+import { expect, it, onTestFinished } from "vitest";
+import type { System } from "../system.js";
+import type { Route } from "./route.js";
+import { startGateway } from "./start.js";
+import { startService } from "./testing/gateway.js";
+
+const { getOrder, placeOrder, listOrders } = OrderService.method;
+const bad: readonly Route[] = [
+  { verb: "GET", path: "/v1/t/", method: getOrder },
+  { verb: "GET", path: "/v1/{id}x", method: getOrder },
+  { verb: "GET", path: "/v1/{id", method: getOrder },
+  { verb: "GET", path: "/v1/tür/{id}", method: getOrder },
+  { verb: "GET", path: "", method: getOrder },
+  { verb: "GET", path: "/v1/{lines}", method: getOrder },
+  { verb: "POST", path: "/v1/orders", body: "nothing.at.all", method: placeOrder },
+  { verb: "GET", path: "/v1/orders/{other=*}", method: listOrders },
+  { verb: "GET", path: "/healthz", method: listOrders },
+];
+const good: readonly Route[] = [
+  { verb: "GET", path: "/v1/orders/{id}", method: getOrder },
+  { verb: "GET", path: "/", method: listOrders },
+];
+const plain = { policy: {}, calls: [], tables: [] };
+const system: System = {
+  services: [
+    { ...plain, name: "orders", service: OrderService, routes: [...good, ...bad] },
+    {
+      ...plain,
+      name: "users",
+      service: UserService,
+      routes: [{ verb: "GET", path: "/v1/users/{id}", method: UserService.method.getUser }],
+    },
+  ],
+};
+
+it("logs and skips the routes that cannot be served, and serves the others", async () => {
+  const lines: { msg: string; route: string; problem: string }[] = [];
+  const service = await startService((router) => {
+    router.service(OrderService, { getOrder: ({ id }) => ({ id }), listOrders: () => ({ nextPageToken: "all" }) });
+    router.service(UserService, { getUser: ({ id }) => ({ id }) });
+  });
+  onTestFinished(() => service.kill());
+  const gateway = await startGateway(
+    system,
+    {
+      PORT: 0,
+      HOST: "127.0.0.1",
+      LOG_LEVEL: "info",
+      DRAIN_TIMEOUT_MS: 100,
+      addresses: { ORDERS_URL: service.url, USERS_URL: service.url },
+    },
+    pino({ base: null }, { write: (line: string) => void lines.push(JSON.parse(line)) }),
+  );
+  onTestFinished(() => gateway.stop());
+  const skipped = lines.filter(({ msg }) => msg === "route skipped");
+  expect(skipped.map(({ route }) => route).sort()).toEqual(bad.map(({ verb, path }) => `${verb} ${path}`).sort());
+  expect(skipped.every(({ problem }) => problem.length > 0)).toBe(true);
+  const get = async (path: string) => (await fetch(`http://127.0.0.1:${gateway.port}${path}`)).json();
+  expect(await get("/v1/orders/1")).toMatchObject({ id: "1" });
+  expect(await get("/")).toMatchObject({ nextPageToken: "all" });
+  expect(await get("/v1/users/2")).toMatchObject({ id: "2" });
+  expect(await get("/healthz")).toEqual({ status: "SERVING" });
+});
