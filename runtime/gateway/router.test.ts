@@ -1,5 +1,6 @@
 import { OrderService } from "@shop/generated/shop/orders/v1/orders_pb.js";
-import { expect, it } from "vitest";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
 import type { Route } from "./route.js";
 import { Router } from "./router.js";
 
@@ -55,3 +56,105 @@ it.each([
   expect(skipped).toEqual([`${verb} ${path} already leads to ${owner}`]);
   expect(all.match("GET", "/v1/orders/1")).toMatchObject({ kind: "found", route: routes[0] });
 });
+
+describe("of several templates that match", () => {
+  const match = (paths: readonly string[], path: string, verb: Route["verb"] = "GET") => {
+    const all = paths.map((template): Route => ({ verb, path: template, method: getOrder }));
+    const found = new Router<Route>(all, [], refuse).match(verb, path);
+    return found.kind === "found" ? found.route.path : found.kind;
+  };
+
+  it.each([
+    ["/v1/items", ["/v1/items/{id=**}", "/v1/items"], "/v1/items"],
+    ["/v1/items/1", ["/v1/items/{id=**}", "/v1/items"], "/v1/items/{id=**}"],
+    ["/v1/items", ["/v1/{id=**}", "/v1/*", "/v1/items/**"], "/v1/items/**"],
+    ["/v1/items", ["/v1/items/**", "/v1/*"], "/v1/items/**"],
+    ["/v1/a/b", ["/v1/{x}/b", "/v1/a/{x}"], "/v1/a/{x}"],
+    ["/v1/a/b", ["/v1/{x=**}", "/v1/{x=a/**}", "/v1/{x}/**"], "/v1/{x=a/**}"],
+    ["/v1/a/b", ["/**", "/v1/{x}/**", "/*/{y=a/*}"], "/v1/{x}/**"],
+    ["/", ["/**", "/"], "/"],
+    ["/v1", ["/**", "/v1/**", "/v1"], "/v1"],
+    ["/v1/a:b", ["/v1/{x}", "/v1/{x}:b", "/v1/a%3Ab"], "/v1/{x}:b"],
+    ["/v1/a:b:c", ["/v1/{x}:c", "/v1/{x}:b:c", "/v1/a:c"], "/v1/{x}:b:c"],
+    ["/v1/a:c", ["/v1/{x}:c", "/v1/a:c", "/v1/**:c"], "/v1/a:c"],
+  ])("%s among %j goes to %s", (path, templates, expected) => {
+    for (const order of [templates, templates.toReversed()]) expect(match(order, path)).toBe(expected);
+  });
+
+  it("the same wins as by comparing all of them, one segment after the other", () => {
+    fc.assert(
+      fc.property(fc.uniqueArray(template, { minLength: 1, maxLength: 8, selector: shape }), (templates) => {
+        const texts = templates.map(write);
+        for (const path of everyPath) {
+          const winner = bruteForce(templates, path);
+          expect(match(texts, path), path).toBe(winner === undefined ? "unknown" : write(winner));
+        }
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it("one that matches only part of what another matches goes first", () => {
+    fc.assert(
+      fc.property(template, template, (narrow, wide) => {
+        const of = (each: Shape) => everyPath.filter((path) => pattern(each).test(path));
+        const all = new Set(of(wide));
+        fc.pre(of(narrow).length < all.size && of(narrow).every((path) => all.has(path)));
+        for (const path of of(narrow)) expect(match([write(wide), write(narrow)], path), path).toBe(write(narrow));
+      }),
+      { numRuns: 300 },
+    );
+  });
+});
+
+/** A template as it is drawn: `a`, `b`, `*` and at the end perhaps `**`, with a verb or without. */
+interface Shape {
+  readonly segments: readonly string[];
+  readonly verb: string;
+}
+
+const template: fc.Arbitrary<Shape> = fc
+  .record({
+    fixed: fc.array(fc.constantFrom("a", "b", "*"), { maxLength: 3 }),
+    rest: fc.boolean(),
+    verb: fc.constantFrom("", "", ":v", ":w", ":v:w"),
+  })
+  .map(({ fixed, rest, verb }) => {
+    const segments = rest ? [...fixed, "**"] : fixed;
+    return { segments, verb: segments.length === 0 ? "" : verb };
+  });
+
+/** Every path of up to four segments, and with every verb. */
+const everyPath = ["", ":v", ":w", ":v:w", ":w:v"].flatMap((verb) => {
+  const grow = (paths: string[]) => paths.flatMap((path) => ["a", "c"].map((segment) => `${path}/${segment}`));
+  const lengths = [grow([""])];
+  for (let i = 0; i < 3; i++) lengths.push(grow(lengths.at(-1)!));
+  return ["/", ...lengths.flat()].map((path) => path + verb);
+});
+
+const shape = ({ segments, verb }: Shape) => segments.join("/") + verb;
+const write = (each: Shape) => `/${shape(each)}`;
+
+function pattern({ segments, verb }: Shape): RegExp {
+  const fixed = segments
+    .filter((segment) => segment !== "**")
+    .map((segment) => `/${segment === "*" ? "[^/]+" : segment}`);
+  const rest = segments.includes("**") ? "(/[^/]*)*" : "";
+  return new RegExp(`^${fixed.join("") + rest || "/"}${verb}$`);
+}
+
+/** The winner by the rule's own words: longest verb first; then literal, `*`, the end, `**`, from the left. */
+function bruteForce(templates: readonly Shape[], path: string): Shape | undefined {
+  let left = templates.filter((each) => pattern(each).test(path));
+  const longest = Math.max(...left.map(({ verb }) => verb.length));
+  left = left.filter(({ verb }) => verb.length === longest);
+  for (let i = 0; i < 5; i++) {
+    for (const better of [/^[a-z]$/, /^\*$/, /^$/]) {
+      const best = left.filter(({ segments }) => better.test(segments[i] ?? ""));
+      if (best.length === 0) continue;
+      left = best;
+      break;
+    }
+  }
+  return left[0];
+}
