@@ -12,6 +12,7 @@ import type { Route } from "./route.js";
 import { Router } from "./router.js";
 import { httpError } from "./status.js";
 import { Transcoder } from "./transcode.js";
+import { endWithoutBody } from "./without-body.js";
 
 /** A route, and how its method is called: by a client of its service. */
 export interface RestRoute extends Route {
@@ -114,6 +115,7 @@ export async function rest(
     url: "/*",
     async handler(request, reply) {
       const { endpoint, values } = exchanges.get(request)!;
+      if (request.body === undefined) await endWithoutBody(request);
       const [, query = ""] = request.url.split(/\?(.*)/s);
       const message = endpoint.transcoder.request(values, query, request.body as JsonValue | undefined);
       const options = {

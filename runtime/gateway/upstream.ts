@@ -30,12 +30,16 @@ export class Upstream {
   }
 
   /**
-   * Opens a stream for a call that is passed on as it is.
+   * Opens a stream for a call that is passed on as it is; if `endStream`, its headers are all of it.
    *
    * @throws ConnectError UNAVAILABLE if the service cannot be reached
    */
-  async open(method: string, path: string, headers: OutgoingHttpHeaders): Promise<ClientHttp2Stream> {
-    const endStream = method === "GET" || method === "HEAD";
+  async open(
+    method: string,
+    path: string,
+    headers: OutgoingHttpHeaders,
+    endStream: boolean,
+  ): Promise<ClientHttp2Stream> {
     try {
       return await this.sessions.request(method, path, headers, { endStream });
     } catch (cause) {

@@ -25,8 +25,12 @@ export interface Http2Acceptor {
 
 /** HTTP/2 by Node.js's own implementation: for Fastify, and for connect-node. */
 export function nodeHttp2(handle: (request: Http2ServerRequest, response: Http2ServerResponse) => void): Http2Acceptor {
+  const answered = admitted(handle);
   // Twice as many fields as are admitted, so that whoever sends a few too many is told so.
-  const server = createServer({ maxHeaderListPairs: 2 * MAX_HEADER_FIELDS }, admitted(handle));
+  const server = createServer({ maxHeaderListPairs: 2 * MAX_HEADER_FIELDS }, (request, response) => {
+    failIfCut(request);
+    answered(request, response);
+  });
   server.on("connect", (_request, response: Http2ServerResponse) => sendRefusal(response, noTunnel));
   const sessions = new Map<ServerHttp2Session, Socket>();
   let isDraining = false;
@@ -52,6 +56,21 @@ export function nodeHttp2(handle: (request: Http2ServerRequest, response: Http2S
     },
     close: () => void server.close(),
   };
+}
+
+/**
+ * Makes a request fail whose caller breaks it off, as one of HTTP/1.1 does: with ECONNRESET. node:http2 ends it instead, as
+ * if the caller had sent all of it, and whoever reads it would carry out half a call.
+ */
+function failIfCut(request: Http2ServerRequest): void {
+  const push = request.push;
+  request.push = (chunk, encoding) => {
+    if (chunk !== null || !request.stream.aborted) return push.call(request, chunk, encoding);
+    request.destroy(Object.assign(new Error("aborted"), { code: "ECONNRESET" }));
+    return false;
+  };
+  // The error is for whoever reads the body. A request without a reader must not end the process.
+  request.on("error", () => undefined);
 }
 
 /**

@@ -9,6 +9,7 @@ import {
 } from "node:http2";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { MethodPolicy } from "../../call/policy.js";
+import { cancelStream } from "../../rpc/cancel-stream.js";
 import { stopping } from "../hang-up.js";
 import { gatewayTiming } from "../timing.js";
 import type { Upstream } from "../upstream.js";
@@ -61,8 +62,13 @@ export class PassedCall {
     if (timeoutMs === undefined) this.draining.addEventListener("abort", this.onDrain);
     response.once("close", () => this.settle()).on("error", () => this.settle());
     try {
-      const stream = await this.upstream.open(request.method ?? "POST", request.url ?? "/", headers);
-      if (this.settled) stream.close(constants.NGHTTP2_CANCEL);
+      const stream = await this.upstream.open(
+        request.method ?? "POST",
+        request.url ?? "/",
+        headers,
+        hasNoBody(request),
+      );
+      if (this.settled) cancelStream(stream);
       else this.connect(stream);
     } catch (error) {
       this.fail(ConnectError.from(error));
@@ -86,7 +92,11 @@ export class PassedCall {
     stream.once("end", () => stream.rstCode === constants.NGHTTP2_NO_ERROR && this.finish());
     stream.on("error", () => undefined);
     stream.once("close", () => this.fail(resetError(this.upstream.name, stream.rstCode, session)));
-    request.pipe(stream);
+    if (stream.writableEnded) return;
+    // Only what its caller has ended is ended here: a request that was broken off fails instead.
+    request.pipe(stream, { end: false });
+    request.once("end", () => this.settled || stream.end());
+    request.once("error", () => this.settle());
   }
 
   private answer(headers: IncomingHttpHeaders, flags: number): void {
@@ -148,10 +158,16 @@ export class PassedCall {
     const { request } = this.exchange;
     if (this.stream !== undefined) {
       request.unpipe(this.stream);
-      if (!this.stream.closed) this.stream.close(constants.NGHTTP2_CANCEL);
+      if (!this.stream.closed) cancelStream(this.stream);
     }
     request.resume();
   }
+}
+
+/** Whether the request's headers say that there is nothing after them. */
+function hasNoBody(request: Exchange["request"]): boolean {
+  if ("stream" in request) return request.stream.endAfterHeaders;
+  return request.headers["content-length"] === undefined && request.headers["transfer-encoding"] === undefined;
 }
 
 function breakOff(response: Exchange["response"]): void {

@@ -1,0 +1,209 @@
+import { once } from "node:events";
+import { connect } from "node:net";
+import { create, toBinary, toJsonString } from "@bufbuild/protobuf";
+import type { ConnectRouter, HandlerContext } from "@connectrpc/connect";
+import { OrderService, PlaceOrderRequestSchema } from "@shop/generated/shop/orders/v1/orders_pb.js";
+import { CreateUsersRequestSchema, UserService } from "@shop/generated/shop/users/v1/users_pb.js";
+import { Flag, FrameType } from "../../rpc/http2/frames.js";
+import { frame, message, Peer, uint32 } from "../../rpc/http2/testing/peer.js";
+
+const order = create(PlaceOrderRequestSchema, { requestId: "r", customerId: "c" });
+const user = create(CreateUsersRequestSchema, { user: { displayName: "u" } });
+const orderProto = toBinary(PlaceOrderRequestSchema, order);
+// With what may follow JSON, so that a body is whole before its end.
+const orderJson = Buffer.from(`${toJsonString(PlaceOrderRequestSchema, order)}  `);
+const userProto = message(toBinary(CreateUsersRequestSchema, user));
+const userJson = message(Buffer.from(toJsonString(CreateUsersRequestSchema, user)));
+
+/** A call as it is sent. */
+export interface Sent {
+  readonly name: string;
+  readonly path: string;
+  readonly contentType: string;
+  readonly body: Buffer;
+}
+
+const placeOrder = "/shop.orders.v1.OrderService/PlaceOrder";
+const createUsers = "/shop.users.v1.UserService/CreateUsers";
+const unary = (name: string, contentType: string, body: Uint8Array, path = placeOrder): Sent => {
+  return { name, path, contentType, body: Buffer.from(body) };
+};
+const stream = (name: string, contentType: string, each: Buffer): Sent => {
+  return { name, path: createUsers, contentType, body: Buffer.concat([each, each]) };
+};
+
+/** Calls that have a service do something, in each protocol: one message, or two of which both or neither count. */
+export const calls: readonly Sent[] = [
+  unary("gRPC", "application/grpc+proto", message(orderProto)),
+  unary("gRPC with JSON", "application/grpc+json", message(orderJson)),
+  unary("gRPC-Web", "application/grpc-web+proto", message(orderProto)),
+  unary("Connect", "application/proto", orderProto),
+  unary("Connect with JSON", "application/json", orderJson),
+  stream("gRPC stream", "application/grpc", userProto),
+  stream("gRPC-Web stream", "application/grpc-web+proto", userProto),
+  stream("Connect stream", "application/connect+proto", userProto),
+  stream("Connect stream with JSON", "application/connect+json", userJson),
+];
+/** The same over REST, with a body and without one. */
+export const restCalls: readonly Sent[] = [
+  unary("REST", "application/json", orderJson, "/v1/orders"),
+  unary("REST without a body", "", Buffer.alloc(0), "/v1/orders/1:cancel"),
+];
+
+/** Handlers that write down what has become of each call, by the name that its caller gave it. */
+export class Witness {
+  readonly carriedOut: string[] = [];
+  /** Streams that their handlers began to read. */
+  begun = 0;
+  /** Streams whose handlers were told that they were broken off. */
+  cancelled = 0;
+
+  readonly routes = (router: ConnectRouter): void => {
+    router.service(OrderService, {
+      placeOrder: (_, context) => this.#done(context),
+      cancelOrder: (_, context) => this.#done(context),
+    });
+    router.service(UserService, {
+      createUsers: async (requests, context) => {
+        this.begun++;
+        try {
+          for await (const _ of requests);
+        } catch (error) {
+          this.cancelled++;
+          throw error;
+        }
+        return this.#done(context);
+      },
+    });
+  };
+
+  #done({ requestHeader }: HandlerContext): object {
+    this.carriedOut.push(requestHeader.get("x-call") ?? "");
+    return {};
+  }
+}
+
+/** One way to break a call off after so many bytes of its body; -1: not to break it off. Resolves when it has been done. */
+export interface Cut {
+  readonly name: string;
+  /** How many bytes there are of this call, so that one less cuts it. */
+  length(call: Sent): number;
+  send(port: number, call: Sent, bytes: number, as: string): Promise<void>;
+}
+
+/** By RST_STREAM, on a connection that stays. */
+function reset(code: number, hasLength: boolean): Cut {
+  return {
+    name: `RST_STREAM ${code}${hasLength ? ", content-length" : ""}`,
+    length: ({ body }) => body.length + 1,
+    async send(port, call, bytes, as) {
+      const peer = await Peer.connect(port);
+      peer.write(...begin(peer, call, bytes, as, hasLength));
+      if (bytes < 0) await peer.end(1);
+      else {
+        // What was cut must have been read before: a reset that is read with its call in one go would show less.
+        await peer.roundTrip();
+        peer.write(frame(FrameType.RST_STREAM, 0, 1, uint32(code)));
+        await peer.roundTrip();
+      }
+      peer.socket.destroy();
+    },
+  };
+}
+
+/** By the end of the connection, with a reset or with a FIN. */
+function hangUp(how: "destroy" | "end"): Cut {
+  return {
+    name: `HTTP/2, ${how}`,
+    length: ({ body }) => body.length + 1,
+    async send(port, call, bytes, as) {
+      const peer = await Peer.connect(port);
+      peer.write(...begin(peer, call, bytes, as, false));
+      if (bytes < 0) await peer.end(1);
+      else await peer.roundTrip();
+      peer.socket[how]();
+      await peer.closed;
+    },
+  };
+}
+
+function begin(peer: Peer, { path, contentType, body }: Sent, bytes: number, as: string, sized: boolean) {
+  const fields = [":method", "POST", ":scheme", "http", ":path", path, ":authority", "a", "x-call", as];
+  if (contentType !== "") fields.push("content-type", contentType);
+  if (sized) fields.push("content-length", String(body.length));
+  const data = bytes < 0 ? body : body.subarray(0, bytes);
+  return [
+    frame(FrameType.HEADERS, Flag.END_HEADERS, 1, peer.block(fields)),
+    frame(FrameType.DATA, bytes < 0 ? Flag.END_STREAM : 0, 1, data),
+  ];
+}
+
+function http1(how: "destroy" | "end", chunked: boolean): Cut {
+  const sent = ({ body }: Sent) => {
+    if (!chunked || body.length === 0) return body;
+    const half = body.length >> 1;
+    const chunk = (part: Buffer) => [Buffer.from(`${part.length.toString(16)}\r\n`), part, Buffer.from("\r\n")];
+    return Buffer.concat([...chunk(body.subarray(0, half)), ...chunk(body.subarray(half)), Buffer.from("0\r\n\r\n")]);
+  };
+  return {
+    name: `HTTP/1.1, ${chunked ? "chunked" : "content-length"}, ${how}`,
+    length: (call) => (call.body.length === 0 ? 0 : sent(call).length),
+    async send(port, call, bytes, as) {
+      const socket = connect({ port, host: "127.0.0.1", noDelay: true, allowHalfOpen: true });
+      await once(socket, "connect");
+      const whole = sent(call);
+      const framing = chunked && whole.length > 0 ? "Transfer-Encoding: chunked" : `Content-Length: ${whole.length}`;
+      const type = call.contentType === "" ? "" : `Content-Type: ${call.contentType}\r\n`;
+      const head = `POST ${call.path} HTTP/1.1\r\nHost: a\r\nX-Call: ${as}\r\n${type}${framing}`;
+      const closed = once(
+        socket.on("error", () => undefined),
+        "close",
+      );
+      socket.write(`${head}\r\n\r\n`);
+      socket.write(bytes < 0 ? whole : whole.subarray(0, bytes));
+      if (bytes < 0) await once(socket.end().resume(), "end");
+      else {
+        await new Promise((resolve) => setImmediate(resolve));
+        if (how === "destroy") socket.destroy();
+        else await once(socket.end().resume(), "end");
+      }
+      socket.destroy();
+      await closed;
+    },
+  };
+}
+
+export const cuts: readonly Cut[] = [
+  reset(8, false),
+  reset(0, true),
+  hangUp("destroy"),
+  hangUp("end"),
+  http1("destroy", false),
+  http1("end", false),
+  http1("destroy", true),
+  http1("end", true),
+];
+
+/**
+ * Breaks a call off before each of its bytes, `step` apart, in this way; and makes it whole now and then, as callers do who
+ * break off some of their calls. Returns what became of them that should not have.
+ */
+export async function cutEverywhere(port: number, witness: Witness, call: Sent, cut: Cut, step = 1): Promise<string[]> {
+  const positions: number[] = [];
+  for (let at = cut.length(call) - 1; at >= 0; at -= step) positions.push(at);
+  let whole = 0;
+  for (let from = 0; from <= positions.length; from += 32) {
+    const sent = positions.slice(from, from + 32).map((at) => cut.send(port, call, at, `cut at ${at}`));
+    // Each makes up for four resets, of which one connection to a service may not have any number.
+    const end = whole + 1 + sent.length / 4;
+    for (; whole < end; whole++) sent.push(cut.send(port, call, -1, "whole"));
+    await Promise.all(sent);
+  }
+  while (witness.begun > witness.cancelled + witness.carriedOut.length) await new Promise((r) => setTimeout(r, 1));
+  const carriedOut = witness.carriedOut.splice(0);
+  witness.begun = witness.cancelled = 0;
+  const wrong = carriedOut.filter((as) => as !== "whole");
+  if (carriedOut.length - wrong.length !== whole)
+    wrong.push(`${carriedOut.length - wrong.length} of ${whole} whole ones`);
+  return wrong.map((what) => `${call.name}: ${what}`);
+}
