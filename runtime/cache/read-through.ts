@@ -47,6 +47,8 @@ export interface ReadThroughOptions<T extends object> {
   readonly coherence?: Coherence;
   /** Whether an error says that the database did not answer. A row that does not exist is an answer. */
   readonly isOutage: (error: unknown) => boolean;
+  /** Whether an error says that the reader who began a load gave it up: that is nothing to the others. Default: none does. */
+  readonly isAbandoned?: (error: unknown) => boolean;
   /** How long a reader with a stale row at hand waits for a new one, in milliseconds. Default 500. */
   readonly patienceMs?: number;
   /** Milliseconds on a clock that never goes back. */
@@ -75,7 +77,7 @@ const MISSING_MS = 5000;
 /**
  * Rows of one entity, read through a cache.
  *
- * - Simultaneous readers of one key share one load.
+ * - Simultaneous readers of one key share one load. If the one who began it gives it up, the others load anew.
  * - Within its TTL, less up to a tenth by chance, a row answers from the store; after it, the row is loaded anew. A row
  *   that is read in the last tenth is renewed while it answers, so that nobody waits for one that is in demand.
  * - For `staleWhileRevalidateMs` past its TTL a row still answers at once, and is renewed meanwhile.
@@ -89,6 +91,7 @@ export class ReadThrough<T extends object> {
   readonly #behind: Behind<T>;
   readonly #coherence: Coherence;
   readonly #isOutage: (error: unknown) => boolean;
+  readonly #isAbandoned: (error: unknown) => boolean;
   readonly #patienceMs: number;
   readonly #now: () => number;
   readonly #random: () => number;
@@ -104,6 +107,7 @@ export class ReadThrough<T extends object> {
       behind = { read: async (_key, load, need) => withTime(await load(), need) },
       coherence = ALONE,
       isOutage,
+      isAbandoned = () => false,
       patienceMs = 500,
       now = clock,
       random = Math.random,
@@ -114,6 +118,7 @@ export class ReadThrough<T extends object> {
     this.#behind = behind;
     this.#coherence = coherence;
     this.#isOutage = isOutage;
+    this.#isAbandoned = isAbandoned;
     this.#patienceMs = patienceMs;
     this.#now = now;
     this.#random = random;
@@ -137,6 +142,20 @@ export class ReadThrough<T extends object> {
       return this.#copy(entry.value);
     }
     outcome("miss", 0);
+    try {
+      return await this.#readAnew(key, entry, load, outcome);
+    } catch (error) {
+      if (this.#isAbandoned(error)) return this.read(key, load, outcome);
+      throw error;
+    }
+  }
+
+  async #readAnew(
+    key: string,
+    entry: Entry<T> | undefined,
+    load: () => Promise<T | undefined>,
+    outcome: (outcome: Outcome, ageMs: number) => void,
+  ): Promise<T | undefined> {
     try {
       const value = await this.#inTime(this.#loads.get(key) ?? this.#load(key, load), entry);
       if (value !== TOO_LATE) return this.#copy(value);

@@ -14,10 +14,16 @@ export interface Statement {
 /**
  * Sends statements in one go, and answers what each of them gave. They are one message to the server (extended query,
  * with one Sync at the end): once one fails, those after it are not begun, and the server answers once.
+ *
+ * @param refusal is asked when they are about to be sent, after those before them on the connection: an error keeps them back
  */
-export function runBatch(client: pg.ClientBase, statements: readonly Statement[]): Promise<pg.QueryArrayResult[]> {
+export function runBatch(
+  client: pg.ClientBase,
+  statements: readonly Statement[],
+  refusal: () => Error | undefined = () => undefined,
+): Promise<pg.QueryArrayResult[]> {
   return new Promise((resolve, reject) => {
-    client.query(new Batch(statements, (error, results) => (error ? reject(error) : resolve(results))));
+    client.query(new Batch(statements, refusal, (error, results) => (error ? reject(error) : resolve(results))));
   });
 }
 
@@ -88,7 +94,10 @@ class Batch implements Handler {
   /** A value that could not be sent. */
   #unsent: Error | undefined;
 
-  constructor(statements: readonly Statement[], done: Done) {
+  readonly #refusal: () => Error | undefined;
+
+  constructor(statements: readonly Statement[], refusal: () => Error | undefined, done: Done) {
+    this.#refusal = refusal;
     this.#queries = statements.map(({ text, name, values, rowMode, types = pg.types }) => {
       // What pg is given as an object it copies property by property, which costs more than all else here.
       const query = new pg.Query(text, values as unknown[]) as One;
@@ -113,7 +122,9 @@ class Batch implements Handler {
     return this.#current?.text;
   }
 
-  submit = (connection: Connection): void => {
+  submit = (connection: Connection): Error | undefined => {
+    const refused = this.#refusal();
+    if (refused !== undefined) return refused;
     const collector = new Collector(connection);
     for (const query of this.#queries) {
       query.prepare(collector);
@@ -121,6 +132,7 @@ class Batch implements Handler {
     }
     // One piece: the system and the server's process are woken once.
     connection._send(Buffer.concat([...collector.messages, SYNC]));
+    return undefined;
   };
 
   handleRowDescription(message: unknown): void {

@@ -188,7 +188,7 @@ export class CachedRows<D extends DescMessage> implements SoftRepository<D, stri
       return await write();
     } catch (error) {
       // It may have happened all the same.
-      if (isOutage(error)) this.#doubt(key);
+      if (isOutage(error) || (error !== undefined && error === activeCall()?.cancelled)) this.#doubt(key);
       throw error;
     }
   }

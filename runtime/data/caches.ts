@@ -4,6 +4,7 @@ import { memoryStore } from "../cache/memory.js";
 import type { CachePolicy } from "../cache/policy.js";
 import { ReadThrough } from "../cache/read-through.js";
 import type { SharedTier } from "../cache/shared.js";
+import { isOthersCancellation } from "../rpc/active-call.js";
 import type { Driver } from "./driver.js";
 import type { Entity } from "./entity.js";
 import { isOutage } from "./errors.js";
@@ -75,6 +76,7 @@ export function openCaches({ service, driver, shared: tier }: CachesOptions): Ca
     const rows = new ReadThrough<MessageShape<DescMessage>>(policy, {
       store: memoryStore(),
       isOutage,
+      isAbandoned: isOthersCancellation,
       coherence: listener,
       behind: shared && new SharedRows(entity, table, shared),
     });
@@ -87,6 +89,7 @@ export function openCaches({ service, driver, shared: tier }: CachesOptions): Ca
       {
         store: memoryStore(MOST_PAGES),
         isOutage,
+        isAbandoned: isOthersCancellation,
         coherence: listener,
       },
     );

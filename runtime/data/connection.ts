@@ -2,7 +2,9 @@ import { type NodePgDatabase, NodePgSession, NodePgTransaction } from "drizzle-o
 import { PgDialect } from "drizzle-orm/pg-core";
 import type pg from "pg";
 import { activeTiming, timed } from "../observe/timing.js";
+import { activeCall } from "../rpc/active-call.js";
 import { runBatch, type Statement } from "./batch.js";
+import { Cancellation, streamOf } from "./cancellation.js";
 
 /** A transaction, as Drizzle has it. */
 export type DatabaseTransaction = Parameters<Parameters<NodePgDatabase["transaction"]>[0]>[0];
@@ -35,28 +37,73 @@ export interface Manner {
   readonly span: string;
   /** Whether it prepares statements that have a name. */
   readonly prepares: boolean;
+  /** When the work must be done, in milliseconds since the epoch. Default: when the active call must. */
+  readonly deadline?: number | undefined;
+}
+
+/** How long a server may take to end a transaction of a call that is over before its connection is closed. */
+const END_MS = 2000;
+/**
+ * How much later than its call the server ends a statement by itself. That is for a process that cannot ask for it any
+ * more, and comes after the process's own request.
+ */
+const NET_MS = 500;
+
+/** Bounds each statement of a transaction, waiting for locks included. */
+function limit(deadline: number): Statement {
+  return { text: `set local statement_timeout = ${Math.max(1, Math.ceil(deadline - Date.now())) + NET_MS}` };
 }
 
 /**
- * Runs `body` between BEGIN and COMMIT; rolls back if it throws. What need not be waited for goes with what is next: BEGIN
- * with the first statement, what was added with the next one or with COMMIT.
+ * Runs `body` between BEGIN and COMMIT; rolls back if it throws, or if the active call is cancelled. What need not be waited
+ * for goes with what is next: BEGIN with the first statement, what was added with the next one or with COMMIT.
+ *
+ * A statement that runs while the transaction is rolled back is cancelled. COMMIT is not: it is let end, or its connection
+ * is closed, and nobody knows what came of it.
  */
 export async function inTransaction<T>(
   client: pg.PoolClient,
   manner: Manner,
   body: (tx: DatabaseTransaction) => Promise<T>,
 ): Promise<T> {
-  let waiting: Statement[] = [begin];
+  const call = activeCall();
+  const { deadline = call?.deadline } = manner;
+  let waiting: Statement[] = deadline === undefined ? [begin] : [begin, limit(deadline)];
+  const first = waiting.length;
   let begun = false;
   let over = false;
+  /** The statement that was sent last, until it has ended. */
+  let running: Promise<unknown> | undefined;
+
+  // Whoever goes on when a transaction has ended must not get into the next one on its connection.
+  const refusal = () => call?.cancelled ?? (over ? new Error("the transaction is over") : undefined);
 
   async function send(statement: Statement): Promise<pg.QueryArrayResult> {
-    // Whoever goes on when a transaction has ended must not get into the next one on its connection.
-    if (over) throw new Error("the transaction is over");
+    const refused = refusal();
+    if (refused !== undefined) throw refused;
     const statements = [...waiting, statement];
     waiting = [];
     begun = true;
-    return (await runBatch(client, manner.prepares ? statements : statements.map(unnamed))).at(-1)!;
+    const sent = runBatch(client, manner.prepares ? statements : statements.map(unnamed), refusal);
+    running = sent;
+    try {
+      return (await sent).at(-1)!;
+    } finally {
+      if (running === sent) running = undefined;
+    }
+  }
+
+  /** Rolls back. What runs may be what nobody waits for any more. */
+  async function giveUp(): Promise<void> {
+    if (running !== undefined) {
+      const cancellation = new Cancellation(client);
+      await running.catch(() => undefined);
+      await cancellation.settled();
+    }
+    const late = setTimeout(() => streamOf(client)?.destroy(), END_MS);
+    // Where that fails, too, the connection is gone, and its transaction with it.
+    await client.query("rollback").catch(() => undefined);
+    clearTimeout(late);
   }
 
   const run: Query = (config, values) => send({ ...config, values } as Statement);
@@ -64,19 +111,29 @@ export async function inTransaction<T>(
   const tx = new NodePgTransaction(dialect, session, undefined) as unknown as DatabaseTransaction;
   const timedSend = (statement: Statement) => timedQuery(manner.span, statement.text, () => send(statement));
   connections.set(tx, { run: timedSend, add: (statement) => void waiting.push(statement) });
+  let late: NodeJS.Timeout | undefined;
+  let unlisten: (() => void) | undefined;
   try {
-    const result = await body(tx);
-    if (begun || waiting.length > 1) {
+    const cancelled = call && new Promise<never>((_, reject) => (unlisten = call.onCancel(reject)));
+    const result = await (cancelled ? Promise.race([body(tx), cancelled]) : body(tx));
+    unlisten?.();
+    if (call?.cancelled !== undefined) throw call.cancelled;
+    if (begun || waiting.length > first) {
+      unlisten = call?.onCancel(() => {
+        late = setTimeout(() => streamOf(client)?.destroy(), END_MS);
+      });
       const { command } = await timedSend(commit);
       if (command !== "COMMIT") throw new Error("a statement of the transaction failed, so it was rolled back");
     }
     return result;
   } catch (error) {
-    // Where that fails, too, the connection is gone, and its transaction with it.
-    if (begun) await client.query("rollback").catch(() => undefined);
-    throw error;
+    over = true;
+    if (begun) await giveUp();
+    throw call?.cancelled ?? error;
   } finally {
     over = true;
+    unlisten?.();
+    clearTimeout(late);
   }
 }
 

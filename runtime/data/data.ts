@@ -4,6 +4,7 @@ import type { SharedTier } from "../cache/shared.js";
 import { Outbox } from "../events/outbox.js";
 import type { Logger } from "../observe/log.js";
 import { Metrics } from "../observe/metrics.js";
+import { runApart } from "../rpc/active-call.js";
 import { propagated } from "../rpc/client-options.js";
 import type { KeyedContext } from "../rpc/context.js";
 import { CachedRows } from "./cached.js";
@@ -22,6 +23,8 @@ export interface TransactionOptions {
   readonly repeatable?: boolean;
   /** What goes on, with the events that it publishes, of the call that it belongs to: headers. */
   readonly trace?: () => Readonly<Record<string, string>>;
+  /** When it must be done, in milliseconds since the epoch. Default: when the call that it runs for must. */
+  readonly deadline?: number | undefined;
 }
 
 /** A service's database: its entities, and transactions over them. */
@@ -35,7 +38,8 @@ export interface Data<
   /**
    * Runs `body` in one transaction: all of its writes happen, or none. Reads inside bypass the cache, and what was
    * written leaves it after the commit, here and in other instances. It runs again when the database asks for that (serialization failure,
-   * deadlock), so effects outside the database belong outside.
+   * deadlock), so effects outside the database belong outside. When the call that it runs for is cancelled, so is its statement,
+   * and the transaction is rolled back; what `body` asks of it later fails.
    */
   transaction<T>(body: (tx: Transaction<Entities, Published>) => Promise<T>, options?: TransactionOptions): Promise<T>;
   /**
@@ -127,7 +131,7 @@ export function openData<Entities = Readonly<Record<string, Repository<DescMessa
 
   const run = <T>(
     body: (tx: Transaction<Entities>) => Promise<T>,
-    { repeatable, trace = () => ({}) }: TransactionOptions = {},
+    { repeatable, trace = () => ({}), deadline }: TransactionOptions = {},
   ): Promise<T> => {
     let written: (() => void)[] = [];
     let suspected: (() => void)[] = [];
@@ -155,10 +159,14 @@ export function openData<Entities = Readonly<Record<string, Repository<DescMessa
         return body(Object.assign(repositories, { db, publish, afterCommit }) as unknown as Transaction<Entities>);
       },
       (outcome) => {
-        for (const apply of outcome === "committed" ? written : suspected) apply();
-        if (published) outbox?.committed();
+        // What was committed is so, whatever has become of the call meanwhile.
+        runApart(() => {
+          for (const apply of outcome === "committed" ? written : suspected) apply();
+          if (published) outbox?.committed();
+        });
       },
       repeatable,
+      deadline,
     );
   };
 
@@ -182,6 +190,6 @@ export function openData<Entities = Readonly<Record<string, Repository<DescMessa
 }
 
 /** How a method's transaction is run. With a key, a repeat finds what a commit that was cut off has left. */
-function of({ idempotencyKey, requestHeader }: KeyedContext<DescMessage>): TransactionOptions {
-  return { repeatable: idempotencyKey !== undefined, trace: () => propagated(requestHeader) };
+function of({ idempotencyKey, requestHeader, deadline }: KeyedContext<DescMessage>): TransactionOptions {
+  return { repeatable: idempotencyKey !== undefined, trace: () => propagated(requestHeader), deadline };
 }

@@ -3,6 +3,7 @@ import type { PgDatabase } from "drizzle-orm/pg-core";
 import type pg from "pg";
 import type { Logger } from "../observe/log.js";
 import { Metrics } from "../observe/metrics.js";
+import { runCancellable } from "./cancellation.js";
 import { type DatabaseTransaction, inTransaction, measured, type Query, unnamed } from "./connection.js";
 import { isLoss, isRetryable, isStale, isUndone, translated, unavailable } from "./errors.js";
 import { Servers } from "./servers.js";
@@ -18,8 +19,12 @@ export interface Driver {
   readonly db: Database;
   /** For SELECT alone: the replicas, one after the other until one answers. Undefined if there are none at all. */
   readonly replicas: Database | undefined;
-  /** Runs `body` between BEGIN and COMMIT on one connection; rolls back if it throws. */
-  transaction<T>(body: (tx: DatabaseTransaction) => Promise<T>): Promise<T>;
+  /**
+   * Runs `body` between BEGIN and COMMIT on one connection; rolls back if it throws, or if the active call is cancelled.
+   *
+   * @param deadline when it must be done, in milliseconds since the epoch. Default: when the active call must
+   */
+  transaction<T>(body: (tx: DatabaseTransaction) => Promise<T>, deadline?: number): Promise<T>;
   /** The primary's address. UNAVAILABLE if there is none. */
   primary(): Promise<string>;
   /** Is told whenever another server is the primary. */
@@ -85,7 +90,7 @@ export function openDriver(options: DriverOptions): Driver {
   const query: Query = (config, values) => {
     const reads = /^\s*select\b/i.test(config.text);
     return onPrimary(
-      (client) => client.query(config, values),
+      (client) => runCancellable(client, () => client.query(config, values)),
       (error) => reads || isUndone(error),
     );
   };
@@ -93,7 +98,7 @@ export function openDriver(options: DriverOptions): Driver {
   const queryReplica: Query = async (config, values) => {
     for (const server of servers.replicas()) {
       try {
-        return await server.lease((client) => client.query(config, values));
+        return await server.lease((client) => runCancellable(client, () => client.query(config, values)));
       } catch (error) {
         // 40001: what the primary has removed since was still being read.
         if (!isLoss(error) && !isRetryable(error)) throw error;
@@ -106,12 +111,12 @@ export function openDriver(options: DriverOptions): Driver {
   return {
     db: database(query, `${service}.db`),
     replicas: replicas.length === 0 ? undefined : database(queryReplica, `${service}.replica`),
-    transaction(body) {
+    transaction(body, deadline) {
       let begun = false;
       return onPrimary(
         (client) => {
           begun = true;
-          return inTransaction(client, { span: `${service}.db`, prepares }, body);
+          return inTransaction(client, { span: `${service}.db`, prepares, deadline }, body);
         },
         () => !begun,
       );
@@ -121,7 +126,7 @@ export function openDriver(options: DriverOptions): Driver {
     async ready() {
       await translated(() =>
         onPrimary(
-          (client) => client.query("select 1"),
+          (client) => runCancellable(client, () => client.query("select 1")),
           () => true,
         ),
       );

@@ -12,7 +12,7 @@ import { type Replicated, startReplicated } from "../../generator/testing/replic
 import { createTables, execute } from "../../generator/testing/tables.js";
 import { Metrics } from "../observe/metrics.js";
 import { RetryInfoSchema } from "../options/google/rpc/error_details_pb.js";
-import { runAs, staleAgeHeader } from "../rpc/active-call.js";
+import { ActiveCall, runAs, staleAgeHeader } from "../rpc/active-call.js";
 import { inMemory } from "../rpc/in-memory.js";
 import { createParcels, parcels } from "../testing/parcels.js";
 import { type Data, openData } from "./data.js";
@@ -101,7 +101,7 @@ test("without a replica that answers, the primary does", async () => {
   const nowhere = servers.replica.url().replace(/:\d+\//, ":1/");
   const data = products(servers.primary.url(), [nowhere]);
   await data.repositories.products.create({ id: "alone" });
-  const call = { replicas: true, patientUntil: undefined, stale: () => undefined };
+  const call = new ActiveCall({ replicas: true });
   expect((await runAs(call, () => data.repositories.products.list())).items).toHaveLength(1);
   await data.repositories.products.delete("alone");
 });
@@ -126,7 +126,7 @@ test("servers of another database are never asked, and those that cannot be used
   const data = products(primary, [other.url()]);
   await data.repositories.products.create({ id: "mine" });
   await data.repositories.products.delete("mine");
-  const call = { replicas: true, patientUntil: undefined, stale: () => undefined };
+  const call = new ActiveCall({ replicas: true });
   // The other one has no such table.
   await runAs(call, () => data.repositories.products.list());
   const wrong = servers.replica.url().replace(/:[^:@]*@/, ":wrong@");

@@ -31,7 +31,6 @@ export async function answerOnce<O extends DescMessage>(
   const output = context.method.output as O;
   const key = context.idempotencyKey;
   if (key === undefined) return create(output, await body());
-  await waitNoLongerThan(context.timeoutMs(), tx);
   const method = pathOf(context.method);
   const fingerprint = new Uint8Array(createHash("sha256").update(context.fingerprint).digest());
   const claimed = await tx.insert(requests).values({ method, key, fingerprint }).onConflictDoNothing();
@@ -80,14 +79,6 @@ export async function undoOnce<O extends DescMessage, D extends DescMessage>(
 
 function pathOf({ parent, name }: DescMethod): string {
   return `${parent.typeName}/${name}`;
-}
-
-/** Bounds each wait for a lock, and so for whoever handles the same request: nobody waits on when the caller is gone. */
-async function waitNoLongerThan(timeoutMs: number | undefined, tx: DatabaseTransaction): Promise<void> {
-  if (timeoutMs === undefined) return;
-  // 0 would mean forever.
-  const bound = String(Math.max(1, Math.ceil(timeoutMs)));
-  await tx.execute(sql`select set_config('lock_timeout', ${bound}, true)`);
 }
 
 function recordedAnswer(

@@ -1,4 +1,6 @@
 import pg from "pg";
+import { activeCall } from "../rpc/active-call.js";
+import { streamOf, takeWithin } from "./cancellation.js";
 import { isSilence, isStale } from "./errors.js";
 
 /** What a server says of itself. */
@@ -67,12 +69,19 @@ export class Server {
     this.#pool.on("remove", (client) => this.#clients.delete(client));
   }
 
-  /** Runs something on a connection of its own. */
+  /** Runs something on a connection of its own, for which nobody waits longer than the active call lasts. */
   async lease<T>(run: (client: pg.PoolClient) => Promise<T>): Promise<T> {
-    let client = await this.#pool.connect();
+    const call = activeCall();
+    const take = () => {
+      if (call === undefined) return this.#pool.connect();
+      if (call.cancelled !== undefined) throw call.cancelled;
+      const waits = this.#pool.idleCount === 0;
+      return waits ? takeWithin(call, this.#pool.connect()) : this.#pool.connect();
+    };
+    let client = await take();
     while (this.#stale.has(client)) {
       client.release(true);
-      client = await this.#pool.connect();
+      client = await take();
     }
     try {
       return await run(client);
@@ -82,7 +91,7 @@ export class Server {
     } finally {
       // Without the error: a statement that was refused says nothing against the connection, and the pool sees by
       // itself when one is broken.
-      client.release(this.#stale.has(client));
+      client.release(this.#stale.has(client) || streamOf(client)?.destroyed);
     }
   }
 
@@ -147,9 +156,4 @@ export class Server {
     // Not asked to end: it may be that nobody is there to answer.
     streamOf(client)?.destroy();
   }
-}
-
-/** The socket under a connection. */
-function streamOf(client: pg.ClientBase): { destroy(): void } | undefined {
-  return (client as unknown as { connection?: { stream?: { destroy(): void } } }).connection?.stream;
 }

@@ -42,12 +42,14 @@ export interface Publisher<Published extends DescMessage> {
  * @param settled is told each attempt's end: `committed`, or `unknown` if the connection broke while it was committing.
  *   A rolled back attempt is not told.
  * @param repeatable whether it may run again when nobody knows if it was committed
+ * @param deadline when it must be done, in milliseconds since the epoch. Default: when the active call must
  */
 export async function runTransaction<T>(
   driver: Driver,
   body: (tx: DatabaseTransaction) => Promise<T>,
   settled: (outcome: "committed" | "unknown") => void,
   repeatable = false,
+  deadline?: number,
 ): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     let committing = false;
@@ -56,7 +58,7 @@ export async function runTransaction<T>(
         const value = await body(tx);
         committing = true;
         return value;
-      });
+      }, deadline);
       settled("committed");
       return result;
     } catch (error) {

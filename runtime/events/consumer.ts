@@ -4,6 +4,7 @@ import type { Data } from "../data/data.js";
 import { isDatabaseOutage } from "../data/errors.js";
 import type { Logger } from "../observe/log.js";
 import type { Metrics } from "../observe/metrics.js";
+import { ActiveCall, runAs } from "../rpc/active-call.js";
 import { propagatedHeaders } from "../rpc/client-options.js";
 import { custody, type Item, itemOf, type Place, type Waiting } from "./custody.js";
 import { type ConsumerContext, type ConsumerHandler, type Delivery, Unprocessable } from "./delivery.js";
@@ -200,7 +201,7 @@ export class Consumer {
       },
     };
     try {
-      await limit.within(Promise.resolve(handler(delivery, context)));
+      await limit.within(runAs(limit.call, async () => handler(delivery, context)));
     } finally {
       limit.end();
     }
@@ -312,6 +313,7 @@ const given = {
 } as SubscriptionSpec;
 
 function timeLimit(timeoutMs: number) {
+  const call = new ActiveCall({ deadline: Date.now() + timeoutMs });
   let controller: AbortController | undefined;
   let error: Error | undefined;
   let timer: NodeJS.Timeout | undefined;
@@ -320,9 +322,12 @@ function timeLimit(timeoutMs: number) {
       error = new Error(`the handler took more than ${timeoutMs} ms`);
       controller?.abort(error);
       reject(error);
+      call.cancel(error);
     }, timeoutMs);
   });
   return {
+    /** What its statements are run for. */
+    call,
     get signal(): AbortSignal {
       controller ??= new AbortController();
       if (error !== undefined) controller.abort(error);

@@ -5,9 +5,9 @@ import type { Deferral } from "../journal/deferral.js";
 import type { Logger } from "../observe/log.js";
 import type { Metrics } from "../observe/metrics.js";
 import { timedCall, timingRequestHeader } from "../observe/timing.js";
-import { type ActiveCall, runAs, staleAgeHeader } from "./active-call.js";
+import { ActiveCall, runAs, staleAgeHeader } from "./active-call.js";
 import type { Context, KeyedContext } from "./context.js";
-import { bound, boundStream, createContext } from "./deadline.js";
+import { abortError, bound, boundStream, createContext } from "./deadline.js";
 import { OwnCall } from "./own-call.js";
 import { OwnContext } from "./own-context.js";
 import type { ServiceDefinition } from "./service.js";
@@ -58,6 +58,7 @@ function guard(method: DescMethod, policy: MethodPolicy, name: string, handler: 
     if (policy.timeoutMs !== undefined) from.limit(policy.timeoutMs);
     const context = new OwnContext(from, method, policy, request);
     const call = active(context);
+    if (call !== undefined) from.cancelled = (reason) => call.cancel(reason);
     if (answers === "many") {
       from.endWith(around.draining, leave);
       const messages = runAs(call, () => handler(valid(request), context)) as AsyncIterable<unknown>;
@@ -71,11 +72,13 @@ function guard(method: DescMethod, policy: MethodPolicy, name: string, handler: 
 
   async function answer(request: unknown, from: HandlerContext) {
     const { context, dispose } = createContext(from, method, policy, request);
+    const { call, unfollow } = following(context);
     try {
-      return await runAs(active(context), () => timedCall(from, name, method.name, () => run(request, context)));
+      return await runAs(call, () => timedCall(from, name, method.name, () => run(request, context)));
     } catch (error) {
       throw tell(error);
     } finally {
+      unfollow();
       dispose();
     }
   }
@@ -93,11 +96,13 @@ function guard(method: DescMethod, policy: MethodPolicy, name: string, handler: 
     const nobody = { signal: new AbortController().signal, timeoutMs: () => undefined };
     const headers = { requestHeader, responseHeader: new Headers(), responseTrailer: new Headers() };
     const { context, dispose } = createContext({ ...nobody, ...headers } as HandlerContext, method, policy, request);
+    const { call, unfollow } = following(context);
     try {
-      return await runAs(active(context), () => bound(context, async () => handler(request, context)));
+      return await runAs(call, () => bound(context, async () => handler(request, context)));
     } catch (error) {
       throw tell(error);
     } finally {
+      unfollow();
       dispose();
     }
   }
@@ -105,13 +110,14 @@ function guard(method: DescMethod, policy: MethodPolicy, name: string, handler: 
   async function* stream(request: unknown, from: HandlerContext) {
     const { signal, unlink } = link(from.signal, around.draining);
     const { context, dispose } = createContext({ ...from, signal }, method, policy, request);
+    const { call, unfollow } = following(context);
     try {
-      const call = active(context);
       const messages = runAs(call, () => handler(valid(request), context)) as AsyncIterable<unknown>;
       yield* boundStream(context, call === undefined ? messages : steppedAs(call, messages));
     } catch (error) {
       throw tell(error);
     } finally {
+      unfollow();
       dispose();
       unlink();
     }
@@ -124,8 +130,9 @@ function guard(method: DescMethod, policy: MethodPolicy, name: string, handler: 
     const { deadline } = context;
     let oldestMs = -1;
     const now = Date.now();
-    return {
+    return new ActiveCall({
       replicas: policy.replicas === true,
+      deadline,
       // Whoever has waited in vain needs time for something else.
       patientUntil: deadline === undefined ? undefined : now + (deadline - now) / 2,
       stale(ageMs) {
@@ -135,7 +142,18 @@ function guard(method: DescMethod, policy: MethodPolicy, name: string, handler: 
         // The headers of a stream may have gone already.
         if (answers === "many") context.responseTrailer.set(staleAgeHeader, String(oldestMs));
       },
-    };
+    });
+  }
+
+  /** The same, cancelled when the context's signal is aborted, until `unfollow`: what ends after that was answered. */
+  function following(context: Context): { readonly call: ActiveCall | undefined; unfollow(): void } {
+    const call = active(context);
+    if (call === undefined) return { call, unfollow: () => undefined };
+    const { signal } = context;
+    const cancel = () => call.cancel(abortError(context));
+    signal.addEventListener("abort", cancel);
+    if (signal.aborted) cancel();
+    return { call, unfollow: () => signal.removeEventListener("abort", cancel) };
   }
 
   /** Refuses a request that breaks its rules; of a stream of requests, each as it comes. */

@@ -31,6 +31,9 @@ export abstract class OwnCall implements HandlerContext {
   /** Ends it with an error when `signal` is aborted before it is over. */
   abstract endWith(signal: AbortSignal, error: () => ConnectError): void;
 
+  /** Is told why the call ends, if it ends before it is answered. */
+  abstract cancelled: ((reason: Error) => void) | undefined;
+
   /** Has what the handler throws told as this error. It is not asked once the call is over. */
   abstract explain: (error: unknown) => ConnectError;
 }

@@ -4,6 +4,7 @@ import { codecOf } from "../codec/known.js";
 import type { Data } from "../data/data.js";
 import type { Logger } from "../observe/log.js";
 import type { Metrics } from "../observe/metrics.js";
+import { ActiveCall, runApart, runAs } from "../rpc/active-call.js";
 import { propagatedHeaders } from "../rpc/client-options.js";
 import type { Context } from "../rpc/context.js";
 import { methodsOf } from "./fit.js";
@@ -77,6 +78,9 @@ export function openSagas(
   const ending = new AbortController();
   // Each call that is on its way listens.
   setMaxListeners(0, ending.signal);
+  /** What the statements of steps are run for. */
+  const steps = new ActiveCall({});
+  ending.signal.addEventListener("abort", () => steps.cancel(new Error("the process ends")));
   const ground: Ground = { data, peers: options.peers, leaseMs, signal: ending.signal };
   /** What is being walked here, by id. */
   const walking = new Map<string, { readonly row: SagaRow; readonly done: Promise<void> }>();
@@ -100,19 +104,22 @@ export function openSagas(
     if (!open || closing || at >= timerAt) return;
     clearTimeout(timer);
     timerAt = at;
-    timer = setTimeout(() => {
-      timerAt = Number.POSITIVE_INFINITY;
-      if (polling !== undefined) {
-        again = true;
-        return;
-      }
-      polling = poll().finally(() => {
-        polling = undefined;
-        // Apart from other instances, so that they do not all look at once.
-        wake(again ? 0 : POLL_MS * (0.75 + Math.random() / 2));
-        again = false;
-      });
-    }, inMs);
+    // A call may be what wakes it, and has ended by then.
+    timer = runApart(() => setTimeout(look, inMs));
+  }
+
+  function look(): void {
+    timerAt = Number.POSITIVE_INFINITY;
+    if (polling !== undefined) {
+      again = true;
+      return;
+    }
+    polling = poll().finally(() => {
+      polling = undefined;
+      // Apart from other instances, so that they do not all look at once.
+      wake(again ? 0 : POLL_MS * (0.75 + Math.random() / 2));
+      again = false;
+    });
   }
 
   async function poll(): Promise<void> {
@@ -152,7 +159,8 @@ export function openSagas(
     try {
       for (;;) {
         if (closing) return await renew(data.db, [row], 0);
-        const progress = await stepOn(plan, { ...row, leftMs: end - performance.now() }, ground);
+        const now = { ...row, leftMs: end - performance.now() };
+        const progress = await runAs(steps, () => stepOn(plan, now, ground));
         if (progress.kind === "on") {
           row = progress.row;
           continue;

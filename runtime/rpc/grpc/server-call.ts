@@ -46,6 +46,7 @@ export interface Peer {
 export class ServerCall extends OwnCall implements StreamConsumer, MessageTaker {
   deadline: number | undefined = undefined;
   explain: (error: unknown) => ConnectError = explain;
+  cancelled: ((reason: Error) => void) | undefined = undefined;
 
   /** Nothing more is to be said: the status is sent, or the caller is gone. */
   #isOver = false;
@@ -410,6 +411,7 @@ export class ServerCall extends OwnCall implements StreamConsumer, MessageTaker 
     this.#deframer = undefined;
     this.#unlink?.();
     this.#controller?.abort(reason);
+    if (reason !== callIsOver) this.cancelled?.(reason as ConnectError);
     if (this.#inbox !== undefined && !this.#isComplete) {
       this.#inbox.abort(reason instanceof ConnectError ? reason : callIsOver);
     }
