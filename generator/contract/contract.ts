@@ -52,6 +52,8 @@ export interface Method {
   readonly standard: Standard | undefined;
   readonly timeoutMs: number | undefined;
   readonly idempotencyKey: DescField | undefined;
+  /** What of the request two calls with the same key may differ in. */
+  readonly idempotencyIgnores: readonly DescField[];
   /** Whether replicas may answer its reads. */
   readonly replicas: boolean;
   /** How a write is answered that is still to be made. Undefined: never. */

@@ -157,6 +157,7 @@ function buildMethod(desc: DescMethod, run: boolean, entities: readonly Entity[]
     publishes: [],
     timeoutMs: options.timeoutMs || (desc.methodKind === "unary" ? DEFAULT_TIMEOUT_MS : undefined),
     idempotencyKey: key,
+    idempotencyIgnores: idempotencyIgnores(desc, options.idempotencyIgnores, key, findings),
     saga: undefined,
     routes: buildRoutes(desc, run, findings),
   };
@@ -183,6 +184,23 @@ function idempotencyKey(desc: DescMethod, name: string, findings: Findings): Des
     );
   }
   return field;
+}
+
+function idempotencyIgnores(
+  desc: DescMethod,
+  names: readonly string[],
+  key: DescField | undefined,
+  findings: Findings,
+): DescField[] {
+  return names.flatMap((name, position) => {
+    const fault = (message: string) => findings.error("METHOD_KEY", desc, message, [SCAFFOLD, 3, position]) ?? [];
+    const field = desc.input.fields.find((candidate) => candidate.name === name);
+    if (key === undefined) return fault(`${desc.name} has no idempotency_key, so nothing ignores ${name}: name a key.`);
+    if (field === undefined)
+      return fault(`${desc.input.name} has no ${name}: add it, or leave it out of idempotency_ignores.`);
+    if (field === key) return fault(`${name} is the idempotency_key itself: leave it out of idempotency_ignores.`);
+    return field;
+  });
 }
 
 function readsReplicas(

@@ -23,10 +23,13 @@ export function emitPolicy(file: ContractFile, f: GeneratedFile): void {
   }
 }
 
-function literal({ timeoutMs, idempotencyKey, replicas, deferred }: Method): string {
+function literal({ timeoutMs, idempotencyKey, idempotencyIgnores, replicas, deferred }: Method): string {
   const parts = [
     ...(timeoutMs === undefined ? [] : [`timeoutMs: ${digits(timeoutMs)}`]),
     ...(idempotencyKey === undefined ? [] : [`idempotencyKey: "${idempotencyKey.localName}"`]),
+    ...(idempotencyIgnores.length === 0
+      ? []
+      : [`idempotencyIgnores: [${idempotencyIgnores.map((field) => `"${field.localName}"`).join(", ")}]`]),
     ...(replicas ? ["replicas: true"] : []),
     ...(deferred === undefined
       ? []

@@ -3,8 +3,9 @@ import { may, never, type RuleEntries } from "./rule.js";
 /** What must hold of methods and of their HTTP faces. */
 export const methods = {
   METHOD_KEY: {
-    holds: "An idempotency key is a string field in the request of a method without streams.",
-    why: "The key says that two calls are one. It must be in every request, so in a field of its own, outside of any oneof; a stream has no one request.",
+    holds:
+      "An idempotency key is a string field in the request of a method without streams; what it ignores are other fields of that request.",
+    why: "The key says that two calls are one. It must be in every request, so in a field of its own, outside of any oneof; a stream has no one request. Fields that only say how to answer may differ between the two.",
     language: "proto",
     bad: `service OrderService {
   option (scaffold.v1.service) = {};

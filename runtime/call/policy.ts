@@ -9,6 +9,8 @@ export interface MethodPolicy {
   readonly timeoutMs?: number;
   /** The request field (its name in TypeScript) that holds the idempotency key. */
   readonly idempotencyKey?: string;
+  /** The request fields (their names in TypeScript) that two calls with the same key may differ in. Default: none. */
+  readonly idempotencyIgnores?: readonly string[];
   /** Whether replicas of the database may answer what the method reads. */
   readonly replicas?: boolean;
   /** How a call is answered that meets an outage of the database, and is made later: by which enum field (its name in TypeScript). */

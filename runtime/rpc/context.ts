@@ -34,6 +34,6 @@ declare const answer: unique symbol;
 export interface KeyedContext<O extends DescMessage, Published extends DescMessage = never> extends Context<Published> {
   /** Carries the answer's type to `once`; no value exists at run time. */
   readonly [answer]?: O;
-  /** The request without its key, as bytes: the same key with other bytes is a mistake of the caller. */
+  /** The request without its key and what the method ignores, as bytes: the same key with other bytes is a caller's mistake. */
   readonly fingerprint: Uint8Array;
 }

@@ -34,7 +34,7 @@ export function createContext(
     timeoutMs: () => (deadline === undefined ? undefined : Math.max(0, deadline - Date.now())),
     // Computed only for those who ask: most calls have no use for it.
     get fingerprint() {
-      return fingerprint(method.input, request as Message, policy.idempotencyKey);
+      return fingerprint(method.input, request as Message, policy);
     },
   };
   return { context, dispose };

@@ -9,10 +9,18 @@ const order = (requestId: string, customerId: string) => create(PlaceOrderReques
 
 test("leaves the key out, and nothing else, and does not change the request", () => {
   const request = order("1", "ada");
-  const bytes = fingerprint(PlaceOrderRequestSchema, request, "requestId");
-  expect(bytes).toEqual(fingerprint(PlaceOrderRequestSchema, order("2", "ada"), "requestId"));
-  expect(bytes).not.toEqual(fingerprint(PlaceOrderRequestSchema, order("1", "bob"), "requestId"));
+  const bytes = fingerprint(PlaceOrderRequestSchema, request, { idempotencyKey: "requestId" });
+  expect(bytes).toEqual(fingerprint(PlaceOrderRequestSchema, order("2", "ada"), { idempotencyKey: "requestId" }));
+  expect(bytes).not.toEqual(fingerprint(PlaceOrderRequestSchema, order("1", "bob"), { idempotencyKey: "requestId" }));
   expect(request.requestId).toBe("1");
+});
+
+test("leaves out what the method ignores", () => {
+  const policy = { idempotencyKey: "requestId", idempotencyIgnores: ["wait", "paymentMethod"] };
+  const of = (change: object) =>
+    fingerprint(PlaceOrderRequestSchema, create(PlaceOrderRequestSchema, { ...order("1", "ada"), ...change }), policy);
+  expect(of({ wait: true, paymentMethod: "card" })).toEqual(of({}));
+  expect(of({ customerId: "bob" })).not.toEqual(of({}));
 });
 
 test("does not depend on the order of map entries, at any depth", () => {
@@ -20,7 +28,7 @@ test("does not depend on the order of map entries, at any depth", () => {
     fingerprint(
       HealthListResponseSchema,
       create(HealthListResponseSchema, { statuses: Object.fromEntries(names.map((name) => [name, { status: 1 }])) }),
-      undefined,
+      {},
     );
   expect(ofStatuses(["a", "b", "c"])).toEqual(ofStatuses(["c", "a", "b"]));
   expect(ofStatuses(["a", "b"])).not.toEqual(ofStatuses(["a"]));
@@ -30,7 +38,7 @@ test("does not depend on the order of map entries, at any depth", () => {
     create(ListValueSchema, {
       values: [{ kind: { case: "structValue", value: create(StructSchema, { fields: fields as never }) } } as never],
     });
-  expect(fingerprint(ListValueSchema, nested({ x: number(1), y: number(2) }), undefined)).toEqual(
-    fingerprint(ListValueSchema, nested({ y: number(2), x: number(1) }), undefined),
+  expect(fingerprint(ListValueSchema, nested({ x: number(1), y: number(2) }), {})).toEqual(
+    fingerprint(ListValueSchema, nested({ y: number(2), x: number(1) }), {}),
   );
 });

@@ -1,17 +1,21 @@
 import { clone, type DescField, type DescMessage, type Message, toBinary } from "@bufbuild/protobuf";
 import { type ReflectMessage, reflect } from "@bufbuild/protobuf/reflect";
+import type { MethodPolicy } from "../call/policy.js";
 
 /**
- * A request without its key, as bytes that are equal for equal requests. Map entries are put in order first: their
- * order on the wire means nothing, and clients written in Go change it from call to call.
- *
- * `key` is the field's name in TypeScript.
+ * Returns a request without its key and the fields that its method ignores, as bytes that are equal for equal requests. Map entries
+ * are put in order first: their order on the wire means nothing, and clients written in Go change it from call to call.
  */
-export function fingerprint(schema: DescMessage, request: Message, key: string | undefined): Uint8Array {
+export function fingerprint(
+  schema: DescMessage,
+  request: Message,
+  { idempotencyKey, idempotencyIgnores = [] }: MethodPolicy,
+): Uint8Array {
   const copy = clone(schema, request);
   const message = reflect(schema, copy);
-  const field = schema.fields.find((field) => field.localName === key);
-  if (field) message.clear(field);
+  for (const field of schema.fields) {
+    if (field.localName === idempotencyKey || idempotencyIgnores.includes(field.localName)) message.clear(field);
+  }
   orderMaps(message);
   return toBinary(schema, copy);
 }

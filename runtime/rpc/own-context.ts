@@ -47,7 +47,7 @@ export class OwnContext implements KeyedContext<never> {
   }
 
   get fingerprint(): Uint8Array {
-    return fingerprint(this.method.input, this.#request as Message, this.#policy.idempotencyKey);
+    return fingerprint(this.method.input, this.#request as Message, this.#policy);
   }
 
   timeoutMs(): number | undefined {

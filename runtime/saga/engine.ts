@@ -58,8 +58,9 @@ const REMOVE_MS = 60_000;
 const REMOVED_AT_ONCE = 500;
 /** How often to ask whether a saga that another instance walks has ended. */
 const ASK_MS = 200;
-/** What of a caller's time is left to the answer. */
-const ANSWER_MS = 250;
+/** What of a caller's time is left to the answer: a fifth of it, within these bounds. */
+const ANSWER_SHARE = 0.2;
+const ANSWER_MS = { least: 250, most: 1000 };
 const LEASE_MS = 3000;
 
 /**
@@ -255,18 +256,19 @@ export function openSagas(
     },
 
     async ended(id, context) {
-      const limit = context.deadline === undefined ? Number.POSITIVE_INFINITY : context.deadline - ANSWER_MS;
-      for (;;) {
-        const told = tellOf(id);
-        try {
-          const state = await phase(data.db, id);
-          if (state === undefined || state === "completed" || state === "compensated") return true;
-          const left = limit - Date.now();
-          if (left <= 0 || context.signal.aborted) return false;
-          await Promise.race([told.promise, sleep(Math.min(left, ASK_MS), context.signal)]);
-        } finally {
-          told.forget();
-        }
+      const limit = new AbortController();
+      const timeoutMs = context.timeoutMs();
+      const timer = timeoutMs === undefined ? undefined : setTimeout(() => limit.abort(), waitMs(timeoutMs));
+      const signal = AbortSignal.any([context.signal, limit.signal]);
+      const over = new Promise<false>((resolve) => {
+        if (signal.aborted) resolve(false);
+        signal.addEventListener("abort", () => resolve(false));
+      });
+      try {
+        // The database may not answer by then, either.
+        return await Promise.race([untilEnded(id, signal), over]);
+      } finally {
+        clearTimeout(timer);
       }
     },
 
@@ -275,6 +277,21 @@ export function openSagas(
       wake(0);
     },
   });
+
+  /** Asks until a saga has ended; false if the signal was aborted before. */
+  async function untilEnded(id: string, signal: AbortSignal): Promise<boolean> {
+    while (!signal.aborted) {
+      const told = tellOf(id);
+      try {
+        const state = await phase(data.db, id);
+        if (state === undefined || state === "completed" || state === "compensated") return true;
+        await Promise.race([told.promise, sleep(ASK_MS, signal)]);
+      } finally {
+        told.forget();
+      }
+    }
+    return false;
+  }
 
   /** Is told when a saga ends here. */
   function tellOf(id: string): { promise: Promise<void>; forget(): void } {
@@ -323,6 +340,12 @@ export function openSagas(
       await Promise.all([renewing, removing]);
     },
   };
+}
+
+/** How long a call that may take so long waits for a saga; the rest is left to its answer. */
+function waitMs(timeoutMs: number): number {
+  const answerMs = Math.min(Math.max(timeoutMs * ANSWER_SHARE, ANSWER_MS.least), ANSWER_MS.most, timeoutMs / 2);
+  return timeoutMs - answerMs;
 }
 
 /** What goes on from the call that starts a saga to the calls that it makes. */

@@ -88,8 +88,8 @@ export interface SagaHandle<Input> {
    */
   start(tx: SagaTransaction, id: string, input: Input, context?: Context): Promise<void>;
   /**
-   * Waits until a saga has ended, at the latest shortly before the call's time is over; whether it has. One that is there no more
-   * has.
+   * Waits until a saga has ended, and returns whether it has. A fifth of the call's time, 250 ms to 1 s, is left to the answer. A saga
+   * that is there no more has ended.
    */
   ended(id: string, context: Context): Promise<boolean>;
   /**

@@ -2,13 +2,14 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { orderPlaced } from "@shop/generated/shop/orders/v1/orders_events.js";
 import { type Order, OrderState } from "@shop/generated/shop/orders/v1/orders_pb.js";
 import { orderService } from "@shop/generated/shop/orders/v1/orders_service.js";
-import { follow } from "./follow.js";
+import { follower } from "./follow.js";
 import { placeOrder } from "./place-order.js";
 
 export const orders = orderService(
   (service, standard) => {
     /** Orders as the database has them now, past the cache. */
     const current = (ids: readonly string[]) => service.transaction((tx) => tx.orders.batchGet(ids));
+    const follow = follower(current);
 
     return {
       async placeOrder(request, context) {
@@ -19,8 +20,8 @@ export const orders = orderService(
           await tx.publish(orderPlaced, { orderId: created.id, customerId, lines, placeTime: created.createTime });
           return created;
         });
-        if (!request.wait) return order;
-        await service.sagas.placeOrder.ended(order.id, context);
+        // Until the saga has ended, the order is as it was created.
+        if (!request.wait || !(await service.sagas.placeOrder.ended(order.id, context))) return order;
         const [settled] = await current([order.id]);
         return settled as Order;
       },
@@ -43,15 +44,18 @@ export const orders = orderService(
       },
 
       watchOrder({ id }, context) {
-        return follow(new Set([id]), current, context.signal);
+        return follow(new Set([id]), context.signal);
       },
 
       async *trackOrders(requests, context) {
         const ids = new Set<string>();
         const asking = (async () => {
-          for await (const { id } of requests) ids.add(id);
+          for await (const { id } of requests) {
+            await current([id]);
+            ids.add(id);
+          }
         })();
-        yield* follow(ids, current, context.signal, asking);
+        yield* follow(ids, context.signal, asking);
       },
     };
   },

@@ -11,7 +11,7 @@ import type { OrderService } from "./orders_pb.js";
  * @generated from service shop.orders.v1.OrderService
  */
 export const orderServicePolicy = {
-  placeOrder: { timeoutMs: 5_000, idempotencyKey: "requestId" },
+  placeOrder: { timeoutMs: 5_000, idempotencyKey: "requestId", idempotencyIgnores: ["wait"] },
   getOrder: { timeoutMs: 1_000 },
   getReceipt: { timeoutMs: 1_000 },
   listOrders: { timeoutMs: 2_000 },

@@ -1,0 +1,44 @@
+import { randomUUID } from "node:crypto";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { type InMemoryService, inMemory } from "@protoscaffold/runtime/rpc/in-memory";
+import { createOrderServiceClient } from "@shop/generated/shop/orders/v1/orders_client.js";
+import { OrderState } from "@shop/generated/shop/orders/v1/orders_pb.js";
+import { testDatabase } from "protoscaffold/testing/database";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { orders } from "./orders.js";
+
+let service: InMemoryService;
+let client: ReturnType<typeof createOrderServiceClient>;
+
+beforeAll(async () => {
+  const down = () => Promise.reject(new ConnectError("the warehouse is closed", Code.Unavailable));
+  service = await inMemory(orders, {
+    databaseUrl: await testDatabase(),
+    migrations: new URL("./migrations/", import.meta.url),
+    peers: { inventory: { reserveStock: down, releaseStock: down } },
+  });
+  client = createOrderServiceClient({ transport: service.transport });
+});
+
+afterAll(() => service?.close());
+
+const request = () => ({
+  requestId: randomUUID(),
+  customerId: "ada",
+  lines: [{ productId: "pen", quantity: 1 }],
+  paymentMethod: "card",
+});
+
+test("whoever waits for what does not end is answered with the order as it is", async () => {
+  for (const timeoutMs of [300, 600, 1000]) {
+    const order = await client.placeOrder({ ...request(), wait: true }, { timeoutMs });
+    expect(order.state).toBe(OrderState.PENDING);
+  }
+});
+
+test("an order is the same one, waited for or not", async () => {
+  const order = request();
+  const { id } = await client.placeOrder(order);
+  expect(await client.placeOrder({ ...order, wait: true }, { timeoutMs: 1000 })).toMatchObject({ id });
+  expect(await client.placeOrder(order)).toMatchObject({ id });
+});
