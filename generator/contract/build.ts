@@ -13,6 +13,7 @@ import { checkRoutes } from "./http.js";
 
 import { camelCase, takenServiceNames } from "./names.js";
 import { linkReferences } from "./reference.js";
+import { checkRelations } from "./relations.js";
 import { linkSagas } from "./saga.js";
 import { checkSagaOverflow } from "./saga-overflow.js";
 import { buildService, type Draft, linkCalls, type Owners } from "./service.js";
@@ -162,6 +163,7 @@ function checkNames(services: readonly Service[], findings: Findings): void {
     }
     names.set(service.name, service);
     checkResources(service, findings);
+    checkRelations(service, findings);
   }
 }
 
@@ -173,7 +175,6 @@ function checkResources(service: Service, findings: Findings): void {
     ["undo", "the function that undoes it"],
     ["sagas", "the sagas that its methods start"],
   ]);
-  const tables = new Map<string, string>();
   const claim = (name: string, what: string) => {
     const other = taken.get(name);
     if (other !== undefined) {
@@ -187,15 +188,6 @@ function checkResources(service: Service, findings: Findings): void {
   };
   for (const entity of service.entities) {
     claim(entity.plural, entity.desc.typeName);
-    const other = tables.get(entity.table);
-    if (other !== undefined) {
-      findings.error(
-        "ENTITY_TABLE_TAKEN",
-        entity.desc,
-        `${entity.desc.name} and ${other} share the table ${entity.table}: name one in its option table.`,
-      );
-    }
-    tables.set(entity.table, entity.desc.typeName);
   }
   for (const callee of service.calls) claim(camelCase(callee.name), callee.desc.typeName);
 }

@@ -5,6 +5,7 @@ import { field as fieldOption } from "@protoscaffold/runtime/options/scaffold/v1
 import { behaves } from "./behavior.js";
 import type { Column, ColumnType } from "./contract.js";
 import type { Findings } from "./findings.js";
+import { isSqlName, longestName, systemColumns } from "./sql-name.js";
 
 const EXPLICIT = 1;
 
@@ -37,29 +38,38 @@ export function buildColumn(field: DescField, findings: Findings): Column | unde
     ((field.fieldKind === "scalar" || field.fieldKind === "enum") &&
       field.presence === EXPLICIT &&
       (field.proto.proto3Optional || !behaves(field, FieldBehavior.IDENTIFIER)));
-  const name = (hasOption(field, fieldOption) && getOption(field, fieldOption).column) || field.name;
+  const name =
+    (hasOption(field, fieldOption) && getOption(field, fieldOption).column) || field.name.slice(0, longestName);
   return { desc: field, name, type, scalar: scalarOf(field), nullable, emptyIsNull: false };
 }
 
-/** Fields have names of their own; those that the contract gives to columns need not. */
+/** Two columns of a table have two names, also in the 63 bytes that PostgreSQL keeps of each. */
 export function checkColumnNames(columns: readonly Column[], findings: Findings): void {
-  for (const { name, desc } of columns) {
-    if (name === desc.name) continue;
-    const owner = columns.find((column) => column.name === name && column.desc !== desc);
-    if (owner !== undefined) {
-      findings.error(
-        "ENTITY_FIELD",
-        desc,
-        `The column ${name} is ${owner.desc.name}'s already: give this one another.`,
-      );
-    } else if (!/^[a-z][a-z0-9_]{0,62}$/.test(name)) {
-      findings.error(
-        "ENTITY_FIELD",
-        desc,
-        `"${name}" is no name for a column: use a-z, 0-9 and _, at most 63 of them.`,
-      );
-    }
+  const owners = new Map<string, DescField>();
+  const ordered = columns.toSorted((a, b) => Number(isGiven(a)) - Number(isGiven(b)));
+  for (const { name, desc } of ordered) {
+    const owner = owners.get(name);
+    owners.set(name, owner ?? desc);
+    const given = isGiven({ name, desc });
+    const fault =
+      owner !== undefined && owner.name.length > longestName && !given
+        ? `${owner.name} and ${desc.name} are one column in PostgreSQL, which keeps ${longestName} bytes of a name`
+        : owner !== undefined
+          ? `The column ${name} is ${owner.name}'s already`
+          : systemColumns.has(name)
+            ? `Every table of PostgreSQL has a column ${name} of its own`
+            : given && !isSqlName(name)
+              ? `"${name}" is no name for a column, which has a-z, 0-9 and _, at most ${longestName} of them`
+              : undefined;
+    if (fault === undefined) continue;
+    const wayOut = `[(scaffold.v1.field).column = "${given ? desc.name.slice(0, 40) : `${desc.name.slice(0, 40)}_${desc.number}`}"]`;
+    findings.error("ENTITY_FIELD", desc, `${fault}: give this one another name, ${wayOut}.`);
   }
+}
+
+/** Whether the contract names the column: else it is called like its field. */
+function isGiven({ name, desc }: Pick<Column, "name" | "desc">): boolean {
+  return name !== desc.name.slice(0, longestName);
 }
 
 function columnType(field: DescField): ColumnType | undefined {

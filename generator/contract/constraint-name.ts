@@ -1,5 +1,6 @@
 import type { DescField, DescOneof } from "@bufbuild/protobuf";
 import type { Entity } from "./contract.js";
+import { longestName } from "./sql-name.js";
 
 /**
  * `orders_customer_id_fkey`, cut to the 63 bytes that PostgreSQL keeps of a name. Names are the table's own, so one that
@@ -11,7 +12,7 @@ export function constraintName(
   of: DescField | DescOneof,
   suffix: "_check" | "_oneof" | "_fkey",
 ): string {
-  const cut = (end: string) => `${`${table}_${what}`.slice(0, 63 - end.length)}${end}`;
+  const cut = (end: string) => `${`${table}_${what}`.slice(0, longestName - end.length)}${end}`;
   const name = cut(suffix);
   const taken = [...checks, ...references].some((other) => other.name === name);
   const number = of.kind === "field" ? of.number : (of.fields[0]?.number ?? 0);

@@ -4,13 +4,16 @@ import { entity as entityOption } from "@protoscaffold/runtime/options/scaffold/
 import { behaves } from "./behavior.js";
 import { buildColumn, checkColumnNames } from "./column.js";
 import type { Check, Column, Entity, Index, Reference } from "./contract.js";
+import { ENTITY, INDEX } from "./entity-option.js";
 import { entityExports } from "./exports.js";
 import type { Findings } from "./findings.js";
 import { camelCase, plural, snakeCase } from "./names.js";
+import { isSqlName, longestName } from "./sql-name.js";
 
-const ENTITY = 270100;
-const INDEX = 2;
 const CACHE = 3;
+/** What PostgreSQL's tables and indexes can hold. */
+const mostColumns = 1600;
+const mostOfIndex = 32;
 
 /** An entity to which its references and checks are still to be added, once all entities are known. */
 export type EntityDraft = Entity & { indexes: Index[]; checks: Check[]; references: Reference[] };
@@ -20,12 +23,16 @@ export function buildEntity(message: DescMessage, findings: Findings): EntityDra
   const options = getOption(message, entityOption);
   const columns = message.fields.flatMap((field) => buildColumn(field, findings) ?? []);
   checkColumnNames(columns, findings);
+  if (columns.length > mostColumns) {
+    const text = `${message.name} has ${columns.length} fields, and a table of PostgreSQL ${mostColumns} columns at most: put some into a message of their own.`;
+    findings.error("ENTITY_FIELD", message, text);
+  }
   const key = findKey(message, columns, findings);
   if (options.cache !== undefined && options.cache.ttlS === 0) {
     findings.error("ENTITY_CACHE", message, `The cache of ${message.name} keeps nothing: set ttl_s.`, [ENTITY, CACHE]);
   }
   const table = options.table === "" ? snakeCase(plural(message.name)) : options.table;
-  if (!/^[a-z][a-z0-9_]{0,62}$/.test(table)) {
+  if (!isSqlName(table)) {
     findings.error(
       "ENTITY_TABLE_TAKEN",
       message,
@@ -33,11 +40,12 @@ export function buildEntity(message: DescMessage, findings: Findings): EntityDra
       [ENTITY, 1],
     );
   }
-  if (table.startsWith("scaffold_")) {
+  const owner = /^scaffold(_|$)/.test(table) ? "the runtime's" : table.startsWith("pg_") ? "PostgreSQL's" : undefined;
+  if (owner !== undefined) {
     findings.error(
       "ENTITY_TABLE_TAKEN",
       message,
-      `Tables that begin with scaffold_ are the runtime's own: call ${table} something else.`,
+      `Tables that begin with ${/^[a-z]*_?/.exec(table)} are ${owner} own: call ${table} something else.`,
       [ENTITY, 1],
     );
   }
@@ -46,6 +54,10 @@ export function buildEntity(message: DescMessage, findings: Findings): EntityDra
     const at = [ENTITY, INDEX, position];
     if (covered.length === 0)
       return findings.error("ENTITY_INDEX", message, "An index names at least one field.", at) ?? [];
+    if (covered.length > mostOfIndex) {
+      const text = `An index of PostgreSQL covers ${mostOfIndex} columns at most, and this one ${covered.length}: remove some.`;
+      return findings.error("ENTITY_INDEX", message, text, at) ?? [];
+    }
     const unknown = index.fields.filter((_, i) => covered[i] === undefined);
     if (unknown.length > 0) {
       const known = columns.map((column) => column.desc.name).join(", ");
@@ -150,5 +162,5 @@ function findKey(message: DescMessage, columns: readonly Column[], findings: Fin
 /** `orders_customer_id_idx`, cut to the 63 bytes that PostgreSQL keeps of a name. */
 export function indexName(table: string, columns: readonly Column[], unique: boolean): string {
   const suffix = unique ? "_key" : "_idx";
-  return `${[table, ...columns.map(({ name }) => name)].join("_").slice(0, 63 - suffix.length)}${suffix}`;
+  return `${[table, ...columns.map(({ name }) => name)].join("_").slice(0, longestName - suffix.length)}${suffix}`;
 }

@@ -7,6 +7,7 @@ import { http as httpOption } from "@protoscaffold/runtime/options/google/api/an
 import { type HttpRule, HttpRuleSchema } from "@protoscaffold/runtime/options/google/api/http_pb.js";
 import type { Http } from "./contract.js";
 import type { Findings } from "./findings.js";
+import { upperFirst } from "./names.js";
 
 const { field } = HttpRuleSchema;
 
@@ -63,7 +64,7 @@ function buildRoute(method: DescMethod, rule: HttpRule, option: readonly number[
     return { ...route, option };
   } catch (error) {
     if (!(error instanceof RouteError)) throw error;
-    return fail(`${error.message.charAt(0).toUpperCase()}${error.message.slice(1)}.`, parts[error.part]);
+    return fail(`${upperFirst(error.message)}.`, parts[error.part]);
   }
 }
 

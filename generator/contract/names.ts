@@ -16,8 +16,12 @@ export function camelCase(name: string): string {
 
 /** "orderLines" -> "OrderLines". */
 export function pascalCase(name: string): string {
-  const camel = camelCase(name);
-  return camel.charAt(0).toUpperCase() + camel.slice(1);
+  return upperFirst(camelCase(name));
+}
+
+/** "the table" -> "The table". */
+export function upperFirst(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 /** "OrderService" -> "orderService". */

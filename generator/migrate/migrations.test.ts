@@ -302,3 +302,41 @@ describe("a folder of migrations", () => {
 function line({ file, line, column, rule, message }: Diagnostic): string {
   return `${file}:${line}:${column}: ${rule}: ${message}\n`;
 }
+
+test("names longer than PostgreSQL keeps are created, and verified, as it keeps them", async () => {
+  const long = "a_field_whose_name_is_longer_than_what_postgresql_keeps_of_names";
+  const table = "a_table_whose_name_is_as_long_as_what_postgresql_keeps_of_names";
+  await write(
+    "proto/long.proto",
+    `syntax = "proto3";
+package notes.v1;
+import "google/api/field_behavior.proto";
+import "buf/validate/validate.proto";
+import "scaffold/v1/options.proto";
+service NoteService { option (scaffold.v1.service) = {entities: "Note" entities: "Xmin"}; }
+message Note {
+  option (scaffold.v1.entity) = {table: "${table}" index: {fields: "${long}"} index: {fields: "${long}" unique: true}};
+  string id = 1 [(google.api.field_behavior) = IDENTIFIER];
+  int32 ${long} = 2 [(buf.validate.field).int32.gt = 0];
+  int32 ${long}_too = 3 [(scaffold.v1.field).column = "${long.slice(0, -2)}", (buf.validate.field).int32.gt = 0];
+}
+message Xmin {
+  option (scaffold.v1.entity) = {table: "xmin"};
+  string id = 1 [(google.api.field_behavior) = IDENTIFIER];
+  string oid = 2;
+}
+`,
+  );
+  const { contract, findings } = buildContract(await compile(join(root, "proto")));
+  expect(findings).toEqual([]);
+  contracts.set("long", contract);
+  await plan("long");
+  const url = await testDatabase();
+  await migrate({ url, directory: pathToFileURL(join(root, folder)) });
+  const schema = snapshotOf(contract.services[0]!);
+  expect(await differencesOf(schema, url)).toEqual([]);
+  expect(schema.tables[0]!.columns[1]!.name).toBe(long.slice(0, 63));
+  // As it was before names were cut.
+  const text = JSON.stringify(schema).replaceAll(`"${long.slice(0, 63)}"`, `"${long}"`);
+  expect(planMigration(JSON.parse(text), schema)).toMatchObject({ statements: [] });
+});

@@ -1,3 +1,4 @@
+import { longestName } from "../contract/sql-name.js";
 import type { Changes } from "./changes.js";
 import { planNullability, planType } from "./plan-types.js";
 import type { ColumnSnapshot, DroppedColumn, TableSnapshot } from "./snapshot.js";
@@ -93,7 +94,8 @@ function planRename(
   to: ColumnSnapshot,
   changes: Changes,
 ): void {
-  if (from.name === to.name) return;
+  // Snapshots may have a name longer than PostgreSQL kept it.
+  if (from.name.slice(0, longestName) === to.name) return;
   const title = `rename_${table.name}_${from.name}_to_${to.name}`;
   const taken = old.columns.find(({ name }) => name === to.name);
   if (taken === undefined) {

@@ -69,7 +69,7 @@ message Order {
   },
   ENTITY_TABLE_TAKEN: {
     holds: "Each entity of a service has a table of its own.",
-    why: "Two entities in one table would read each other's rows. A table's name is one that PostgreSQL takes without quotes, and not one of the runtime's own, which begin with scaffold_.",
+    why: "Two entities in one table would read each other's rows. A table's name is one that PostgreSQL takes without quotes, at most 63 bytes long; it is not one of the runtime's own, which begin with scaffold_, nor of PostgreSQL's, which begin with pg_, nor the name of another entity's primary key: orders_pkey.",
     language: "proto",
     bad: `service OrderService {
   option (scaffold.v1.service) = {entities: "Order" entities: "Draft"};
@@ -124,7 +124,7 @@ message Order {
   },
   ENTITY_FIELD: {
     holds: "Every field of an entity can be kept in a column.",
-    why: "What is written must be read again, all of it. A group, a number that is a string in TypeScript, and an Any, whose messages nobody knows beforehand, have no column that fits.",
+    why: "What is written must be read again, all of it. A group, a number that is a string in TypeScript, and an Any, whose messages nobody knows beforehand, have no column that fits. A column needs a name of its own in the 63 bytes that PostgreSQL keeps, and not one that every table has: tableoid, xmin, cmin, xmax, cmax, ctid. A table has at most 1600 columns.",
     language: "proto",
     bad: `service OrderService {
   option (scaffold.v1.service) = {entities: "Order"};
@@ -148,7 +148,7 @@ message Order {
   },
   ENTITY_INDEX: {
     holds: "An index covers fields that a database can compare.",
-    why: "An index is by the values of fields of the entity, in an order. Lists, maps and messages are kept as JSON, which has none.",
+    why: "An index is by the values of fields of the entity, in an order. Lists, maps and messages are kept as JSON, which has none. Its name is made of the table's and the columns', of which PostgreSQL keeps 63 bytes, and must not be another index's or a table's of the same service. It covers at most 32 columns.",
     language: "proto",
     bad: `service OrderService {
   option (scaffold.v1.service) = {entities: "Order"};
