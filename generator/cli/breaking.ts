@@ -17,7 +17,9 @@ export const breaking: CommandModule<object, Options> = {
   builder: (argv) =>
     argv
       .usage(
-        "$0 breaking --against <input>\n\nCompares the contracts with what they were, by the rules that buf.yaml chooses, and for sagas that run.",
+        "$0 breaking --against <input>\n\nCompares the contracts with what they were: messages and methods by the rules that buf.yaml chooses, events that " +
+          "were published, and sagas that run. It does not compare yet what else callers rely on: HTTP routes, tables and their indexes, " +
+          "idempotency keys, timeouts, and rules of buf.validate.",
       )
       .option("against", {
         type: "string",

@@ -54,7 +54,10 @@ it("does what each change of a contract asks for, and nothing else", async () =>
     "create migrations/0001_create_notes.sql",
     "create notes",
   ]);
-  expect(first.end).toEqual(["17 written, 0 deleted, 0 conflicts, 0 unchanged", "next: npm test"]);
+  expect(first.end).toEqual([
+    "17 written, 0 deleted, 0 conflicts, 0 unchanged",
+    "next: npx scaffold check && npm test",
+  ]);
 
   // A field, and a standard method: at once there, without code.
   edit(project, notesPath, "  string text = 2;", "  string text = 2;\n  // Who wrote it.\n  string author = 3;");
@@ -72,7 +75,7 @@ it("does what each change of a contract asks for, and nothing else", async () =>
     "create migrations/0002_add_notes_author.json",
     "create migrations/0002_add_notes_author.sql",
   ]);
-  expect(field.stderr).toBe("9 written, 0 deleted, 0 conflicts, 6 unchanged\nnext: npm test\n");
+  expect(field.stderr).toBe("9 written, 0 deleted, 0 conflicts, 6 unchanged\nnext: npx scaffold check && npm test\n");
 
   // A method to be written by hand, and a message.
   const watchNote = "  // Watches one note.\n  rpc WatchNote(GetNoteRequest) returns (stream Note);\n\n";
@@ -89,7 +92,7 @@ it("does what each change of a contract asks for, and nothing else", async () =>
   expect(custom.stderr).toContain(
     `NoteService has a method that is not written yet: watchNote. To paste into ${handlers}:`,
   );
-  expect(custom.end.at(-1)).toBe(`next: write what is missing in ${handlers}, then npm test`);
+  expect(custom.end.at(-1)).toBe(`next: write what is missing in ${handlers}, then npx scaffold check && npm test`);
   expect(types(project)).toEqual([expect.stringMatching(`${handlers}:.* Property 'watchNote' is missing in type`)]);
   const stub = /To paste into .*:\n\n.*\n\n([\s\S]*?)\n\n\d+ written/.exec(custom.stderr)![1]!;
   edit(project, handlers, "}));", `\n${stub}\n}));`);
@@ -112,7 +115,7 @@ it("does what each change of a contract asks for, and nothing else", async () =>
     "create migrations/0003_rename_notes_author_to_writer.json",
     "create migrations/0003_rename_notes_author_to_writer.sql",
   ]);
-  expect(moved.end).toEqual(["9 written, 0 deleted, 0 conflicts, 8 unchanged", "next: npm test"]);
+  expect(moved.end).toEqual(["9 written, 0 deleted, 0 conflicts, 8 unchanged", "next: npx scaffold check && npm test"]);
   expect(types(project)).toEqual([]);
 
   // One method less, and a service more: it starts with what a person would write first.
@@ -140,7 +143,7 @@ it("does what each change of a contract asks for, and nothing else", async () =>
     ...["browser", "client", "codec", "pb", "policy", "service"].map((name) => `delete tags/v1/tags_${name}`),
     "update generated/system",
   ]);
-  expect(gone.end).toEqual(["2 written, 6 deleted, 0 conflicts, 13 unchanged", "next: npm test"]);
+  expect(gone.end).toEqual(["2 written, 6 deleted, 0 conflicts, 13 unchanged", "next: npx scaffold check && npm test"]);
 }, 240_000);
 
 it("is told the same in JSON", async () => {
