@@ -38,6 +38,34 @@ describe("buildImage", () => {
     ]);
   });
 
+  it("names what is imported and does not exist", async () => {
+    const header = clean.split("\n\n")[0]!;
+    const project = temporaryProject({
+      "buf.yaml": bufYaml,
+      "proto/a/v1/a.proto": [
+        header,
+        "package a.v1;",
+        'import "a/v1/gone.proto";',
+        "import public \"proto/a/v1/b.proto\"; import 'b.proto';",
+        '  import "google/type/"',
+        '    "money.proto"; // Two literals are one.',
+        'import "google/protobuf/timestamp.proto";',
+      ].join("\n"),
+      "proto/a/v1/b.proto": clean,
+    });
+    const error: unknown = await buildImage(settings(project)).catch((error: unknown) => error);
+    const found = (error as CompileError).diagnostics.map(({ file, line, message }) => `${file}:${line}: ${message}`);
+    const nowhere = "does not exist in proto, nor in the deps of buf.yaml: add it there, or remove the import.";
+    expect(found).toEqual([
+      `proto/a/v1/a.proto:3: The import "a/v1/gone.proto" ${nowhere} Did you mean "a/v1/b.proto"?`,
+      'proto/a/v1/a.proto:4: The import "proto/a/v1/b.proto" does not exist: paths begin in proto, so write "a/v1/b.proto".',
+      `proto/a/v1/a.proto:4: The import "b.proto" ${nowhere} Did you mean "a/v1/b.proto"?`,
+      `proto/a/v1/a.proto:5: The import "google/type/money.proto" ${nowhere}`,
+    ]);
+    expect(await bufLint(settings(project))).toEqual((error as CompileError).diagnostics);
+    expect(await bufBreaking(settings(project), ["--against", "."])).toEqual((error as CompileError).diagnostics);
+  });
+
   it.each([
     ["without buf.yaml", {}, "buf.yaml is missing"],
     ["with a buf.yaml that is not YAML", { "buf.yaml": "a: [" }, "buf.yaml:"],

@@ -3,6 +3,7 @@ import { createRequire } from "node:module";
 import { arch, platform, tmpdir } from "node:os";
 import { buffer, text } from "node:stream/consumers";
 import type { Diagnostic } from "./contract/diagnostic.js";
+import { nameMissingImports } from "./missing-import.js";
 import { type KnownModules, locateIn, readModules } from "./modules.js";
 import type { Settings } from "./settings.js";
 import { sourcesDigest } from "./sources.js";
@@ -99,7 +100,7 @@ async function runBuf(root: string, args: readonly string[]): Promise<Outcome> {
   if (code === 0) return { findings: [], stdout };
   // Findings are on stdout, except those of `buf build`.
   const findings = code === 100 ? [...parseFindings(stdout.toString()), ...parseFindings(stderr)] : [];
-  if (findings.length > 0) return { findings, stdout };
+  if (findings.length > 0) return { findings: await nameMissingImports(root, findings), stdout };
   throw new Error(`buf ${args[0]}: ${stderr.trim().replace(/^Failure: /, "") || `exit code ${code}`}`);
 }
 
