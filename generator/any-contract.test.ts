@@ -29,7 +29,7 @@ async function generated(folder: string, name: string): Promise<OutputFile[]> {
   return plan(contract, image, { generated: name, package: "@acme/generated" });
 }
 
-/** A contract too large to be kept: a message of 300 fields, an enum of 2,000 values, a service of 200 methods. */
+/** A contract too large to be kept: a message of 300 fields, one with more conditions than TypeScript follows in one function (TS2563), an enum of 2,000 values, a service of 200 methods. */
 function large(): string {
   const lines = (count: number, line: (n: number) => string) =>
     Array.from({ length: count }, (_, n) => line(n)).join("\n");
@@ -46,6 +46,9 @@ message Wide {
   option (scaffold.v1.entity) = {};
   string id = 1 [(google.api.field_behavior) = IDENTIFIER];
   ${lines(300, (n) => `${kinds[n % kinds.length]} field_${n} = ${n + 2};`)}
+}
+message Long {
+  ${lines(1200, (n) => `optional ${["string", "int64", "bool", "Many"][n % 4]} field_${n} = ${n + 1};`)}
 }
 enum Many {
   ${lines(2000, (n) => `MANY_${n === 0 ? "UNSPECIFIED" : `VALUE_${n}`} = ${n};`)}

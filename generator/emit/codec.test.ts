@@ -25,9 +25,93 @@ import { codecs } from "../testing/codecs.js";
 const seed = Number(process.env.CODEC_SEED ?? 1);
 
 test("codecs and protobuf-es do the same with messages and bytes of every kind", { timeout: 120_000 }, () => {
-  const tally = compareCodecs(codecs, { seed, cases: 5500 });
+  const tally = compareCodecs(codecs, { seed, cases: 6500 });
   expect(tally.encoded + tally.decoded + tally.refused).toBeGreaterThan(20_000);
   for (const count of Object.values(tally)) expect(count).toBeGreaterThan(1000);
+});
+
+/** Bytes in hexadecimal, with spaces where they help. */
+const bytes = (hex: string) => Buffer.from(hex.replaceAll(" ", ""), "hex");
+
+test("a known number with another wire type is an unknown field, and nothing of it gets into another one", () => {
+  // Field 3 is an int64; the two bytes in it would be an int32 in field 5.
+  const read = scalarsCodec.decode(bytes("1a 02 28 05"));
+  expect(read).toMatchObject({ int64: 0n, int32: 0 });
+  expect(read.$unknown).toEqual([{ no: 3, wireType: 2, data: new Uint8Array([2, 0x28, 5]) }]);
+  expect(scalarsCodec.toBytes(read)).toEqual(bytes("1a 02 28 05"));
+  // In a oneof, and in a group.
+  expect(choicesCodec.decode(bytes("08 07")).choice).toEqual({ case: undefined });
+  expect(legacyCodec.decode(bytes("6b 08 05 6c")).item).toMatchObject([{ $unknown: [{ no: 1 }] }]);
+  // A message field as a group, and a group as a message field.
+  const legacy = legacyCodec.decode(bytes("43 0a 00 44 6a 02 0a 00"));
+  expect([legacy.part, legacy.item, legacy.$unknown?.map(({ no }) => no)]).toEqual([undefined, [], [8, 13]]);
+});
+
+test("lists are read packed and not, whatever the contract says", () => {
+  expect(listsCodec.decode(bytes("28 01 2a 02 02 03 28 04")).int32).toEqual([1, 2, 3, 4]);
+  expect(listsCodec.decode(bytes("92 01 02 01 02 90 01 03")).loose).toEqual([1, 2, 3]);
+  expect(listsCodec.decode(bytes("48 01 2d 01 00 00 00"))).toMatchObject({ string: [], int32: [] });
+  expect(() => listsCodec.decode(bytes("2a 02 01 80 01"))).toThrow("past the end");
+});
+
+test("an entry of a map has a key and a value: other fields are passed over, a message that comes twice is merged", () => {
+  // An unknown field 3 between them, and a key of another type.
+  expect(mapsCodec.decode(bytes("0a 0a 0a 01 61 1a 02 12 00 12 01 62")).string).toEqual({ a: "b" });
+  expect(mapsCodec.decode(bytes("0a 05 08 05 12 01 62")).string).toEqual({ "": "b" });
+  const twice = mapsCodec.decode(bytes("72 0b 0a 01 61 12 02 28 05 12 02 40 01")).message;
+  expect(twice.a).toMatchObject({ int32: 5, bool: true });
+});
+
+test("no value goes past the end of the message that it is in", () => {
+  // The name of the left tree claims more than its two bytes; what it would take is the next field.
+  expect(() => treeCodec.decode(bytes("12 02 0a 03 0a 01 61"))).toThrow("past the end");
+  expect(() => treeCodec.decode(bytes("12 05 0a 01 61"))).toThrow("end in the middle");
+  expect(() => mapsCodec.decode(bytes("0a 03 0a 05 61 62 63 64 65"))).toThrow("past the end");
+  expect(() => scalarsCodec.decode(bytes("f8 3e ff ff ff ff ff ff ff ff ff ff 01"))).toThrow("too long");
+});
+
+test("U+FEFF is a character like any other, also at the beginning", () => {
+  const marked = "\ufeffa";
+  expect(scalarsCodec.decode(bytes("4a 04 ef bb bf 61")).string).toBe(marked);
+  const read = mapsCodec.decode(mapsCodec.toBytes({ string: { [marked]: `${marked} and more than six bytes` } }));
+  expect(read.string).toEqual({ [marked]: `${marked} and more than six bytes` });
+  expect(fromBinary(MapsSchema, mapsCodec.toBytes(read)).string).toEqual(read.string);
+});
+
+test("a lone surrogate is refused, and its field named", () => {
+  const half = "a long text that is cut in the middle of a smile \ud83d";
+  expect(() => scalarsCodec.toBytes({ string: "\ud83d" })).toThrow("codec.three.Scalars.string has a lone surrogate");
+  expect(() => listsCodec.toBytes({ messages: [{}, { string: half }] })).toThrow("Lists.messages[1].string has");
+  expect(() => mapsCodec.toBytes({ string: { [half]: "" } })).toThrow('smile \\ud83d"] has');
+  const inOneof = { choice: { case: "left", value: { name: half } } as never };
+  expect(() => choicesCodec.toBytes({ ...inOneof, other: inOneof.choice } as never)).toThrow("left.name has");
+  expect(() => wellKnownCodec.toBytes({ struct: { a: [1, { b: half }] } })).toThrow('struct["a"][1]["b"] has');
+  expect(() => wellKnownCodec.toBytes({ strings: [{ value: half }] })).toThrow("strings[0].value has");
+  expect(() => wellKnownCodec.toBytes({ status: { message: half } })).toThrow("WellKnown.status.message has");
+  expect(scalarsCodec.decode(scalarsCodec.toBytes({ string: "\ud83d\ude00" })).string).toBe("😀");
+});
+
+test("two million unknown fields are kept as one, and written as they came", () => {
+  const many = Buffer.alloc(1 << 22);
+  // Of two numbers by turns, and in a message, too.
+  for (let at = 0; at < many.length; at += 4) many.set([0x60, 1, 0x68, 2], at);
+  const inner = Buffer.concat([bytes("12 80 80 80 01"), many.subarray(0, 1 << 21)]);
+  for (const all of [many, inner]) {
+    const read = treeCodec.decode(all);
+    expect((read.left ?? read).$unknown).toHaveLength(1025);
+    expect(Buffer.compare(treeCodec.toBytes(read), all)).toBe(0);
+  }
+  const closed = Buffer.alloc(1 << 20).fill(bytes("30 4d"));
+  expect(legacyCodec.decode(closed).$unknown).toHaveLength(1025);
+});
+
+test("there is a most of what a message can have in it", () => {
+  const half = Buffer.alloc(2 << 18).fill(bytes("1a 00"));
+  expect(treeCodec.decode(half.subarray(2)).children).toHaveLength((1 << 18) - 1);
+  for (const hex of ["1a 00", "22 00"]) {
+    expect(() => treeCodec.decode(half.fill(bytes(hex)))).toThrow("more than 262144 messages");
+  }
+  expect(() => listsCodec.decode(Buffer.alloc(1 << 20).fill(bytes("52 00")))).toThrow("more than 262144");
 });
 
 test("a map keeps an entry called __proto__, which protobuf-es loses", () => {

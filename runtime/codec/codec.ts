@@ -1,4 +1,5 @@
 import type { DescMessage, MessageInitShape, MessageShape, UnknownField } from "@bufbuild/protobuf";
+import { LoneSurrogateError, loneSurrogateIn } from "./lone-surrogate.js";
 import { Reader } from "./reader.js";
 import { Writer } from "./writer.js";
 
@@ -8,8 +9,9 @@ export type Init<D extends DescMessage> = MessageInitShape<D> & {
 };
 
 /**
- * Turns messages of one type into bytes and back, interchangeably with protobuf-es's `toBinary` and `fromBinary`: the
- * same bytes, the same messages, the same refusals, though in other words.
+ * Turns messages of one type into bytes and back, interchangeably with protobuf-es's `toBinary` and `fromBinary` for all
+ * that is well-formed. Of what is not, more is refused or told apart: a known field with another wire type is an unknown
+ * one, no value goes past the end of the message that it is in, no text has half a character.
  */
 export interface Codec<D extends DescMessage = DescMessage> {
   readonly schema: D;
@@ -35,6 +37,12 @@ const KEPT = 1 << 20;
 
 let shared = new Writer();
 
+/** Looks for the place only now: what is right costs nothing. */
+function placed(error: LoneSurrogateError, schema: DescMessage, message: object): LoneSurrogateError {
+  const place = loneSurrogateIn(schema, message);
+  return place === undefined ? error : new LoneSurrogateError(`${schema.typeName}.${place}`);
+}
+
 /** Makes a codec of the functions that a `_codec` file has for its message: of its fields, without length or tag. */
 export function defineCodec<D extends DescMessage>(
   schema: D,
@@ -48,7 +56,7 @@ export function defineCodec<D extends DescMessage>(
       write(writer, message as Init<D>);
     } catch (error) {
       writer.at = start;
-      throw error;
+      throw error instanceof LoneSurrogateError ? placed(error, schema, message) : error;
     }
   }
   return {
@@ -69,7 +77,10 @@ export function defineCodec<D extends DescMessage>(
       if (!(start >= 0 && start <= end && end <= bytes.length)) {
         throw new RangeError(`of ${bytes.length} bytes, there is nothing from ${start} to ${end}`);
       }
-      return read(new Reader(bytes, start, end), end);
+      const reader = new Reader(bytes, start, end);
+      const message = read(reader, end);
+      reader.finish();
+      return message;
     },
   };
 }

@@ -1,5 +1,6 @@
 import type { DescMessage } from "@bufbuild/protobuf";
 import type { Codec } from "./codec.js";
+import { keepTextExact } from "./exact-text.js";
 import { reflectedCodec } from "./reflected.js";
 
 /** The codecs that services, and clients of services, have brought along. */
@@ -7,6 +8,7 @@ const known = new WeakMap<DescMessage, Codec>();
 
 /** Makes codecs known to `codecOf`. Services and clients do, when they are made; importing a file never does. */
 export function know(codecs: readonly Codec[]): void {
+  keepTextExact();
   for (const codec of codecs) known.set(codec.schema, codec);
 }
 

@@ -1,9 +1,16 @@
-import type { Message, UnknownField } from "@bufbuild/protobuf";
+import type { Message } from "@bufbuild/protobuf";
 import { utf8Read } from "./text.js";
-import { Writer } from "./writer.js";
+import { UnknownFields } from "./unknown.js";
 
 /** Messages may be inside one another this deep, the outermost included; protobuf-es has the same limit. */
 const DEEPEST = 100;
+/**
+ * How many messages, entries of maps and values of bytes there may be in one message. Each can come from two bytes, and
+ * takes fifty times the memory or more.
+ */
+const MOST = 1 << 18;
+/** The longest that a varint may be, in bytes. */
+const VARINT = 10;
 
 /** Where bytes are put together to a value of 64 bits or a fraction. */
 const wide = new BigInt64Array(1);
@@ -14,9 +21,9 @@ const float = new Float32Array(wide.buffer);
 const octets = new Uint8Array(wide.buffer);
 
 /**
- * Reads Protobuf's wire format as protobuf-es does, and refuses what it refuses. `_codec` files call it: a tag, then
- * the value that the field is of. A value's wire type is not looked at, and a message's end only between its fields;
- * nothing is read past the end of it all. What is read is copied: the buffer may be used again.
+ * Reads Protobuf's wire format. `_codec` files call it: a tag, then the value that a field with this tag has. A tag that
+ * is none of the message's is an unknown field, and that includes a known number with another wire type. No value may go
+ * past the end of the message that it is in. What is read is copied: the buffer may be used again.
  */
 export class Reader {
   private readonly buffer: Uint8Array;
@@ -24,6 +31,10 @@ export class Reader {
   at: number;
   private readonly limit: number;
   private depth = 0;
+  private count = 0;
+  /** Where the tag began that was read last. */
+  private from = 0;
+  private unknowns: UnknownFields | undefined;
 
   constructor(bytes: Uint8Array, start: number, end: number) {
     this.buffer = bytes;
@@ -34,6 +45,7 @@ export class Reader {
   /** Begins a message. */
   enter(): void {
     if (++this.depth > DEEPEST) throw new RangeError(`messages are more than ${DEEPEST} deep in one another`);
+    this.made();
   }
 
   /** Ends a message. */
@@ -48,12 +60,19 @@ export class Reader {
    */
   tag(end: number): number {
     const { at } = this;
-    if (at >= end) return end < 0 ? this.tagOfGroup(-end) : 0;
+    if (at >= end) return this.endOr(end);
     const byte = this.buffer[at]!;
     // Most often it is one byte, and sound.
-    if (byte < 8 || byte > 0x7f || (byte & 7) > 5 || at >= this.limit) return this.anyTag();
+    if (byte < 8 || byte > 0x7f || (byte & 7) > 5) return this.anyTag();
+    this.from = at;
     this.at = at + 1;
     return byte;
+  }
+
+  private endOr(end: number): number {
+    if (end < 0) return this.tagOfGroup(-end);
+    if (this.at > end) throw tooLong();
+    return 0;
   }
 
   private anyTag(): number {
@@ -62,6 +81,7 @@ export class Reader {
     const size = this.at - start;
     if (size > 5 || (size === 5 && this.buffer[this.at - 1]! > 0x0f)) throw new RangeError("a tag is too long");
     if (tag < 8 || (tag & 7) > 5) throw new RangeError(`${tag} is no tag`);
+    this.from = start;
     return tag;
   }
 
@@ -76,7 +96,26 @@ export class Reader {
   /** Where ends what begins with its length. */
   length(): number {
     const length = this.uint32();
-    return this.at + length;
+    const end = this.at + length;
+    if (end > this.limit) throw tooShort();
+    return end;
+  }
+
+  /** Where an entry of a map ends. */
+  entry(): number {
+    this.made();
+    return this.length();
+  }
+
+  /** Whether more values come of a packed list that ends at `end`. */
+  more(end: number): boolean {
+    if (this.at > end) throw tooLong();
+    return this.at < end;
+  }
+
+  /** Bounds what a few bytes can have made of them, before it is made. */
+  private made(): void {
+    if (++this.count > MOST) throw new RangeError(`there are more than ${MOST} messages, map entries and bytes in one`);
   }
 
   string(): string {
@@ -90,15 +129,14 @@ export class Reader {
 
   private text(strict: boolean): string {
     const end = this.length();
-    if (end > this.limit) throw tooShort();
     const start = this.at;
     this.at = end;
     return utf8Read(this.buffer, start, end, strict);
   }
 
   bytes(): Uint8Array<ArrayBuffer> {
+    this.made();
     const end = this.length();
-    if (end > this.limit) throw tooShort();
     const start = this.at;
     this.at = end;
     return this.copy(start, end);
@@ -191,26 +229,30 @@ export class Reader {
 
   /** Keeps a field that the contract does not have, for when the message is written again. */
   unknown(tag: number, message: Message): void {
-    const no = tag >>> 3;
-    const wireType = tag & 7;
-    const start = this.at;
+    const { at, from } = this;
     this.skip(tag);
-    keep(message, { no, wireType, data: this.copy(start, this.at) });
+    this.unknowns ??= new UnknownFields(this.buffer);
+    this.unknowns.add(message, tag, from, at, this.at);
   }
 
-  /** Keeps a number that a closed enum does not have. */
-  unknownEnum(tag: number, value: number, message: Message): void {
-    const writer = new Writer(16);
-    writer.int32(value);
-    keep(message, { no: tag >>> 3, wireType: tag & 7, data: Uint8Array.from(writer.buffer.subarray(0, writer.at)) });
+  /** Keeps a number that a closed enum does not have, and that was read just now. */
+  unknownEnum(tag: number, message: Message): void {
+    const { from } = this;
+    this.at = from;
+    this.anyTag();
+    this.unknown(tag, message);
+  }
+
+  /** Ends it all: gives messages what they are still to have. */
+  finish(): void {
+    this.unknowns?.finish();
   }
 
   /** Passes over a field's value. */
   skip(tag: number, left = DEEPEST - this.depth): void {
     switch (tag & 7) {
       case 0:
-        while (this.at < this.limit && this.buffer[this.at]! > 0x7f) this.at++;
-        this.at++;
+        this.skipVarint();
         break;
       case 1:
         this.at += 8;
@@ -234,6 +276,14 @@ export class Reader {
         throw new RangeError("a group ends that did not begin");
     }
     if (this.at > this.limit) throw tooShort();
+  }
+
+  private skipVarint(): void {
+    const { buffer, at, limit } = this;
+    let end = at;
+    while (end < limit && buffer[end]! > 0x7f) end++;
+    if (end - at >= VARINT) throw new RangeError("a number is too long");
+    this.at = end + 1;
   }
 
   private copy(start: number, end: number): Uint8Array<ArrayBuffer> {
@@ -278,11 +328,10 @@ export class Reader {
   }
 }
 
-function keep(message: Message, field: UnknownField): void {
-  if (message.$unknown === undefined) message.$unknown = [field];
-  else message.$unknown.push(field);
-}
-
 function tooShort(): RangeError {
   return new RangeError("the bytes end in the middle of a field");
+}
+
+function tooLong(): RangeError {
+  return new RangeError("a field goes past the end of what it is in");
 }

@@ -2,12 +2,14 @@ import { create, type DescField, type DescMessage, type MessageShape, ScalarType
 import { type ReflectMessage, reflect, scalarZeroValue } from "@bufbuild/protobuf/reflect";
 import { type Codec, defineCodec, type Init } from "./codec.js";
 import { EncodeError } from "./encode-error.js";
+import { LoneSurrogateError, loneSurrogateIn } from "./lone-surrogate.js";
 import { knows } from "./message.js";
 import type { Reader } from "./reader.js";
 import type { Writer } from "./writer.js";
 
 /** Writes a message that has no generated codec. */
 export function writeReflected<D extends DescMessage>(writer: Writer, schema: D, message: Init<D>): void {
+  if (loneSurrogateIn(schema, message) !== undefined) throw new LoneSurrogateError();
   let bytes: Uint8Array;
   try {
     bytes = toBinary(schema, create(schema, message));
@@ -43,10 +45,26 @@ function readFields(reader: Reader, message: ReflectMessage, end: number): void 
   reader.enter();
   for (let tag = reader.tag(end); tag !== 0; tag = reader.tag(end)) {
     const field = message.findNumber(tag >>> 3);
-    if (field === undefined) reader.unknown(tag, message.message);
+    if (field === undefined || !isTagOf(field, tag & 7)) reader.unknown(tag, message.message);
     else readField(reader, message, field, tag);
   }
   reader.leave();
+}
+
+/** Whether a field's values have this wire type: those of a list may be packed or not. */
+function isTagOf(field: DescField, wireType: number): boolean {
+  if (field.fieldKind === "map") return wireType === LENGTH;
+  return wireType === wireTypeOf(field) || (wireType === LENGTH && isPackable(field));
+}
+
+function isPackable(field: DescField): boolean {
+  return field.fieldKind === "list" && wireTypeOf(field) !== LENGTH && wireTypeOf(field) !== GROUP;
+}
+
+/** The wire type of one value: of an element of a list, of the value of a map. */
+function wireTypeOf(field: DescField): number {
+  if (field.message !== undefined) return "delimitedEncoding" in field && field.delimitedEncoding ? GROUP : LENGTH;
+  return wireTypes[field.scalar ?? ScalarType.INT32];
 }
 
 function readField(reader: Reader, message: ReflectMessage, field: DescField, tag: number): void {
@@ -57,7 +75,7 @@ function readField(reader: Reader, message: ReflectMessage, field: DescField, ta
     case "enum": {
       const value = reader.int32();
       if (field.enum.open || knows(field.enum, value)) message.set(field, value);
-      else reader.unknownEnum(tag, value, message.message);
+      else reader.unknownEnum(tag, message.message);
       break;
     }
     case "message":
@@ -65,19 +83,20 @@ function readField(reader: Reader, message: ReflectMessage, field: DescField, ta
       break;
     case "list": {
       const list = message.get(field);
-      const isLong =
-        field.listKind === "message" || field.scalar === ScalarType.STRING || field.scalar === ScalarType.BYTES;
-      if (isLong || (tag & 7) !== 2) list.add(readItem(reader, field));
-      else for (const stop = reader.length(); reader.at < stop; ) list.add(readItem(reader, field));
+      if (!isPackable(field) || (tag & 7) !== LENGTH) list.add(readItem(reader, field));
+      else for (const stop = reader.length(); reader.more(stop); ) list.add(readItem(reader, field));
       break;
     }
     case "map": {
-      const stop = reader.length();
+      const stop = reader.entry();
+      const keyTag = 8 | wireTypes[field.mapKey];
+      const valueTag = 16 | wireTypeOf(field);
       let key: unknown;
       let value: unknown;
       for (let entry = reader.tag(stop); entry !== 0; entry = reader.tag(stop)) {
-        if (entry >>> 3 === 1) key = readScalar(reader, field.mapKey, field);
-        else if (entry >>> 3 === 2) value = readItem(reader, field);
+        if (entry === keyTag) key = readScalar(reader, field.mapKey, field);
+        else if (entry === valueTag) value = readItem(reader, field, value as ReflectMessage | undefined);
+        else reader.skip(entry);
       }
       // A property's name, whatever the key is.
       const name = (key ?? scalarZeroValue(field.mapKey, false)) as string;
@@ -87,9 +106,9 @@ function readField(reader: Reader, message: ReflectMessage, field: DescField, ta
   }
 }
 
-/** An element of a list, or a map's value. */
-function readItem(reader: Reader, field: DescField): unknown {
-  if (field.message !== undefined) return readMessage(reader, field as MessageField);
+/** An element of a list, or a map's value; a message from before takes the fields. */
+function readItem(reader: Reader, field: DescField, before?: ReflectMessage): unknown {
+  if (field.message !== undefined) return readMessage(reader, field as MessageField, before);
   return readScalar(reader, field.scalar ?? ScalarType.INT32, field);
 }
 
@@ -120,6 +139,27 @@ const methods = {
   [ScalarType.SINT32]: "sint32",
   [ScalarType.SINT64]: "sint64",
 } as const satisfies Record<ScalarType, keyof Reader>;
+
+const LENGTH = 2;
+const GROUP = 3;
+
+const wireTypes: Readonly<Record<ScalarType, number>> = {
+  [ScalarType.DOUBLE]: 1,
+  [ScalarType.FLOAT]: 5,
+  [ScalarType.INT64]: 0,
+  [ScalarType.UINT64]: 0,
+  [ScalarType.INT32]: 0,
+  [ScalarType.FIXED64]: 1,
+  [ScalarType.FIXED32]: 5,
+  [ScalarType.BOOL]: 0,
+  [ScalarType.STRING]: LENGTH,
+  [ScalarType.BYTES]: LENGTH,
+  [ScalarType.UINT32]: 0,
+  [ScalarType.SFIXED32]: 5,
+  [ScalarType.SFIXED64]: 1,
+  [ScalarType.SINT32]: 0,
+  [ScalarType.SINT64]: 0,
+};
 
 /** What stands for a map's value that did not come. */
 function emptyItem(field: DescField & { fieldKind: "map" }): unknown {

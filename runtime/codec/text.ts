@@ -9,13 +9,13 @@ const native = Buffer.prototype as unknown as {
 /** Texts up to this length are read one character after the other; for longer ones a call into Node is cheaper. */
 const SHORT = 6;
 
-/** Writes a text as UTF-8, half a character as U+FFFD, and answers with how many bytes it took. */
+/** Writes a text as UTF-8, a lone surrogate as U+FFFD, and returns how many bytes it took. */
 export function utf8Write(bytes: Uint8Array, text: string, at: number): number {
   return native.utf8Write.call(bytes, text, at);
 }
 
 /**
- * Reads UTF-8. As everywhere on the web, U+FEFF at the beginning is no part of the text.
+ * Reads UTF-8. U+FEFF is a character like any other, at the beginning, too, where a TextDecoder would drop it.
  *
  * @param strict whether to refuse what is no UTF-8, rather than to have U+FFFD there
  */
@@ -34,5 +34,5 @@ export function utf8Read(bytes: Uint8Array, start: number, end: number, strict: 
   if (strict && text.includes("\ufffd") && !isUtf8(bytes.subarray(start, end))) {
     throw new TypeError("a string is no UTF-8");
   }
-  return text.charCodeAt(0) === 0xfeff ? text.slice(1) : text;
+  return text;
 }

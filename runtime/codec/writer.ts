@@ -1,5 +1,6 @@
 import type { UnknownField } from "@bufbuild/protobuf";
 import { EncodeError } from "./encode-error.js";
+import { LoneSurrogateError } from "./lone-surrogate.js";
 import { utf8Write } from "./text.js";
 
 /** Texts up to this length are written one character after the other; for longer ones a call into Node is cheaper. */
@@ -103,6 +104,7 @@ export class Writer {
     const expected = sizeOf(length);
     const start = this.at + expected;
     const size = utf8Write(this.buffer, value, start);
+    if (size !== length && !value.isWellFormed()) throw new LoneSurrogateError();
     const needed = sizeOf(size);
     if (needed !== expected) this.buffer.copyWithin(this.at + needed, start, start + size);
     this.varint(size);

@@ -1,7 +1,7 @@
 import { type DescField, type DescMessage, ScalarType } from "@bufbuild/protobuf";
 import type { Printable } from "@bufbuild/protoplugin";
 import { codecExports } from "../../contract/exports.js";
-import { IMPLICIT, inherits, isText, scalarOf } from "./scalar.js";
+import { GROUP, IMPLICIT, inherits, isText, LENGTH, scalarOf, tagOf, wireTypeOf } from "./scalar.js";
 import { holdingOf, type Scribe } from "./scribe.js";
 
 type MessageField = DescField & { readonly message: DescMessage };
@@ -30,7 +30,7 @@ export function emitRead(message: DescMessage, scribe: Scribe): void {
   f.print("  for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {");
   if (message.fields.length === 0) f.print("    r.unknown(tag, m);");
   else {
-    f.print("    switch (tag >>> 3) {");
+    f.print("    switch (tag) {");
     for (const field of message.fields) readField(field, scribe);
     f.print("      default:");
     f.print("        r.unknown(tag, m);");
@@ -81,9 +81,13 @@ function readField(field: DescField, scribe: Scribe): void {
   const { f } = scribe;
   const place = `m.${field.localName}`;
   const { oneof } = field;
-  f.print(`      case ${field.number}:`, isBlock(field) ? " {" : "");
-  if (field.fieldKind === "list") readList(field, place, scribe);
-  else if (field.fieldKind === "map") readMap(field, place, scribe);
+  if (field.fieldKind === "list") {
+    readList(field, place, scribe);
+    return;
+  }
+  const wireType = field.fieldKind === "map" ? LENGTH : wireTypeOf(field);
+  f.print(`      case ${tagOf(field.number, wireType)}:`, isBlock(field) ? " {" : "");
+  if (field.fieldKind === "map") readMap(field, place, scribe);
   else if (oneof !== undefined) {
     const place = `m.${oneof.localName}`;
     const name = JSON.stringify(field.localName);
@@ -109,7 +113,7 @@ function readInto(field: DescField, before: string, into: (value: Printable) => 
     f.print("        const value = r.int32();");
     const isKnown: Printable = [scribe.value("knows", "message"), "(", f.importSchema(field.enum), ", value)"];
     f.print("        if (", isKnown, ") ", into("value"));
-    f.print("        else r.unknownEnum(tag, value, m);");
+    f.print("        else r.unknownEnum(tag, m);");
     return;
   }
   f.print(
@@ -151,29 +155,40 @@ function message(field: MessageField, scribe: Scribe, before?: string): Printabl
   }
 }
 
+/** Packed or not, as the peer likes it (https://protobuf.dev/programming-guides/encoding/#packed). */
 function readList(field: DescField & { fieldKind: "list" }, place: string, scribe: Scribe): void {
   const { f } = scribe;
   const value = field.message === undefined ? scalar(field) : message(field as MessageField, scribe);
   const one: Printable = [`${place}.push(`, value, ");"];
-  const isLong = field.message !== undefined || scalarOf(field.scalar).wireType === 2;
-  if (!isLong) f.print("        if ((tag & 7) === 2) for (const stop = r.length(); r.at < stop; ) ", one);
-  f.print(isLong ? "        " : "        else ", one);
+  f.print(`      case ${tagOf(field.number, wireTypeOf(field))}:`);
+  f.print("        ", one);
+  f.print("        break;");
+  if (wireTypeOf(field) === LENGTH || wireTypeOf(field) === GROUP) return;
+  f.print(`      case ${tagOf(field.number, LENGTH)}:`);
+  f.print("        for (const stop = r.length(); r.more(stop); ) ", one);
+  f.print("        break;");
 }
 
 function readMap(field: DescField & { fieldKind: "map" }, place: string, scribe: Scribe): void {
   const { f } = scribe;
   const readKey = `r.${readerOf(field.mapKey, field)}()`;
-  const { zero: zeroKey } = scalarOf(field.mapKey);
+  const key = scalarOf(field.mapKey);
+  const { zero: zeroKey } = key;
   // A property's name is a text, or a number that stands for one.
   const isNumber = zeroKey === "0";
   const isText = field.mapKey === ScalarType.STRING;
-  f.print("        const stop = r.length();");
+  f.print("        const stop = r.entry();");
   f.print("        let key = ", isNumber || isText ? zeroKey : `"${zeroKey.replace("n", "")}"`, ";");
   f.print("        let value", startOf(field, scribe), ";");
   f.print("        for (let entry = r.tag(stop); entry !== 0; entry = r.tag(stop)) {");
-  f.print("          if (entry >>> 3 === 1) key = ", isNumber || isText ? readKey : `\`\${${readKey}}\``, ";");
-  const readValue = field.message === undefined ? scalar(field) : message(field as MessageField, scribe);
-  f.print("          else if (entry >>> 3 === 2) value = ", readValue, ";");
+  f.print(
+    `          if (entry === ${tagOf(1, key.wireType)}) key = `,
+    isNumber || isText ? readKey : `\`\${${readKey}}\``,
+    ";",
+  );
+  const readValue = field.message === undefined ? scalar(field) : message(field as MessageField, scribe, "value");
+  f.print(`          else if (entry === ${tagOf(2, wireTypeOf(field))}) value = `, readValue, ";");
+  f.print("          else r.skip(entry);");
   f.print("        }");
   const value = orEmpty(field, scribe);
   if (isText) f.print("        ", scribe.value("put", "message"), `(${place}, key, `, value, ");");

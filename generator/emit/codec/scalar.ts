@@ -30,6 +30,21 @@ export function scalarOf(type: ScalarType | undefined): Scalar {
   return scalars[type ?? ScalarType.INT32];
 }
 
+/** The wire types of what has its length before it, and of what has its end behind it. */
+export const LENGTH = 2;
+export const GROUP = 3;
+
+/** The wire type of one value: of an element of a list, of the value of a map. */
+export function wireTypeOf(field: DescField): number {
+  if (field.message === undefined) return scalarOf(field.scalar).wireType;
+  return "delimitedEncoding" in field && field.delimitedEncoding ? GROUP : LENGTH;
+}
+
+/** What stands before a value on the wire. */
+export function tagOf(number: number, wireType: number): number {
+  return ((number << 3) | wireType) >>> 0;
+}
+
 /** Whether a field of 64 bits is a text in TypeScript: `jstype = JS_STRING`. */
 export function isText(field: DescField): boolean {
   return "longAsString" in field && field.longAsString === true;

@@ -4,14 +4,44 @@ import { codecExports } from "../../contract/exports.js";
 import { IMPLICIT, inherits, isInherited, isText, REQUIRED, scalarOf } from "./scalar.js";
 import { holdingOf, type Scribe } from "./scribe.js";
 
-/** Prints the function that writes a message's fields, in the order of their numbers, as protobuf-es does. */
+/** How many fields one function writes. TypeScript gives up on a function that has some thousand conditions (TS2563). */
+const FIELDS = 200;
+
+/**
+ * Prints the function that writes a message's fields, in the order of their numbers, as protobuf-es does: one function,
+ * or several for a message with very many fields.
+ */
 export function emitWrite(message: DescMessage, scribe: Scribe): void {
   const { f } = scribe;
   const { write } = codecExports(message);
-  const init: Printable = [scribe.type("Init", "codec"), "<typeof ", f.importSchema(message), ">"];
-  f.print("/** Writes the fields of ", message.name, ". */");
-  f.print(f.export("function", write), "(w: ", scribe.type("Writer", "writer"), ", m: ", init, "): void {");
+  const parameters: Printable = [
+    "(w: ",
+    scribe.type("Writer", "writer"),
+    ", m: ",
+    scribe.type("Init", "codec"),
+    "<typeof ",
+    f.importSchema(message),
+    ">): void {",
+  ];
   const fields = message.fields.toSorted((a, b) => a.number - b.number);
+  const isLong = fields.length > FIELDS;
+  // No name of a contract has a $ in it.
+  const parts = isLong ? Array.from({ length: Math.ceil(fields.length / FIELDS) }, (_, at) => `${write}$${at}`) : [];
+  f.print("/** Writes the fields of ", message.name, ". */");
+  f.print(f.export("function", write), parameters);
+  if (isLong) for (const part of parts) f.print("  ", part, "(w, m);");
+  else writeFields(fields, scribe);
+  f.print("  if (m.$unknown !== undefined) w.unknown(m, ", f.string(message.typeName), ");");
+  f.print("}");
+  for (const [at, part] of parts.entries()) {
+    f.print();
+    f.print("function ", part, parameters);
+    writeFields(fields.slice(at * FIELDS, (at + 1) * FIELDS), scribe);
+    f.print("}");
+  }
+}
+
+function writeFields(fields: readonly DescField[], scribe: Scribe): void {
   fields.forEach((field, at) => {
     const { oneof } = field;
     if (oneof === undefined) writeField(field, scribe);
@@ -21,8 +51,6 @@ export function emitWrite(message: DescMessage, scribe: Scribe): void {
       writeOneof(oneof, fields.slice(at, end < 0 ? undefined : end), scribe);
     }
   });
-  f.print("  if (m.$unknown !== undefined) w.unknown(m, ", f.string(message.typeName), ");");
-  f.print("}");
 }
 
 function writeOneof({ localName }: DescOneof, fields: readonly DescField[], scribe: Scribe): void {

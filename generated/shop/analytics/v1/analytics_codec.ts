@@ -40,20 +40,20 @@ export function readSalesDay(r: Reader, end: number, before?: SalesDay): SalesDa
   const m = before ?? newSalesDay();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.day = r.string();
         break;
-      case 2:
+      case 16:
         m.registrations = r.int64();
         break;
-      case 3:
+      case 24:
         m.orders = r.int64();
         break;
-      case 4:
+      case 32:
         m.items = r.int64();
         break;
-      case 5:
+      case 40:
         m.revenueCents = r.int64();
         break;
       default:
@@ -98,8 +98,8 @@ export function readGetSalesDayRequest(r: Reader, end: number, before?: GetSales
   const m = before ?? newGetSalesDayRequest();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.day = r.string();
         break;
       default:
@@ -143,17 +143,17 @@ export function readListSalesDaysRequest(r: Reader, end: number, before?: ListSa
   const m = before ?? newListSalesDaysRequest();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 8:
         m.pageSize = r.int32();
         break;
-      case 2:
+      case 18:
         m.pageToken = r.string();
         break;
-      case 3:
+      case 26:
         m.filter = r.string();
         break;
-      case 4:
+      case 34:
         m.orderBy = r.string();
         break;
       default:
@@ -206,11 +206,11 @@ export function readListSalesDaysResponse(
   const m = before ?? newListSalesDaysResponse();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.salesDays.push(readSalesDay(r, r.length()));
         break;
-      case 2:
+      case 18:
         m.nextPageToken = r.string();
         break;
       default:

@@ -84,26 +84,26 @@ export function readProduct(r: Reader, end: number, before?: Product): Product {
   const m = before ?? newProduct();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.id = r.string();
         break;
-      case 2:
+      case 18:
         m.name = r.string();
         break;
-      case 3:
+      case 24:
         m.priceCents = r.int64();
         break;
-      case 4:
+      case 34:
         m.tags.push(r.string());
         break;
-      case 5:
+      case 42:
         m.createTime = readTimestamp(r, r.length(), m.createTime);
         break;
-      case 6:
+      case 50:
         m.updateTime = readTimestamp(r, r.length(), m.updateTime);
         break;
-      case 7:
+      case 58:
         m.etag = r.string();
         break;
       default:
@@ -150,14 +150,14 @@ export function readStock(r: Reader, end: number, before?: Stock): Stock {
   const m = before ?? newStock();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.productId = r.string();
         break;
-      case 2:
+      case 16:
         m.available = r.int32();
         break;
-      case 3:
+      case 24:
         m.reserved = r.int32();
         break;
       default:
@@ -213,23 +213,23 @@ export function readReservation(r: Reader, end: number, before?: Reservation): R
   const m = before ?? newReservation();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.id = r.string();
         break;
-      case 2:
+      case 18:
         m.orderId = r.string();
         break;
-      case 3:
+      case 24:
         m.state = r.int32();
         break;
-      case 4:
+      case 34:
         m.lines.push(readStockLine(r, r.length()));
         break;
-      case 5:
+      case 42:
         m.missingProductIds.push(r.string());
         break;
-      case 6:
+      case 50:
         m.createTime = readTimestamp(r, r.length(), m.createTime);
         break;
       default:
@@ -276,14 +276,14 @@ export function readStockLine(r: Reader, end: number, before?: StockLine): Stock
   const m = before ?? newStockLine();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.productId = r.string();
         break;
-      case 2:
+      case 16:
         m.quantity = r.int32();
         break;
-      case 3:
+      case 24:
         m.unitPriceCents = r.int64();
         break;
       default:
@@ -326,8 +326,8 @@ export function readGetProductRequest(r: Reader, end: number, before?: GetProduc
   const m = before ?? newGetProductRequest();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.id = r.string();
         break;
       default:
@@ -369,11 +369,11 @@ export function readListProductsRequest(r: Reader, end: number, before?: ListPro
   const m = before ?? newListProductsRequest();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 8:
         m.pageSize = r.int32();
         break;
-      case 2:
+      case 18:
         m.pageToken = r.string();
         break;
       default:
@@ -420,11 +420,11 @@ export function readListProductsResponse(r: Reader, end: number, before?: ListPr
   const m = before ?? newListProductsResponse();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.products.push(readProduct(r, r.length()));
         break;
-      case 2:
+      case 18:
         m.nextPageToken = r.string();
         break;
       default:
@@ -470,8 +470,8 @@ export function readBatchGetProductsRequest(
   const m = before ?? newBatchGetProductsRequest();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.ids.push(r.string());
         break;
       default:
@@ -520,8 +520,8 @@ export function readBatchGetProductsResponse(
   const m = before ?? newBatchGetProductsResponse();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.products.push(readProduct(r, r.length()));
         break;
       default:
@@ -567,11 +567,11 @@ export function readCreateProductRequest(r: Reader, end: number, before?: Create
   const m = before ?? newCreateProductRequest();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.product = readProduct(r, r.length(), m.product);
         break;
-      case 2:
+      case 18:
         m.requestId = r.string();
         break;
       default:
@@ -621,11 +621,11 @@ export function readUpdateProductRequest(r: Reader, end: number, before?: Update
   const m = before ?? newUpdateProductRequest();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.product = readProduct(r, r.length(), m.product);
         break;
-      case 2:
+      case 18:
         m.updateMask = readFieldMask(r, r.length(), m.updateMask);
         break;
       default:
@@ -664,11 +664,11 @@ export function readDeleteProductRequest(r: Reader, end: number, before?: Delete
   const m = before ?? newDeleteProductRequest();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.id = r.string();
         break;
-      case 2:
+      case 18:
         m.etag = r.string();
         break;
       default:
@@ -710,8 +710,8 @@ export function readGetStockRequest(r: Reader, end: number, before?: GetStockReq
   const m = before ?? newGetStockRequest();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.productId = r.string();
         break;
       default:
@@ -757,11 +757,11 @@ export function readCreateStockRequest(r: Reader, end: number, before?: CreateSt
   const m = before ?? newCreateStockRequest();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.stock = readStock(r, r.length(), m.stock);
         break;
-      case 2:
+      case 18:
         m.requestId = r.string();
         break;
       default:
@@ -811,11 +811,11 @@ export function readUpdateStockRequest(r: Reader, end: number, before?: UpdateSt
   const m = before ?? newUpdateStockRequest();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.stock = readStock(r, r.length(), m.stock);
         break;
-      case 2:
+      case 18:
         m.updateMask = readFieldMask(r, r.length(), m.updateMask);
         break;
       default:
@@ -859,14 +859,14 @@ export function readReserveStockRequest(r: Reader, end: number, before?: Reserve
   const m = before ?? newReserveStockRequest();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.requestId = r.string();
         break;
-      case 2:
+      case 18:
         m.orderId = r.string();
         break;
-      case 3:
+      case 26:
         m.lines.push(readStockLine(r, r.length()));
         break;
       default:
@@ -910,11 +910,11 @@ export function readReleaseStockRequest(r: Reader, end: number, before?: Release
   const m = before ?? newReleaseStockRequest();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.requestId = r.string();
         break;
-      case 3:
+      case 26:
         m.orderId = r.string();
         break;
       default:

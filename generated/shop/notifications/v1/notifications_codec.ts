@@ -54,20 +54,20 @@ export function readNotification(r: Reader, end: number, before?: Notification):
   const m = before ?? newNotification();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.id = r.string();
         break;
-      case 2:
+      case 18:
         m.userId = r.string();
         break;
-      case 3:
+      case 26:
         m.subject = r.string();
         break;
-      case 4:
+      case 34:
         m.text = r.string();
         break;
-      case 5:
+      case 42:
         m.createTime = readTimestamp(r, r.length(), m.createTime);
         break;
       default:
@@ -116,23 +116,23 @@ export function readKnownOrder(r: Reader, end: number, before?: KnownOrder): Kno
   const m = before ?? newKnownOrder();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.id = r.string();
         break;
-      case 2:
+      case 18:
         m.customerId = r.string();
         break;
-      case 3:
+      case 24:
         m.state = r.int32();
         break;
-      case 4:
+      case 32:
         m.items = r.int32();
         break;
-      case 5:
+      case 40:
         m.totalCents = r.int64();
         break;
-      case 6:
+      case 50:
         m.cancelReason = r.string();
         break;
       default:
@@ -181,17 +181,17 @@ export function readLetter(r: Reader, end: number, before?: Letter): Letter {
   const m = before ?? newLetter();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.id = r.string();
         break;
-      case 2:
+      case 18:
         m.email = r.string();
         break;
-      case 3:
+      case 26:
         m.subject = r.string();
         break;
-      case 4:
+      case 34:
         m.text = r.string();
         break;
       default:
@@ -239,8 +239,8 @@ export function readGetNotificationRequest(
   const m = before ?? newGetNotificationRequest();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.id = r.string();
         break;
       default:
@@ -288,17 +288,17 @@ export function readListNotificationsRequest(
   const m = before ?? newListNotificationsRequest();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 8:
         m.pageSize = r.int32();
         break;
-      case 2:
+      case 18:
         m.pageToken = r.string();
         break;
-      case 3:
+      case 26:
         m.filter = r.string();
         break;
-      case 4:
+      case 34:
         m.orderBy = r.string();
         break;
       default:
@@ -351,11 +351,11 @@ export function readListNotificationsResponse(
   const m = before ?? newListNotificationsResponse();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.notifications.push(readNotification(r, r.length()));
         break;
-      case 2:
+      case 18:
         m.nextPageToken = r.string();
         break;
       default:

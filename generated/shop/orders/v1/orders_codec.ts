@@ -82,35 +82,35 @@ export function readOrder(r: Reader, end: number, before?: Order): Order {
   const m = before ?? newOrder();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.id = r.string();
         break;
-      case 2:
+      case 18:
         m.customerId = r.string();
         break;
-      case 3:
+      case 24:
         m.state = r.int32();
         break;
-      case 4:
+      case 34:
         m.lines.push(readOrderLine(r, r.length()));
         break;
-      case 5:
+      case 40:
         m.totalCents = r.int64();
         break;
-      case 6:
+      case 50:
         m.reservationId = r.string();
         break;
-      case 7:
+      case 58:
         m.paymentId = r.string();
         break;
-      case 8:
+      case 66:
         m.cancelReason = r.string();
         break;
-      case 9:
+      case 74:
         m.createTime = readTimestamp(r, r.length(), m.createTime);
         break;
-      case 10:
+      case 82:
         m.updateTime = readTimestamp(r, r.length(), m.updateTime);
         break;
       default:
@@ -160,14 +160,14 @@ export function readOrderLine(r: Reader, end: number, before?: OrderLine): Order
   const m = before ?? newOrderLine();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.productId = r.string();
         break;
-      case 2:
+      case 16:
         m.quantity = r.int32();
         break;
-      case 3:
+      case 24:
         m.unitPriceCents = r.int64();
         break;
       default:
@@ -219,11 +219,11 @@ export function readReceipt(r: Reader, end: number, before?: Receipt): Receipt {
   const m = before ?? newReceipt();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.order = readOrder(r, r.length(), m.order);
         break;
-      case 2:
+      case 18:
         m.payment = readPayment(r, r.length(), m.payment);
         break;
       default:
@@ -272,17 +272,17 @@ export function readOrderPlaced(r: Reader, end: number, before?: OrderPlaced): O
   const m = before ?? newOrderPlaced();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.orderId = r.string();
         break;
-      case 2:
+      case 18:
         m.customerId = r.string();
         break;
-      case 3:
+      case 26:
         m.lines.push(readOrderLine(r, r.length()));
         break;
-      case 4:
+      case 34:
         m.placeTime = readTimestamp(r, r.length(), m.placeTime);
         break;
       default:
@@ -326,11 +326,11 @@ export function readOrderChanged(r: Reader, end: number, before?: OrderChanged):
   const m = before ?? newOrderChanged();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.orderId = r.string();
         break;
-      case 2:
+      case 16:
         m.state = r.int32();
         break;
       default:
@@ -380,20 +380,20 @@ export function readPlaceOrderRequest(r: Reader, end: number, before?: PlaceOrde
   const m = before ?? newPlaceOrderRequest();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.requestId = r.string();
         break;
-      case 2:
+      case 18:
         m.customerId = r.string();
         break;
-      case 3:
+      case 26:
         m.lines.push(readOrderLine(r, r.length()));
         break;
-      case 4:
+      case 34:
         m.paymentMethod = r.string();
         break;
-      case 5:
+      case 40:
         m.wait = r.bool();
         break;
       default:
@@ -438,8 +438,8 @@ export function readGetOrderRequest(r: Reader, end: number, before?: GetOrderReq
   const m = before ?? newGetOrderRequest();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.id = r.string();
         break;
       default:
@@ -480,8 +480,8 @@ export function readGetReceiptRequest(r: Reader, end: number, before?: GetReceip
   const m = before ?? newGetReceiptRequest();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.id = r.string();
         break;
       default:
@@ -525,17 +525,17 @@ export function readListOrdersRequest(r: Reader, end: number, before?: ListOrder
   const m = before ?? newListOrdersRequest();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 8:
         m.pageSize = r.int32();
         break;
-      case 2:
+      case 18:
         m.pageToken = r.string();
         break;
-      case 3:
+      case 26:
         m.filter = r.string();
         break;
-      case 4:
+      case 34:
         m.orderBy = r.string();
         break;
       default:
@@ -584,11 +584,11 @@ export function readListOrdersResponse(r: Reader, end: number, before?: ListOrde
   const m = before ?? newListOrdersResponse();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.orders.push(readOrder(r, r.length()));
         break;
-      case 2:
+      case 18:
         m.nextPageToken = r.string();
         break;
       default:
@@ -630,8 +630,8 @@ export function readCancelOrderRequest(r: Reader, end: number, before?: CancelOr
   const m = before ?? newCancelOrderRequest();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.id = r.string();
         break;
       default:
@@ -672,8 +672,8 @@ export function readWatchOrderRequest(r: Reader, end: number, before?: WatchOrde
   const m = before ?? newWatchOrderRequest();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.id = r.string();
         break;
       default:
@@ -714,8 +714,8 @@ export function readTrackOrdersRequest(r: Reader, end: number, before?: TrackOrd
   const m = before ?? newTrackOrdersRequest();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.id = r.string();
         break;
       default:

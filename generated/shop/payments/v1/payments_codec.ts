@@ -57,23 +57,23 @@ export function readPayment(r: Reader, end: number, before?: Payment): Payment {
   const m = before ?? newPayment();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.id = r.string();
         break;
-      case 2:
+      case 18:
         m.orderId = r.string();
         break;
-      case 3:
+      case 24:
         m.amountCents = r.int64();
         break;
-      case 4:
+      case 32:
         m.state = r.int32();
         break;
-      case 5:
+      case 42:
         m.createTime = readTimestamp(r, r.length(), m.createTime);
         break;
-      case 6:
+      case 50:
         m.updateTime = readTimestamp(r, r.length(), m.updateTime);
         break;
       default:
@@ -119,14 +119,14 @@ export function readPaymentCaptured(r: Reader, end: number, before?: PaymentCapt
   const m = before ?? newPaymentCaptured();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.paymentId = r.string();
         break;
-      case 2:
+      case 18:
         m.orderId = r.string();
         break;
-      case 3:
+      case 24:
         m.amountCents = r.int64();
         break;
       default:
@@ -176,17 +176,17 @@ export function readCapturePaymentRequest(
   const m = before ?? newCapturePaymentRequest();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.requestId = r.string();
         break;
-      case 2:
+      case 18:
         m.orderId = r.string();
         break;
-      case 3:
+      case 24:
         m.amountCents = r.int64();
         break;
-      case 4:
+      case 34:
         m.paymentMethod = r.string();
         break;
       default:
@@ -231,11 +231,11 @@ export function readRefundPaymentRequest(r: Reader, end: number, before?: Refund
   const m = before ?? newRefundPaymentRequest();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.requestId = r.string();
         break;
-      case 3:
+      case 26:
         m.orderId = r.string();
         break;
       default:
@@ -277,8 +277,8 @@ export function readGetPaymentRequest(r: Reader, end: number, before?: GetPaymen
   const m = before ?? newGetPaymentRequest();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.id = r.string();
         break;
       default:

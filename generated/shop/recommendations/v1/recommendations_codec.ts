@@ -44,17 +44,17 @@ export function readPair(r: Reader, end: number, before?: Pair): Pair {
   const m = before ?? newPair();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.id = r.string();
         break;
-      case 2:
+      case 18:
         m.productId = r.string();
         break;
-      case 3:
+      case 26:
         m.otherProductId = r.string();
         break;
-      case 4:
+      case 32:
         m.orders = r.int64();
         break;
       default:
@@ -103,11 +103,11 @@ export function readListRecommendationsRequest(
   const m = before ?? newListRecommendationsRequest();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.productId = r.string();
         break;
-      case 2:
+      case 16:
         m.pageSize = r.int32();
         break;
       default:
@@ -157,8 +157,8 @@ export function readListRecommendationsResponse(
   const m = before ?? newListRecommendationsResponse();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.recommendations.push(readRecommendation(r, r.length()));
         break;
       default:
@@ -200,11 +200,11 @@ export function readRecommendation(r: Reader, end: number, before?: Recommendati
   const m = before ?? newRecommendation();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.productId = r.string();
         break;
-      case 2:
+      case 16:
         m.orders = r.int64();
         break;
       default:

@@ -59,17 +59,17 @@ export function readUser(r: Reader, end: number, before?: User): User {
   const m = before ?? newUser();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.id = r.string();
         break;
-      case 2:
+      case 18:
         m.email = r.string();
         break;
-      case 3:
+      case 26:
         m.displayName = r.string();
         break;
-      case 4:
+      case 34:
         m.createTime = readTimestamp(r, r.length(), m.createTime);
         break;
       default:
@@ -119,17 +119,17 @@ export function readUserRegistered(r: Reader, end: number, before?: UserRegister
   const m = before ?? newUserRegistered();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.userId = r.string();
         break;
-      case 2:
+      case 18:
         m.email = r.string();
         break;
-      case 3:
+      case 26:
         m.displayName = r.string();
         break;
-      case 4:
+      case 34:
         m.registerTime = readTimestamp(r, r.length(), m.registerTime);
         break;
       default:
@@ -177,11 +177,11 @@ export function readCreateUserRequest(r: Reader, end: number, before?: CreateUse
   const m = before ?? newCreateUserRequest();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.user = readUser(r, r.length(), m.user);
         break;
-      case 2:
+      case 18:
         m.requestId = r.string();
         break;
       default:
@@ -222,8 +222,8 @@ export function readGetUserRequest(r: Reader, end: number, before?: GetUserReque
   const m = before ?? newGetUserRequest();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.id = r.string();
         break;
       default:
@@ -300,8 +300,8 @@ export function readCreateUsersRequest(r: Reader, end: number, before?: CreateUs
   const m = before ?? newCreateUsersRequest();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.user = readUser(r, r.length(), m.user);
         break;
       default:
@@ -343,8 +343,8 @@ export function readCreateUsersResponse(r: Reader, end: number, before?: CreateU
   const m = before ?? newCreateUsersResponse();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.users.push(readUser(r, r.length()));
         break;
       default:
@@ -387,14 +387,14 @@ export function readChatRequest(r: Reader, end: number, before?: ChatRequest): C
   const m = before ?? newChatRequest();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.room = r.string();
         break;
-      case 2:
+      case 18:
         m.author = r.string();
         break;
-      case 3:
+      case 26:
         m.text = r.string();
         break;
       default:
@@ -443,14 +443,14 @@ export function readChatResponse(r: Reader, end: number, before?: ChatResponse):
   const m = before ?? newChatResponse();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.author = r.string();
         break;
-      case 2:
+      case 18:
         m.text = r.string();
         break;
-      case 3:
+      case 26:
         m.sendTime = readTimestamp(r, r.length(), m.sendTime);
         break;
       default:

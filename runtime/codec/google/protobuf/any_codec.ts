@@ -33,11 +33,11 @@ export function readAny(r: Reader, end: number, before?: Any): Any {
   const m = before ?? newAny();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.typeUrl = r.string();
         break;
-      case 2:
+      case 18:
         m.value = r.bytes();
         break;
       default:

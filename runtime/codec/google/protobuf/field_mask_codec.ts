@@ -31,8 +31,8 @@ export function readFieldMask(r: Reader, end: number, before?: FieldMask): Field
   const m = before ?? newFieldMask();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.paths.push(r.string());
         break;
       default:

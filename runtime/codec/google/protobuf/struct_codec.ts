@@ -39,14 +39,15 @@ export function readStruct(r: Reader, end: number, before?: Struct): Struct {
   const m = before ?? newStruct();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1: {
-        const stop = r.length();
+    switch (tag) {
+      case 10: {
+        const stop = r.entry();
         let key = "";
         let value: Value | undefined;
         for (let entry = r.tag(stop); entry !== 0; entry = r.tag(stop)) {
-          if (entry >>> 3 === 1) key = r.string();
-          else if (entry >>> 3 === 2) value = readValue(r, r.length());
+          if (entry === 10) key = r.string();
+          else if (entry === 18) value = readValue(r, r.length(), value);
+          else r.skip(entry);
         }
         put(m.fields, key, value ?? newValue());
         break;
@@ -114,25 +115,25 @@ export function readValue(r: Reader, end: number, before?: Value): Value {
   const m = before ?? newValue();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 8:
         m.kind = { case: "nullValue", value: r.int32() };
         break;
-      case 2:
+      case 17:
         m.kind = { case: "numberValue", value: r.double() };
         break;
-      case 3:
+      case 26:
         m.kind = { case: "stringValue", value: r.string() };
         break;
-      case 4:
+      case 32:
         m.kind = { case: "boolValue", value: r.bool() };
         break;
-      case 5: {
+      case 42: {
         const there = m.kind.case === "structValue" ? m.kind.value : undefined;
         m.kind = { case: "structValue", value: readStruct(r, r.length(), there) };
         break;
       }
-      case 6: {
+      case 50: {
         const there = m.kind.case === "listValue" ? m.kind.value : undefined;
         m.kind = { case: "listValue", value: readListValue(r, r.length(), there) };
         break;
@@ -179,8 +180,8 @@ export function readListValue(r: Reader, end: number, before?: ListValue): ListV
   const m = before ?? newListValue();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.values.push(readValue(r, r.length()));
         break;
       default:

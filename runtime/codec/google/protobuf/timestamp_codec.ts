@@ -32,11 +32,11 @@ export function readTimestamp(r: Reader, end: number, before?: Timestamp): Times
   const m = before ?? newTimestamp();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 8:
         m.seconds = r.int64();
         break;
-      case 2:
+      case 16:
         m.nanos = r.int32();
         break;
       default:

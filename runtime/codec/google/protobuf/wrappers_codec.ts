@@ -52,8 +52,8 @@ export function readDoubleValue(r: Reader, end: number, before?: DoubleValue): D
   const m = before ?? newDoubleValue();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 9:
         m.value = r.double();
         break;
       default:
@@ -94,8 +94,8 @@ export function readFloatValue(r: Reader, end: number, before?: FloatValue): Flo
   const m = before ?? newFloatValue();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 13:
         m.value = r.float();
         break;
       default:
@@ -136,8 +136,8 @@ export function readInt64Value(r: Reader, end: number, before?: Int64Value): Int
   const m = before ?? newInt64Value();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 8:
         m.value = r.int64();
         break;
       default:
@@ -178,8 +178,8 @@ export function readUInt64Value(r: Reader, end: number, before?: UInt64Value): U
   const m = before ?? newUInt64Value();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 8:
         m.value = r.uint64();
         break;
       default:
@@ -220,8 +220,8 @@ export function readInt32Value(r: Reader, end: number, before?: Int32Value): Int
   const m = before ?? newInt32Value();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 8:
         m.value = r.int32();
         break;
       default:
@@ -262,8 +262,8 @@ export function readUInt32Value(r: Reader, end: number, before?: UInt32Value): U
   const m = before ?? newUInt32Value();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 8:
         m.value = r.uint32();
         break;
       default:
@@ -304,8 +304,8 @@ export function readBoolValue(r: Reader, end: number, before?: BoolValue): BoolV
   const m = before ?? newBoolValue();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 8:
         m.value = r.bool();
         break;
       default:
@@ -346,8 +346,8 @@ export function readStringValue(r: Reader, end: number, before?: StringValue): S
   const m = before ?? newStringValue();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.value = r.string();
         break;
       default:
@@ -388,8 +388,8 @@ export function readBytesValue(r: Reader, end: number, before?: BytesValue): Byt
   const m = before ?? newBytesValue();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.value = r.bytes();
         break;
       default:

@@ -110,103 +110,109 @@ export function readFeatured(r: Reader, end: number, before?: Featured): Feature
   const m = before ?? newFeatured();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.explicit = r.string();
         break;
-      case 2:
+      case 18:
         m.implicit = r.string();
         break;
-      case 3:
+      case 26:
         m.required = r.string();
         break;
-      case 4:
+      case 35:
         m.delimited = readInner(r, -4, m.delimited);
         break;
-      case 5:
-        if ((tag & 7) === 2) for (const stop = r.length(); r.at < stop; ) m.expanded.push(r.int32());
-        else m.expanded.push(r.int32());
+      case 40:
+        m.expanded.push(r.int32());
         break;
-      case 6:
+      case 42:
+        for (const stop = r.length(); r.more(stop); ) m.expanded.push(r.int32());
+        break;
+      case 50:
         m.unchecked = r.anyString();
         break;
-      case 7:
+      case 56:
         m.open = r.int32();
         break;
-      case 8: {
+      case 64: {
         const value = r.int32();
         if (knows(ClosedSchema, value)) m.closed = value;
-        else r.unknownEnum(tag, value, m);
+        else r.unknownEnum(tag, m);
         break;
       }
-      case 9:
-        if ((tag & 7) === 2) for (const stop = r.length(); r.at < stop; ) m.closedList.push(r.int32());
-        else m.closedList.push(r.int32());
+      case 72:
+        m.closedList.push(r.int32());
         break;
-      case 10: {
-        const stop = r.length();
+      case 74:
+        for (const stop = r.length(); r.more(stop); ) m.closedList.push(r.int32());
+        break;
+      case 82: {
+        const stop = r.entry();
         let key = "";
         let value: number = 2;
         for (let entry = r.tag(stop); entry !== 0; entry = r.tag(stop)) {
-          if (entry >>> 3 === 1) key = r.string();
-          else if (entry >>> 3 === 2) value = r.int32();
+          if (entry === 10) key = r.string();
+          else if (entry === 16) value = r.int32();
+          else r.skip(entry);
         }
         put(m.closedMap, key, value);
         break;
       }
-      case 11:
+      case 91:
         m.groups.push(readInner(r, -11));
         break;
-      case 12:
+      case 99:
         m.time = readTimestamp(r, -12, m.time);
         break;
-      case 13:
+      case 107:
         m.status = readReflected(r, StatusSchema, -13, m.status);
         break;
-      case 14:
+      case 114:
         m.needed = readInner(r, r.length(), m.needed);
         break;
-      case 15:
+      case 122:
         m.uncheckedList.push(r.anyString());
         break;
-      case 16: {
-        const stop = r.length();
+      case 130: {
+        const stop = r.entry();
         let key = "";
         let value = "";
         for (let entry = r.tag(stop); entry !== 0; entry = r.tag(stop)) {
-          if (entry >>> 3 === 1) key = r.anyString();
-          else if (entry >>> 3 === 2) value = r.anyString();
+          if (entry === 10) key = r.anyString();
+          else if (entry === 18) value = r.anyString();
+          else r.skip(entry);
         }
         put(m.uncheckedMap, key, value);
         break;
       }
-      case 17:
+      case 138:
         m.data = r.bytes();
         break;
-      case 18:
+      case 144:
         m.wide = r.uint64();
         break;
-      case 19:
+      case 152:
         m.plain = r.int32();
         break;
-      case 20: {
+      case 163: {
         const there = m.choice.case === "chosen" ? m.choice.value : undefined;
         m.choice = { case: "chosen", value: readInner(r, -20, there) };
         break;
       }
-      case 21: {
+      case 168: {
         const value = r.int32();
         if (knows(ClosedSchema, value)) m.choice = { case: "shut", value: value };
-        else r.unknownEnum(tag, value, m);
+        else r.unknownEnum(tag, m);
         break;
       }
-      case 22:
+      case 178:
         m.choice = { case: "loose", value: r.anyString() };
         break;
-      case 23:
+      case 186:
         m.legacy = readLegacy(r, r.length(), m.legacy);
         break;
-      case 24:
+      case 193:
         m.ratio = r.double();
         break;
       default:
@@ -264,14 +270,14 @@ export function readInner(r: Reader, end: number, before?: Inner): Inner {
   const m = before ?? newInner();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.name = r.string();
         break;
-      case 2:
+      case 19:
         m.next = readInner(r, -2, m.next);
         break;
-      case 3:
+      case 26:
         m.outer = readFeatured(r, r.length(), m.outer);
         break;
       default:
@@ -322,14 +328,14 @@ export function readPlain(r: Reader, end: number, before?: Plain): Plain {
   const m = before ?? newPlain();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 8:
         m.number = r.int32();
         break;
-      case 2:
+      case 18:
         m.inner = readInner(r, r.length(), m.inner);
         break;
-      case 3:
+      case 26:
         m.choice = { case: "text", value: r.string() };
         break;
       default:

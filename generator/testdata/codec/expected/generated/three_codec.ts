@@ -121,62 +121,62 @@ export function readScalars(r: Reader, end: number, before?: Scalars): Scalars {
   const m = before ?? newScalars();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 9:
         m.double = r.double();
         break;
-      case 2:
+      case 21:
         m.float = r.float();
         break;
-      case 3:
+      case 24:
         m.int64 = r.int64();
         break;
-      case 4:
+      case 32:
         m.uint64 = r.uint64();
         break;
-      case 5:
+      case 40:
         m.int32 = r.int32();
         break;
-      case 6:
+      case 49:
         m.fixed64 = r.fixed64();
         break;
-      case 7:
+      case 61:
         m.fixed32 = r.fixed32();
         break;
-      case 8:
+      case 64:
         m.bool = r.bool();
         break;
-      case 9:
+      case 74:
         m.string = r.string();
         break;
-      case 10:
+      case 82:
         m.bytes = r.bytes();
         break;
-      case 11:
+      case 88:
         m.uint32 = r.uint32();
         break;
-      case 12:
+      case 101:
         m.sfixed32 = r.sfixed32();
         break;
-      case 13:
+      case 105:
         m.sfixed64 = r.sfixed64();
         break;
-      case 14:
+      case 112:
         m.sint32 = r.sint32();
         break;
-      case 15:
+      case 120:
         m.sint64 = r.sint64();
         break;
-      case 16:
+      case 128:
         m.color = r.int32();
         break;
-      case 17:
+      case 136:
         m.text = `${r.int64()}`;
         break;
-      case 18:
+      case 144:
         m.unsignedText = `${r.uint64()}`;
         break;
-      case 19:
+      case 152:
         m.number = r.int64();
         break;
       default:
@@ -251,56 +251,56 @@ export function readOptionals(r: Reader, end: number, before?: Optionals): Optio
   const m = before ?? newOptionals();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 9:
         m.double = r.double();
         break;
-      case 2:
+      case 21:
         m.float = r.float();
         break;
-      case 3:
+      case 24:
         m.int64 = r.int64();
         break;
-      case 4:
+      case 32:
         m.uint64 = r.uint64();
         break;
-      case 5:
+      case 40:
         m.int32 = r.int32();
         break;
-      case 6:
+      case 49:
         m.fixed64 = r.fixed64();
         break;
-      case 7:
+      case 61:
         m.fixed32 = r.fixed32();
         break;
-      case 8:
+      case 64:
         m.bool = r.bool();
         break;
-      case 9:
+      case 74:
         m.string = r.string();
         break;
-      case 10:
+      case 82:
         m.bytes = r.bytes();
         break;
-      case 11:
+      case 88:
         m.uint32 = r.uint32();
         break;
-      case 12:
+      case 101:
         m.sfixed32 = r.sfixed32();
         break;
-      case 13:
+      case 105:
         m.sfixed64 = r.sfixed64();
         break;
-      case 14:
+      case 112:
         m.sint32 = r.sint32();
         break;
-      case 15:
+      case 120:
         m.sint64 = r.sint64();
         break;
-      case 16:
+      case 128:
         m.color = r.int32();
         break;
-      case 17:
+      case 136:
         m.text = `${r.int64()}`;
         break;
       default:
@@ -421,82 +421,116 @@ export function readLists(r: Reader, end: number, before?: Lists): Lists {
   const m = before ?? newLists();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
-        if ((tag & 7) === 2) for (const stop = r.length(); r.at < stop; ) m.double.push(r.double());
-        else m.double.push(r.double());
-        break;
-      case 2:
-        if ((tag & 7) === 2) for (const stop = r.length(); r.at < stop; ) m.float.push(r.float());
-        else m.float.push(r.float());
-        break;
-      case 3:
-        if ((tag & 7) === 2) for (const stop = r.length(); r.at < stop; ) m.int64.push(r.int64());
-        else m.int64.push(r.int64());
-        break;
-      case 4:
-        if ((tag & 7) === 2) for (const stop = r.length(); r.at < stop; ) m.uint64.push(r.uint64());
-        else m.uint64.push(r.uint64());
-        break;
-      case 5:
-        if ((tag & 7) === 2) for (const stop = r.length(); r.at < stop; ) m.int32.push(r.int32());
-        else m.int32.push(r.int32());
-        break;
-      case 6:
-        if ((tag & 7) === 2) for (const stop = r.length(); r.at < stop; ) m.fixed64.push(r.fixed64());
-        else m.fixed64.push(r.fixed64());
-        break;
-      case 7:
-        if ((tag & 7) === 2) for (const stop = r.length(); r.at < stop; ) m.fixed32.push(r.fixed32());
-        else m.fixed32.push(r.fixed32());
-        break;
-      case 8:
-        if ((tag & 7) === 2) for (const stop = r.length(); r.at < stop; ) m.bool.push(r.bool());
-        else m.bool.push(r.bool());
-        break;
+    switch (tag) {
       case 9:
-        m.string.push(r.string());
+        m.double.push(r.double());
         break;
       case 10:
-        m.bytes.push(r.bytes());
+        for (const stop = r.length(); r.more(stop); ) m.double.push(r.double());
         break;
-      case 11:
-        if ((tag & 7) === 2) for (const stop = r.length(); r.at < stop; ) m.uint32.push(r.uint32());
-        else m.uint32.push(r.uint32());
-        break;
-      case 12:
-        if ((tag & 7) === 2) for (const stop = r.length(); r.at < stop; ) m.sfixed32.push(r.sfixed32());
-        else m.sfixed32.push(r.sfixed32());
-        break;
-      case 13:
-        if ((tag & 7) === 2) for (const stop = r.length(); r.at < stop; ) m.sfixed64.push(r.sfixed64());
-        else m.sfixed64.push(r.sfixed64());
-        break;
-      case 14:
-        if ((tag & 7) === 2) for (const stop = r.length(); r.at < stop; ) m.sint32.push(r.sint32());
-        else m.sint32.push(r.sint32());
-        break;
-      case 15:
-        if ((tag & 7) === 2) for (const stop = r.length(); r.at < stop; ) m.sint64.push(r.sint64());
-        else m.sint64.push(r.sint64());
-        break;
-      case 16:
-        if ((tag & 7) === 2) for (const stop = r.length(); r.at < stop; ) m.color.push(r.int32());
-        else m.color.push(r.int32());
-        break;
-      case 17:
-        if ((tag & 7) === 2) for (const stop = r.length(); r.at < stop; ) m.text.push(`${r.int64()}`);
-        else m.text.push(`${r.int64()}`);
+      case 21:
+        m.float.push(r.float());
         break;
       case 18:
-        if ((tag & 7) === 2) for (const stop = r.length(); r.at < stop; ) m.loose.push(r.int32());
-        else m.loose.push(r.int32());
+        for (const stop = r.length(); r.more(stop); ) m.float.push(r.float());
         break;
-      case 19:
-        if ((tag & 7) === 2) for (const stop = r.length(); r.at < stop; ) m.looseText.push(`${r.fixed64()}`);
-        else m.looseText.push(`${r.fixed64()}`);
+      case 24:
+        m.int64.push(r.int64());
         break;
-      case 20:
+      case 26:
+        for (const stop = r.length(); r.more(stop); ) m.int64.push(r.int64());
+        break;
+      case 32:
+        m.uint64.push(r.uint64());
+        break;
+      case 34:
+        for (const stop = r.length(); r.more(stop); ) m.uint64.push(r.uint64());
+        break;
+      case 40:
+        m.int32.push(r.int32());
+        break;
+      case 42:
+        for (const stop = r.length(); r.more(stop); ) m.int32.push(r.int32());
+        break;
+      case 49:
+        m.fixed64.push(r.fixed64());
+        break;
+      case 50:
+        for (const stop = r.length(); r.more(stop); ) m.fixed64.push(r.fixed64());
+        break;
+      case 61:
+        m.fixed32.push(r.fixed32());
+        break;
+      case 58:
+        for (const stop = r.length(); r.more(stop); ) m.fixed32.push(r.fixed32());
+        break;
+      case 64:
+        m.bool.push(r.bool());
+        break;
+      case 66:
+        for (const stop = r.length(); r.more(stop); ) m.bool.push(r.bool());
+        break;
+      case 74:
+        m.string.push(r.string());
+        break;
+      case 82:
+        m.bytes.push(r.bytes());
+        break;
+      case 88:
+        m.uint32.push(r.uint32());
+        break;
+      case 90:
+        for (const stop = r.length(); r.more(stop); ) m.uint32.push(r.uint32());
+        break;
+      case 101:
+        m.sfixed32.push(r.sfixed32());
+        break;
+      case 98:
+        for (const stop = r.length(); r.more(stop); ) m.sfixed32.push(r.sfixed32());
+        break;
+      case 105:
+        m.sfixed64.push(r.sfixed64());
+        break;
+      case 106:
+        for (const stop = r.length(); r.more(stop); ) m.sfixed64.push(r.sfixed64());
+        break;
+      case 112:
+        m.sint32.push(r.sint32());
+        break;
+      case 114:
+        for (const stop = r.length(); r.more(stop); ) m.sint32.push(r.sint32());
+        break;
+      case 120:
+        m.sint64.push(r.sint64());
+        break;
+      case 122:
+        for (const stop = r.length(); r.more(stop); ) m.sint64.push(r.sint64());
+        break;
+      case 128:
+        m.color.push(r.int32());
+        break;
+      case 130:
+        for (const stop = r.length(); r.more(stop); ) m.color.push(r.int32());
+        break;
+      case 136:
+        m.text.push(`${r.int64()}`);
+        break;
+      case 138:
+        for (const stop = r.length(); r.more(stop); ) m.text.push(`${r.int64()}`);
+        break;
+      case 144:
+        m.loose.push(r.int32());
+        break;
+      case 146:
+        for (const stop = r.length(); r.more(stop); ) m.loose.push(r.int32());
+        break;
+      case 153:
+        m.looseText.push(`${r.fixed64()}`);
+        break;
+      case 154:
+        for (const stop = r.length(); r.more(stop); ) m.looseText.push(`${r.fixed64()}`);
+        break;
+      case 162:
         m.messages.push(readScalars(r, r.length()));
         break;
       default:
@@ -679,212 +713,231 @@ export function readMaps(r: Reader, end: number, before?: Maps): Maps {
   const m = before ?? newMaps();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1: {
-        const stop = r.length();
+    switch (tag) {
+      case 10: {
+        const stop = r.entry();
         let key = "";
         let value = "";
         for (let entry = r.tag(stop); entry !== 0; entry = r.tag(stop)) {
-          if (entry >>> 3 === 1) key = r.string();
-          else if (entry >>> 3 === 2) value = r.string();
+          if (entry === 10) key = r.string();
+          else if (entry === 18) value = r.string();
+          else r.skip(entry);
         }
         put(m.string, key, value);
         break;
       }
-      case 2: {
-        const stop = r.length();
+      case 18: {
+        const stop = r.entry();
         let key = 0;
         let value = 0;
         for (let entry = r.tag(stop); entry !== 0; entry = r.tag(stop)) {
-          if (entry >>> 3 === 1) key = r.int32();
-          else if (entry >>> 3 === 2) value = r.double();
+          if (entry === 8) key = r.int32();
+          else if (entry === 17) value = r.double();
+          else r.skip(entry);
         }
         m.int32[key] = value;
         break;
       }
-      case 3: {
-        const stop = r.length();
+      case 26: {
+        const stop = r.entry();
         let key = "0";
         let value = 0;
         for (let entry = r.tag(stop); entry !== 0; entry = r.tag(stop)) {
-          if (entry >>> 3 === 1) key = `${r.int64()}`;
-          else if (entry >>> 3 === 2) value = r.float();
+          if (entry === 8) key = `${r.int64()}`;
+          else if (entry === 21) value = r.float();
+          else r.skip(entry);
         }
         m.int64[key] = value;
         break;
       }
-      case 4: {
-        const stop = r.length();
+      case 34: {
+        const stop = r.entry();
         let key = 0;
         let value = 0n;
         for (let entry = r.tag(stop); entry !== 0; entry = r.tag(stop)) {
-          if (entry >>> 3 === 1) key = r.uint32();
-          else if (entry >>> 3 === 2) value = r.int64();
+          if (entry === 8) key = r.uint32();
+          else if (entry === 16) value = r.int64();
+          else r.skip(entry);
         }
         m.uint32[key] = value;
         break;
       }
-      case 5: {
-        const stop = r.length();
+      case 42: {
+        const stop = r.entry();
         let key = "0";
         let value = 0n;
         for (let entry = r.tag(stop); entry !== 0; entry = r.tag(stop)) {
-          if (entry >>> 3 === 1) key = `${r.uint64()}`;
-          else if (entry >>> 3 === 2) value = r.uint64();
+          if (entry === 8) key = `${r.uint64()}`;
+          else if (entry === 16) value = r.uint64();
+          else r.skip(entry);
         }
         m.uint64[key] = value;
         break;
       }
-      case 6: {
-        const stop = r.length();
+      case 50: {
+        const stop = r.entry();
         let key = 0;
         let value = 0;
         for (let entry = r.tag(stop); entry !== 0; entry = r.tag(stop)) {
-          if (entry >>> 3 === 1) key = r.sint32();
-          else if (entry >>> 3 === 2) value = r.int32();
+          if (entry === 8) key = r.sint32();
+          else if (entry === 16) value = r.int32();
+          else r.skip(entry);
         }
         m.sint32[key] = value;
         break;
       }
-      case 7: {
-        const stop = r.length();
+      case 58: {
+        const stop = r.entry();
         let key = "0";
         let value = 0n;
         for (let entry = r.tag(stop); entry !== 0; entry = r.tag(stop)) {
-          if (entry >>> 3 === 1) key = `${r.sint64()}`;
-          else if (entry >>> 3 === 2) value = r.fixed64();
+          if (entry === 8) key = `${r.sint64()}`;
+          else if (entry === 17) value = r.fixed64();
+          else r.skip(entry);
         }
         m.sint64[key] = value;
         break;
       }
-      case 8: {
-        const stop = r.length();
+      case 66: {
+        const stop = r.entry();
         let key = 0;
         let value = 0;
         for (let entry = r.tag(stop); entry !== 0; entry = r.tag(stop)) {
-          if (entry >>> 3 === 1) key = r.fixed32();
-          else if (entry >>> 3 === 2) value = r.fixed32();
+          if (entry === 13) key = r.fixed32();
+          else if (entry === 21) value = r.fixed32();
+          else r.skip(entry);
         }
         m.fixed32[key] = value;
         break;
       }
-      case 9: {
-        const stop = r.length();
+      case 74: {
+        const stop = r.entry();
         let key = "0";
         let value = false;
         for (let entry = r.tag(stop); entry !== 0; entry = r.tag(stop)) {
-          if (entry >>> 3 === 1) key = `${r.fixed64()}`;
-          else if (entry >>> 3 === 2) value = r.bool();
+          if (entry === 9) key = `${r.fixed64()}`;
+          else if (entry === 16) value = r.bool();
+          else r.skip(entry);
         }
         m.fixed64[key] = value;
         break;
       }
-      case 10: {
-        const stop = r.length();
+      case 82: {
+        const stop = r.entry();
         let key = 0;
         let value = noBytes();
         for (let entry = r.tag(stop); entry !== 0; entry = r.tag(stop)) {
-          if (entry >>> 3 === 1) key = r.sfixed32();
-          else if (entry >>> 3 === 2) value = r.bytes();
+          if (entry === 13) key = r.sfixed32();
+          else if (entry === 18) value = r.bytes();
+          else r.skip(entry);
         }
         m.sfixed32[key] = value;
         break;
       }
-      case 11: {
-        const stop = r.length();
+      case 90: {
+        const stop = r.entry();
         let key = "0";
         let value = 0;
         for (let entry = r.tag(stop); entry !== 0; entry = r.tag(stop)) {
-          if (entry >>> 3 === 1) key = `${r.sfixed64()}`;
-          else if (entry >>> 3 === 2) value = r.uint32();
+          if (entry === 9) key = `${r.sfixed64()}`;
+          else if (entry === 16) value = r.uint32();
+          else r.skip(entry);
         }
         m.sfixed64[key] = value;
         break;
       }
-      case 12: {
-        const stop = r.length();
+      case 98: {
+        const stop = r.entry();
         let key = "false";
         let value = 0n;
         for (let entry = r.tag(stop); entry !== 0; entry = r.tag(stop)) {
-          if (entry >>> 3 === 1) key = `${r.bool()}`;
-          else if (entry >>> 3 === 2) value = r.sint64();
+          if (entry === 8) key = `${r.bool()}`;
+          else if (entry === 16) value = r.sint64();
+          else r.skip(entry);
         }
         m.bool[key] = value;
         break;
       }
-      case 13: {
-        const stop = r.length();
+      case 106: {
+        const stop = r.entry();
         let key = "";
         let value: number = 0;
         for (let entry = r.tag(stop); entry !== 0; entry = r.tag(stop)) {
-          if (entry >>> 3 === 1) key = r.string();
-          else if (entry >>> 3 === 2) value = r.int32();
+          if (entry === 10) key = r.string();
+          else if (entry === 16) value = r.int32();
+          else r.skip(entry);
         }
         put(m.color, key, value);
         break;
       }
-      case 14: {
-        const stop = r.length();
+      case 114: {
+        const stop = r.entry();
         let key = "";
         let value: Scalars | undefined;
         for (let entry = r.tag(stop); entry !== 0; entry = r.tag(stop)) {
-          if (entry >>> 3 === 1) key = r.string();
-          else if (entry >>> 3 === 2) value = readScalars(r, r.length());
+          if (entry === 10) key = r.string();
+          else if (entry === 18) value = readScalars(r, r.length(), value);
+          else r.skip(entry);
         }
         put(m.message, key, value ?? newScalars());
         break;
       }
-      case 15: {
-        const stop = r.length();
+      case 122: {
+        const stop = r.entry();
         let key = 0;
         let value: JsonObject | undefined;
         for (let entry = r.tag(stop); entry !== 0; entry = r.tag(stop)) {
-          if (entry >>> 3 === 1) key = r.int32();
-          else if (entry >>> 3 === 2) value = readJsonObject(r, r.length());
+          if (entry === 8) key = r.int32();
+          else if (entry === 18) value = readJsonObject(r, r.length(), value);
+          else r.skip(entry);
         }
         m.struct[key] = value ?? {};
         break;
       }
-      case 16: {
-        const stop = r.length();
+      case 130: {
+        const stop = r.entry();
         let key = "";
         let value: StringValue | undefined;
         for (let entry = r.tag(stop); entry !== 0; entry = r.tag(stop)) {
-          if (entry >>> 3 === 1) key = r.string();
-          else if (entry >>> 3 === 2) value = readStringValue(r, r.length());
+          if (entry === 10) key = r.string();
+          else if (entry === 18) value = readStringValue(r, r.length(), value);
+          else r.skip(entry);
         }
         put(m.wrapper, key, value ?? newStringValue());
         break;
       }
-      case 17: {
-        const stop = r.length();
+      case 138: {
+        const stop = r.entry();
         let key = "";
         let value: Timestamp | undefined;
         for (let entry = r.tag(stop); entry !== 0; entry = r.tag(stop)) {
-          if (entry >>> 3 === 1) key = r.string();
-          else if (entry >>> 3 === 2) value = readTimestamp(r, r.length());
+          if (entry === 10) key = r.string();
+          else if (entry === 18) value = readTimestamp(r, r.length(), value);
+          else r.skip(entry);
         }
         put(m.time, key, value ?? newTimestamp());
         break;
       }
-      case 18: {
-        const stop = r.length();
+      case 146: {
+        const stop = r.entry();
         let key = "";
         let value = 0n;
         for (let entry = r.tag(stop); entry !== 0; entry = r.tag(stop)) {
-          if (entry >>> 3 === 1) key = r.string();
-          else if (entry >>> 3 === 2) value = r.sfixed64();
+          if (entry === 10) key = r.string();
+          else if (entry === 17) value = r.sfixed64();
+          else r.skip(entry);
         }
         put(m.sfixed64Value, key, value);
         break;
       }
-      case 19: {
-        const stop = r.length();
+      case 154: {
+        const stop = r.entry();
         let key = "";
         let value: Status | undefined;
         for (let entry = r.tag(stop); entry !== 0; entry = r.tag(stop)) {
-          if (entry >>> 3 === 1) key = r.string();
-          else if (entry >>> 3 === 2) value = readReflected(r, StatusSchema, r.length());
+          if (entry === 10) key = r.string();
+          else if (entry === 18) value = readReflected(r, StatusSchema, r.length(), value);
+          else r.skip(entry);
         }
         put(m.status, key, value ?? create(StatusSchema));
         break;
@@ -1014,62 +1067,62 @@ export function readChoices(r: Reader, end: number, before?: Choices): Choices {
   const m = before ?? newChoices();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.choice = { case: "string", value: r.string() };
         break;
-      case 2:
+      case 16:
         m.choice = { case: "int64", value: r.int64() };
         break;
-      case 3:
+      case 26:
         m.choice = { case: "bytes", value: r.bytes() };
         break;
-      case 4:
+      case 32:
         m.choice = { case: "bool", value: r.bool() };
         break;
-      case 5:
+      case 41:
         m.choice = { case: "double", value: r.double() };
         break;
-      case 6:
+      case 48:
         m.choice = { case: "color", value: r.int32() };
         break;
-      case 8: {
+      case 66: {
         const there = m.choice.case === "tree" ? m.choice.value : undefined;
         m.choice = { case: "tree", value: readTree(r, r.length(), there) };
         break;
       }
-      case 9: {
+      case 74: {
         const there = m.choice.case === "wrapper" ? m.choice.value : undefined;
         m.choice = { case: "wrapper", value: readInt64Value(r, r.length(), there) };
         break;
       }
-      case 10: {
+      case 82: {
         const there = m.choice.case === "struct" ? m.choice.value : undefined;
         m.choice = { case: "struct", value: readJsonObject(r, r.length(), there) };
         break;
       }
-      case 11: {
+      case 90: {
         const there = m.choice.case === "time" ? m.choice.value : undefined;
         m.choice = { case: "time", value: readTimestamp(r, r.length(), there) };
         break;
       }
-      case 12: {
+      case 98: {
         const there = m.choice.case === "status" ? m.choice.value : undefined;
         m.choice = { case: "status", value: readReflected(r, StatusSchema, r.length(), there) };
         break;
       }
-      case 13:
+      case 104:
         m.choice = { case: "text", value: `${r.uint64()}` };
         break;
-      case 7:
+      case 58:
         m.between = r.string();
         break;
-      case 20: {
+      case 162: {
         const there = m.other.case === "left" ? m.other.value : undefined;
         m.other = { case: "left", value: readTree(r, r.length(), there) };
         break;
       }
-      case 21: {
+      case 170: {
         const there = m.other.case === "right" ? m.other.value : undefined;
         m.other = { case: "right", value: readTree(r, r.length(), there) };
         break;
@@ -1143,33 +1196,34 @@ export function readTree(r: Reader, end: number, before?: Tree): Tree {
   const m = before ?? newTree();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.name = r.string();
         break;
-      case 2:
+      case 18:
         m.left = readTree(r, r.length(), m.left);
         break;
-      case 3:
+      case 26:
         m.children.push(readTree(r, r.length()));
         break;
-      case 4: {
-        const stop = r.length();
+      case 34: {
+        const stop = r.entry();
         let key = "";
         let value: Tree | undefined;
         for (let entry = r.tag(stop); entry !== 0; entry = r.tag(stop)) {
-          if (entry >>> 3 === 1) key = r.string();
-          else if (entry >>> 3 === 2) value = readTree(r, r.length());
+          if (entry === 10) key = r.string();
+          else if (entry === 18) value = readTree(r, r.length(), value);
+          else r.skip(entry);
         }
         put(m.named, key, value ?? newTree());
         break;
       }
-      case 5: {
+      case 42: {
         const there = m.either.case === "inner" ? m.either.value : undefined;
         m.either = { case: "inner", value: readTree(r, r.length(), there) };
         break;
       }
-      case 6:
+      case 50:
         m.either = { case: "leaf", value: r.string() };
         break;
       default:
@@ -1317,68 +1371,68 @@ export function readWellKnown(r: Reader, end: number, before?: WellKnown): WellK
   const m = before ?? newWellKnown();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.time = readTimestamp(r, r.length(), m.time);
         break;
-      case 2:
+      case 18:
         m.duration = readDuration(r, r.length(), m.duration);
         break;
-      case 3:
+      case 26:
         m.empty = readEmpty(r, r.length(), m.empty);
         break;
-      case 4:
+      case 34:
         m.mask = readFieldMask(r, r.length(), m.mask);
         break;
-      case 5:
+      case 42:
         m.any = readAny(r, r.length(), m.any);
         break;
-      case 6:
+      case 50:
         m.struct = readJsonObject(r, r.length(), m.struct);
         break;
-      case 7:
+      case 58:
         m.value = readValue(r, r.length(), m.value);
         break;
-      case 8:
+      case 66:
         m.list = readListValue(r, r.length(), m.list);
         break;
-      case 9:
+      case 74:
         m.structs.push(readJsonObject(r, r.length()));
         break;
-      case 10:
+      case 82:
         m.double = readDoubleValue(r, r.length(), wrap(newDoubleValue(), m.double)).value;
         break;
-      case 11:
+      case 90:
         m.float = readFloatValue(r, r.length(), wrap(newFloatValue(), m.float)).value;
         break;
-      case 12:
+      case 98:
         m.int64 = readInt64Value(r, r.length(), wrap(newInt64Value(), m.int64)).value;
         break;
-      case 13:
+      case 106:
         m.uint64 = readUInt64Value(r, r.length(), wrap(newUInt64Value(), m.uint64)).value;
         break;
-      case 14:
+      case 114:
         m.int32 = readInt32Value(r, r.length(), wrap(newInt32Value(), m.int32)).value;
         break;
-      case 15:
+      case 122:
         m.uint32 = readUInt32Value(r, r.length(), wrap(newUInt32Value(), m.uint32)).value;
         break;
-      case 16:
+      case 130:
         m.bool = readBoolValue(r, r.length(), wrap(newBoolValue(), m.bool)).value;
         break;
-      case 17:
+      case 138:
         m.string = readStringValue(r, r.length(), wrap(newStringValue(), m.string)).value;
         break;
-      case 18:
+      case 146:
         m.bytes = readBytesValue(r, r.length(), wrap(newBytesValue(), m.bytes)).value;
         break;
-      case 19:
+      case 154:
         m.strings.push(readStringValue(r, r.length()));
         break;
-      case 20:
+      case 162:
         m.status = readReflected(r, StatusSchema, r.length(), m.status);
         break;
-      case 21:
+      case 170:
         m.statuses.push(readReflected(r, StatusSchema, r.length()));
         break;
       default:
@@ -1439,43 +1493,44 @@ export function readOdd(r: Reader, end: number, before?: Odd): Odd {
   const m = before ?? newOdd();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.constructor$ = r.string();
         break;
-      case 15:
+      case 122:
         m.hasOwnProperty.push(r.string());
         break;
-      case 16:
+      case 128:
         m.isPrototypeOf = r.int32();
         break;
-      case 2047:
+      case 16378:
         m.toLocaleString = r.string();
         break;
-      case 2048: {
-        const stop = r.length();
+      case 16386: {
+        const stop = r.entry();
         let key = "";
         let value = "";
         for (let entry = r.tag(stop); entry !== 0; entry = r.tag(stop)) {
-          if (entry >>> 3 === 1) key = r.string();
-          else if (entry >>> 3 === 2) value = r.string();
+          if (entry === 10) key = r.string();
+          else if (entry === 18) value = r.string();
+          else r.skip(entry);
         }
         put(m.propertyIsEnumerable, key, value);
         break;
       }
-      case 262143:
+      case 2097146:
         m.w = r.string();
         break;
-      case 262144:
+      case 2097154:
         m.m = r.string();
         break;
-      case 33554431:
+      case 268435448:
         m.tag = r.int32();
         break;
-      case 33554432:
+      case 268435456:
         m.class = r.bool();
         break;
-      case 536870911:
+      case 4294967290:
         m.at = readTree(r, r.length(), m.at);
         break;
       default:

@@ -119,100 +119,109 @@ export function readLegacy(r: Reader, end: number, before?: Legacy): Legacy {
   const m = before ?? newLegacy();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.id = r.anyString();
         break;
-      case 2:
+      case 16:
         m.count = r.int32();
         break;
-      case 3:
+      case 26:
         m.text = r.anyString();
         break;
-      case 4:
+      case 34:
         m.data = r.bytes();
         break;
-      case 5:
+      case 41:
         m.ratio = r.double();
         break;
-      case 6: {
+      case 48: {
         const value = r.int32();
         if (knows(Legacy_ColorSchema, value)) m.color = value;
-        else r.unknownEnum(tag, value, m);
+        else r.unknownEnum(tag, m);
         break;
       }
-      case 7: {
+      case 56: {
         const value = r.int32();
         if (knows(Legacy_ColorSchema, value)) m.needed = value;
-        else r.unknownEnum(tag, value, m);
+        else r.unknownEnum(tag, m);
         break;
       }
-      case 8:
+      case 66:
         m.part = readLegacy_Part(r, r.length(), m.part);
         break;
-      case 9:
+      case 74:
         m.main = readLegacy_Part(r, r.length(), m.main);
         break;
-      case 10:
-        if ((tag & 7) === 2) for (const stop = r.length(); r.at < stop; ) m.colors.push(r.int32());
-        else m.colors.push(r.int32());
+      case 80:
+        m.colors.push(r.int32());
         break;
-      case 11:
-        if ((tag & 7) === 2) for (const stop = r.length(); r.at < stop; ) m.packedColors.push(r.int32());
-        else m.packedColors.push(r.int32());
+      case 82:
+        for (const stop = r.length(); r.more(stop); ) m.colors.push(r.int32());
         break;
-      case 12: {
-        const stop = r.length();
+      case 88:
+        m.packedColors.push(r.int32());
+        break;
+      case 90:
+        for (const stop = r.length(); r.more(stop); ) m.packedColors.push(r.int32());
+        break;
+      case 98: {
+        const stop = r.entry();
         let key = "";
         let value: number = 3;
         for (let entry = r.tag(stop); entry !== 0; entry = r.tag(stop)) {
-          if (entry >>> 3 === 1) key = r.anyString();
-          else if (entry >>> 3 === 2) value = r.int32();
+          if (entry === 10) key = r.anyString();
+          else if (entry === 16) value = r.int32();
+          else r.skip(entry);
         }
         put(m.named, key, value);
         break;
       }
-      case 13:
+      case 107:
         m.item.push(readLegacy_Item(r, -13));
         break;
-      case 14:
+      case 115:
         m.single = readLegacy_Single(r, -14, m.single);
         break;
-      case 15:
+      case 120:
         m.wide = `${r.int64()}`;
         break;
-      case 16:
-        if ((tag & 7) === 2) for (const stop = r.length(); r.at < stop; ) m.loose.push(r.int32());
-        else m.loose.push(r.int32());
+      case 128:
+        m.loose.push(r.int32());
         break;
-      case 17:
-        if ((tag & 7) === 2) for (const stop = r.length(); r.at < stop; ) m.tight.push(r.sint64());
-        else m.tight.push(r.sint64());
+      case 130:
+        for (const stop = r.length(); r.more(stop); ) m.loose.push(r.int32());
         break;
-      case 18: {
+      case 136:
+        m.tight.push(r.sint64());
+        break;
+      case 138:
+        for (const stop = r.length(); r.more(stop); ) m.tight.push(r.sint64());
+        break;
+      case 144: {
         const value = r.int32();
         if (knows(Legacy_ColorSchema, value)) m.choice = { case: "picked", value: value };
-        else r.unknownEnum(tag, value, m);
+        else r.unknownEnum(tag, m);
         break;
       }
-      case 19: {
+      case 155: {
         const there = m.choice.case === "grouped" ? m.choice.value : undefined;
         m.choice = { case: "grouped", value: readLegacy_Grouped(r, -19, there) };
         break;
       }
-      case 20:
+      case 162:
         m.choice = { case: "said", value: r.anyString() };
         break;
-      case 21:
+      case 168:
         m.flag = r.bool();
         break;
-      case 22:
+      case 177:
         m.fixed = r.fixed64();
         break;
-      case 23:
+      case 186:
         m.wrapped = readBoolValue(r, r.length(), wrap(newBoolValue(), m.wrapped)).value;
         break;
-      case 24:
+      case 194:
         m.itself = readLegacy(r, r.length(), m.itself);
         break;
       default:
@@ -263,11 +272,11 @@ export function readLegacy_Item(r: Reader, end: number, before?: Legacy_Item): L
   const m = before ?? newLegacy_Item();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.label = r.anyString();
         break;
-      case 2:
+      case 19:
         m.deep = readLegacy_Item_Deep(r, -2, m.deep);
         break;
       default:
@@ -306,8 +315,8 @@ export function readLegacy_Item_Deep(r: Reader, end: number, before?: Legacy_Ite
   const m = before ?? newLegacy_Item_Deep();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 8:
         m.depth = r.int64();
         break;
       default:
@@ -347,8 +356,8 @@ export function readLegacy_Single(r: Reader, end: number, before?: Legacy_Single
   const m = before ?? newLegacy_Single();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 8:
         m.number = r.int32();
         break;
       default:
@@ -387,8 +396,8 @@ export function readLegacy_Grouped(r: Reader, end: number, before?: Legacy_Group
   const m = before ?? newLegacy_Grouped();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.text = r.anyString();
         break;
       default:
@@ -429,14 +438,14 @@ export function readLegacy_Part(r: Reader, end: number, before?: Legacy_Part): L
   const m = before ?? newLegacy_Part();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.name = r.anyString();
         break;
-      case 2: {
+      case 16: {
         const value = r.int32();
         if (knows(Legacy_ColorSchema, value)) m.color = value;
-        else r.unknownEnum(tag, value, m);
+        else r.unknownEnum(tag, m);
         break;
       }
       default:

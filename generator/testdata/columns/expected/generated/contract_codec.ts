@@ -311,256 +311,271 @@ export function readThing(r: Reader, end: number, before?: Thing): Thing {
   const m = before ?? newThing();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.thingId = r.string();
         break;
-      case 2:
+      case 18:
         m.string = r.string();
         break;
-      case 3:
+      case 24:
         m.bool = r.bool();
         break;
-      case 4:
+      case 34:
         m.bytes = r.bytes();
         break;
-      case 5:
+      case 45:
         m.float = r.float();
         break;
-      case 6:
+      case 49:
         m.double = r.double();
         break;
-      case 7:
+      case 56:
         m.int32 = r.int32();
         break;
-      case 8:
+      case 64:
         m.sint32 = r.sint32();
         break;
-      case 9:
+      case 77:
         m.sfixed32 = r.sfixed32();
         break;
-      case 10:
+      case 80:
         m.uint32 = r.uint32();
         break;
-      case 11:
+      case 93:
         m.fixed32 = r.fixed32();
         break;
-      case 12:
+      case 96:
         m.int64 = r.int64();
         break;
-      case 13:
+      case 104:
         m.sint64 = r.sint64();
         break;
-      case 14:
+      case 113:
         m.sfixed64 = r.sfixed64();
         break;
-      case 15:
+      case 120:
         m.uint64 = r.uint64();
         break;
-      case 16:
+      case 129:
         m.fixed64 = r.fixed64();
         break;
-      case 17:
+      case 136:
         m.color = r.int32();
         break;
-      case 18:
+      case 146:
         m.optionalString = r.string();
         break;
-      case 19:
+      case 154:
         m.optionalBytes = r.bytes();
         break;
-      case 20:
+      case 160:
         m.optionalInt64 = r.int64();
         break;
-      case 21:
+      case 168:
         m.optionalColor = r.int32();
         break;
-      case 22:
+      case 178:
         m.timestamp = readTimestamp(r, r.length(), m.timestamp);
         break;
-      case 23:
+      case 186:
         m.duration = readDuration(r, r.length(), m.duration);
         break;
-      case 24:
+      case 194:
         m.wrapper = readInt32Value(r, r.length(), wrap(newInt32Value(), m.wrapper)).value;
         break;
-      case 25:
+      case 202:
         m.struct = readJsonObject(r, r.length(), m.struct);
         break;
-      case 26:
+      case 210:
         m.part = readThing_Part(r, r.length(), m.part);
         break;
-      case 27:
+      case 218:
         m.parts.push(readThing_Part(r, r.length()));
         break;
-      case 28:
-        if ((tag & 7) === 2) for (const stop = r.length(); r.at < stop; ) m.numbers.push(r.int64());
-        else m.numbers.push(r.int64());
+      case 224:
+        m.numbers.push(r.int64());
         break;
-      case 29:
-        if ((tag & 7) === 2) for (const stop = r.length(); r.at < stop; ) m.colors.push(r.int32());
-        else m.colors.push(r.int32());
+      case 226:
+        for (const stop = r.length(); r.more(stop); ) m.numbers.push(r.int64());
         break;
-      case 30: {
-        const stop = r.length();
+      case 232:
+        m.colors.push(r.int32());
+        break;
+      case 234:
+        for (const stop = r.length(); r.more(stop); ) m.colors.push(r.int32());
+        break;
+      case 242: {
+        const stop = r.entry();
         let key = "";
         let value = "";
         for (let entry = r.tag(stop); entry !== 0; entry = r.tag(stop)) {
-          if (entry >>> 3 === 1) key = r.string();
-          else if (entry >>> 3 === 2) value = r.string();
+          if (entry === 10) key = r.string();
+          else if (entry === 18) value = r.string();
+          else r.skip(entry);
         }
         put(m.labels, key, value);
         break;
       }
-      case 31: {
-        const stop = r.length();
+      case 250: {
+        const stop = r.entry();
         let key = 0;
         let value: Thing_Part | undefined;
         for (let entry = r.tag(stop); entry !== 0; entry = r.tag(stop)) {
-          if (entry >>> 3 === 1) key = r.int32();
-          else if (entry >>> 3 === 2) value = readThing_Part(r, r.length());
+          if (entry === 8) key = r.int32();
+          else if (entry === 18) value = readThing_Part(r, r.length(), value);
+          else r.skip(entry);
         }
         m.partsByNumber[key] = value ?? newThing_Part();
         break;
       }
-      case 32:
+      case 258:
         m.choice = { case: "choiceText", value: r.string() };
         break;
-      case 33:
+      case 266:
         m.choice = { case: "choiceBytes", value: r.bytes() };
         break;
-      case 34:
+      case 273:
         m.choice = { case: "choiceDouble", value: r.double() };
         break;
-      case 35:
+      case 280:
         m.choice = { case: "choiceUint64", value: r.uint64() };
         break;
-      case 36:
+      case 288:
         m.choice = { case: "choiceInt64", value: r.int64() };
         break;
-      case 37:
+      case 296:
         m.choice = { case: "choiceBool", value: r.bool() };
         break;
-      case 38:
+      case 304:
         m.choice = { case: "choiceColor", value: r.int32() };
         break;
-      case 39: {
+      case 314: {
         const there = m.choice.case === "choiceTimestamp" ? m.choice.value : undefined;
         m.choice = { case: "choiceTimestamp", value: readTimestamp(r, r.length(), there) };
         break;
       }
-      case 40: {
+      case 322: {
         const there = m.choice.case === "choiceDuration" ? m.choice.value : undefined;
         m.choice = { case: "choiceDuration", value: readDuration(r, r.length(), there) };
         break;
       }
-      case 41: {
+      case 330: {
         const there = m.choice.case === "choiceWrapper" ? m.choice.value : undefined;
         m.choice = { case: "choiceWrapper", value: readUInt64Value(r, r.length(), there) };
         break;
       }
-      case 42: {
+      case 338: {
         const there = m.choice.case === "choiceStruct" ? m.choice.value : undefined;
         m.choice = { case: "choiceStruct", value: readJsonObject(r, r.length(), there) };
         break;
       }
-      case 43: {
+      case 346: {
         const there = m.choice.case === "choicePart" ? m.choice.value : undefined;
         m.choice = { case: "choicePart", value: readThing_Part(r, r.length(), there) };
         break;
       }
-      case 44:
+      case 354:
         m.doubleValue = readDoubleValue(r, r.length(), wrap(newDoubleValue(), m.doubleValue)).value;
         break;
-      case 45:
+      case 362:
         m.floatValue = readFloatValue(r, r.length(), wrap(newFloatValue(), m.floatValue)).value;
         break;
-      case 46:
+      case 370:
         m.int64Value = readInt64Value(r, r.length(), wrap(newInt64Value(), m.int64Value)).value;
         break;
-      case 47:
+      case 378:
         m.uint64Value = readUInt64Value(r, r.length(), wrap(newUInt64Value(), m.uint64Value)).value;
         break;
-      case 48:
+      case 386:
         m.uint32Value = readUInt32Value(r, r.length(), wrap(newUInt32Value(), m.uint32Value)).value;
         break;
-      case 49:
+      case 394:
         m.boolValue = readBoolValue(r, r.length(), wrap(newBoolValue(), m.boolValue)).value;
         break;
-      case 50:
+      case 402:
         m.stringValue = readStringValue(r, r.length(), wrap(newStringValue(), m.stringValue)).value;
         break;
-      case 51:
+      case 410:
         m.bytesValue = readBytesValue(r, r.length(), wrap(newBytesValue(), m.bytesValue)).value;
         break;
-      case 52:
+      case 418:
         m.value = readValue(r, r.length(), m.value);
         break;
-      case 53:
+      case 426:
         m.listValue = readListValue(r, r.length(), m.listValue);
         break;
-      case 54:
+      case 434:
         m.mask = readFieldMask(r, r.length(), m.mask);
         break;
-      case 55:
+      case 442:
         m.texts.push(r.string());
         break;
-      case 56:
+      case 450:
         m.blobs.push(r.bytes());
         break;
-      case 57:
-        if ((tag & 7) === 2) for (const stop = r.length(); r.at < stop; ) m.doubles.push(r.double());
-        else m.doubles.push(r.double());
+      case 457:
+        m.doubles.push(r.double());
         break;
-      case 58:
-        if ((tag & 7) === 2) for (const stop = r.length(); r.at < stop; ) m.wideNumbers.push(r.uint64());
-        else m.wideNumbers.push(r.uint64());
+      case 458:
+        for (const stop = r.length(); r.more(stop); ) m.doubles.push(r.double());
         break;
-      case 59:
-        if ((tag & 7) === 2) for (const stop = r.length(); r.at < stop; ) m.flags.push(r.bool());
-        else m.flags.push(r.bool());
+      case 464:
+        m.wideNumbers.push(r.uint64());
         break;
-      case 60:
+      case 466:
+        for (const stop = r.length(); r.more(stop); ) m.wideNumbers.push(r.uint64());
+        break;
+      case 472:
+        m.flags.push(r.bool());
+        break;
+      case 474:
+        for (const stop = r.length(); r.more(stop); ) m.flags.push(r.bool());
+        break;
+      case 482:
         m.timestamps.push(readTimestamp(r, r.length()));
         break;
-      case 61:
+      case 490:
         m.durations.push(readDuration(r, r.length()));
         break;
-      case 62:
+      case 498:
         m.wrappers.push(readStringValue(r, r.length()));
         break;
-      case 63:
+      case 506:
         m.structs.push(readJsonObject(r, r.length()));
         break;
-      case 64: {
-        const stop = r.length();
+      case 514: {
+        const stop = r.entry();
         let key = "false";
         let value: number = 0;
         for (let entry = r.tag(stop); entry !== 0; entry = r.tag(stop)) {
-          if (entry >>> 3 === 1) key = `${r.bool()}`;
-          else if (entry >>> 3 === 2) value = r.int32();
+          if (entry === 8) key = `${r.bool()}`;
+          else if (entry === 16) value = r.int32();
+          else r.skip(entry);
         }
         m.colorsByFlag[key] = value;
         break;
       }
-      case 65: {
-        const stop = r.length();
+      case 522: {
+        const stop = r.entry();
         let key = "0";
         let value: Duration | undefined;
         for (let entry = r.tag(stop); entry !== 0; entry = r.tag(stop)) {
-          if (entry >>> 3 === 1) key = `${r.uint64()}`;
-          else if (entry >>> 3 === 2) value = readDuration(r, r.length());
+          if (entry === 8) key = `${r.uint64()}`;
+          else if (entry === 18) value = readDuration(r, r.length(), value);
+          else r.skip(entry);
         }
         m.durationsByNumber[key] = value ?? newDuration();
         break;
       }
-      case 66: {
-        const stop = r.length();
+      case 530: {
+        const stop = r.entry();
         let key = "";
         let value = noBytes();
         for (let entry = r.tag(stop); entry !== 0; entry = r.tag(stop)) {
-          if (entry >>> 3 === 1) key = r.string();
-          else if (entry >>> 3 === 2) value = r.bytes();
+          if (entry === 10) key = r.string();
+          else if (entry === 18) value = r.bytes();
+          else r.skip(entry);
         }
         put(m.blobsByName, key, value);
         break;
@@ -653,19 +668,19 @@ export function readThing_Part(r: Reader, end: number, before?: Thing_Part): Thi
   const m = before ?? newThing_Part();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.name = r.string();
         break;
-      case 2:
+      case 16:
         m.size = { case: "small", value: r.int32() };
         break;
-      case 3: {
+      case 26: {
         const there = m.size.case === "large" ? m.size.value : undefined;
         m.size = { case: "large", value: readInt64Value(r, r.length(), there) };
         break;
       }
-      case 4:
+      case 34:
         m.parts.push(readThing_Part(r, r.length()));
         break;
       default:

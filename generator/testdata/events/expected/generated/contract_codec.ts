@@ -31,8 +31,8 @@ export function readParcel(r: Reader, end: number, before?: Parcel): Parcel {
   const m = before ?? newParcel();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.id = r.string();
         break;
       default:
@@ -77,8 +77,8 @@ export function readCreateParcelRequest(r: Reader, end: number, before?: CreateP
   const m = before ?? newCreateParcelRequest();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.parcel = readParcel(r, r.length(), m.parcel);
         break;
       default:
@@ -116,8 +116,8 @@ export function readParcelSent(r: Reader, end: number, before?: ParcelSent): Par
   const m = before ?? newParcelSent();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 8:
         m.parcelNumber = r.uint64();
         break;
       default:
@@ -158,8 +158,8 @@ export function readParcelWeighed(r: Reader, end: number, before?: ParcelWeighed
   const m = before ?? newParcelWeighed();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 8:
         m.grams = r.int32();
         break;
       default:

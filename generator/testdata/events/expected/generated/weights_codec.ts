@@ -101,8 +101,8 @@ export function readWeighed(r: Reader, end: number, before?: Weighed): Weighed {
   const m = before ?? newWeighed();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.parcelId = r.string();
         break;
       default:
@@ -175,8 +175,8 @@ export function readScale_Tared(r: Reader, end: number, before?: Scale_Tared): S
   const m = before ?? newScale_Tared();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.scale = r.string();
         break;
       default:

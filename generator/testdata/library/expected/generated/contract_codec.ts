@@ -82,11 +82,11 @@ export function readShelf(r: Reader, end: number, before?: Shelf): Shelf {
   const m = before ?? newShelf();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.id = r.string();
         break;
-      case 2:
+      case 18:
         m.firstBookId = r.string();
         break;
       default:
@@ -177,65 +177,65 @@ export function readBook(r: Reader, end: number, before?: Book): Book {
   const m = before ?? newBook();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.id = r.string();
         break;
-      case 2:
+      case 18:
         m.title = r.string();
         break;
-      case 3:
+      case 26:
         m.shelfId = r.string();
         break;
-      case 4:
+      case 34:
         m.prequelId = r.string();
         break;
-      case 5:
+      case 42:
         m.authorId = r.string();
         break;
-      case 6:
+      case 48:
         m.genre = r.int32();
         break;
-      case 7:
+      case 56:
         m.pages = r.int32();
         break;
-      case 8:
+      case 66:
         m.lentUntil = readTimestamp(r, r.length(), m.lentUntil);
         break;
-      case 9:
+      case 74:
         m.rating = readDoubleValue(r, r.length(), wrap(newDoubleValue(), m.rating)).value;
         break;
-      case 10:
+      case 82:
         m.loanPeriod = readDuration(r, r.length(), m.loanPeriod);
         break;
-      case 11:
+      case 90:
         m.subtitle = r.string();
         break;
-      case 12:
+      case 96:
         m.available = r.bool();
         break;
-      case 13:
+      case 109:
         m.weight = r.float();
         break;
-      case 14:
+      case 112:
         m.serial = r.uint64();
         break;
-      case 15:
+      case 120:
         m.edition = { case: "printing", value: r.int32() };
         break;
-      case 16:
+      case 130:
         m.edition = { case: "url", value: r.string() };
         break;
-      case 17:
+      case 138:
         m.etag = r.string();
         break;
-      case 18:
+      case 146:
         m.createTime = readTimestamp(r, r.length(), m.createTime);
         break;
-      case 19:
+      case 154:
         m.updateTime = readTimestamp(r, r.length(), m.updateTime);
         break;
-      case 20:
+      case 162:
         m.deleteTime = readTimestamp(r, r.length(), m.deleteTime);
         break;
       default:
@@ -287,11 +287,11 @@ export function readReview(r: Reader, end: number, before?: Review): Review {
   const m = before ?? newReview();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.id = r.string();
         break;
-      case 2:
+      case 18:
         m.bookId = r.string();
         break;
       default:
@@ -386,94 +386,95 @@ export function readRules(r: Reader, end: number, before?: Rules): Rules {
   const m = before ?? newRules();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.id = r.string();
         break;
-      case 2:
+      case 16:
         m.between = r.int32();
         break;
-      case 3:
+      case 24:
         m.outside = r.int64();
         break;
-      case 4:
+      case 32:
         m.constant = r.uint32();
         break;
-      case 5:
+      case 40:
         m.among = r.uint64();
         break;
-      case 6:
+      case 48:
         m.notAmong = r.sint32();
         break;
-      case 7:
+      case 61:
         m.low = r.float();
         break;
-      case 8:
+      case 65:
         m.high = r.double();
         break;
-      case 9:
+      case 73:
         m.apart = r.double();
         break;
-      case 10:
+      case 85:
         m.finite = r.float();
         break;
-      case 11:
+      case 90:
         m.text = r.string();
         break;
-      case 12:
+      case 98:
         m.exact = r.string();
         break;
-      case 13:
+      case 106:
         m.ifAny = r.string();
         break;
-      case 14:
+      case 114:
         m.never = r.string();
         break;
-      case 15:
+      case 122:
         m.parts = r.string();
         break;
-      case 16:
+      case 130:
         m.blob = r.bytes();
         break;
-      case 17:
+      case 136:
         m.agreed = r.bool();
         break;
-      case 18:
+      case 144:
         m.genre = r.int32();
         break;
-      case 19:
+      case 154:
         m.words.push(r.string());
         break;
-      case 20: {
-        const stop = r.length();
+      case 162: {
+        const stop = r.entry();
         let key = "";
         let value = 0;
         for (let entry = r.tag(stop); entry !== 0; entry = r.tag(stop)) {
-          if (entry >>> 3 === 1) key = r.string();
-          else if (entry >>> 3 === 2) value = r.int32();
+          if (entry === 10) key = r.string();
+          else if (entry === 16) value = r.int32();
+          else r.skip(entry);
         }
         put(m.counts, key, value);
         break;
       }
-      case 21:
+      case 170:
         m.period = readDuration(r, r.length(), m.period);
         break;
-      case 22:
+      case 178:
         m.instant = readTimestamp(r, r.length(), m.instant);
         break;
-      case 23:
+      case 186:
         m.wrapped = readStringValue(r, r.length(), wrap(newStringValue(), m.wrapped)).value;
         break;
-      case 24:
+      case 194:
         m.needed = readInt32Value(r, r.length(), wrap(newInt32Value(), m.needed)).value;
         break;
-      case 25:
+      case 202:
         m.filled = r.string();
         break;
-      case 26:
+      case 210:
         m.choice = { case: "one", value: r.string() };
         break;
-      case 27:
+      case 216:
         m.choice = { case: "other", value: r.int32() };
         break;
       default:
@@ -531,8 +532,8 @@ export function readGetShelfRequest(r: Reader, end: number, before?: GetShelfReq
   const m = before ?? newGetShelfRequest();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.id = r.string();
         break;
       default:
@@ -577,8 +578,8 @@ export function readCreateShelfRequest(r: Reader, end: number, before?: CreateSh
   const m = before ?? newCreateShelfRequest();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.shelf = readShelf(r, r.length(), m.shelf);
         break;
       default:
@@ -616,8 +617,8 @@ export function readDeleteShelfRequest(r: Reader, end: number, before?: DeleteSh
   const m = before ?? newDeleteShelfRequest();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.id = r.string();
         break;
       default:
@@ -658,8 +659,8 @@ export function readGetBookRequest(r: Reader, end: number, before?: GetBookReque
   const m = before ?? newGetBookRequest();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.id = r.string();
         break;
       default:
@@ -704,20 +705,20 @@ export function readListBooksRequest(r: Reader, end: number, before?: ListBooksR
   const m = before ?? newListBooksRequest();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 8:
         m.pageSize = r.int32();
         break;
-      case 2:
+      case 18:
         m.pageToken = r.string();
         break;
-      case 3:
+      case 26:
         m.filter = r.string();
         break;
-      case 4:
+      case 34:
         m.orderBy = r.string();
         break;
-      case 5:
+      case 40:
         m.showDeleted = r.bool();
         break;
       default:
@@ -767,11 +768,11 @@ export function readListBooksResponse(r: Reader, end: number, before?: ListBooks
   const m = before ?? newListBooksResponse();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.books.push(readBook(r, r.length()));
         break;
-      case 2:
+      case 18:
         m.nextPageToken = r.string();
         break;
       default:
@@ -813,8 +814,8 @@ export function readBatchGetBooksRequest(r: Reader, end: number, before?: BatchG
   const m = before ?? newBatchGetBooksRequest();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.ids.push(r.string());
         break;
       default:
@@ -863,8 +864,8 @@ export function readBatchGetBooksResponse(
   const m = before ?? newBatchGetBooksResponse();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.books.push(readBook(r, r.length()));
         break;
       default:
@@ -910,11 +911,11 @@ export function readCreateBookRequest(r: Reader, end: number, before?: CreateBoo
   const m = before ?? newCreateBookRequest();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.book = readBook(r, r.length(), m.book);
         break;
-      case 2:
+      case 18:
         m.requestId = r.string();
         break;
       default:
@@ -964,11 +965,11 @@ export function readUpdateBookRequest(r: Reader, end: number, before?: UpdateBoo
   const m = before ?? newUpdateBookRequest();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.book = readBook(r, r.length(), m.book);
         break;
-      case 2:
+      case 18:
         m.updateMask = readFieldMask(r, r.length(), m.updateMask);
         break;
       default:
@@ -1007,11 +1008,11 @@ export function readDeleteBookRequest(r: Reader, end: number, before?: DeleteBoo
   const m = before ?? newDeleteBookRequest();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.id = r.string();
         break;
-      case 2:
+      case 18:
         m.etag = r.string();
         break;
       default:
@@ -1054,11 +1055,11 @@ export function readUndeleteBookRequest(r: Reader, end: number, before?: Undelet
   const m = before ?? newUndeleteBookRequest();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.id = r.string();
         break;
-      case 2:
+      case 18:
         m.etag = r.string();
         break;
       default:

@@ -68,20 +68,20 @@ export function readOrder(r: Reader, end: number, before?: Order): Order {
   const m = before ?? newOrder();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.id = r.string();
         break;
-      case 2:
+      case 18:
         m.customerId = r.string();
         break;
-      case 3:
+      case 24:
         m.number = r.int64();
         break;
-      case 4:
+      case 34:
         m.createTime = readTimestamp(r, r.length(), m.createTime);
         break;
-      case 5:
+      case 42:
         m.updateTime = readTimestamp(r, r.length(), m.updateTime);
         break;
       default:
@@ -124,8 +124,8 @@ export function readGetOrderRequest(r: Reader, end: number, before?: GetOrderReq
   const m = before ?? newGetOrderRequest();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.id = r.string();
         break;
       default:
@@ -167,11 +167,11 @@ export function readListOrdersRequest(r: Reader, end: number, before?: ListOrder
   const m = before ?? newListOrdersRequest();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 8:
         m.pageSize = r.int32();
         break;
-      case 2:
+      case 18:
         m.pageToken = r.string();
         break;
       default:
@@ -218,11 +218,11 @@ export function readListOrdersResponse(r: Reader, end: number, before?: ListOrde
   const m = before ?? newListOrdersResponse();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.orders.push(readOrder(r, r.length()));
         break;
-      case 2:
+      case 18:
         m.nextPageToken = r.string();
         break;
       default:
@@ -268,8 +268,8 @@ export function readBatchGetOrdersRequest(
   const m = before ?? newBatchGetOrdersRequest();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.ids.push(r.string());
         break;
       default:
@@ -318,8 +318,8 @@ export function readBatchGetOrdersResponse(
   const m = before ?? newBatchGetOrdersResponse();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.orders.push(readOrder(r, r.length()));
         break;
       default:
@@ -365,11 +365,11 @@ export function readCreateOrderRequest(r: Reader, end: number, before?: CreateOr
   const m = before ?? newCreateOrderRequest();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.order = readOrder(r, r.length(), m.order);
         break;
-      case 2:
+      case 18:
         m.requestId = r.string();
         break;
       default:
@@ -419,11 +419,11 @@ export function readUpdateOrderRequest(r: Reader, end: number, before?: UpdateOr
   const m = before ?? newUpdateOrderRequest();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.order = readOrder(r, r.length(), m.order);
         break;
-      case 2:
+      case 18:
         m.updateMask = readFieldMask(r, r.length(), m.updateMask);
         break;
       default:
@@ -461,8 +461,8 @@ export function readDeleteOrderRequest(r: Reader, end: number, before?: DeleteOr
   const m = before ?? newDeleteOrderRequest();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.id = r.string();
         break;
       default:
@@ -504,11 +504,11 @@ export function readCancelOrderRequest(r: Reader, end: number, before?: CancelOr
   const m = before ?? newCancelOrderRequest();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.id = r.string();
         break;
-      case 2:
+      case 18:
         m.requestId = r.string();
         break;
       default:

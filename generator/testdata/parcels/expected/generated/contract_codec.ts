@@ -51,17 +51,17 @@ export function readParcel(r: Reader, end: number, before?: Parcel): Parcel {
   const m = before ?? newParcel();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.id = r.string();
         break;
-      case 2:
+      case 18:
         m.place = r.string();
         break;
-      case 3:
+      case 24:
         m.moves = r.int32();
         break;
-      case 4:
+      case 32:
         m.state = r.int32();
         break;
       default:
@@ -105,8 +105,8 @@ export function readGetParcelRequest(r: Reader, end: number, before?: GetParcelR
   const m = before ?? newGetParcelRequest();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.id = r.string();
         break;
       default:
@@ -148,11 +148,11 @@ export function readListParcelsRequest(r: Reader, end: number, before?: ListParc
   const m = before ?? newListParcelsRequest();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 8:
         m.pageSize = r.int32();
         break;
-      case 2:
+      case 18:
         m.pageToken = r.string();
         break;
       default:
@@ -199,11 +199,11 @@ export function readListParcelsResponse(r: Reader, end: number, before?: ListPar
   const m = before ?? newListParcelsResponse();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.parcels.push(readParcel(r, r.length()));
         break;
-      case 2:
+      case 18:
         m.nextPageToken = r.string();
         break;
       default:
@@ -250,11 +250,11 @@ export function readCreateParcelRequest(r: Reader, end: number, before?: CreateP
   const m = before ?? newCreateParcelRequest();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.parcel = readParcel(r, r.length(), m.parcel);
         break;
-      case 2:
+      case 18:
         m.requestId = r.string();
         break;
       default:
@@ -297,14 +297,14 @@ export function readMoveParcelRequest(r: Reader, end: number, before?: MoveParce
   const m = before ?? newMoveParcelRequest();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.id = r.string();
         break;
-      case 2:
+      case 18:
         m.place = r.string();
         break;
-      case 3:
+      case 26:
         m.requestId = r.string();
         break;
       default:
@@ -356,11 +356,11 @@ export function readUpdateParcelRequest(r: Reader, end: number, before?: UpdateP
   const m = before ?? newUpdateParcelRequest();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.parcel = readParcel(r, r.length(), m.parcel);
         break;
-      case 2:
+      case 18:
         m.updateMask = readFieldMask(r, r.length(), m.updateMask);
         break;
       default:

@@ -32,8 +32,8 @@ export function readWord(r: Reader, end: number, before?: Word): Word {
   const m = before ?? newWord();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.text = r.string();
         break;
       default:

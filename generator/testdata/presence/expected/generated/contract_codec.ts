@@ -48,41 +48,41 @@ export function readThing(r: Reader, end: number, before?: Thing): Thing {
   const m = before ?? newThing();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.id = r.string();
         break;
-      case 2:
+      case 18:
         m.text = r.string();
         break;
-      case 3:
+      case 24:
         m.wide = r.int64();
         break;
-      case 4:
+      case 32:
         m.flag = r.bool();
         break;
-      case 5: {
+      case 40: {
         const value = r.int32();
         if (knows(Thing_ColorSchema, value)) m.color = value;
-        else r.unknownEnum(tag, value, m);
+        else r.unknownEnum(tag, m);
         break;
       }
-      case 6:
+      case 50:
         m.data = r.bytes();
         break;
-      case 7:
+      case 58:
         m.part = readThing_Part(r, r.length(), m.part);
         break;
-      case 8: {
+      case 64: {
         const value = r.int32();
         if (knows(Thing_ColorSchema, value)) m.needed = value;
-        else r.unknownEnum(tag, value, m);
+        else r.unknownEnum(tag, m);
         break;
       }
-      case 9:
+      case 74:
         m.plain = r.string();
         break;
-      case 10:
+      case 82:
         m.named = r.string();
         break;
       default:
@@ -122,8 +122,8 @@ export function readThing_Part(r: Reader, end: number, before?: Thing_Part): Thi
   const m = before ?? newThing_Part();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.name = r.string();
         break;
       default:

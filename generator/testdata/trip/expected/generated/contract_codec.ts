@@ -31,8 +31,8 @@ export function readTrip(r: Reader, end: number, before?: Trip): Trip {
   const m = before ?? newTrip();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.id = r.string();
         break;
       default:
@@ -73,8 +73,8 @@ export function readBookTripRequest(r: Reader, end: number, before?: BookTripReq
   const m = before ?? newBookTripRequest();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.requestId = r.string();
         break;
       default:

@@ -46,23 +46,23 @@ export function readBookRoomRequest(r: Reader, end: number, before?: BookRoomReq
   const m = before ?? newBookRoomRequest();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.key = r.string();
         break;
-      case 2:
+      case 18:
         m.guest = readGuest(r, r.length(), m.guest);
         break;
-      case 3:
+      case 26:
         m.wishes.push(r.string());
         break;
-      case 4:
+      case 32:
         m.floor = r.int32();
         break;
-      case 5:
+      case 42:
         m.when = { case: "night", value: r.string() };
         break;
-      case 6:
+      case 50:
         m.when = { case: "week", value: r.string() };
         break;
       default:
@@ -105,8 +105,8 @@ export function readGuest(r: Reader, end: number, before?: Guest): Guest {
   const m = before ?? newGuest();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.name = r.string();
         break;
       default:
@@ -155,20 +155,20 @@ export function readCancelRoomRequest(r: Reader, end: number, before?: CancelRoo
   const m = before ?? newCancelRoomRequest();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.bookingKey = r.string();
         break;
-      case 2:
+      case 18:
         m.guest = readGuest(r, r.length(), m.guest);
         break;
-      case 3:
+      case 26:
         m.wishes.push(r.string());
         break;
-      case 4:
+      case 32:
         m.floor = r.int32();
         break;
-      case 5:
+      case 42:
         m.complaint = r.string();
         break;
       default:
@@ -210,8 +210,8 @@ export function readBooking(r: Reader, end: number, before?: Booking): Booking {
   const m = before ?? newBooking();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.id = r.string();
         break;
       default:

@@ -125,23 +125,23 @@ export function readLetterSent(r: Reader, end: number, before?: LetterSent): Let
   const m = before ?? newLetterSent();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.letterId = r.string();
         break;
-      case 3:
+      case 26:
         m.to = readAddress(r, r.length(), m.to);
         break;
-      case 4:
+      case 32:
         m.priority = r.int32();
         break;
-      case 5:
+      case 42:
         m.weight = readWeight(r, r.length(), m.weight);
         break;
-      case 6:
+      case 50:
         m.stops.push(readStop(r, r.length()));
         break;
-      case 7:
+      case 58:
         m.sendTime = readTimestamp(r, r.length(), m.sendTime);
         break;
       default:
@@ -185,11 +185,11 @@ export function readAddress(r: Reader, end: number, before?: Address): Address {
   const m = before ?? newAddress();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.street = r.string();
         break;
-      case 2:
+      case 18:
         m.city = r.string();
         break;
       default:
@@ -231,8 +231,8 @@ export function readWeight(r: Reader, end: number, before?: Weight): Weight {
   const m = before ?? newWeight();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 8:
         m.milligrams = r.int64();
         break;
       default:
@@ -279,17 +279,18 @@ export function readStop(r: Reader, end: number, before?: Stop): Stop {
   const m = before ?? newStop();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.city = r.string();
         break;
-      case 2: {
-        const stop = r.length();
+      case 18: {
+        const stop = r.entry();
         let key = "";
         let value: number = 0;
         for (let entry = r.tag(stop); entry !== 0; entry = r.tag(stop)) {
-          if (entry >>> 3 === 1) key = r.string();
-          else if (entry >>> 3 === 2) value = r.int32();
+          if (entry === 10) key = r.string();
+          else if (entry === 16) value = r.int32();
+          else r.skip(entry);
         }
         put(m.priorities, key, value);
         break;
