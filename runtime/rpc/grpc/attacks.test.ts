@@ -41,7 +41,11 @@ async function start(limits: Partial<Limits> = {}): Promise<Target> {
     routes: (router) =>
       router.service(UserService, {
         async getUser({ id }, { signal }) {
-          if (id.startsWith("long")) return { id: longOf(id) };
+          if (id.startsWith("long")) {
+            begun++;
+            await null;
+            return { id: longOf(id) };
+          }
           if (id !== "wait") return { id };
           begun++;
           running++;
@@ -114,6 +118,21 @@ describe("a flood ends with ENHANCE_YOUR_CALM, and others are served meanwhile:"
   test.each<[string, (peer: Peer, turn: number) => Buffer]>([
     ["PING", () => frame(FrameType.PING, 0, 0, ping)],
     ["SETTINGS", () => frame(FrameType.SETTINGS, 0, 0, setting(Setting.INITIAL_WINDOW_SIZE, 65_535))],
+    [
+      "SETTINGS that hold many",
+      () => frame(FrameType.SETTINGS, 0, 0, Buffer.concat(Array(2_730).fill(setting(Setting.MAX_FRAME_SIZE, 16_384)))),
+    ],
+    [
+      "an answer taken byte by byte (CVE-2019-9511)",
+      (peer, turn) =>
+        turn === 0
+          ? Buffer.concat([
+              frame(FrameType.SETTINGS, 0, 0, setting(Setting.INITIAL_WINDOW_SIZE, 0)),
+              peer.call(1, listUsers),
+              frame(FrameType.DATA, Flag.END_STREAM, 1, message()),
+            ])
+          : frame(FrameType.WINDOW_UPDATE, 0, 1, uint32(1)),
+    ],
     ["empty DATA", (peer, turn) => (turn === 0 ? peer.call(1, createUsers) : frame(FrameType.DATA, 0, 1))],
     [
       "padding alone",
@@ -169,6 +188,33 @@ describe("a flood ends with ENHANCE_YOUR_CALM, and others are served meanwhile:"
     expect(target.begun()).toBeLessThan(3_000);
     await until(() => target.running() === 0 && target.server.connections === 0);
   });
+});
+
+test("windows that change cost more, the more streams there are", async () => {
+  const target = await start();
+  const peer = await attack(target);
+  for (let call = 0; call < 5_000; call++) {
+    peer.write(peer.call(2 * call + 1, createUsers));
+    if (call % 500 === 0) await peer.roundTrip();
+  }
+  for (let turn = 0; turn < 20; turn++) {
+    peer.write(frame(FrameType.SETTINGS, 0, 0, setting(Setting.INITIAL_WINDOW_SIZE, 65_534 + (turn % 2))));
+  }
+  expect(await peer.goAway()).toBe("ENHANCE_YOUR_CALM");
+});
+
+test("of several windows in one SETTINGS frame the last one holds", async () => {
+  const target = await start();
+  const windows = [0, 70_000, 3].map((window) => setting(Setting.INITIAL_WINDOW_SIZE, window));
+  const peer = await attack(target, Buffer.concat(windows));
+  peer.write(peer.call(1, getUser), frame(FrameType.DATA, Flag.END_STREAM, 1, message(userOf("long a"))));
+  const data = await peer.next(({ type, stream }) => type === FrameType.DATA && stream === 1);
+  expect(data?.payload).toHaveLength(3);
+  // One that was too large for a window in between is a mistake, though the last is not.
+  peer.write(peer.call(3, createUsers), frame(FrameType.WINDOW_UPDATE, 0, 3, uint32(2 ** 31 - 10)));
+  const more = [2 ** 31 - 1, 3].map((window) => setting(Setting.INITIAL_WINDOW_SIZE, window));
+  peer.write(frame(FrameType.SETTINGS, 0, 0, Buffer.concat(more)));
+  expect(await peer.goAway()).toBe("FLOW_CONTROL_ERROR");
 });
 
 test("answered calls pay for cancelled ones: half of many may be cancelled", async () => {
@@ -293,6 +339,53 @@ describe("a peer that takes no answers", () => {
     peer.write(peer.call(1, getUser), frame(FrameType.DATA, Flag.END_STREAM, 1, request));
     expect(await peer.end(1)).toBe("CANCEL");
     expect(await peer.roundTrip()).toBe(true);
+  });
+
+  test("has only so many of them kept, and only so many made", async () => {
+    const target = await start({ maxQueuedBytes: 20_000 });
+    const peer = await attack(target, setting(Setting.INITIAL_WINDOW_SIZE, 0));
+    const ask = (stream: number) => [
+      peer.call(stream, getUser),
+      frame(FrameType.DATA, Flag.END_STREAM, stream, message(userOf("long answer"))),
+    ];
+    // All handlers have begun before the first answer is there.
+    peer.write(...Array.from({ length: 50 }, (_, call) => ask(2 * call + 1)).flat());
+    expect(await peer.end(99)).toBe("grpc-status 8");
+    const kept = peer.frames.filter((each) => each.type === FrameType.HEADERS && !peer.fields(each)["grpc-status"]);
+    expect(kept).toHaveLength(8);
+    expect(target.begun()).toBe(50);
+    // From now on they wait.
+    peer.write(...ask(101), ...ask(103));
+    await peer.roundTrip();
+    expect(target.begun()).toBe(50);
+    expect(await serves(target)).toBe(true);
+    peer.write(frame(FrameType.WINDOW_UPDATE, 0, 0, uint32(1_000_000)));
+    peer.write(frame(FrameType.SETTINGS, 0, 0, setting(Setting.INITIAL_WINDOW_SIZE, 65_535)));
+    expect(await peer.end(1)).toBe("grpc-status 0");
+    expect(await peer.end(103)).toBe("grpc-status 0");
+    expect(target.begun()).toBe(52);
+  });
+
+  test("has fewer of them kept, the more others do the same", async () => {
+    const target = await start({ maxQueuedBytesInAll: 60_000 });
+    const peers = await Promise.all(
+      Array.from({ length: 6 }, () => attack(target, setting(Setting.INITIAL_WINDOW_SIZE, 0))),
+    );
+    for (const peer of peers) {
+      for (let stream = 1; stream < 40; stream += 2) {
+        peer.write(
+          peer.call(stream, getUser),
+          frame(FrameType.DATA, Flag.END_STREAM, stream, message(userOf("long answer"))),
+        );
+      }
+    }
+    for (const peer of peers) await peer.roundTrip();
+    const kept = (peer: Peer) =>
+      peer.frames.filter((each) => each.type === FrameType.HEADERS && !peer.fields(each)["grpc-status"]).length;
+    const all = peers.map(kept);
+    expect(Math.min(...all)).toBeGreaterThan(0);
+    expect(all.reduce((sum, each) => sum + each)).toBeLessThan(12);
+    expect(await serves(target)).toBe(true);
   });
 
   test("off its socket is closed", async () => {

@@ -17,6 +17,22 @@ export interface Route {
   readonly input: Codec;
   readonly output: Codec;
   readonly readMaxBytes: number;
+  readonly answers: AnswerSize;
+}
+
+/** Answers shorter than this are not worth minding, in bytes. */
+const LONG_ANSWER = 64 * 1024;
+
+/** How long the answers of one request are, as far as they matter. */
+export class AnswerSize {
+  /** What the next one is expected to have, in bytes; 0: it is short, as almost all are. */
+  expected = 0;
+
+  learn(bytes: number): void {
+    if (this.expected === 0 && bytes < LONG_ANSWER) return;
+    const next = Math.max(bytes, this.expected - (this.expected >> 3));
+    this.expected = next < LONG_ANSWER ? 0 : next;
+  }
 }
 
 type UniversalHandler = ConnectRouter["handlers"][number];
@@ -77,6 +93,7 @@ export function recordRoutes(
       input: codecOf(method.input),
       output: codecOf(method.output),
       readMaxBytes: all.readMaxBytes ?? READ_MAX_BYTES,
+      answers: new AnswerSize(),
     });
   }
 }

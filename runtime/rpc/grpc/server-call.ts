@@ -2,6 +2,7 @@ import type { DescMethod, DescService } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ContextValues, createContextValues } from "@connectrpc/connect";
 import { ErrorCode } from "../http2/errors.js";
 import type { HeaderBlock } from "../http2/field.js";
+import { FRAME_SIZE } from "../http2/frames.js";
 import type { RequestHead } from "../http2/head.js";
 import { trailerFields } from "../http2/head.js";
 import { ConstantBlock } from "../http2/hpack-encoder.js";
@@ -68,6 +69,7 @@ export class ServerCall extends OwnCall implements StreamConsumer, MessageTaker 
   #isPulling = false;
   #isFull = false;
   #isRunning = false;
+  #expected = 0;
   // What is made when someone asks.
   #controller: AbortController | undefined;
   #reason: unknown = callIsOver;
@@ -76,6 +78,7 @@ export class ServerCall extends OwnCall implements StreamConsumer, MessageTaker 
   #responseTrailer: Headers | undefined;
   #values: ContextValues | undefined;
   #unlink: (() => void) | undefined;
+  #unhold: (() => void) | undefined;
 
   constructor(
     private readonly stream: Stream,
@@ -243,22 +246,45 @@ export class ServerCall extends OwnCall implements StreamConsumer, MessageTaker 
       this.#expire();
       return;
     }
-    if (this.peer.running >= this.peer.maxRunning) {
+    const { backlog } = this.stream.connection;
+    const { expected } = this.route.answers;
+    if (backlog.isFull(expected)) {
+      this.#unhold = backlog.hold(
+        expected,
+        () => this.#begin(request),
+        () => this.#refuse(),
+      );
+    } else this.#begin(request);
+  }
+
+  /** The caller may try again: nothing has been done. */
+  #refuse(): void {
+    this.#over(callIsOver);
+    this.stream.refuse(ErrorCode.REFUSED_STREAM);
+  }
+
+  #begin(request: unknown): void {
+    const { peer, route, stream } = this;
+    if (peer.running >= peer.maxRunning) {
       // Its streams may be closed, but the work for them goes on: a peer gets no more of it at a time (CVE-2023-44487).
-      this.#over(callIsOver);
-      this.stream.refuse(ErrorCode.REFUSED_STREAM);
+      this.#refuse();
       return;
     }
     this.#isRunning = true;
-    this.peer.running++;
+    peer.running++;
+    const { expected } = route.answers;
+    if (expected > 0) {
+      this.#expected = expected;
+      stream.connection.backlog.expect(expected);
+    }
     let result: unknown;
     try {
-      result = this.route.implementation(request, this);
+      result = route.implementation(request, this);
     } catch (error) {
       this.#failed(error);
       return;
     }
-    const { methodKind } = this.route.method;
+    const { methodKind } = route.method;
     if (methodKind === "server_streaming" || methodKind === "bidi_streaming") {
       try {
         this.#answers = (result as AsyncIterable<unknown>)[Symbol.asyncIterator]();
@@ -279,8 +305,13 @@ export class ServerCall extends OwnCall implements StreamConsumer, MessageTaker 
   #answer(message: unknown): void {
     this.#stopped();
     if (this.#isOver) return;
+    if (this.stream.connection.backlog.isOverfull) {
+      this.#fail(tooMuchWaits());
+      return;
+    }
     try {
       const framed = frameMessage(this.route.output, message);
+      if (framed.length > FRAME_SIZE || this.#expected > 0) this.route.answers.learn(framed.length);
       if (this.#isGzip && framed.length - PREFIX >= COMPRESS_MIN_BYTES) {
         compressFrame(framed).then(
           (bytes) => this.#finish(bytes),
@@ -299,6 +330,10 @@ export class ServerCall extends OwnCall implements StreamConsumer, MessageTaker 
 
   #finish(framed: Uint8Array | undefined): void {
     if (this.#isOver) return;
+    if (framed !== undefined && !this.#canKeep(framed)) {
+      this.#fail(tooMuchWaits());
+      return;
+    }
     this.#over(callIsOver);
     this.#sendHead();
     if (framed !== undefined) this.stream.sendData(framed);
@@ -309,6 +344,19 @@ export class ServerCall extends OwnCall implements StreamConsumer, MessageTaker 
     const fields = ["grpc-status", "0"];
     appendMetadata(fields, this.#responseTrailer);
     this.stream.end(fields);
+  }
+
+  /** Whether an answer can go at once, or the process has room for it until it can. */
+  #canKeep({ length }: Uint8Array): boolean {
+    const { connection } = this.stream;
+    return length <= FRAME_SIZE || length <= connection.room(this.stream) || connection.backlog.takes(length);
+  }
+
+  /** Asks the handler for its next answer, once there is room for more of them. */
+  #askNext(): void {
+    const { backlog } = this.stream.connection;
+    if (backlog.isFull()) this.#unhold = backlog.hold(0, () => this.#pull());
+    else this.#pull();
   }
 
   #pull(): void {
@@ -330,8 +378,13 @@ export class ServerCall extends OwnCall implements StreamConsumer, MessageTaker 
       this.#finish(undefined);
       return;
     }
+    if (this.stream.connection.backlog.isOverfull) {
+      this.#fail(tooMuchWaits());
+      return;
+    }
     try {
       const framed = frameMessage(this.route.output, value);
+      if (!this.#canKeep(framed)) throw tooMuchWaits();
       this.#sendHead();
       if (this.#isGzip && framed.length - PREFIX >= COMPRESS_MIN_BYTES) {
         compressFrame(framed).then(
@@ -348,13 +401,13 @@ export class ServerCall extends OwnCall implements StreamConsumer, MessageTaker 
     if (this.#isOver) return;
     this.stream.sendData(framed);
     if (this.stream.queued > 0) this.#isFull = true;
-    else this.#pull();
+    else this.#askNext();
   }
 
   drained(): void {
     if (!this.#isFull || this.#isOver) return;
     this.#isFull = false;
-    this.#pull();
+    this.#askNext();
   }
 
   #sendHead(): void {
@@ -410,6 +463,7 @@ export class ServerCall extends OwnCall implements StreamConsumer, MessageTaker 
     if (this.#held > 0) this.#hold(0);
     this.#deframer = undefined;
     this.#unlink?.();
+    this.#unhold?.();
     this.#controller?.abort(reason);
     if (reason !== callIsOver) this.cancelled?.(reason as ConnectError);
     if (this.#inbox !== undefined && !this.#isComplete) {
@@ -438,6 +492,10 @@ export class ServerCall extends OwnCall implements StreamConsumer, MessageTaker 
     if (!this.#isRunning) return;
     this.#isRunning = false;
     this.peer.running--;
+    if (this.#expected > 0) {
+      this.stream.connection.backlog.expect(-this.#expected);
+      this.#expected = 0;
+    }
   }
 
   #expire(): void {
@@ -523,6 +581,11 @@ export class ServerCall extends OwnCall implements StreamConsumer, MessageTaker 
     for (const field of this.head.fields) if (field.name === name) return field.value;
     return undefined;
   }
+}
+
+/** The caller leaves unread what was sent to it before: nothing more is kept for it. */
+function tooMuchWaits(): ConnectError {
+  return new ConnectError("too many answers wait to be read on this connection", Code.ResourceExhausted);
 }
 
 /** As Connect tells it: what nobody foresaw is not told to the caller. */

@@ -6,7 +6,7 @@ import { trailerFields } from "../http2/head.js";
 import type { Stream, StreamConsumer } from "../http2/stream.js";
 import { Inbox } from "./inbox.js";
 import { headersOf } from "./metadata.js";
-import type { UniversalHandlerFn } from "./routes.js";
+import { AnswerSize, type UniversalHandlerFn } from "./routes.js";
 
 type Answer = Awaited<ReturnType<UniversalHandlerFn>>;
 
@@ -17,6 +17,7 @@ export class UniversalCall implements StreamConsumer {
   #uncredited = 0;
   #isOver = false;
   #wake: (() => void) | undefined;
+  #unhold: (() => void) | undefined;
 
   constructor(
     private readonly stream: Stream,
@@ -33,8 +34,26 @@ export class UniversalCall implements StreamConsumer {
   }
 
   start(endStream: boolean): void {
-    const { head } = this;
     if (endStream) this.#body.finish();
+    const { backlog } = this.stream.connection;
+    const { expected } = sizeOf(this.handler);
+    if (!backlog.isFull(expected)) {
+      this.#begin();
+      return;
+    }
+    this.#unhold = backlog.hold(
+      expected,
+      () => this.#begin(),
+      () => this.#refuse(ErrorCode.REFUSED_STREAM),
+    );
+  }
+
+  #begin(): void {
+    const { head } = this;
+    const { backlog } = this.stream.connection;
+    const { expected } = sizeOf(this.handler);
+    backlog.starts();
+    backlog.expect(expected);
     const request = {
       httpVersion: "2.0",
       method: head.method,
@@ -44,6 +63,7 @@ export class UniversalCall implements StreamConsumer {
       signal: this.#controller.signal,
     };
     this.handler(request)
+      .finally(() => backlog.expect(-expected))
       .then((answer) => this.#answer(answer))
       .catch(() => this.#breakOff());
   }
@@ -59,8 +79,7 @@ export class UniversalCall implements StreamConsumer {
       this.#body.finish();
       return;
     }
-    this.stream.refuse(ErrorCode.PROTOCOL_ERROR);
-    this.closed(ErrorCode.PROTOCOL_ERROR);
+    this.#refuse(ErrorCode.PROTOCOL_ERROR);
   }
 
   drained(): void {
@@ -74,7 +93,13 @@ export class UniversalCall implements StreamConsumer {
     const error = new ConnectError(text, Code.Canceled);
     this.#controller.abort(error);
     this.#body.abort(error);
+    this.#unhold?.();
     this.#wake?.();
+  }
+
+  #refuse(code: number): void {
+    this.stream.refuse(code);
+    this.closed(code);
   }
 
   /** The head is sent after the first part of the body is there, because handlers set headers until then. */
@@ -85,6 +110,13 @@ export class UniversalCall implements StreamConsumer {
       let part = await parts?.next();
       stream.sendHeaders([":status", String(status), ...fieldsOf(header)]);
       for (; part !== undefined && !part.done && !this.#isOver; part = await parts?.next()) {
+        const { backlog } = stream.connection;
+        const { length } = part.value;
+        sizeOf(this.handler).learn(length);
+        if (backlog.isOverfull || (length > stream.connection.room(stream) && !backlog.takes(length))) {
+          this.#refuse(ErrorCode.ENHANCE_YOUR_CALM);
+          return;
+        }
         stream.sendData(part.value);
         if (stream.queued > 0) await this.#drained();
       }
@@ -114,6 +146,17 @@ export class UniversalCall implements StreamConsumer {
     this.#isOver = true;
     this.#controller.abort();
   }
+}
+
+const sizes = new WeakMap<UniversalHandlerFn, AnswerSize>();
+
+function sizeOf(handler: UniversalHandlerFn): AnswerSize {
+  let size = sizes.get(handler);
+  if (size === undefined) {
+    size = new AnswerSize();
+    sizes.set(handler, size);
+  }
+  return size;
 }
 
 function fieldsOf(headers: Headers | undefined): string[] {

@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
+import { Backlog } from "./backlog.js";
 import { Calm } from "./calm.js";
 import { ConnectionFault, ErrorCode, errorName } from "./errors.js";
 import type { HeaderBlock } from "./field.js";
@@ -48,6 +49,11 @@ const REMEMBERED_RESETS = 256;
 /** How long what is left of a connection may stay after its last frame, in milliseconds. */
 const LINGER = 1_000;
 
+/** How many streams are gone through at the price of one frame. */
+const STREAMS_FOR_ONE = 64;
+/** Less of a body than this in a frame leads to nothing, unless it is the end of a message. */
+const DRIBBLE = 256;
+
 const KEEP_ALIVE = 1;
 const DRAIN = 2;
 
@@ -61,6 +67,8 @@ const DRAIN = 2;
 export class Connection {
   readonly output = new Output((bytes) => this.#send(bytes));
   readonly streams = new Map<number, Stream>();
+  /** What waits to be sent to a client. */
+  readonly backlog: Backlog;
   isClosed = false;
   /** No more streams: one side has said so, or the connection is being closed. */
   isLeaving = false;
@@ -91,7 +99,7 @@ export class Connection {
   #sendWindow = DEFAULT_WINDOW;
   #peerInitialWindow = DEFAULT_WINDOW;
   #nextStream = 1;
-  #queuedBytes = 0;
+  /** Streams that have something to send, and a window of their own for it. */
   readonly #waiting = new Set<Stream>();
   #isBackedUp = false;
   #ackedSettings = 0;
@@ -115,6 +123,7 @@ export class Connection {
     readonly limits: Limits,
     readonly handler: ConnectionHandler,
   ) {
+    this.backlog = new Backlog(limits, () => this.#dropAnswers());
     this.#decoder = new HpackDecoder(4096, limits.maxHeaderListSize);
     this.#receiveWindow = Math.max(DEFAULT_WINDOW, limits.connectionWindow);
     this.#prefaceAt = role === "server" ? 0 : preface.length;
@@ -405,7 +414,7 @@ export class Connection {
     stream.hasHeaders = true;
     stream.isRemoteEnded = endStream;
     this.streams.set(id, stream);
-    if (this.streams.size > this.limits.maxConcurrentStreams || this.#queuedBytes > this.limits.maxQueuedBytes) {
+    if (this.streams.size > this.limits.maxConcurrentStreams) {
       this.#spend();
       stream.reset(ErrorCode.REFUSED_STREAM);
       return;
@@ -455,10 +464,20 @@ export class Connection {
       return;
     }
     if ((end - start) % 6 !== 0) throw frameSize("SETTINGS");
-    this.#spend();
+    this.#spend(Math.max(1, (end - start) / 6));
+    let window = this.#peerInitialWindow;
+    let widest = window;
     for (let at = start; at < end; at += 6) {
-      this.#setting(((source[at] as number) << 8) | (source[at + 1] as number), readUint32(source, at + 2));
+      const name = ((source[at] as number) << 8) | (source[at + 1] as number);
+      const value = readUint32(source, at + 2);
+      if (name !== Setting.INITIAL_WINDOW_SIZE) this.#setting(name, value);
+      else {
+        if (value > MAX_WINDOW) throw windowTooWide("a window");
+        window = value;
+        widest = Math.max(widest, value);
+      }
     }
+    if (widest > this.#peerInitialWindow || window !== this.#peerInitialWindow) this.#changeWindows(window, widest);
     this.output.reserve(FRAME_HEADER);
     writeFrameHeader(this.output, 0, FrameType.SETTINGS, Flag.ACK, 0);
     this.wrote();
@@ -478,21 +497,25 @@ export class Connection {
       case Setting.MAX_CONCURRENT_STREAMS:
         this.peerMaxStreams = value;
         return;
-      case Setting.INITIAL_WINDOW_SIZE: {
-        if (value > MAX_WINDOW) throw new ConnectionFault(ErrorCode.FLOW_CONTROL_ERROR, "a window above 2^31 - 1");
-        const change = value - this.#peerInitialWindow;
-        this.#peerInitialWindow = value;
-        for (const stream of this.streams.values()) {
-          stream.sendWindow += change;
-          if (stream.sendWindow > MAX_WINDOW) {
-            throw new ConnectionFault(ErrorCode.FLOW_CONTROL_ERROR, "a window above 2^31 - 1");
-          }
-        }
-        return;
-      }
       case Setting.MAX_FRAME_SIZE:
         // Frames of the size that everyone takes are sent, so the value changes nothing.
         if (value < FRAME_SIZE || value > 2 ** 24 - 1) throw protocolError("MAX_FRAME_SIZE is out of bounds");
+    }
+  }
+
+  /**
+   * RFC 9113, section 6.9.2. All streams are gone through, so the more there are, the more it costs the peer. `widest` is
+   * the largest of several values in one frame, of which the last is the one that holds.
+   */
+  #changeWindows(window: number, widest: number): void {
+    this.#spend(Math.floor(this.streams.size / STREAMS_FOR_ONE));
+    const change = window - this.#peerInitialWindow;
+    const most = MAX_WINDOW - (widest - this.#peerInitialWindow);
+    this.#peerInitialWindow = window;
+    for (const stream of this.streams.values()) {
+      if (stream.sendWindow > most) throw windowTooWide("a stream's window");
+      stream.sendWindow += change;
+      if (stream.queued > 0) this.#place(stream);
     }
   }
 
@@ -547,7 +570,7 @@ export class Connection {
       if (increment === 0) throw protocolError("a window is enlarged by 0");
       this.#sendWindow += increment;
       if (this.#sendWindow > MAX_WINDOW) {
-        throw new ConnectionFault(ErrorCode.FLOW_CONTROL_ERROR, "the connection's window is above 2^31 - 1");
+        throw windowTooWide("the connection's window");
       }
       this.#resumeAll();
       return;
@@ -566,7 +589,7 @@ export class Connection {
       this.#streamFault(stream, ErrorCode.FLOW_CONTROL_ERROR);
       return;
     }
-    if (this.#waiting.has(stream)) stream.resume();
+    if (stream.queued > 0) stream.resume();
   }
 
   /** The stream a frame is for; undefined if it is closed. One that was never opened must get no such frame. */
@@ -602,8 +625,8 @@ export class Connection {
     this.fail(new ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, "too many streams that lead to nothing"));
   }
 
-  #spend(): void {
-    if (!this.#calm.spend(1)) {
+  #spend(amount = 1): void {
+    if (!this.#calm.spend(amount)) {
       throw new ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, "too many frames that lead to nothing");
     }
   }
@@ -685,8 +708,8 @@ export class Connection {
       room -= length;
       this.#sendWindow -= length;
       stream.sendWindow -= length;
-      // The peer may enlarge both windows after each frame.
-      this.#calm.earn(2);
+      // The peer may enlarge both windows after each frame; but not by next to nothing each time (CVE-2019-9511).
+      if (length > DRIBBLE || at === bytes.length) this.#calm.earn(2);
     }
     this.wrote();
     return at;
@@ -750,16 +773,25 @@ export class Connection {
 
   /** A stream has more to send than goes now. */
   waits(stream: Stream, bytes: number): void {
-    this.#queuedBytes += bytes;
-    this.#waiting.add(stream);
+    if (this.role === "server") this.backlog.add(bytes);
+    this.#place(stream);
   }
 
-  sentQueued(bytes: number): void {
-    this.#queuedBytes -= bytes;
+  /** Of what waited on a stream, so many bytes have been sent or are dropped. */
+  waitsLess(stream: Stream, bytes: number): void {
+    if (this.role === "server" && bytes > 0) this.backlog.remove(bytes);
+    this.#place(stream);
   }
 
-  waitsNoMore(stream: Stream): void {
-    this.#waiting.delete(stream);
+  /** One that is stopped by its own window waits for nothing that the connection could give it. */
+  #place(stream: Stream): void {
+    if (stream.queued > 0 && stream.sendWindow > 0) this.#waiting.add(stream);
+    else this.#waiting.delete(stream);
+  }
+
+  /** Ends the streams whose answers the peer does not take. */
+  #dropAnswers(): void {
+    for (const stream of [...this.streams.values()]) if (stream.queued > 0) stream.giveUp();
   }
 
   /** Lets those that wait send on, each in its turn. */
@@ -953,6 +985,10 @@ export class Connection {
 
 function protocolError(message: string): ConnectionFault {
   return new ConnectionFault(ErrorCode.PROTOCOL_ERROR, message);
+}
+
+function windowTooWide(what: string): ConnectionFault {
+  return new ConnectionFault(ErrorCode.FLOW_CONTROL_ERROR, `${what} is above 2^31 - 1`);
 }
 
 function frameSize(type: string): ConnectionFault {

@@ -10,8 +10,13 @@ export interface Limits {
   readonly streamWindow: number;
   /** The same for all streams of a connection. Default: 4 MiB. */
   readonly connectionWindow: number;
-  /** What may wait to be sent on all streams of a connection: no more streams are taken above it. Default: 16 MiB. */
+  /**
+   * What may wait to be sent on all streams of a connection, in bytes: above it no handler starts, and above four times
+   * that an answer is refused. Default: 16 MiB.
+   */
   readonly maxQueuedBytes: number;
+  /** The same for all connections of the process: each of them gets no more than is left of it. Default: 128 MiB. */
+  readonly maxQueuedBytesInAll: number;
   /** How long a frame, or a header block of several, may take to arrive, in milliseconds. Default: 10,000. */
   readonly frameTimeoutMs: number;
   /** How long a peer may leave everything that is sent to it unread, in milliseconds. Default: 60,000. */
@@ -29,6 +34,7 @@ export const defaultLimits: Limits = {
   streamWindow: 256 * 1024,
   connectionWindow: 4 * 1024 * 1024,
   maxQueuedBytes: 16 * 1024 * 1024,
+  maxQueuedBytesInAll: 128 * 1024 * 1024,
   frameTimeoutMs: 10_000,
   stallTimeoutMs: 60_000,
   pingIntervalMs: 30_000,

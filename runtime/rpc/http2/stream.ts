@@ -22,6 +22,8 @@ export interface StreamConsumer {
 
 /** How long the rest of a request may come after its answer, in milliseconds. */
 const LINGER = 1_000;
+/** A peer that takes less than so many bytes of an answer in a long time does not take it. */
+const PROGRESS = 1_024;
 
 const nobody: StreamConsumer = { headers() {}, data() {}, closed() {}, drained() {} };
 
@@ -49,6 +51,8 @@ export class Stream {
   #queue: Uint8Array[] | undefined;
   #queueAt = 0;
   #queued = 0;
+  /** How much of it was taken since the peer was last seen to take enough. */
+  #taken = 0;
   #ending: FieldList | ConstantBlock | "data" | undefined;
   #stall: Timer | undefined;
   #linger: Timer | undefined;
@@ -116,6 +120,13 @@ export class Stream {
     this.connection.writeReset(this, code);
   }
 
+  /** Gives the stream up because its peer does not take what is sent to it. */
+  giveUp(): void {
+    const { consumer } = this;
+    this.reset(ErrorCode.CANCEL);
+    consumer.closed(ErrorCode.CANCEL, undefined);
+  }
+
   /** Gives the stream up, for something that the peer did wrong. */
   refuse(code: number): void {
     if (!this.isClosed) this.connection.blame(this, code);
@@ -143,12 +154,12 @@ export class Stream {
       this.#queueAt = 0;
     }
     this.#queued -= sent;
-    this.connection.sentQueued(sent);
+    this.connection.waitsLess(this, sent);
     if (this.#queued > 0) {
-      if (sent > 0 && this.#ending !== undefined) this.#watchStall();
+      this.#taken += sent;
+      if (this.#taken >= PROGRESS && this.#ending !== undefined) this.#watchStall();
       return;
     }
-    this.connection.waitsNoMore(this);
     if (this.#ending === undefined) {
       this.consumer.drained();
       return;
@@ -164,10 +175,10 @@ export class Stream {
     if (this.#stall !== undefined) stopTimer(this.#stall);
     if (this.#linger !== undefined) stopTimer(this.#linger);
     if (this.#queued === 0) return;
-    this.connection.sentQueued(this.#queued);
-    this.connection.waitsNoMore(this);
+    const dropped = this.#queued;
     this.#queue = undefined;
     this.#queued = 0;
+    this.connection.waitsLess(this, dropped);
   }
 
   endedLocally(): void {
@@ -188,11 +199,8 @@ export class Stream {
 
   /** An answer that is complete, and that its peer leaves no window for, is not kept for ever. */
   #watchStall(): void {
-    this.#stall ??= new Timer(() => {
-      const { consumer } = this;
-      this.reset(ErrorCode.CANCEL);
-      consumer.closed(ErrorCode.CANCEL, undefined);
-    });
+    this.#taken = 0;
+    this.#stall ??= new Timer(() => this.giveUp());
     startTimer(this.#stall, this.connection.limits.stallTimeoutMs);
   }
 }
