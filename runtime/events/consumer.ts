@@ -5,7 +5,7 @@ import { isDatabaseOutage } from "../data/errors.js";
 import type { Logger } from "../observe/log.js";
 import type { Metrics } from "../observe/metrics.js";
 import { ActiveCall, runAs } from "../rpc/active-call.js";
-import { propagatedHeaders } from "../rpc/client-options.js";
+import { propagatedFrom } from "../rpc/propagation.js";
 import { custody, type Item, itemOf, type Place, type Waiting } from "./custody.js";
 import { type ConsumerContext, type ConsumerHandler, type Delivery, Unprocessable } from "./delivery.js";
 import type { RetryPolicy, SubscriptionSpec } from "./event.js";
@@ -113,7 +113,7 @@ export class Consumer {
     const { data, metrics } = this.#options;
     const { topic } = item.record;
     const handle = (tx: ConsumerContext["tx"]) => this.#call(item, subscription, 1, tx);
-    const options = { repeatable: true, trace: () => traceOf(item) };
+    const options = { repeatable: true, trace: () => propagatedFrom(item.record.attributes) };
     try {
       const isHandled = await data.transaction(async (tx) => {
         if (!(await custody.take(tx.db, item))) return false;
@@ -197,7 +197,7 @@ export class Consumer {
         return limit.signal;
       },
       get call() {
-        return { signal: limit.signal, timeoutMs: spec.timeoutMs, headers: traceOf(item) };
+        return { signal: limit.signal, timeoutMs: spec.timeoutMs, headers: propagatedFrom(item.record.attributes) };
       },
     };
     try {
@@ -268,7 +268,7 @@ export class Consumer {
           await this.#call(waiting, subscription, waiting.attempts, tx);
           if (!(await custody.finish(tx.db, waiting))) throw new Overtaken();
         },
-        { trace: () => traceOf(waiting) },
+        { trace: () => propagatedFrom(waiting.record.attributes) },
       );
       this.#handled(waiting);
     } catch (error) {
@@ -368,14 +368,4 @@ function placeOf({ partition, attributes }: ReceivedRecord, floors: ReadonlyMap<
 /** Whether it is one that PostgreSQL's bigint holds: anybody may have written it. */
 function isNumber(text: string | undefined): text is string {
   return text !== undefined && /^[1-9]\d{0,17}$/.test(text);
-}
-
-/** What goes on of the trace that an event belongs to. */
-function traceOf({ record: { attributes } }: Item): Record<string, string> {
-  return Object.fromEntries(
-    propagatedHeaders.flatMap((name) => {
-      const value = attributes[name.replaceAll("-", "")];
-      return value === undefined ? [] : [[name, value]];
-    }),
-  );
 }

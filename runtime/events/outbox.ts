@@ -4,6 +4,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { sql } from "drizzle-orm";
 import { connectionOf, type DatabaseTransaction } from "../data/connection.js";
 import type { Database } from "../data/driver.js";
+import { attributeName } from "../rpc/propagation.js";
 import type { EventType } from "./event.js";
 import { schemaUri } from "./evolution.js";
 
@@ -65,7 +66,7 @@ export class Outbox {
         datacontenttype: "application/protobuf",
         dataschema: schemaUri(event),
         // Names of attributes have letters and digits only.
-        ...Object.fromEntries(Object.entries(trace()).map(([header, value]) => [header.replaceAll("-", ""), value])),
+        ...Object.fromEntries(Object.entries(trace()).map(([header, value]) => [attributeName(header), value])),
       };
       const key = event.key?.(message) ?? "";
       connection.add({ ...insert, values: [event.topic, key, JSON.stringify(attributes), asBuffer(payload)] });

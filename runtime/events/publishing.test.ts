@@ -57,7 +57,7 @@ test("what is published in a method's transaction goes on with the trace of its 
   await execute(url, ownTables);
   const data = openData({ url, service: "orders", source: OrderService.typeName, entities: {} });
   const { transaction } = resourcesOf({ data, peers: {} }) as Transactions<object>;
-  const requestHeader = new Headers({ traceparent: "00-1-2-01" });
+  const requestHeader = new Headers({ traceparent: "00-1-2-01", "accept-language": "de", cookie: "secret" });
   const context = { requestHeader } as Context<typeof orderChanged.schema>;
   await transaction(context, (tx) => tx.publish(orderChanged, { orderId: "o1" }));
   const { rows } = await execute(url, `SELECT "attributes" FROM "scaffold_outbox"`);
@@ -66,6 +66,7 @@ test("what is published in a method's transaction goes on with the trace of its 
     {
       attributes: expect.objectContaining({
         traceparent: "00-1-2-01",
+        acceptlanguage: "de",
         type: "shop.orders.v1.OrderChanged",
         dataschema: `proto:shop.orders.v1.OrderChanged/${orderChanged.version}`,
       }),

@@ -1,28 +1,48 @@
 import type { IncomingHttpHeaders } from "node:http";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { endToEnd } from "./passthrough/headers.js";
 
-/** Headers that speak of the HTTP exchange itself, or of a protocol, and mean nothing, or harm, in another exchange. */
-const names = new Set(
-  (
-    "accept allow connection cookie date etag expect forwarded host keep-alive origin range referer server-timing " +
-    "te trailer transfer-encoding upgrade user-agent vary via"
-  ).split(" "),
-);
-const families = /^(:|accept-|access-control-|connect-|content-|grpc-|http2-|if-|proxy-|sec-|upgrade-)/;
+/** Headers that speak of this HTTP exchange, or belong to a protocol, and mean nothing, or harm, in the call that it becomes. */
+const names = new Set("accept accept-charset accept-encoding date expect range server-timing".split(" "));
+const families = /^(access-control-|connect-|content-|grpc-|if-)/;
 
-function ofTheExchange(name: string): boolean {
-  return names.has(name) || families.test(name);
-}
+/** The same of an answer: a REST answer has its own, and CORS its `vary`. */
+const answerNames = new Set("accept-ranges allow date etag server-timing trailer vary".split(" "));
+const answerFamilies = /^(:|access-control-|connect-|content-(?!language$)|grpc-|proxy-)/;
 
-/** The metadata of the call that a REST request becomes: its headers, less those of the HTTP exchange. */
+/**
+ * The metadata of the call that a REST request becomes: its end-to-end headers, as of a call that is passed on, less those
+ * of the exchange.
+ *
+ * @throws ConnectError INVALID_ARGUMENT for a header that gRPC cannot carry
+ */
 export function requestMetadata(headers: IncomingHttpHeaders): Headers {
   const metadata = new Headers();
-  for (const [name, value] of Object.entries(headers)) {
-    if (value !== undefined && !ofTheExchange(name)) metadata.set(name, [value].flat().join(", "));
+  for (const [name, given] of Object.entries(endToEnd(headers))) {
+    if (given === undefined || names.has(name) || families.test(name)) continue;
+    const value = [given].flat().join(name === "cookie" ? "; " : ", ");
+    const fault = faultOf(name, value);
+    if (fault !== undefined) throw new ConnectError(`the header ${name} ${fault}`, Code.InvalidArgument);
+    metadata.set(name, value);
   }
   return metadata;
 }
 
 /** The headers of a REST answer that its call's metadata becomes. */
-export function responseHeaders(metadata: Headers): Record<string, string> {
-  return Object.fromEntries([...metadata].filter(([name]) => !ofTheExchange(name)));
+export function responseHeaders(metadata: Headers): Record<string, string | string[]> {
+  const headers: Record<string, string | string[]> = {};
+  for (const [name, value] of metadata) {
+    if (!answerNames.has(name) && !answerFamilies.test(name) && name !== "set-cookie") headers[name] = value;
+  }
+  const cookies = metadata.getSetCookie();
+  return cookies.length === 0 ? headers : { ...headers, "set-cookie": cookies };
+}
+
+/** gRPC over HTTP/2, "Custom-Metadata": a value is printable ASCII, or base64 under a name that ends in -bin. */
+function faultOf(name: string, value: string): string | undefined {
+  if (!/^[\x20-\x7e\t]*$/.test(value))
+    return "must be printable ASCII: encode its value, or send it in base64 under a name that ends in -bin";
+  if (!name.endsWith("-bin")) return undefined;
+  const isBase64 = value.split(",").every((part) => /^\s*[A-Za-z0-9+/]*={0,2}\s*$/.test(part));
+  return isBase64 ? undefined : "must be base64, as its name ends in -bin";
 }

@@ -7,6 +7,7 @@ import { OrderService, OrderState } from "@shop/generated/shop/orders/v1/orders_
 import { UserService } from "@shop/generated/shop/users/v1/users_pb.js";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { BadRequestSchema } from "../options/google/rpc/error_details_pb.js";
+import { ask } from "../testing/ask.js";
 import { startTestGateway, type TestGateway } from "./testing/gateway.js";
 
 let gateway: TestGateway;
@@ -22,9 +23,10 @@ beforeAll(async () => {
         }
         if (id === "none") throw new ConnectError("no order none", Code.NotFound);
         if (id === "hangs") return hang(context);
-        for (const name of ["x-request-id", "authorization", "user-agent", "accept-language"]) {
-          context.responseHeader.set(`x-got-${name}`, context.requestHeader.get(name) ?? "");
-        }
+        for (const [name, value] of context.requestHeader) context.responseHeader.set(`x-got-${name}`, value);
+        context.responseHeader.append("set-cookie", "a=1");
+        context.responseHeader.append("set-cookie", "b=2");
+        context.responseHeader.set("content-language", "de");
         return { id, state: OrderState.CONFIRMED, totalCents: 9007199254740993n };
       },
       placeOrder({ requestId, lines }) {
@@ -130,13 +132,58 @@ describe("a unary call", () => {
   });
 
   it("carries metadata both ways, but not what belongs to the HTTP exchange", async () => {
-    const headers = { "x-request-id": "r", authorization: "Bearer t", "accept-language": "de", "user-agent": "ua" };
-    const answer = await call("/v1/orders/1", { headers });
-    expect(answer.headers.get("x-got-x-request-id")).toBe("r");
-    expect(answer.headers.get("x-got-authorization")).toBe("Bearer t");
-    expect(answer.headers.get("x-got-accept-language")).toBe("");
-    expect(answer.headers.get("x-got-user-agent")).not.toBe("ua");
-    expect([...answer.headers.keys()].filter((name) => name.startsWith("grpc-"))).toEqual([]);
+    const headers = {
+      "x-request-id": "r",
+      authorization: "Bearer t",
+      "accept-language": "de-AT, de;q=0.5",
+      "user-agent": "ua",
+      cookie: "a=1; b=2",
+      origin: "https://shop.example",
+      "x-tenant": ["acme", "other"],
+      "x-key-bin": "AQI=",
+    };
+    const reserved = {
+      accept: "application/json",
+      "accept-encoding": "gzip",
+      connection: "keep-alive, x-hop",
+      "x-hop": "1",
+      te: "trailers",
+      expect: "100-continue",
+      "content-language": "fr",
+      "if-none-match": "*",
+      "grpc-timeout": "1n",
+      "grpc-encoding": "br",
+      "connect-timeout-ms": "1",
+      "proxy-authorization": "secret",
+    };
+    const { status, headers: got } = await ask(gateway.url, {
+      version: "1.1",
+      target: "/v1/orders/1",
+      headers: { ...headers, ...reserved },
+    });
+    expect(status).toBe(200);
+    for (const [name, value] of Object.entries(headers)) expect(got[`x-got-${name}`]).toBe([value].flat().join(", "));
+    const own = { te: "trailers", "grpc-timeout": expect.stringMatching(/^[1-9]\d*m$/) };
+    for (const name of Object.keys(reserved)) {
+      const expected = name in own ? own[name as keyof typeof own] : undefined;
+      if (name !== "accept-encoding") expect(got[`x-got-${name}`], name).toEqual(expected);
+    }
+    expect(got["set-cookie"]).toEqual(["a=1", "b=2"]);
+    expect(got["content-language"]).toBe("de");
+    expect(Object.keys(got).filter((name) => name.startsWith("grpc-"))).toEqual([]);
+  });
+
+  it.each([
+    ["x-tenant", "t\u00fcr", "must be printable ASCII"],
+    ["x-key-bin", "not base64!", "must be base64"],
+  ])("refuses metadata that gRPC cannot carry: %s", async (name, value, message) => {
+    const question = { version: "1.1", target: "/v1/orders/1", headers: { [name]: value } } as const;
+    const { status, body } = await ask(gateway.url, question);
+    expect(status).toBe(400);
+    expect(JSON.parse(body)).toMatchObject({
+      code: Code.InvalidArgument,
+      message: expect.stringContaining(`the header ${name} ${message}`),
+    });
   });
 
   it("says how long it took, if asked", async () => {

@@ -118,15 +118,16 @@ export async function rest(
       if (request.body === undefined) await endWithoutBody(request);
       const [, query = ""] = request.url.split(/\?(.*)/s);
       const message = endpoint.transcoder.request(values, query, request.body as JsonValue | undefined);
+      const headers = requestMetadata(request.headers);
       const options = {
+        headers,
         signal: hangUpSignal(reply, endpoint.timeoutMs === undefined ? draining : undefined),
-        headers: requestMetadata(request.headers),
         onHeader: (metadata: Headers) => void reply.headers(responseHeaders(metadata)),
       };
       const responseHeader = new Headers();
       try {
         return await timedCall<string | Readable>(
-          { requestHeader: options.headers, responseHeader },
+          { requestHeader: headers, responseHeader },
           "gateway",
           undefined,
           () => {

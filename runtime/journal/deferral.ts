@@ -8,8 +8,8 @@ import { isDatabaseOutage, unavailable } from "../data/errors.js";
 import type { Logger } from "../observe/log.js";
 import type { Metrics } from "../observe/metrics.js";
 import { activeCall } from "../rpc/active-call.js";
-import { propagatedHeaders } from "../rpc/client-options.js";
 import type { KeyedContext } from "../rpc/context.js";
+import { propagated } from "../rpc/propagation.js";
 import { acceptedAnswer } from "./accepted.js";
 import { type Entry, Journal } from "./journal.js";
 
@@ -139,16 +139,12 @@ export class Deferral {
       await before.added;
       return;
     }
-    const headers = propagatedHeaders.flatMap((name) => {
-      const value = requestHeader.get(name);
-      return value === null ? [] : [[name, value] as const];
-    });
     const added = this.#journal.add({
       method: method.name,
       key,
       fingerprint,
       request: Buffer.from(codecOf(method.input).toBytes(request)).toString("base64"),
-      headers: Object.fromEntries(headers),
+      headers: propagated(requestHeader),
       at: new Date().toISOString(),
     });
     this.#taken.set(name, { fingerprint, added });

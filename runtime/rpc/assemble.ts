@@ -6,9 +6,9 @@ import type { Deferral } from "../journal/deferral.js";
 import type { Logger } from "../observe/log.js";
 import type { Metrics } from "../observe/metrics.js";
 import type { Sagas } from "../saga/engine.js";
-import { propagated } from "./client-options.js";
 import type { Context } from "./context.js";
 import { handlerRoutes } from "./handle.js";
+import { propagated } from "./propagation.js";
 import type { ServiceDefinition } from "./service.js";
 
 /** What a service stands on. */

@@ -2,9 +2,7 @@ import { type CallOptions, Code, ConnectError } from "@connectrpc/connect";
 import type { MethodPolicy } from "../call/policy.js";
 import { activeTiming, timingHeader, timingRequestHeader } from "../observe/timing.js";
 import type { Context } from "./context.js";
-
-/** What goes on from hop to hop: the trace (W3C Trace Context, W3C Baggage) and the request's name in logs. */
-export const propagatedHeaders = ["traceparent", "tracestate", "baggage", "x-request-id"] as const;
+import { propagated } from "./propagation.js";
 
 /**
  * The options of one call: the time that is left of the caller's deadline or of the contract's, whichever is less, the
@@ -24,16 +22,6 @@ export function callOptions(path: string, policy: MethodPolicy, given: Context |
     options.onHeader?.(header);
   };
   return { ...options, timeoutMs, headers, onHeader };
-}
-
-/** What goes on to the next hop of a call's headers. */
-export function propagated(header: Headers): Record<string, string> {
-  const found: Record<string, string> = {};
-  for (const name of propagatedHeaders) {
-    const value = header.get(name);
-    if (value !== null) found[name] = value;
-  }
-  return found;
 }
 
 function fromContext(context: Context): CallOptions {

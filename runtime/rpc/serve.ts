@@ -36,6 +36,7 @@ import {
 import { Health, healthRoutes } from "./health.js";
 import { listen } from "./listen.js";
 import { live, type Running } from "./process.js";
+import { propagatedHeadersVariable } from "./propagation.js";
 import { reflectionRoutes } from "./reflection.js";
 import { hasDatabase, hasEvents, type ServiceDefinition, type ServiceSpec } from "./service.js";
 import { serverTls, tlsVariables } from "./tls.js";
@@ -74,6 +75,7 @@ export interface ServeOptions {
  *     MIGRATE           on: apply missing migrations at start; default off
  *     SAGA_LEASE_MS     after how long another instance goes on with the sagas of one that died, in milliseconds; default 3000
  *     SAGA_RETENTION_H  how long sagas are kept once they have ended, in hours; default: as the contract says of each
+ *     PROPAGATED_HEADERS  which headers go on to the services that it calls, beside those of the trace, between commas: x-tenant
  *     RPC_TRANSPORT     what carries gRPC: own, or node for connect-node over node:http2; default own
  *     LOG_LEVEL         trace, debug, info, warn, error, fatal or silent; default info
  *     DRAIN_TIMEOUT_MS  how long calls in flight may take at the end, in milliseconds; default 10000
@@ -131,6 +133,7 @@ function readServiceEnvironment({ spec }: ServiceDefinition): Environment {
     MIGRATE: flag(false),
     SAGA_LEASE_MS: milliseconds(3000),
     SAGA_RETENTION_H: optional(hours()),
+    PROPAGATED_HEADERS: propagatedHeadersVariable,
     RPC_TRANSPORT: rpcTransportVariable,
     ...tlsVariables(),
     LOG_LEVEL: oneOf(logLevels, "info"),

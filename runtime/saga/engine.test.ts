@@ -123,6 +123,34 @@ test("the trace goes on in the steps, and each is bounded", async () => {
   expect(lastOptions?.headers).not.toHaveProperty("cookie");
 });
 
+test("what goes on from the call is kept with the saga: an instance that takes it over sends it, too", async () => {
+  const sent: unknown[] = [];
+  let isDown = true;
+  behaviour.reserveStock = () => {
+    sent.push(lastOptions?.headers);
+    if (isDown) throw new ConnectError("no", Code.Unavailable);
+    return { id: "r", state: 1, lines: [{ ...lines[0], unitPriceCents: 5n }], missingProductIds: [] };
+  };
+  const { client, service } = await start();
+  const request = { requestId: randomUUID(), customerId: "ada", lines, paymentMethod: "card" };
+  const headers = {
+    "accept-language": "de-AT, de;q=0.5",
+    tracestate: "a=b",
+    baggage: "tenant=acme",
+    authorization: "secret",
+  };
+  const { id } = await client.placeOrder(request, { headers });
+  await eventually(() => sent.length).toBeGreaterThan(0);
+  running.splice(running.indexOf(service), 1);
+  await service.close();
+  const before = sent.length;
+  isDown = false;
+  await start();
+  await eventually(async () => (await row(id))?.state).toBe("completed");
+  const { authorization, ...goesOn } = headers;
+  expect(sent.slice(before)).toEqual([goesOn]);
+});
+
 test.each([Code.Unavailable, Code.DeadlineExceeded, Code.Unknown, Code.Internal, Code.Aborted, Code.ResourceExhausted])(
   "an answer that says nothing is asked for again (%i)",
   async (code) => {

@@ -5,8 +5,7 @@ import type { Data } from "../data/data.js";
 import type { Logger } from "../observe/log.js";
 import type { Metrics } from "../observe/metrics.js";
 import { ActiveCall, runApart, runAs } from "../rpc/active-call.js";
-import { propagatedHeaders } from "../rpc/client-options.js";
-import type { Context } from "../rpc/context.js";
+import { propagated } from "../rpc/propagation.js";
 import { methodsOf } from "./fit.js";
 import type { SagaDefinition, SagaHandle, SagaSpec } from "./saga.js";
 import {
@@ -239,7 +238,7 @@ export function openSagas(
         step: first.name,
         request,
         ...methodsOf(first),
-        trace: traceOf(context),
+        trace: context === undefined ? {} : propagated(context.requestHeader),
         timeoutMs,
         leaseMs: mine ? leaseMs : 0,
       };
@@ -346,15 +345,6 @@ export function openSagas(
 function waitMs(timeoutMs: number): number {
   const answerMs = Math.min(Math.max(timeoutMs * ANSWER_SHARE, ANSWER_MS.least), ANSWER_MS.most, timeoutMs / 2);
   return timeoutMs - answerMs;
-}
-
-/** What goes on from the call that starts a saga to the calls that it makes. */
-function traceOf(context: Context | undefined): Record<string, string> {
-  const trace = propagatedHeaders.flatMap((name) => {
-    const value = context?.requestHeader.get(name) ?? null;
-    return value === null ? [] : [[name, value]];
-  });
-  return Object.fromEntries(trace);
 }
 
 function sleep(ms: number, signal: AbortSignal): Promise<void> {

@@ -104,10 +104,16 @@ export function createOwnTransport(baseUrl: string, options: OwnTransportOptions
 
 /** The head of a call that has a deadline or metadata of its own. */
 function fieldsOf(head: ConstantBlock, timeoutMs: number | undefined, header: HeaderInit): FieldList {
-  const fields = [...head.fields];
+  const metadata = header === undefined ? undefined : header instanceof Headers ? header : new Headers(header);
+  const fields = metadata?.has("user-agent") ? without(head.fields, "user-agent") : [...head.fields];
   if (timeoutMs !== undefined) fields.push("grpc-timeout", formatTimeout(timeoutMs));
-  if (header !== undefined) appendMetadata(fields, header instanceof Headers ? header : new Headers(header));
+  if (metadata !== undefined) appendMetadata(fields, metadata);
   return fields;
+}
+
+function without(fields: FieldList, name: string): string[] {
+  const at = fields.indexOf(name);
+  return [...fields.slice(0, at), ...fields.slice(at + 2)];
 }
 
 interface Known {
