@@ -1,4 +1,4 @@
-import type { DescField, DescMessage, JsonValue } from "@bufbuild/protobuf";
+import type { DescField, DescMessage } from "@bufbuild/protobuf";
 
 /** Finds a field by its proto name or its JSON name. */
 export function findField(message: DescMessage, name: string): DescField | undefined {
@@ -21,9 +21,4 @@ export function findFieldPath(message: DescMessage, names: readonly string[]): D
 /** `product.id`: a field's path in proto spelling. */
 export function pathName(path: readonly DescField[]): string {
   return path.map((field) => field.name).join(".");
-}
-
-/** A ProtoJSON object in which only the field at the end of the path is set. */
-export function nestJson(path: readonly DescField[], value: JsonValue): JsonValue {
-  return path.reduceRight<JsonValue>((inner, field) => ({ [field.jsonName]: inner }), value);
 }

@@ -1,5 +1,4 @@
-import type { DescField, JsonValue } from "@bufbuild/protobuf";
-import { ScalarType } from "@bufbuild/protobuf";
+import { type DescField, ScalarType } from "@bufbuild/protobuf";
 
 /**
  * Cuts a query string (without "?") into names and values.
@@ -32,19 +31,16 @@ export function fitsInUrl(field: DescField): boolean {
 }
 
 /**
- * The ProtoJSON value of a text from the URL. ProtoJSON itself reads numbers, timestamps and bytes from text; booleans,
- * enum numbers and field masks in proto spelling are what a URL adds. A text that fits no value is left as it is, for
- * the ProtoJSON parser to refuse.
+ * A text from the URL as ProtoJSON. ProtoJSON itself has numbers, instants and bytes in quotes; booleans and numbers of enum
+ * values are what a URL adds. A text that fits no value is left in quotes, for the reader of ProtoJSON to refuse.
  */
-export function jsonFromText(field: DescField, text: string): JsonValue {
+export function jsonFromText(field: DescField, text: string): string {
   const isBool = field.message?.typeName === "google.protobuf.BoolValue" || scalarOf(field) === ScalarType.BOOL;
-  if (isBool) return text === "true" ? true : text === "false" ? false : text;
-  if (field.enum !== undefined && /^-?\d+$/.test(text)) return Number(text);
-  if (field.message?.typeName === "google.protobuf.FieldMask") {
-    return text.replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
-  }
-  return text;
+  const isBare = isBool ? text === "true" || text === "false" : field.enum !== undefined && whole.test(text);
+  return isBare ? text : JSON.stringify(text);
 }
+
+const whole = /^-?(?:0|[1-9][0-9]*)$/;
 
 function scalarOf(field: DescField): ScalarType | undefined {
   return field.fieldKind === "scalar" || field.fieldKind === "list" ? field.scalar : undefined;

@@ -75,7 +75,7 @@ async function call(path: string, init?: RequestInit) {
   return { status: answer.status, type, body, headers: answer.headers };
 }
 
-const post = (body: string, contentType = "application/json"): RequestInit => ({
+const post = (body: string | Uint8Array<ArrayBuffer>, contentType = "application/json"): RequestInit => ({
   method: "POST",
   headers: { "content-type": contentType },
   body,
@@ -226,16 +226,26 @@ describe("bad input", () => {
       undefined,
       400,
       Code.InvalidArgument,
-      'page_size: expected number (int32), got "many"; sise: unknown query parameter: shop.orders.v1.ListOrdersRequest has no such field',
+      'page_size: "many" is no whole number (int32); sise: unknown query parameter: shop.orders.v1.ListOrdersRequest has no such field',
     ],
-    ["/v1/orders", post("{"), 400, Code.InvalidArgument, "the body is not JSON: Expected property name"],
+    ["/v1/orders", post("{"), 400, Code.InvalidArgument, "the JSON is broken at character 2: it ends too early"],
     [
       "/v1/orders",
       post('{"sise": 1}'),
       400,
       Code.InvalidArgument,
-      'cannot decode message shop.orders.v1.PlaceOrderRequest from JSON: key "sise" is unknown',
+      'there is no field "sise" in shop.orders.v1.PlaceOrderRequest',
     ],
+    [
+      "/v1/orders",
+      post(Buffer.from('{"requestId": "\xff"}', "latin1")),
+      400,
+      Code.InvalidArgument,
+      "the JSON is not well-formed UTF-8",
+    ],
+    ["/v1/orders", post("\ufeff\ufeff{}"), 400, Code.InvalidArgument, "the JSON is broken at character 1"],
+    // The mark is no part of the JSON: what is wrong is what it says.
+    ["/v1/orders", post("\ufeff{}"), 400, Code.InvalidArgument, "lines: must not be empty"],
     [
       "/v1/orders",
       post("a=b", "application/x-www-form-urlencoded"),

@@ -1,8 +1,10 @@
 import { Readable } from "node:stream";
-import type { JsonValue, Message, Registry } from "@bufbuild/protobuf";
+import type { Message, Registry } from "@bufbuild/protobuf";
 import { type CallOptions, Code, ConnectError } from "@connectrpc/connect";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { jsonText } from "../codec/protojson/json-text.js";
 import { timedCall } from "../observe/timing.js";
+import { refusedJson } from "../rpc/refused-json.js";
 import { discard } from "./discard.js";
 import { hangUpSignal } from "./hang-up.js";
 import { requestMetadata, responseHeaders } from "./metadata.js";
@@ -73,12 +75,9 @@ export async function rest(
   const exchanges = new WeakMap<FastifyRequest, Exchange>();
 
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser(/^application\/json(;|$)/, { parseAs: "string" }, (_request, text, done) => {
-    try {
-      done(null, text === "" ? undefined : JSON.parse(text as string));
-    } catch (error) {
-      done(new ConnectError(`the body is not JSON: ${(error as Error).message}`, Code.InvalidArgument));
-    }
+  // Read as bytes: what they say depends on the message that they are to be.
+  app.addContentTypeParser(/^application\/json(;|$)/, { parseAs: "buffer" }, (_request, bytes, done) => {
+    done(null, bytes.length === 0 ? undefined : bytes);
   });
   app.setErrorHandler(async (error, request, reply) => {
     if (isTooLarge(error)) await discard(request.raw);
@@ -117,7 +116,7 @@ export async function rest(
       const { endpoint, values } = exchanges.get(request)!;
       if (request.body === undefined) await endWithoutBody(request);
       const [, query = ""] = request.url.split(/\?(.*)/s);
-      const message = endpoint.transcoder.request(values, query, request.body as JsonValue | undefined);
+      const message = endpoint.transcoder.request(values, query, bodyText(request));
       const headers = requestMetadata(request.headers);
       const options = {
         headers,
@@ -169,5 +168,15 @@ export async function rest(
     }
     reply.type("application/x-ndjson");
     return Readable.from(lines(), { objectMode: false });
+  }
+}
+
+/** The JSON of a request; undefined if it has no body. */
+function bodyText({ body }: FastifyRequest): string | undefined {
+  if (body === undefined) return undefined;
+  try {
+    return jsonText(body as Buffer);
+  } catch (error) {
+    throw refusedJson(error);
   }
 }

@@ -2,6 +2,7 @@ import { type JsonValue, type Message, toJson } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { InventoryService, ProductSchema } from "@shop/generated/shop/inventory/v1/inventory_pb.js";
 import { describe, expect, it } from "vitest";
+import { LegacySchema } from "../../generator/testdata/codec/expected/generated/two_pb.js";
 import { BadRequestSchema } from "../options/google/rpc/error_details_pb.js";
 import { matchPath, splitPath } from "./path.js";
 import type { Route } from "./route.js";
@@ -19,7 +20,11 @@ const types = typesOf({
 function transcode(route: Route, url: string, body?: JsonValue): JsonValue {
   const [path, query = ""] = url.split("?");
   const values = matchPath(parseTemplate(route.path), splitPath(path!))!;
-  const message: Message = new Transcoder(route, types).request(values, query, body);
+  const message: Message = new Transcoder(route, types).request(
+    values,
+    query,
+    body === undefined ? undefined : JSON.stringify(body),
+  );
   return toJson(route.method.input, message, { registry: types });
 }
 
@@ -54,6 +59,8 @@ describe("the query", () => {
     ["left=l", { left: "l" }],
     ["update_mask=nested.long_name,small", { updateMask: "nested.longName,small" }],
     ["updateMask=nested.longName", { updateMask: "nested.longName" }],
+    ["tags=%EF%BB%BFa", { tags: ["\ufeffa"] }],
+    ["big_count=1e3", { bigCount: "1000" }],
     ["", {}],
     ["&", {}],
   ])("%s", (query, expected) => {
@@ -61,13 +68,16 @@ describe("the query", () => {
   });
 
   it.each([
-    ["flag=1", 'flag: expected boolean, got "1"'],
-    ["small=abc", 'small: expected number (int32), got "abc"'],
-    ["small=", 'small: expected number (int32), got ""'],
-    ["small=2147483648", "small: expected number (int32): 2147483648 out of range"],
-    ["big_count=9223372036854775808", "big_count: expected bigint (int64): 9223372036854775808 out of range"],
+    ["flag=1", 'flag: "1" is not true or false'],
+    ["small=abc", 'small: "abc" is no whole number (int32)'],
+    ["small=", 'small: "" is no whole number (int32)'],
+    ["small=2147483648", 'small: "2147483648" is out of range: int32 is from -2147483648 to 2147483647'],
+    [
+      "big_count=9223372036854775808",
+      'big_count: "9223372036854775808" is out of range: int64 is from -9223372036854775808 to 9223372036854775807',
+    ],
     ["color=GREEN", 'color: "GREEN" is none of COLOR_UNSPECIFIED, COLOR_RED, COLOR_BLUE'],
-    ["at=yesterday", "at: cannot decode message google.protobuf.Timestamp from JSON: invalid RFC 3339 string"],
+    ["at=yesterday", 'at: "yesterday" is no instant of RFC 3339, such as "2026-01-31T12:00:00Z"'],
     ["sise=1", "sise: unknown query parameter: testing.Kinds has no such field"],
     ["nested.nope=1", "nested.nope: unknown query parameter: testing.Kinds has no such field"],
     ["nested=x", "nested: holds no plain value: name one of its fields"],
@@ -75,6 +85,23 @@ describe("the query", () => {
     ["items=x", "items: holds no plain value: name one of its fields"],
     ["small=1&small=2", "small: is given twice"],
     ["left=l&right=r", "right: cannot be given beside left"],
+    [
+      "first.long_name=a&second.long_name=b",
+      "second.long_name: cannot be given beside first: they are the oneof place, which holds one of them",
+    ],
+    ["big_count=0x10", 'big_count: "0x10" is no whole number (int64)'],
+    ["big_count=+5", 'big_count: " 5" is no whole number (int64)'],
+    ["ratio=1e400", 'ratio: "1e400" is out of range for a double'],
+    ["data=+__+", 'data: " __ " is no base64'],
+    ["data=%2B__%2B", 'data: "+__+" is no base64'],
+    ["data=YQ%3D%3DYQ%3D%3D", 'data: "YQ==YQ==" is no base64'],
+    ["at=2021-02-30T00:00:00Z", 'at: "2021-02-30T00:00:00Z" is a date that does not exist'],
+    ["at.seconds=5", "at.seconds: is one value, whose parts cannot be set alone"],
+    [
+      "lasting=1.0000000001s",
+      'lasting: "1.0000000001s" has more than nine decimals: a duration is precise to the nanosecond',
+    ],
+    ["update_mask=small,,ratio", 'update_mask: "" is no path of a field mask: write it in lowerCamelCase'],
   ])("refuses %s", (query, message) => {
     expect(refusal(get, `/v1/echo?${query}`)).toMatchObject({ code: Code.InvalidArgument, rawMessage: message });
   });
@@ -82,9 +109,27 @@ describe("the query", () => {
   it("names everything that is wrong, one violation each", () => {
     const error = refusal(get, "/v1/echo?small=x&sise=1&flag=true");
     expect(error.findDetails(BadRequestSchema)[0]?.fieldViolations).toMatchObject([
-      { field: "small", description: 'expected number (int32), got "x"' },
+      { field: "small", description: '"x" is no whole number (int32)' },
       { field: "sise", description: "unknown query parameter: testing.Kinds has no such field" },
     ]);
+  });
+});
+
+it("names ten faults of a query at most, and cuts what it repeats", () => {
+  const error = refusal(
+    get,
+    `/v1/echo?${Array.from({ length: 4000 }, (_, i) => `a${i}`).join("&")}&${"x".repeat(9000)}`,
+  );
+  expect(error.findDetails(BadRequestSchema)[0]?.fieldViolations).toHaveLength(10);
+  expect(error.rawMessage.length).toBeLessThan(1000);
+  const long = "x".repeat(9000);
+  expect(refusal(get, `/v1/echo?${long}=1&small=${long}&color=${long}`).rawMessage.length).toBeLessThan(500);
+});
+
+it("takes paths of a field mask that lowerCamelCase cannot spell", () => {
+  const message = new Transcoder(get, types).request([], "update_mask=line_1,nested.longName", undefined);
+  expect((message as unknown as { updateMask: object }).updateMask).toMatchObject({
+    paths: ["line_1", "nested.long_name"],
   });
 });
 
@@ -96,7 +141,7 @@ describe("the path", () => {
       nested: { longName: "a/b c" },
       color: "COLOR_RED",
     });
-    expect(refusal(route, "/v1/x/a/b/1").rawMessage).toBe("big_count: expected bigint (int64): x out of range");
+    expect(refusal(route, "/v1/x/a/b/1").rawMessage).toBe('big_count: "x" is no whole number (int64)');
     expect(refusal(route, "/v1/1/a/b/1?big_count=2").rawMessage).toBe("big_count: is set by the path already");
   });
 
@@ -163,15 +208,83 @@ describe("the body", () => {
   });
 
   it.each([
-    [post, { sise: 1 }, 'cannot decode message testing.Kinds from JSON: key "sise" is unknown'],
-    [nested, { sise: 1 }, 'cannot decode message testing.Nested from JSON: key "sise" is unknown'],
-    [post, { small: 1.5 }, "cannot decode field testing.Kinds.small from JSON: expected number (int32), got 1.5"],
-    [post, [1], "cannot decode message testing.Kinds from JSON: Array(1)"],
+    [post, { sise: 1 }, 'there is no field "sise" in testing.Kinds'],
+    [nested, { sise: 1 }, 'nested: there is no field "sise" in testing.Nested'],
+    [post, { small: 1.5 }, "small: 1.5 is no whole number (int32)"],
+    [post, [1], "an array is not an object"],
     [get, {}, "GET /v1/echo takes no body: send fields as query parameters"],
   ])("refuses what does not fit", (route, body, message) => {
     expect(refusal(route, route.path, body as JsonValue)).toMatchObject({
       code: Code.InvalidArgument,
       rawMessage: message,
+    });
+  });
+});
+
+describe("a oneof", () => {
+  const beside = "cannot be given beside left: they are the oneof side, which holds one of them";
+  const body: Route = { verb: "POST", path: "/v1/{left}", body: "*", method: echo };
+  const part: Route = { verb: "POST", path: "/v1/first", body: "first", method: echo };
+
+  it("has one of its fields, from whatever parts of the request", () => {
+    expect(transcode(body, "/v1/a", { left: "b" })).toEqual({ left: "a" });
+    expect(refusal(body, "/v1/a", { right: "b" }).rawMessage).toBe(
+      "left: cannot be given beside right: they are the oneof side, which holds one of them",
+    );
+    const path: Route = { verb: "GET", path: "/v1/{left}", method: echo };
+    expect(refusal(path, "/v1/a?right=b").rawMessage).toContain("cannot be given beside");
+    expect(refusal(part, "/v1/first?second.long_name=b", { longName: "a" }).rawMessage).toBe(
+      "second.long_name: cannot be given beside first: they are the oneof place, which holds one of them",
+    );
+    expect(refusal({ ...part, body: "*" }, "/v1/first", { left: "a", right: "b" }).rawMessage).toBe(`right: ${beside}`);
+  });
+});
+
+describe("values", () => {
+  const post: Route = { verb: "POST", path: "/v1/echo", body: "*", method: echo };
+  const text = (body: string): Message => new Transcoder(post, types).request([], "", body);
+
+  it("are exact, and keep every key", () => {
+    expect(text('{"bigCount": 9007199254740993}')).toMatchObject({ bigCount: 9007199254740993n });
+    expect(text('{"anything": {"@type": "a/testing.Kinds", "big_count": 9007199254740993}}')).toMatchObject({
+      anything: { value: Uint8Array.of(16, 0x81, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x10) },
+    });
+    const { labels, held } = text('{"labels": {"__proto__": "a"}, "held": {"__proto__": {"b": 1}}}') as never;
+    expect([Object.entries(labels), JSON.stringify(held)]).toEqual([[["__proto__", "a"]], '{"__proto__":{"b":1}}']);
+  });
+
+  it.each([
+    ['{"held": {"a": 1e400}}', 'held["a"]: 1e400 is out of range for a double'],
+    ['{"small": 1, "small": 2}', "small: is given twice"],
+    ['{"bigCount": 1, "big_count": 1}', "big_count: is given twice"],
+    ['{"items": [{}, {"longName": 5}]}', "items[1].long_name: 5 is not a string"],
+    ['{"labels": {"a": 5}}', 'labels["a"]: 5 is not a string'],
+    ['{"small": 1} {}', 'the JSON is broken at character 14: unexpected "{"'],
+    ['{"at": "2021-02-30T00:00:00Z"}', 'at: "2021-02-30T00:00:00Z" is a date that does not exist'],
+  ])("are refused in %s", (body, message) => {
+    let thrown: unknown;
+    try {
+      text(body);
+    } catch (error) {
+      thrown = error;
+    }
+    expect(thrown).toMatchObject({ code: Code.InvalidArgument, rawMessage: message });
+    const [field, description] = message.includes("broken") ? ["", message] : message.split(/: (.*)/s);
+    const violations = (thrown as ConnectError).findDetails(BadRequestSchema)[0]?.fieldViolations;
+    expect(violations).toMatchObject([{ field, description, reason: "JSON_INVALID" }]);
+  });
+
+  it("must be there that proto2 requires", () => {
+    const method = { ...echo, input: LegacySchema, output: LegacySchema } as typeof echo;
+    const legacy: Route = { verb: "POST", path: "/v1/{main.name}", body: "*", method };
+    expect(transcode(legacy, "/v1/a", { id: "b", needed: "RED" })).toEqual({
+      id: "b",
+      needed: "RED",
+      main: { name: "a" },
+    });
+    expect(refusal(legacy, "/v1/a", { needed: "RED" })).toMatchObject({
+      code: Code.InvalidArgument,
+      rawMessage: "id: is required, and is not set",
     });
   });
 });

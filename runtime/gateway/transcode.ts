@@ -5,15 +5,17 @@ import {
   type JsonObject,
   type JsonValue,
   type Message,
-  mergeFromJson,
   type Registry,
   toJson,
 } from "@bufbuild/protobuf";
 import { type ReflectMessage, reflect } from "@bufbuild/protobuf/reflect";
 import { type FieldMask, FieldMaskSchema } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { mergeJsonField, readJson } from "../codec/protojson/read.js";
+import { missingRequired } from "../codec/protojson/required.js";
+import { lacking, refusedJson } from "../rpc/refused-json.js";
 import { fieldMaskPaths } from "./field-mask.js";
-import { findField, nestJson, pathName } from "./field-path.js";
+import { findField, pathName } from "./field-path.js";
 import type { PathValue } from "./path.js";
 import { type ResolvedRoute, resolveRoute } from "./resolve.js";
 import type { Route } from "./route.js";
@@ -43,17 +45,18 @@ export class Transcoder {
   }
 
   /**
-   * Builds the request message. `body` is the parsed JSON body, undefined if the request has none. Where the path and
-   * the body both set a field, the path wins.
+   * Builds the request message. `body` is the text of the JSON body, undefined if the request has none. Where the path and
+   * the body both set a field, the path wins; two fields of a oneof are refused, wherever they come from.
    *
    * @throws ConnectError INVALID_ARGUMENT that names what is wrong
    * @throws URIError if the query's percent-encoding is not well-formed UTF-8
    */
-  request(values: readonly PathValue[], query: string, body: JsonValue | undefined): Message {
-    const message = create(this.input);
-    if (body !== undefined) this.readBody(message, body);
+  request(values: readonly PathValue[], query: string, body: string | undefined): Message {
+    const message = body === undefined ? create(this.input) : this.readBody(body);
     this.url.read(message, values, query);
     if (this.maskField !== undefined && body !== undefined) this.deriveMask(message, this.maskField, body);
+    const missing = missingRequired(this.input, message);
+    if (missing !== undefined) throw lacking(missing);
     return message;
   }
 
@@ -67,21 +70,24 @@ export class Transcoder {
     return field === undefined ? json : ((json as JsonObject)[field.jsonName] ?? null);
   }
 
-  private readBody(message: Message, body: JsonValue): void {
+  private readBody(body: string): Message {
     const { verb, path } = this.route;
     if (this.route.body === undefined) {
       throw new ConnectError(`${verb} ${path} takes no body: send fields as query parameters`, Code.InvalidArgument);
     }
+    const options = { registry: this.types };
     try {
-      const json = this.bodyPath === undefined ? body : nestJson(this.bodyPath, body);
-      mergeFromJson(this.input, message, json, { registry: this.types });
+      if (this.bodyPath === undefined) return readJson(this.input, body, options);
+      const message = create(this.input);
+      mergeJsonField(this.input, message, this.bodyPath, body, options);
+      return message;
     } catch (error) {
-      throw new ConnectError((error as Error).message, Code.InvalidArgument, undefined, undefined, error);
+      throw refusedJson(error);
     }
   }
 
   /** A PATCH that names no fields means those that its body names (AIP-134). */
-  private deriveMask(message: Message, maskField: DescField, body: JsonValue): void {
+  private deriveMask(message: Message, maskField: DescField, body: string): void {
     const field = this.bodyPath?.at(-1);
     if (field?.fieldKind !== "message") return;
     const masked = message as Message & Record<string, FieldMask | undefined>;

@@ -1,7 +1,9 @@
-import { type DescField, type DescMessage, type Message, mergeFromJson } from "@bufbuild/protobuf";
+import type { DescField, DescMessage, Message } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { JsonFault, short } from "../codec/protojson/fault.js";
+import { mergeJsonField } from "../codec/protojson/read.js";
 import { BadRequestSchema } from "../options/google/rpc/error_details_pb.js";
-import { findFieldPath, nestJson, pathName } from "./field-path.js";
+import { findFieldPath, pathName } from "./field-path.js";
 import type { PathValue } from "./path.js";
 import { fitsInUrl, jsonFromText, parseQuery } from "./query.js";
 import type { ResolvedRoute } from "./resolve.js";
@@ -13,14 +15,15 @@ export class UrlFields {
     private readonly route: Pick<ResolvedRoute, "inPath" | "body">,
   ) {}
 
-  /** @throws ConnectError INVALID_ARGUMENT with one BadRequest violation for each faulty part of the URL */
+  /** @throws ConnectError INVALID_ARGUMENT with a BadRequest violation for each faulty part of the URL, up to ten */
   read(message: Message, values: readonly PathValue[], query: string): void {
     const violations: { field: string; description: string }[] = [];
     const given = new Map<unknown, string>();
     for (const [name, text] of parseQuery(query)) {
       const path = findFieldPath(this.input, name.split("."));
       const description = this.misplaced(path, given) ?? this.set(message, path!, text);
-      if (description !== undefined) violations.push({ field: name, description });
+      if (description !== undefined) violations.push({ field: short(name), description });
+      if (violations.length === MOST) break;
       if (path !== undefined) for (const slot of slots(path)) given.set(slot, name);
     }
     for (const { fieldPath, value } of values) {
@@ -47,22 +50,22 @@ export class UrlFields {
     return rival === pathName(path) ? "is given twice" : `cannot be given beside ${given.get(rival)}`;
   }
 
-  /** Sets one field from a text; answers what is wrong with the text. */
+  /** Sets one field from a text. Returns what is wrong with the text. */
   private set(message: Message, path: readonly DescField[], text: string): string | undefined {
     const field = path.at(-1)!;
-    const value = jsonFromText(field, text);
+    const json = jsonFromText(field, text);
     try {
-      mergeFromJson(this.input, message, nestJson(path, field.fieldKind === "list" ? [value] : value));
+      mergeJsonField(this.input, message, path, field.fieldKind === "list" ? `[${json}]` : json, { protoPaths: true });
       return undefined;
     } catch (error) {
-      if (field.enum !== undefined) {
-        return `"${text}" is none of ${field.enum.values.map(({ name }) => name).join(", ")}`;
-      }
-      const { cause, message } = error as Error;
-      return cause instanceof Error ? cause.message : message;
+      if (error instanceof JsonFault) return error.description;
+      throw error;
     }
   }
 }
+
+/** How many faults of a query are named: more would make the answer larger than the request. */
+const MOST = 10;
 
 /** What can be set once only: a field that is not repeated, and the oneof it is in. */
 function slots(path: readonly DescField[]): string[] {

@@ -2,7 +2,9 @@ import { create, createFileRegistry, type DescService } from "@bufbuild/protobuf
 import {
   FileDescriptorProtoSchema,
   file_google_protobuf_any,
+  file_google_protobuf_duration,
   file_google_protobuf_field_mask,
+  file_google_protobuf_struct,
   file_google_protobuf_timestamp,
   file_google_protobuf_wrappers,
   FieldDescriptorProto_Label as Label,
@@ -11,7 +13,9 @@ import {
 
 const wellKnown = [
   file_google_protobuf_any,
+  file_google_protobuf_duration,
   file_google_protobuf_field_mask,
+  file_google_protobuf_struct,
   file_google_protobuf_timestamp,
   file_google_protobuf_wrappers,
 ];
@@ -53,8 +57,13 @@ const file = create(FileDescriptorProtoSchema, {
         field(15, "ratio", Type.DOUBLE),
         message(16, "anything", ".google.protobuf.Any"),
         field(17, "small", Type.INT32),
+        message(18, "held", ".google.protobuf.Struct"),
+        message(19, "lasting", ".google.protobuf.Duration"),
+        message(20, "first", ".testing.Nested", { oneofIndex: 1 }),
+        message(21, "second", ".testing.Nested", { oneofIndex: 1 }),
+        field(22, "line_1", Type.STRING),
       ],
-      oneofDecl: [{ name: "side" }],
+      oneofDecl: [{ name: "side" }, { name: "place" }],
       nestedType: [
         {
           name: "LabelsEntry",

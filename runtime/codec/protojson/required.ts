@@ -1,0 +1,62 @@
+import type { DescField, DescMessage, Message } from "@bufbuild/protobuf";
+import { type ReflectMessage, reflect } from "@bufbuild/protobuf/reflect";
+
+// google.protobuf.FeatureSet.FieldPresence
+const LEGACY_REQUIRED = 3;
+
+const demanding = new WeakMap<DescMessage, boolean>();
+
+/** Whether a message of this type, or one inside it, has a field that proto2 requires. */
+function demands(schema: DescMessage): boolean {
+  const known = demanding.get(schema);
+  if (known !== undefined) return known;
+  // A message may hold itself, so all that can be inside are looked at together.
+  const inside = new Set([schema]);
+  for (const each of inside) for (const { message } of each.fields) if (message !== undefined) inside.add(message);
+  const found = [...inside].some(({ fields }) => fields.some(({ presence }) => presence === LEGACY_REQUIRED));
+  demanding.set(schema, found);
+  return found;
+}
+
+/** The path of a field that proto2 requires, and that is not set; undefined if there is none. */
+export function missingRequired(schema: DescMessage, message: Message): string | undefined {
+  return demands(schema) ? find(reflect(schema, message, false)) : undefined;
+}
+
+function find(message: ReflectMessage): string | undefined {
+  for (const field of message.fields) {
+    if (message.isSet(field)) {
+      const inside = findIn(message, field);
+      if (inside !== undefined) return `${field.name}${inside}`;
+    } else if (field.presence === LEGACY_REQUIRED) return field.name;
+  }
+  return undefined;
+}
+
+/** The rest of the path, if the field is inside this one. */
+function findIn(message: ReflectMessage, field: DescField): string | undefined {
+  if (field.message === undefined || !demands(field.message)) return undefined;
+  switch (field.fieldKind) {
+    case "list":
+      return first(message.get(field) as Iterable<unknown>, (index) => `[${index}]`);
+    case "map": {
+      const entries = [...message.get(field)];
+      return first(
+        entries.map(([, value]) => value),
+        (index) => `[${JSON.stringify(entries[index]![0])}]`,
+      );
+    }
+    default:
+      return first([message.get(field as DescField & { fieldKind: "message" })], () => "");
+  }
+}
+
+function first(messages: Iterable<unknown>, place: (index: number) => string): string | undefined {
+  let index = 0;
+  for (const each of messages) {
+    const inside = find(each as ReflectMessage);
+    if (inside !== undefined) return `${place(index)}.${inside}`;
+    index++;
+  }
+  return undefined;
+}
