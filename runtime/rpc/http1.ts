@@ -5,6 +5,7 @@ import type { TlsOptions } from "node:tls";
 import { Code } from "@connectrpc/connect";
 import { admitted, headersTooLarge, MAX_HEADER_BYTES, MAX_URL_BYTES, urlTooLong } from "./admit.js";
 import { type HttpRefusal, jsonType, sendRefusal, statusJson } from "./http-error.js";
+import { oneAtATime } from "./pipeline.js";
 
 /** Options of a server of HTTP/1.1. */
 export interface Http1Options {
@@ -24,7 +25,7 @@ export function createHttp1Server(handle: RequestListener, options: Http1Options
     // What Node.js says to a request without Host is empty.
     requireHostHeader: false,
   };
-  const listener = admitted(handle);
+  const listener = oneAtATime(admitted(handle));
   const server =
     tls === undefined
       ? createServer(http, listener)
