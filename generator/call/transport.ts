@@ -9,6 +9,9 @@ import {
 
 export type Protocol = "grpc" | "grpc-web" | "connect";
 
+/** The longest message that is read, in bytes: also of what a small answer unpacks to. */
+const readMaxBytes = 64 * 1024 * 1024;
+
 /** A way to one server, to be closed when it is no longer needed. */
 export interface Way {
   /** The transport for calls of this kind. */
@@ -24,10 +27,10 @@ export function openWay(protocol: Protocol, baseUrl: string): Way {
   const sessionManager = new Http2SessionManager(baseUrl);
   return {
     for(kind) {
-      if (protocol === "grpc") return createGrpcTransport({ baseUrl, sessionManager });
+      if (protocol === "grpc") return createGrpcTransport({ baseUrl, sessionManager, readMaxBytes });
       const create = protocol === "connect" ? createConnectTransport : createGrpcWebTransport;
-      if (kind === "bidi_streaming") return create({ baseUrl, httpVersion: "2", sessionManager });
-      return create({ baseUrl, httpVersion: "1.1" });
+      if (kind === "bidi_streaming") return create({ baseUrl, httpVersion: "2", sessionManager, readMaxBytes });
+      return create({ baseUrl, httpVersion: "1.1", readMaxBytes });
     },
     close: () => sessionManager.abort(),
   };

@@ -1,6 +1,6 @@
 import { METHODS } from "node:http";
 import type { TlsOptions } from "node:tls";
-import { cors as connectCors } from "@connectrpc/connect";
+import { Code, cors as connectCors } from "@connectrpc/connect";
 import { fastifyConnectPlugin } from "@connectrpc/connect-fastify";
 import cors from "@fastify/cors";
 import { type FastifyInstance, fastify, LogController } from "fastify";
@@ -8,6 +8,7 @@ import type { Logger } from "../observe/log.js";
 import { Health as HealthService } from "../options/grpc/health/v1/health_pb.js";
 import { staleAgeHeader } from "../rpc/active-call.js";
 import { createServiceClient } from "../rpc/client.js";
+import { compressions } from "../rpc/compressions.js";
 import { type Health, healthRoutes } from "../rpc/health.js";
 import { createHttp1Server } from "../rpc/http1.js";
 import { reflectionRoutes } from "../rpc/reflection.js";
@@ -68,6 +69,8 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
       if (!refuseMisuse(request, reply, ["POST"], types)) next();
     });
     await scope.register(fastifyConnectPlugin, {
+      readMaxBytes: bodyLimit,
+      acceptCompression: compressions(Code.InvalidArgument),
       routes(router) {
         healthRoutes(health)(router);
         reflectionRoutes([...system.services.map(({ service }) => service), HealthService])(router);

@@ -2,8 +2,9 @@ import type { OutgoingHttpHeaders } from "node:http";
 import type { ClientHttp2Stream } from "node:http2";
 import type { ConnectionOptions } from "node:tls";
 import { Code, ConnectError, type Transport } from "@connectrpc/connect";
-import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
+import { Http2SessionManager } from "@connectrpc/connect-node";
 import { createOwnTransport, type OwnTransport } from "../rpc/grpc/client-transport.js";
+import { nodeGrpcTransport } from "../rpc/node-transport.js";
 import { rpcTransport } from "../rpc/transport.js";
 
 /**
@@ -26,7 +27,7 @@ export class Upstream {
     // Without pings, a peer that vanished silently would swallow every call until TCP gives up.
     this.sessions = new Http2SessionManager(baseUrl, { pingIntervalMs: 10_000, pingTimeoutMs: 5_000 }, tls);
     this.own = rpcTransport() === "own" ? createOwnTransport(baseUrl, { tls }) : undefined;
-    this.transport = this.own ?? createGrpcTransport({ baseUrl, sessionManager: this.sessions });
+    this.transport = this.own ?? nodeGrpcTransport(baseUrl, this.sessions);
   }
 
   /**

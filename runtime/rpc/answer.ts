@@ -1,7 +1,8 @@
 import type { RequestListener } from "node:http";
-import type { ConnectError, ConnectRouter, ConnectRouterOptions } from "@connectrpc/connect";
-import { compressionBrotli, compressionGzip, connectNodeAdapter } from "@connectrpc/connect-node";
-import { type Routes, recordRoutes } from "./grpc/routes.js";
+import { Code, type ConnectError, type ConnectRouter, type ConnectRouterOptions } from "@connectrpc/connect";
+import { connectNodeAdapter } from "@connectrpc/connect-node";
+import { compressions } from "./compressions.js";
+import { READ_MAX_BYTES, type Routes, recordRoutes } from "./grpc/routes.js";
 import { GrpcServer } from "./grpc/server.js";
 import type { Limits } from "./http2/limits.js";
 import { type Http2Acceptor, nodeHttp2 } from "./node-http2.js";
@@ -33,7 +34,8 @@ export function answer({
   limits,
   ...options
 }: AnswerOptions): Answerer {
-  const settings = { acceptCompression: [compressionGzip, compressionBrotli], ...options };
+  const acceptCompression = compressions(Code.InvalidArgument);
+  const settings = { acceptCompression, readMaxBytes: READ_MAX_BYTES, ...options };
   let recorded: Routes | undefined;
   const calls = connectNodeAdapter({
     ...settings,

@@ -1,7 +1,8 @@
 import type { ConnectionOptions } from "node:tls";
 import type { Transport } from "@connectrpc/connect";
-import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
+import { Http2SessionManager } from "@connectrpc/connect-node";
 import { createOwnTransport } from "./grpc/client-transport.js";
+import { nodeGrpcTransport } from "./node-transport.js";
 import { processClientTls } from "./tls.js";
 import { rpcTransport } from "./transport.js";
 
@@ -33,7 +34,7 @@ function nodeTransport(baseUrl: string): Transport {
     sessionManager = new Http2SessionManager(origin, { pingIntervalMs: 30_000, pingTimeoutMs: 5_000 }, tlsOf(baseUrl));
     sessionManagers.set(origin, sessionManager);
   }
-  return createGrpcTransport({ baseUrl, sessionManager });
+  return nodeGrpcTransport(baseUrl, sessionManager);
 }
 
 function tlsOf(baseUrl: string): ConnectionOptions {

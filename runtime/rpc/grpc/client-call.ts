@@ -9,10 +9,11 @@ import type { Stream, StreamConsumer } from "../http2/stream.js";
 import { startTimer, stopTimer, Timer } from "../http2/timers.js";
 import { type Caller, type Channel, lostError } from "./channel.js";
 import { Deframer, frameMessage, type MessageTaker, PREFIX, readMessage } from "./frame.js";
-import { COMPRESS_MIN_BYTES, compressFrame, decompress } from "./gzip.js";
+import { COMPRESS_MIN_BYTES, compressFrame } from "./gzip.js";
 import { Inbox } from "./inbox.js";
 import { headersOf } from "./metadata.js";
 import { readStatus } from "./status.js";
+import { unpack } from "./unpack.js";
 
 /** What every call over one channel needs. */
 export interface CallSetup {
@@ -47,7 +48,7 @@ export abstract class ClientCall implements StreamConsumer, MessageTaker, Caller
   protected abstract fail(error: ConnectError, isOwn: boolean): void;
   /** The call has its status: all is well. */
   protected abstract succeed(): void;
-  /** A message has arrived; or, if `isLater`, the promise of one. */
+  /** A message has arrived; or, if `isLater`, what unpacks it. */
   protected abstract received(message: unknown, size: number, isLater: boolean): void;
   protected abstract send(stream: Stream): void;
   protected onHead(): void {}
@@ -157,13 +158,14 @@ export abstract class ClientCall implements StreamConsumer, MessageTaker, Caller
     if (isCompressed && !this.#isGzip) {
       throw new ConnectError("protocol error: received a compressed message without grpc-encoding", Code.Internal);
     }
-    const message = isCompressed
-      ? decompress(new Uint8Array(source.subarray(start, end)), readMaxBytes, Code.Internal).then((whole) =>
-          readMessage(output, whole, 0, whole.length, Code.Internal),
-        )
-      : readMessage(output, source, start, end, Code.Internal);
-    // The call may end before anybody asks for it.
-    if (isCompressed) (message as Promise<unknown>).catch(() => undefined);
+    let message: unknown;
+    if (isCompressed) {
+      const packed = new Uint8Array(source.subarray(start, end));
+      message = async () => {
+        const whole = await unpack("gzip", packed, readMaxBytes, Code.Internal);
+        return readMessage(output, whole, 0, whole.length, Code.Internal);
+      };
+    } else message = readMessage(output, source, start, end, Code.Internal);
     this.received(message, PREFIX + end - start, isCompressed);
   }
 
@@ -299,7 +301,7 @@ export class UnaryClientCall extends ClientCall {
       const text = "protocol error: missing output message for unary method";
       this.reject(new ConnectError(text, Code.Unimplemented, this.responseTrailer()));
     } else if (this.#isLater) {
-      (this.#answer as Promise<unknown>).then(
+      (this.#answer as () => Promise<unknown>)().then(
         (message) => this.resolve(message, this),
         (error) => this.reject(ConnectError.from(error)),
       );

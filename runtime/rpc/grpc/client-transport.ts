@@ -23,7 +23,8 @@ export interface OwnTransport extends Transport {
 
 type HeaderInit = Parameters<Transport["unary"]>[3];
 
-const READ_MAX_BYTES = 64 * 1024 * 1024;
+/** The longest answer that is read where nothing else is said. */
+export const READ_MAX_BYTES = 64 * 1024 * 1024;
 
 /** Calls over HTTP/2 and gRPC of our own, as Connect's clients take them: `createClient(OrderService, transport)`. */
 export function createOwnTransport(baseUrl: string, options: OwnTransportOptions = {}): OwnTransport {

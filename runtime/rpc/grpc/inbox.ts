@@ -1,7 +1,7 @@
 import type { ConnectError } from "@connectrpc/connect";
 
 interface Item {
-  /** The message, or, of one that has to be unpacked first, the promise of it. */
+  /** The message, or, of one that has to be unpacked first, what does so. */
   readonly message: unknown;
   readonly isLater: boolean;
   /** How many bytes of its stream's window it takes. */
@@ -36,7 +36,7 @@ export class Inbox implements AsyncIterableIterator<unknown, undefined> {
     return this.#items.length === 0;
   }
 
-  /** A message has arrived. If `isLater`, it is the promise of one, whose rejection nobody may ever ask for. */
+  /** A message has arrived. If `isLater`, it is what unpacks one, to be called when it is read. */
   add(message: unknown, size: number, isLater = false): void {
     if (this.#isLeft || this.#end !== undefined) {
       this.taken(size, true);
@@ -90,7 +90,7 @@ export class Inbox implements AsyncIterableIterator<unknown, undefined> {
 
   #give({ message, isLater, size }: Item, reader: Reader): void {
     if (isLater) {
-      (message as Promise<unknown>).then((value) => reader.resolve({ done: false, value }), reader.reject);
+      (message as () => Promise<unknown>)().then((value) => reader.resolve({ done: false, value }), reader.reject);
     } else reader.resolve({ done: false, value: message });
     this.taken(size, this.#items.length === 0);
   }

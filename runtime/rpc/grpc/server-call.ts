@@ -10,12 +10,13 @@ import type { Stream, StreamConsumer } from "../http2/stream.js";
 import { startTimer, stopTimer, Timer } from "../http2/timers.js";
 import { OwnCall } from "../own-call.js";
 import { Deframer, frameMessage, type MessageTaker, PREFIX, readMessage } from "./frame.js";
-import { acceptedEncodings, COMPRESS_MIN_BYTES, compressFrame, decompress } from "./gzip.js";
+import { acceptedEncodings, COMPRESS_MIN_BYTES, compressFrame } from "./gzip.js";
 import { Inbox } from "./inbox.js";
 import { appendMetadata, headersOf } from "./metadata.js";
 import type { Route } from "./routes.js";
 import { appendStatus } from "./status.js";
 import { parseTimeout } from "./timeout.js";
+import { unpack } from "./unpack.js";
 
 const CONTENT_TYPE = "application/grpc+proto";
 const answerHead = new ConstantBlock([":status", "200", "content-type", CONTENT_TYPE]);
@@ -184,13 +185,15 @@ export class ServerCall extends OwnCall implements StreamConsumer, MessageTaker 
     if (isCompressed && !this.#isGzip) {
       throw new ConnectError("protocol error: received a compressed message without grpc-encoding", Code.Internal);
     }
-    const message = isCompressed
-      ? decompress(new Uint8Array(source.subarray(start, end)), readMaxBytes, Code.InvalidArgument).then((whole) =>
-          readMessage(input, whole, 0, whole.length, Code.InvalidArgument),
-        )
-      : readMessage(input, source, start, end, Code.InvalidArgument);
-    // The call may end before anybody asks for it.
-    if (isCompressed) (message as Promise<unknown>).catch(() => undefined);
+    let message: unknown;
+    if (isCompressed) {
+      const packed = new Uint8Array(source.subarray(start, end));
+      // Unpacked when it is asked for: what waits takes no more room than its caller's window.
+      message = async () => {
+        const whole = await unpack("gzip", packed, readMaxBytes, Code.InvalidArgument);
+        return readMessage(input, whole, 0, whole.length, Code.InvalidArgument);
+      };
+    } else message = readMessage(input, source, start, end, Code.InvalidArgument);
     if (this.#inbox !== undefined) {
       this.#inbox.add(message, PREFIX + end - start, isCompressed);
       return;
@@ -216,7 +219,7 @@ export class ServerCall extends OwnCall implements StreamConsumer, MessageTaker 
     const request = this.#request;
     this.#request = undefined;
     if (this.#isLater) {
-      (request as Promise<unknown>).then(
+      (request as () => Promise<unknown>)().then(
         (message) => this.#invoke(message),
         (error) => this.#fail(ConnectError.from(error)),
       );
