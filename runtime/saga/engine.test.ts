@@ -1,12 +1,12 @@
 import { randomUUID } from "node:crypto";
-import { Code, ConnectError } from "@connectrpc/connect";
-import { createOrderServiceClient } from "@shop/generated/shop/orders/v1/orders_client.js";
-import { type Order, OrderSchema, OrderState } from "@shop/generated/shop/orders/v1/orders_pb.js";
+import { Code, ConnectError, createClient } from "@connectrpc/connect";
+import { type Order, OrderSchema, OrderService, OrderState } from "@shop/generated/shop/orders/v1/orders_pb.js";
 import { placeOrderSaga } from "@shop/generated/shop/orders/v1/orders_saga.js";
 import { afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { orders } from "../../examples/shop/orders/orders.js";
 import { testDatabase } from "../../generator/testing/database.js";
 import { execute } from "../../generator/testing/tables.js";
+import type { ServicePolicy } from "../call/policy.js";
 import { codecOf } from "../codec/known.js";
 import { type InMemoryService, inMemory } from "../rpc/in-memory.js";
 import type { ServiceDefinition } from "../rpc/service.js";
@@ -68,13 +68,15 @@ async function start(
   const complete = change.complete === undefined ? defined.complete : async () => change.complete?.();
   const definition: ServiceDefinition = {
     ...orders,
-    spec: { ...orders.spec, sagas: { placeOrder } },
+    // A busy machine may take longer than the contract allows.
+    spec: { ...orders.spec, sagas: { placeOrder }, policy: unbounded(orders.spec.policy) },
     sagas: { placeOrder: { ...defined, complete } },
   };
   const service = await inMemory(definition, {
     databaseUrl: url,
     migrations,
-    sagaLeaseMs: 200,
+    // As long as no instance dies, and none does here without giving its leases back, nobody waits for one to end.
+    sagaLeaseMs: 60_000,
     sagaRetentionMs: retentionMs,
     peers: {
       inventory: { reserveStock: method("reserveStock"), releaseStock: method("releaseStock") },
@@ -82,7 +84,12 @@ async function start(
     },
   });
   running.push(service);
-  return { service, client: createOrderServiceClient({ transport: service.transport }) };
+  return { service, client: createClient(OrderService, service.transport) };
+}
+
+/** A service's policy without its timeouts. */
+function unbounded(policy: ServicePolicy): ServicePolicy {
+  return Object.fromEntries(Object.entries(policy).map(([name, { timeoutMs: _, ...rest }]) => [name, rest]));
 }
 
 type Client = Awaited<ReturnType<typeof start>>["client"];

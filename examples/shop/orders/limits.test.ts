@@ -3,7 +3,7 @@ import { Code } from "@connectrpc/connect";
 import { type InMemoryService, inMemory } from "@protoscaffold/runtime/rpc/in-memory";
 import { createInventoryServiceClient } from "@shop/generated/shop/inventory/v1/inventory_client.js";
 import { createOrderServiceClient } from "@shop/generated/shop/orders/v1/orders_client.js";
-import { OrderState } from "@shop/generated/shop/orders/v1/orders_pb.js";
+import { type Order, OrderState } from "@shop/generated/shop/orders/v1/orders_pb.js";
 import { createPaymentServiceClient } from "@shop/generated/shop/payments/v1/payments_client.js";
 import { testDatabase } from "protoscaffold/testing/database";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -44,15 +44,15 @@ async function stocked(available: number): Promise<string> {
   return id;
 }
 
-/** Orders one product, a line for each quantity. */
-const order = (productId: string, ...quantities: number[]) =>
-  shop.placeOrder({
-    requestId: randomUUID(),
-    customerId: "ada",
-    lines: quantities.map((quantity) => ({ productId, quantity })),
-    paymentMethod: "card",
-    wait: true,
-  });
+/** Orders one product, a line for each quantity; returns the order at its end. */
+async function order(productId: string, ...quantities: number[]): Promise<Order> {
+  const lines = quantities.map((quantity) => ({ productId, quantity }));
+  const { id } = await shop.placeOrder({ requestId: randomUUID(), customerId: "ada", lines, paymentMethod: "card" });
+  await expect.poll(() => current(id), { timeout: 30_000 }).not.toBe(OrderState.PENDING);
+  return shop.getOrder({ id });
+}
+
+const current = async (id: string) => (await shop.getOrder({ id })).state;
 
 test.each([HIGHEST_PRICE + 1n, 2n ** 63n - 1n])("a price of %d is refused", async (priceCents) => {
   const creation = goods.createProduct({ product: { name: "Gold", priceCents }, requestId: randomUUID() });
