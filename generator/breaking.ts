@@ -34,10 +34,10 @@ export async function findBreaking(settings: Settings, options: BreakingOptions)
   // What does not compile has no sagas, and no events.
   if (found.some(({ rule }) => rule === "COMPILE")) return found;
   const [before, after] = await Promise.all([buildInput(settings, against, againstConfig), buildImage(settings)]);
-  const reading = buildContract(descriptors(after));
+  const reading = buildContract(descriptors(after), settings);
   // What is wrong in itself is for scaffold check to say.
   if (hasErrors(reading.findings)) return found;
-  const old = buildContract(fromBinary(FileDescriptorSetSchema, before)).contract;
+  const old = buildContract(fromBinary(FileDescriptorSetSchema, before), settings).contract;
   const broken = [...compareSagas(old, reading.contract), ...(await unreadEvents(settings, old, reading.contract))];
   const asked = locate(broken, after).filter(
     ({ file, rule }) => isIn(file, paths) && !(allow as readonly string[]).includes(rule),

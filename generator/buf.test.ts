@@ -12,6 +12,8 @@ const settings = ({ root }: TemporaryProject): Settings => ({
   services: "services",
   generated: "generated",
   package: "a-generated",
+  names: {},
+  run: [],
 });
 
 describe("buildImage", () => {

@@ -63,7 +63,7 @@ export async function inspect(settings: Settings): Promise<Diagnostic[]> {
 /** A service as the supervisor sees it. */
 export interface RunnableService {
   readonly name: string;
-  /** The names of the services that it calls. */
+  /** The names of the services that it calls and that the system runs, too. */
   readonly calls: readonly string[];
   /** Whether it needs a database of its own. */
   readonly database: boolean;
@@ -81,7 +81,7 @@ export async function systemOf(settings: Settings): Promise<{ services: readonly
       const events = consumes.length > 0 || methods.some(({ publishes }) => publishes.length > 0);
       return {
         name,
-        calls: calls.map((callee) => callee.name),
+        calls: calls.filter((callee) => callee.run).map((callee) => callee.name),
         database: entities.length > 0 || events,
         events,
       };

@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { FileDescriptorSet } from "@bufbuild/protobuf/wkt";
 import { buildImage, type Image } from "./buf.js";
+import { didYouMean } from "./closest.js";
 import { buildContract } from "./contract/build.js";
 import type { Contract } from "./contract/contract.js";
 import type { Diagnostic } from "./contract/diagnostic.js";
@@ -10,6 +11,7 @@ import { ignoreWord } from "./contract/ignore-comments.js";
 import { isOwn } from "./contract/words.js";
 import { descriptors } from "./image.js";
 import { absent } from "./output/path.js";
+import type { Rule } from "./rules/catalogue.js";
 import type { Settings } from "./settings.js";
 
 /** A contract that was read, with all that is to be said of it. */
@@ -27,14 +29,37 @@ export async function read(settings: Settings, compiled?: Image): Promise<Read> 
   const image = compiled ?? (await buildImage(settings));
   const files = descriptors(image);
   const texts = await textsWithIgnores(settings.root, image, files);
-  const { contract, findings } = buildContract(files);
+  const { contract, findings } = buildContract(files, settings);
   const located = new Map([...texts].map(([name, text]) => [image.locate(name), text]));
   return {
     image,
     files,
     contract,
-    findings: applyIgnores(locate(findings, image), located),
+    findings: [...(await unknownServices(settings, files)), ...applyIgnores(locate(findings, image), located)],
   };
+}
+
+/** What package.json says of services that are not in the contract. */
+async function unknownServices({ root, names, run }: Settings, { file }: FileDescriptorSet): Promise<Diagnostic[]> {
+  const services = file.flatMap(({ package: name, service }) => service.map((each) => `${name}.${each.name}`));
+  const packages = file.filter(({ service }) => service.length > 0).map((each) => each.package);
+  const faults = [
+    ...run.filter((name) => !services.includes(name)).map((name) => ({ name, known: services })),
+    ...Object.keys(names).flatMap((name) => {
+      const known = [...services, ...packages];
+      return known.includes(name) ? [] : [{ name, known }];
+    }),
+  ];
+  if (faults.length === 0) return [];
+  const lines = (await readFile(join(root, "package.json"), "utf8")).split("\n");
+  return faults.map(({ name, known }) => ({
+    file: "package.json",
+    line: lines.findIndex((line) => line.includes(JSON.stringify(name))) + 1 || 1,
+    column: 1,
+    rule: "OPTION_NAME_UNKNOWN" satisfies Rule,
+    message: `No service is called ${name}: write its full name, from the package on.${didYouMean(name, known)}`,
+    severity: "error",
+  }));
 }
 
 /** Places in the image's files become places in the project's. */

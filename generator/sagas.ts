@@ -2,6 +2,7 @@ import { createFileRegistry, fromBinary, type JsonValue, toJson } from "@bufbuil
 import type { FileDescriptorSet } from "@bufbuild/protobuf/wkt";
 import { buildContract } from "./contract/build.js";
 import type { SagaStep } from "./contract/contract.js";
+import type { Naming } from "./contract/short-name.js";
 
 /** What looks at sagas and has them go on or back: the runtime's own code. Loaded only by the commands that need a database. */
 export const loadAdmin = () => import("@protoscaffold/runtime/saga/admin");
@@ -21,8 +22,8 @@ export interface ContractStep {
 }
 
 /** Every step of every saga of a contract. */
-export function contractSteps(files: FileDescriptorSet): ContractStep[] {
-  return buildContract(files).contract.services.flatMap((service) =>
+export function contractSteps(files: FileDescriptorSet, naming: Naming): ContractStep[] {
+  return buildContract(files, naming).contract.services.flatMap((service) =>
     service.methods.flatMap(({ desc, saga }) =>
       (saga?.steps ?? []).map((step) => ({
         starter: service.name,

@@ -12,6 +12,10 @@ export interface Settings {
   readonly generated: string;
   /** The name by which code imports what is generated. Default: the project's own name and "-generated". */
   readonly package: string;
+  /** Short names of services, by the full name of the service or of its package. Default: the package's last word. */
+  readonly names: Readonly<Record<string, string>>;
+  /** The full names of services that this system runs though their contracts do not say so. Default: none. */
+  readonly run: readonly string[];
 }
 
 /**
@@ -32,6 +36,8 @@ export async function findRoot(folder: string): Promise<string> {
   );
 }
 
+const known = ["services", "generated", "package", "names", "run"];
+
 /** The settings of the project at `root`, defaults filled in. Throws an Error that lists all that is wrong with them. */
 export async function readSettings(root: string): Promise<Settings> {
   const manifest = await readPackage(root);
@@ -49,11 +55,9 @@ export function settingsOf(root: string, manifest: Readonly<Record<string, unkno
   }
   const faults: string[] = [];
   for (const key of Object.keys(said)) {
-    if (!["services", "generated", "package"].includes(key)) {
-      faults.push(`"${key}" is not a setting. There are: services, generated, package`);
-    }
+    if (!known.includes(key)) faults.push(`"${key}" is not a setting. There are: ${known.join(", ")}`);
   }
-  const { services = "services", generated = "generated", package: name } = said as Record<string, unknown>;
+  const { services = "services", generated = "generated", package: name, names = {}, run = [] } = said as Said;
   checkFolder("services", services, faults);
   checkFolder("generated", generated, faults);
   if (faults.length === 0 && `${services}/`.startsWith(`${generated}/`)) {
@@ -69,9 +73,31 @@ export function settingsOf(root: string, manifest: Readonly<Record<string, unkno
       `"package" is ${JSON.stringify(imported)}, which is no name of an npm package: "@acme/generated" is one`,
     );
   }
+  if (typeof names !== "object" || names === null || Array.isArray(names)) {
+    faults.push(`"names" must be an object, such as {"acme.tax.v1.TaxService": "acme-tax"}`);
+  } else {
+    for (const [service, short] of Object.entries(names)) {
+      if (typeof short === "string" && /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/.test(short)) continue;
+      faults.push(
+        `"names": ${JSON.stringify(short)} cannot name ${service}: use words of a-z and 0-9 with - between, such as "acme-tax"`,
+      );
+    }
+  }
+  if (!Array.isArray(run) || run.some((service) => typeof service !== "string")) {
+    faults.push(`"run" must be a list of services, such as ["acme.tax.v1.TaxService"]`);
+  }
   if (faults.length > 0) throw new Error(faults.map((fault) => `package.json: scaffold: ${fault}`).join("\n"));
-  return { root, services: services as string, generated: generated as string, package: imported as string };
+  return {
+    root,
+    services: services as string,
+    generated: generated as string,
+    package: imported as string,
+    names: names as Settings["names"],
+    run: run as Settings["run"],
+  };
 }
+
+type Said = Partial<Record<Exclude<keyof Settings, "root">, unknown>>;
 
 function checkFolder(key: string, folder: unknown, faults: string[]): void {
   try {

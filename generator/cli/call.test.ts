@@ -4,6 +4,7 @@ import { BadRequestSchema } from "@protoscaffold/runtime/options/google/rpc/erro
 import { describe, expect, it } from "vitest";
 import { buildImage } from "../buf.js";
 import { descriptors } from "../image.js";
+import { settingsOf } from "../settings.js";
 import { scaffold } from "../testing/cli.js";
 import { type TemporaryProject, temporaryProject } from "../testing/project.js";
 import { serveForTest } from "../testing/server.js";
@@ -36,7 +37,7 @@ function talkProject(): TemporaryProject {
 }
 
 async function talkService({ root }: TemporaryProject): Promise<DescService> {
-  const settings = { root, services: "services", generated: "generated", package: "talk-generated" };
+  const settings = settingsOf(root, { name: "talk" });
   return createFileRegistry(descriptors(await buildImage(settings))).getService("talk.v1.TalkService")!;
 }
 

@@ -25,7 +25,7 @@ export async function show({ settings, databases }: Target, id: string): Promise
   const { service, saga } = await find(databases, id);
   const files = descriptors(await buildImage(settings));
   const read = reader(files);
-  const calls = new Map(contractSteps(files).map((step) => [`${step.saga} ${step.step}`, step.call]));
+  const calls = new Map(contractSteps(files, settings).map((step) => [`${step.saga} ${step.step}`, step.call]));
   const steps = saga.steps.map(({ name, state, request, answer }) => {
     const call = calls.get(`${saga.saga} ${name}`) ?? "";
     return {
@@ -65,7 +65,7 @@ export async function compensate({ databases }: Target, id: string, reason: stri
 
 /** @param urls databases that are elsewhere, `orders=postgres://…` */
 export async function audit(settings: Settings, urls: readonly string[]): Promise<Outcome> {
-  const steps = contractSteps(descriptors(await buildImage(settings)));
+  const steps = contractSteps(descriptors(await buildImage(settings)), settings);
   const urlOf = await addresses(settings, urls);
   const { auditSagas } = await loadAdmin();
   const all: object[] = [];

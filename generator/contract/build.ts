@@ -11,12 +11,14 @@ import { Findings } from "./findings.js";
 import { deepFreeze } from "./freeze.js";
 import { checkRoutes } from "./http.js";
 
-import { camelCase, takenServiceNames } from "./names.js";
+import { camelCase, kebabCase, takenServiceNames } from "./names.js";
 import { linkReferences } from "./reference.js";
 import { checkRelations } from "./relations.js";
 import { linkSagas } from "./saga.js";
 import { checkSagaOverflow } from "./saga-overflow.js";
 import { buildService, type Draft, linkCalls, type Owners } from "./service.js";
+import { type Naming, nameServices, otherName, unnamed } from "./short-name.js";
+import { longestName } from "./sql-name.js";
 import { linkEvents } from "./subscription.js";
 import { checkTypeScript } from "./typescript.js";
 import { isOwn } from "./words.js";
@@ -27,14 +29,18 @@ export interface Reading {
   readonly findings: readonly Diagnostic[];
 }
 
-/** Reads the protos of an image, with all their findings. Places name files as the image does. */
-export function buildContract(image: FileDescriptorSet): Reading {
+/**
+ * Reads the protos of an image, with all their findings. Places name files as the image does.
+ *
+ * @param naming what the project says of services beside their contracts
+ */
+export function buildContract(image: FileDescriptorSet, naming: Naming = unnamed): Reading {
   const registry = createFileRegistry(image);
   const files = image.file.flatMap(({ name }) => (isOwn(name) ? (registry.getFile(name) ?? []) : []));
   const findings = new Findings();
   const entities = readEntities(files, findings);
   const owners: Owners = new Map();
-  const services = readServices(files, registry, entities, owners, findings);
+  const services = readServices(files, registry, entities, owners, naming, findings);
   linkEntities(services, entities, registry);
   const events = readEvents(files, services, registry, findings);
   checkOwners(files, owners, findings);
@@ -68,13 +74,15 @@ function readServices(
   registry: FileRegistry,
   entities: ReadonlyMap<string, Entity>,
   owners: Owners,
+  naming: Naming,
   findings: Findings,
 ): Draft[] {
   const services = files.flatMap((file) =>
-    file.services.map((desc) => buildService(desc, registry, entities, owners, findings)),
+    file.services.map((desc) => buildService(desc, registry, entities, owners, naming, findings)),
   );
-  const byType = new Map(services.filter((service) => service.run).map((service) => [service.desc.typeName, service]));
+  const byType = new Map(services.map((service) => [service.desc.typeName, service]));
   for (const service of services) linkCalls(service, registry, byType, findings);
+  nameServices(services, naming);
   for (const service of services) linkSagas(service, registry, findings);
   checkSagaOverflow(services, registry, findings);
   return services;
@@ -143,25 +151,29 @@ function checkOwners(files: readonly DescFile[], owners: Owners, findings: Findi
   }
 }
 
+/** Each process has a short name of its own, and so has each service that is called. */
 function checkNames(services: readonly Service[], findings: Findings): void {
+  const called = new Set(services.flatMap(({ run, calls }) => (run ? calls : [])));
   const names = new Map<string, Service>();
-  for (const service of services.filter(({ run }) => run)) {
-    const other = names.get(service.name);
+  for (const service of services.filter((each) => each.run || called.has(each))) {
+    const { name, desc } = service;
+    const way = (other: string) => `name it in package.json, "scaffold": {"names": {"${desc.typeName}": "${other}"}}`;
+    const other = names.get(name);
     if (other !== undefined) {
-      findings.error(
-        "SERVICE_NAME_TAKEN",
-        service.desc,
-        `${service.desc.name} and ${other.desc.typeName} are both called "${service.name}", after their package: give each a package of its own.`,
-      );
+      const own = kebabCase(desc.name.replace(/(?<=.)Service$/, ""));
+      const text = `${desc.name} and ${other.desc.typeName} are both called "${name}": ${way(own === name ? otherName(service) : own)}.`;
+      findings.error("SERVICE_NAME_TAKEN", desc, text);
     }
-    if (takenServiceNames.has(service.name)) {
-      findings.error(
-        "SERVICE_NAME_TAKEN",
-        service.desc,
-        `"${service.name}" is the system's own name for a part of it: rename the package ${service.desc.file.proto.package}.`,
-      );
+    if (takenServiceNames.has(name)) {
+      const text = `"${name}" is the system's own name for a part of it: ${way(otherName(service))}.`;
+      findings.error("SERVICE_NAME_TAKEN", desc, text);
     }
-    names.set(service.name, service);
+    if (name.length > longestName) {
+      const text = `"${name}" is longer than a database's name can be, ${longestName} bytes: ${way(name.slice(0, 20).replace(/-[^-]*$/, ""))}.`;
+      findings.error("SERVICE_NAME_TAKEN", desc, text);
+    }
+    names.set(name, service);
+    if (!service.run) continue;
     checkResources(service, findings);
     checkRelations(service, findings);
   }

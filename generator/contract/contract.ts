@@ -35,13 +35,14 @@ export interface ContractFile {
 export interface Service {
   readonly desc: DescService;
   readonly file: string;
-  /** "orders" for shop.orders.v1.OrderService. */
+  /** "orders" for shop.orders.v1.OrderService, unless the project gives it another. */
   readonly name: string;
-  /** Whether this system runs it: it has (scaffold.v1.service). */
+  /** Whether this system runs it: it has (scaffold.v1.service), or the project says so. */
   readonly run: boolean;
   readonly exports: ServiceExports;
   readonly methods: readonly Method[];
   readonly entities: readonly Entity[];
+  /** Whom its handlers may call; not all of them need be run by this system. */
   readonly calls: readonly Service[];
   readonly consumes: readonly Subscription[];
 }

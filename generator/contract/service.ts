@@ -20,7 +20,8 @@ import { isEntity } from "./entity-option.js";
 import { serviceExports } from "./exports.js";
 import type { Findings } from "./findings.js";
 import { buildRoutes } from "./http.js";
-import { resolve, serviceName } from "./names.js";
+import { resolve } from "./names.js";
+import type { Naming } from "./short-name.js";
 import { findStandard } from "./standard.js";
 
 const SCAFFOLD = 270100;
@@ -28,8 +29,9 @@ const ENTITIES = 1;
 const CALLS = 2;
 const DEFAULT_TIMEOUT_MS = 10_000;
 
-/** A service whose calls and events are still to be filled in, once all services are known. */
+/** A service whose name, calls and events are still to be filled in, once all services are known. */
 export type Draft = Service & {
+  name: string;
   calls: Service[];
   consumes: Subscription[];
   methods: readonly MethodDraft[];
@@ -47,14 +49,15 @@ export function buildService(
   registry: Registry,
   entities: ReadonlyMap<string, Entity>,
   owners: Owners,
+  naming: Naming,
   findings: Findings,
 ): Draft {
-  const run = hasOption(desc, serviceOption);
+  const run = hasOption(desc, serviceOption) || naming.run.includes(desc.typeName);
   const owned = ownedEntities(desc, registry, entities, owners, findings);
   return {
     desc,
     file: desc.file.name,
-    name: serviceName(desc),
+    name: "",
     exports: serviceExports(desc),
     run,
     methods: desc.methods.map((method) => buildMethod(method, run, owned, findings)),
@@ -64,7 +67,7 @@ export function buildService(
   };
 }
 
-/** Fills in whom a service calls. */
+/** Fills in whom a service calls: others that this system runs, or that it does not. */
 export function linkCalls(
   service: Draft,
   registry: Registry,
@@ -79,7 +82,7 @@ export function linkCalls(
       findings.error(
         "OPTION_NAME_UNKNOWN",
         service.desc,
-        `Nothing runs ${found.typeName}, so it cannot be called: give it option (scaffold.v1.service).`,
+        `${found.typeName} comes with a package, and no client of it is generated: remove it from calls.`,
         at,
       );
     } else if (target === undefined) {

@@ -16,7 +16,9 @@ export function emitSystem(contract: Contract, f: GeneratedFile): void {
     f.print("      policy: ", fromGenerated(f, service.exports.policy, service.file, "_policy"), ",");
     f.print("      codecs: ", fromGenerated(f, service.exports.codecs, service.file, "_codec"), ",");
     f.print("      routes: ", routes(f, service), ",");
-    f.print("      calls: ", strings(service.calls.map((callee) => callee.name)), ",");
+    // What this system does not run is found by the environment alone.
+    const calls = service.calls.filter((callee) => callee.run);
+    f.print("      calls: ", strings(calls.map((callee) => callee.name)), ",");
     f.print("      tables: ", strings(service.entities.map((entity) => entity.table)), ",");
     const publishes = publishedBy(service);
     if (publishes.length > 0) f.print("      publishes: ", events(f, publishes), ",");

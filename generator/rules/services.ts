@@ -4,7 +4,7 @@ import { may, never, type RuleEntries } from "./rule.js";
 export const services = {
   OPTION_NAME_UNKNOWN: {
     holds: "A name in an option stands for something in the contract.",
-    why: "entities and calls name messages and services by text, which no compiler checks. A name that stands for nothing is most often misspelled, lacks its package, or names a service that the system does not run.",
+    why: "entities and calls name messages and services by text, which no compiler checks. A name that stands for nothing is most often misspelled, or lacks its package. So are names of services in package.json.",
     language: "proto",
     bad: `service OrderService {
   option (scaffold.v1.service) = {entities: "Oder"};
@@ -20,8 +20,9 @@ message Order {
     ignoring: never("there is nothing to generate for a name that stands for nothing."),
   },
   SERVICE_NAME_TAKEN: {
-    holds: "Each service that the system runs has a short name of its own: its package's last word.",
-    why: "The short name is the service's folder, process, database and address variable (ORDERS_URL), so two services cannot share one. balancer, broker, cache, database, dist, gateway, gateway-1, gateway-2, postgres and sample are the system's own.",
+    holds:
+      "Each service that the system runs or calls has a short name of its own: its package's last word, or what package.json says.",
+    why: 'The short name is the service\'s folder, process, database and address variable (ORDERS_URL), so two services cannot share one. A second version of a package has its version in it: orders-v2. Where the names meet otherwise, the project gives others, in package.json: "scaffold": {"names": {"shop.orders.v1.RefundService": "refunds"}}. balancer, broker, cache, database, dist, gateway, gateway-1, gateway-2, postgres and sample are the system\'s own.',
     language: "proto",
     bad: `service OrderService {
   option (scaffold.v1.service) = {};
