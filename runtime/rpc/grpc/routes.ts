@@ -8,6 +8,9 @@ import {
 } from "@connectrpc/connect";
 import type { Codec } from "../../codec/codec.js";
 import { codecOf } from "../../codec/known.js";
+import { answersText } from "../answer-text.js";
+import { readsRequests, takesRequests } from "../request-bodies.js";
+import { readMessage } from "./frame.js";
 
 /** A method, and what answers it. */
 export interface Route {
@@ -66,7 +69,6 @@ export function recordRoutes(
   const recorder: ConnectRouter = {
     handlers: router.handlers,
     service(service, implementation, more) {
-      router.service(service, implementation, more);
       for (const method of (service as DescService).methods) {
         const handler = (implementation as Record<string, Implementation | undefined>)[method.localName];
         record(method, handler?.bind(implementation) ?? unimplemented(method), more);
@@ -74,7 +76,6 @@ export function recordRoutes(
       return recorder;
     },
     rpc(method, implementation, more) {
-      router.rpc(method, implementation, more);
       record(method, implementation as Implementation, more);
       return recorder;
     },
@@ -85,6 +86,7 @@ export function recordRoutes(
   function record(method: DescMethod, implementation: Implementation, more: ConnectRouterOptions = {}) {
     const all = { ...options, ...more };
     const path = `/${method.parent.typeName}/${method.name}`;
+    recordConnect(method, implementation, more, all);
     own.delete(path);
     if (!isPlain(all)) return;
     own.set(path, {
@@ -96,6 +98,29 @@ export function recordRoutes(
       answers: new AnswerSize(),
     });
   }
+
+  function recordConnect(
+    method: DescMethod,
+    implementation: Implementation,
+    more: ConnectRouterOptions,
+    all: ConnectRouterOptions,
+  ) {
+    const exact = answersText(method, implementation);
+    if (isReadByConnect(all)) {
+      router.rpc(method as never, exact as never, more);
+      return;
+    }
+    router.rpc(method as never, takesRequests(method, exact) as never, more);
+    const input = codecOf(method.input);
+    const read = (bytes: Uint8Array) => readMessage(input, bytes, 0, bytes.length, Code.InvalidArgument);
+    const { handlers } = router;
+    handlers[handlers.length - 1] = readsRequests(handlers.at(-1)!, read, all);
+  }
+}
+
+/** Whether interceptors, which see each request as Connect read it, or options of Connect's own reader are asked for. */
+function isReadByConnect({ interceptors, binaryOptions }: ConnectRouterOptions): boolean {
+  return (interceptors?.length ?? 0) > 0 || binaryOptions !== undefined;
 }
 
 /** Whether nothing is asked for that only Connect's own handlers do. */

@@ -1,0 +1,194 @@
+import type { DescMethod } from "@bufbuild/protobuf";
+import {
+  Code,
+  ConnectError,
+  type ConnectRouter,
+  type ConnectRouterOptions,
+  type ContextKey,
+  createContextKey,
+  createContextValues,
+  type HandlerContext,
+} from "@connectrpc/connect";
+import {
+  encodeEnvelope,
+  pipe,
+  readAllBytes,
+  transformDecompressEnvelope,
+  transformSplitEnvelope,
+} from "@connectrpc/connect/protocol";
+import { base64Bytes } from "../codec/protojson/base64.js";
+import { tooLong } from "./grpc/frame.js";
+
+/** Reads a request in binary. Throws a ConnectError, INVALID_ARGUMENT, if the bytes are none. */
+export type ReadRequest = (bytes: Uint8Array) => unknown;
+
+type UniversalHandler = ConnectRouter["handlers"][number];
+type UniversalRequest = Parameters<UniversalHandler>[0];
+type Compression = NonNullable<ConnectRouterOptions["acceptCompression"]>[number];
+type Implementation = (request: unknown, context: HandlerContext) => unknown;
+
+/** What bounds a body, and what unpacks it: as Connect's handlers are made with. */
+export type BodyOptions = Pick<ConnectRouterOptions, "acceptCompression" | "readMaxBytes">;
+
+/** The messages of one call, in their order, or promises of them, while Connect sees empty ones go by. */
+class Requests {
+  readonly #messages: unknown[] = [];
+
+  add(message: unknown): void {
+    // Its call may be over before anybody waits for it.
+    if (message instanceof Promise) message.catch(() => undefined);
+    this.#messages.push(message);
+  }
+
+  take(): unknown {
+    return this.#messages.shift();
+  }
+}
+
+/** An empty message in binary. */
+const EMPTY = new Uint8Array(0);
+
+const requestsOf: ContextKey<Requests | undefined> = createContextKey<Requests | undefined>(undefined);
+
+/** Has a handler of Connect's get binary requests that `read` has read, for Connect can be given no codec of its own. */
+export function readsRequests(handler: UniversalHandler, read: ReadRequest, options: BodyOptions): UniversalHandler {
+  return Object.assign((request: UniversalRequest) => handler(withRead(request, read, options)), {
+    ...handler,
+  });
+}
+
+/** Has an implementation take what was read in place of what Connect gives it. */
+export function takesRequests({ methodKind }: DescMethod, implementation: Implementation): Implementation {
+  const isMany = methodKind === "client_streaming" || methodKind === "bidi_streaming";
+  return (request, context) => {
+    const requests = context.values.get(requestsOf);
+    if (requests === undefined) return implementation(request, context);
+    if (isMany) return implementation(each(request as AsyncIterable<unknown>, requests), context);
+    const read = requests.take();
+    return read instanceof Promise
+      ? read.then((message) => implementation(message, context))
+      : implementation(read, context);
+  };
+}
+
+async function* each(empty: AsyncIterable<unknown>, requests: Requests) {
+  for await (const _ of empty) yield requests.take();
+}
+
+/** The same request with empty messages; itself where there is nothing to read, or Connect refuses it in any case. */
+function withRead(request: UniversalRequest, read: ReadRequest, options: BodyOptions): UniversalRequest {
+  const { method, header, body } = request;
+  if (method === "GET") return withReadQuery(request, read, options);
+  const kind = kindOf(header.get("content-type") ?? "");
+  if (method !== "POST" || kind === undefined || !isStream(body)) return request;
+  const encoding = header.get(kind.encodingHeader) ?? "identity";
+  const compression = options.acceptCompression?.find(({ name }) => name === encoding) ?? null;
+  if (compression === null && encoding !== "identity") return request;
+  const { readMaxBytes = 0xffff_ffff } = options;
+  const requests = new Requests();
+  const contextValues = (request.contextValues ?? createContextValues()).set(requestsOf, requests);
+  if (kind.isFramed) {
+    return { ...request, contextValues, body: framed(body, compression, readMaxBytes, read, requests) };
+  }
+  const length = header.get("content-length");
+  return {
+    ...request,
+    contextValues,
+    header: unpacked(header),
+    body: whole(body, length, compression, readMaxBytes, read, requests),
+  };
+}
+
+/** A Connect call by GET: its message is in the URL (https://connectrpc.com/docs/protocol#unary-get-request). */
+function withReadQuery(request: UniversalRequest, read: ReadRequest, options: BodyOptions): UniversalRequest {
+  const url = new URL(request.url);
+  const { searchParams: query } = url;
+  const encoding = query.get("compression") ?? "identity";
+  const compression = options.acceptCompression?.find(({ name }) => name === encoding) ?? null;
+  if (query.get("encoding") !== "proto" || (compression === null && encoding !== "identity")) return request;
+  const { readMaxBytes = 0xffff_ffff } = options;
+  const text = query.get("message") ?? "";
+  const isBase64 = query.get("base64") === "1";
+  const requests = new Requests();
+  requests.add(
+    (async () => {
+      const bytes = isBase64 ? fromBase64(text) : new TextEncoder().encode(text);
+      if (bytes.length > readMaxBytes) throw tooLong(bytes.length, readMaxBytes);
+      return read(compression === null ? bytes : await compression.decompress(bytes, readMaxBytes));
+    })(),
+  );
+  for (const name of ["message", "base64", "compression"]) query.delete(name);
+  const contextValues = (request.contextValues ?? createContextValues()).set(requestsOf, requests);
+  return { ...request, url: url.href, contextValues };
+}
+
+function fromBase64(text: string): Uint8Array<ArrayBuffer> {
+  const bytes = base64Bytes(text);
+  if (typeof bytes === "string") throw new ConnectError(`message ${bytes}`, Code.InvalidArgument);
+  return bytes;
+}
+
+interface Kind {
+  readonly isFramed: boolean;
+  readonly encodingHeader: string;
+}
+
+const contentTypes = /^application\/(?:(grpc(?:-web)?)(?:\+proto)?|(connect\+)?proto)$/i;
+
+/** How a binary request is sent. Undefined: it is none. */
+function kindOf(contentType: string): Kind | undefined {
+  const match = contentTypes.exec(contentType);
+  if (match === null) return undefined;
+  const [, grpc, connectStream] = match;
+  return {
+    isFramed: (grpc ?? connectStream) !== undefined,
+    encodingHeader: grpc ? "grpc-encoding" : connectStream ? "connect-content-encoding" : "content-encoding",
+  };
+}
+
+function isStream(body: UniversalRequest["body"]): body is AsyncIterable<Uint8Array<ArrayBuffer>> {
+  return typeof body === "object" && body !== null && Symbol.asyncIterator in body;
+}
+
+/** Headers of a request whose body is empty. An answer may be packed as the request was. */
+function unpacked(header: Headers): Headers {
+  const headers = new Headers(header);
+  const encoding = headers.get("content-encoding");
+  if (encoding !== null && !headers.has("accept-encoding")) headers.set("accept-encoding", encoding);
+  headers.delete("content-encoding");
+  headers.delete("content-length");
+  return headers;
+}
+
+/** The body of a Connect unary call. */
+async function* whole(
+  body: AsyncIterable<Uint8Array<ArrayBuffer>>,
+  length: string | null,
+  compression: Compression | null,
+  readMaxBytes: number,
+  read: ReadRequest,
+  requests: Requests,
+) {
+  const bytes = await readAllBytes(body, readMaxBytes, length);
+  requests.add(read(compression === null ? bytes : await compression.decompress(bytes, readMaxBytes)));
+  yield EMPTY;
+}
+
+/** The body of a call of the other kinds: a frame for each message. */
+async function* framed(
+  body: AsyncIterable<Uint8Array<ArrayBuffer>>,
+  compression: Compression | null,
+  readMaxBytes: number,
+  read: ReadRequest,
+  requests: Requests,
+) {
+  const envelopes = pipe(
+    body,
+    transformSplitEnvelope(readMaxBytes),
+    transformDecompressEnvelope(compression, readMaxBytes),
+  );
+  for await (const { flags, data } of envelopes) {
+    requests.add(read(data));
+    yield encodeEnvelope(flags, EMPTY);
+  }
+}
