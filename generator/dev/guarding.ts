@@ -3,6 +3,8 @@ import { fileURLToPath } from "node:url";
 import { identify, type ProcessIdentity } from "./pid.js";
 import type { RunState } from "./state.js";
 
+const RESTART_MS = 500;
+
 /** The guard of a supervisor: see guard.ts. It is started again should it be killed. */
 export class Guard {
   identity: ProcessIdentity | undefined;
@@ -26,12 +28,15 @@ export class Guard {
       execArgv: source ? ["--import", import.meta.resolve("tsx")] : [],
     });
     this.#child = child;
-    child.once("error", () => {});
-    child.once("exit", () => {
+    const again = () => {
       this.identity = undefined;
-      if (!this.#released) setTimeout(() => !this.#released && this.start(), 500).unref();
-    });
-    this.identity = await identify(child.pid!);
+      if (!this.#released) setTimeout(() => !this.#released && void this.start(), RESTART_MS).unref();
+    };
+    child.once("exit", again);
+    // One that could not be started has no exit.
+    child.once("error", () => child.pid === undefined && again());
+    // It is the guard all the same, if only this is not known of it.
+    this.identity = child.pid === undefined ? undefined : await identify(child.pid).catch(() => undefined);
     this.changed();
   }
 
@@ -45,7 +50,7 @@ export class Guard {
   async release(): Promise<void> {
     this.#released = true;
     const child = this.#child;
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    if (child?.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
     const gone = new Promise((resolve) => child.once("exit", resolve));
     if (child.connected) child.disconnect();
     await gone;

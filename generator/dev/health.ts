@@ -1,7 +1,13 @@
 import { request } from "node:http";
 
-/** Asks a process, by the Connect protocol, whether it serves: grpc.health.v1.Health/Check for all of it. Never rejects. */
-export function isServing(port: number, timeoutMs: number): Promise<boolean> {
+/** What fails here, before anything is asked: it says nothing of the process that was to be asked. */
+const ours = new Set(["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM", "EADDRNOTAVAIL", "EAGAIN"]);
+
+/**
+ * Asks a process, by the Connect protocol, whether it serves: grpc.health.v1.Health/Check for all of it. Undefined if it
+ * cannot be asked, for want of descriptors or ports of ours. Never rejects.
+ */
+export function isServing(port: number, timeoutMs: number): Promise<boolean | undefined> {
   return new Promise((resolve) => {
     const call = request({
       host: "127.0.0.1",
@@ -13,7 +19,7 @@ export function isServing(port: number, timeoutMs: number): Promise<boolean> {
       agent: false,
       signal: AbortSignal.timeout(timeoutMs),
     });
-    call.on("error", () => resolve(false));
+    call.on("error", ({ code = "" }: NodeJS.ErrnoException) => resolve(ours.has(code) ? undefined : false));
     call.on("response", (response) => {
       let text = "";
       response.setEncoding("utf8");

@@ -1,6 +1,6 @@
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
-import { LoadBalancer } from "./load-balancer.js";
+import { LoadBalancer, type LoadBalancerOptions } from "./load-balancer.js";
 import { freePort } from "./ports.js";
 
 interface TestBackend {
@@ -8,6 +8,8 @@ interface TestBackend {
   readonly sockets: Socket[];
   isHealthy: boolean;
   healthy(): boolean;
+  /** Takes no more connections. */
+  close(): Promise<void>;
 }
 
 /** A server that says its letter to whoever connects, and then what it is told, in capitals. */
@@ -29,14 +31,25 @@ async function backend(letter: string): Promise<TestBackend> {
     for (const socket of sockets) socket.destroy();
   });
   const { port } = server.address() as AddressInfo;
-  const made: TestBackend = { port, sockets, isHealthy: true, healthy: () => made.isHealthy };
+  const close = () => {
+    for (const socket of sockets) socket.destroy();
+    return new Promise<void>((resolve) => server.close(() => resolve()));
+  };
+  const made: TestBackend = { port, sockets, isHealthy: true, healthy: () => made.isHealthy, close };
   return made;
 }
 
 async function balance(
   ...backends: { port: number; healthy(): boolean }[]
 ): Promise<{ port: number; balancer: LoadBalancer }> {
-  const balancer = new LoadBalancer(backends);
+  return balanceWith({}, ...backends);
+}
+
+async function balanceWith(
+  options: LoadBalancerOptions,
+  ...backends: { port: number; healthy(): boolean }[]
+): Promise<{ port: number; balancer: LoadBalancer }> {
+  const balancer = new LoadBalancer(backends, options);
   const port = await freePort();
   await balancer.listen(port);
   onTestFinished(() => balancer.destroy());
@@ -86,8 +99,79 @@ test("tries the next backend when one refuses, and resets the connection when no
   const b = await backend("b");
   const { port } = await balance(refusing, b);
   expect((await client(port)).told.text).toBe("b");
+  // It failed its health check, but the one that passes it refuses.
   b.isHealthy = false;
+  expect((await client(port)).told.text).toBe("b");
+  await b.close();
   expect(await (await client(port)).closed).toBe("ECONNRESET");
+});
+
+test("tries all backends, and says so once, when every one fails its health check", async () => {
+  const said: string[] = [];
+  const [a, b] = [await backend("a"), await backend("b")];
+  const { port } = await balanceWith({ report: (message) => said.push(message) }, a, b);
+  a.isHealthy = b.isHealthy = false;
+  const clients = await Promise.all(Array.from({ length: 4 }, () => client(port)));
+  expect(clients.map(({ told }) => told.text).sort()).toEqual(["a", "a", "b", "b"]);
+  a.isHealthy = true;
+  expect((await client(port)).told.text).toBe("a");
+  expect(said).toEqual([
+    "every backend fails its health check: connections go to all of them, as if none did",
+    "a backend passes its health check again",
+  ]);
+});
+
+/** Waits until the other side has not only ended, but is closed: then it takes nothing any more. */
+function gone(socket: Socket): Promise<void> {
+  socket.on("error", () => {});
+  const timer = setInterval(() => socket.readableEnded && socket.writable && socket.write("."), 5);
+  return new Promise((resolve) =>
+    socket.once("close", () => {
+      clearInterval(timer);
+      resolve();
+    }),
+  );
+}
+
+test("closes both ends of connections that are silent for too long, however they stand", async () => {
+  const a = await backend("a");
+  const cases = [
+    // Nothing is ever said.
+    { limits: { opening: 50 }, act: () => {} },
+    // The client has said something, and then nothing more.
+    { limits: { open: 50 }, act: (socket: Socket) => void socket.write("x") },
+    // The client has ended, and the backend does not answer.
+    { limits: { answering: 50 }, act: (socket: Socket) => void socket.end() },
+    // The backend has ended, and the client does not.
+    { limits: { closing: 50 }, act: (socket: Socket, upstream: Socket) => socket.write("x", () => upstream.end()) },
+  ];
+  for (const { limits, act } of cases) {
+    const { port } = await balanceWith({ limits }, a);
+    const { socket } = await client(port);
+    const upstream = a.sockets.at(-1)!;
+    // It never answers.
+    upstream.removeAllListeners("end");
+    act(socket, upstream);
+    // What has ended itself is closed once the other side is; only then the rest, for what it writes is a sign of life.
+    for (const each of limits.closing ? [upstream, socket] : [socket, upstream]) await gone(each);
+  }
+});
+
+test("has an idle connection make room for a new one, and keeps those in use", async () => {
+  const a = await backend("a");
+  const { port } = await balanceWith({ maxConnections: 4 }, a);
+  const used = await client(port);
+  const idle = [await client(port), await client(port), await client(port)];
+  for (let n = 0; n < 8; n++) {
+    // Its answer shows that what was sent has arrived.
+    used.socket.write(".");
+    idle.push(await client(port));
+    expect(idle.at(-1)!.told.text).toBe("a");
+  }
+  await Promise.all(idle.slice(0, 8).map(({ closed }) => closed));
+  used.socket.end();
+  await used.closed;
+  expect(used.told.text).toBe("a........");
 });
 
 test("passes on the end of one side while the other still answers", async () => {

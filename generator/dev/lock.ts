@@ -9,8 +9,8 @@ import { identify, isRunning, type ProcessIdentity } from "./pid.js";
 export async function takeLock(path: string): Promise<ProcessIdentity | undefined> {
   const me = (await identify(process.pid))!;
   const mine = `${path}.${me.pid}`;
-  await writeFile(mine, JSON.stringify(me));
   try {
+    await writeFile(mine, JSON.stringify(me), { mode: 0o600 });
     for (;;) {
       try {
         // Unlike a rename, a link never replaces what is there.
@@ -29,11 +29,24 @@ export async function takeLock(path: string): Promise<ProcessIdentity | undefine
   }
 }
 
-/** The process that has the lock and still runs. */
+/**
+ * The process that has the lock and still runs.
+ *
+ * @throws Error if the lock is there and cannot be read
+ */
 export async function lockHolder(path: string): Promise<ProcessIdentity | undefined> {
+  const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== "ENOENT") throw error;
+    return undefined;
+  });
+  const holder = text === undefined ? undefined : parsed(text);
+  return holder !== undefined && (await isRunning(holder)) ? holder : undefined;
+}
+
+/** Undefined for what no process that lives has left: a lock gets its name when it is whole. */
+function parsed(text: string): ProcessIdentity | undefined {
   try {
-    const holder = JSON.parse(await readFile(path, "utf8")) as ProcessIdentity;
-    return (await isRunning(holder)) ? holder : undefined;
+    return JSON.parse(text) as ProcessIdentity;
   } catch {
     return undefined;
   }
@@ -53,8 +66,9 @@ async function sweep(path: string): Promise<void> {
   const prefix = `${basename(path)}.`;
   for (const name of await readdir(dirname(path))) {
     const pid = Number(name.slice(prefix.length).split(".")[0]);
-    if (name.startsWith(prefix) && Number.isInteger(pid) && (await identify(pid)) === undefined) {
-      await rm(join(dirname(path), name), { force: true });
-    }
+    if (!name.startsWith(prefix) || !Number.isInteger(pid)) continue;
+    // What cannot be told stays until another time.
+    const owner = await identify(pid).catch(() => "unknown");
+    if (owner === undefined) await rm(join(dirname(path), name), { force: true });
   }
 }

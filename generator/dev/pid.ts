@@ -13,19 +13,34 @@ export interface ProcessIdentity {
   readonly started: string;
 }
 
-/** The process that has this pid now; undefined if none has, or one that has ended and only waits for its parent. */
+/**
+ * The process that has this pid now; undefined if none has, or one that has ended and only waits for its parent.
+ *
+ * @throws Error if that cannot be told, such as for want of file descriptors
+ */
 export async function identify(pid: number): Promise<ProcessIdentity | undefined> {
+  // This needs no descriptor.
+  if (!exists(pid)) return undefined;
   const started = process.platform === "linux" ? await startedOnLinux(pid) : await startedByPs(pid);
   return started === undefined ? undefined : { pid, started };
 }
 
+/** Whether the process runs. One of which that cannot be told counts as running: "gone" leads to what cannot be undone. */
 export async function isRunning(of: ProcessIdentity): Promise<boolean> {
-  return (await identify(of.pid))?.started === of.started;
+  try {
+    return (await identify(of.pid))?.started === of.started;
+  } catch {
+    return true;
+  }
 }
 
-/** Sends a signal, if the process is still the one that was meant. Answers whether it was. */
+/**
+ * Sends a signal, if the process is still the one that was meant. Returns whether it was.
+ *
+ * @throws Error if that cannot be told, or the signal is not allowed
+ */
 export async function signal(to: ProcessIdentity, name: NodeJS.Signals): Promise<boolean> {
-  if (!(await isRunning(to))) return false;
+  if ((await identify(to.pid))?.started !== to.started) return false;
   try {
     process.kill(to.pid, name);
     return true;
@@ -55,8 +70,10 @@ async function startedOnLinux(pid: number): Promise<string | undefined> {
     // The second field is the command in parentheses, which may itself hold spaces and parentheses.
     const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
     return fields[0] === "Z" || fields[0] === "X" ? undefined : `${fields[19]}@${boot.trim()}`;
-  } catch {
-    return undefined;
+  } catch (error) {
+    const { code = "" } = error as NodeJS.ErrnoException;
+    if (code === "ENOENT" || code === "ESRCH" || !exists(pid)) return undefined;
+    throw error;
   }
 }
 
@@ -67,7 +84,20 @@ async function startedByPs(pid: number): Promise<string | undefined> {
     });
     const [state, ...started] = stdout.trim().split(/\s+/);
     return state === undefined || state.startsWith("Z") ? undefined : started.join(" ");
-  } catch {
-    return undefined;
+  } catch (error) {
+    // ps ends with 1 if there is no such process.
+    if ((error as { code?: unknown }).code === 1 || !exists(pid)) return undefined;
+    throw error;
+  }
+}
+
+/** Whether any process has this pid, be it one that has ended and waits for its parent. */
+function exists(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    // EPERM: there is one, of another user.
+    return (error as NodeJS.ErrnoException).code !== "ESRCH";
   }
 }

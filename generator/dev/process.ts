@@ -103,19 +103,27 @@ export class SupervisedProcess {
 
   async #spawn(): Promise<void> {
     const { program, environment, log } = this.plan;
-    const output = openSync(log, "a");
-    const child = fork(program, [], {
-      env: environment,
-      detached: true,
-      execArgv: ["--enable-source-maps"],
-      stdio: ["ignore", output, output, "ipc"],
-    });
-    closeSync(output);
-    this.#child = child;
-    this.#ended = end(child);
+    const output = openSync(log, "a", 0o600);
+    try {
+      this.#child = fork(program, [], {
+        env: environment,
+        detached: true,
+        execArgv: ["--enable-source-maps"],
+        stdio: ["ignore", output, output, "ipc"],
+      });
+    } finally {
+      closeSync(output);
+    }
+    this.#ended = end(this.#child);
     this.#since = Date.now();
-    this.#identity = child.pid === undefined ? undefined : await identify(child.pid);
+    await this.#identify();
     void this.changed();
+  }
+
+  /** Finds out which process it is. Where that cannot be told it is tried again, and the process runs all the same. */
+  async #identify(): Promise<void> {
+    const { pid } = this.#child!;
+    this.#identity = pid === undefined ? undefined : await identify(pid).catch(() => undefined);
   }
 
   /** Waits until the process serves; answers how it ended, if it did. */
@@ -151,7 +159,10 @@ export class SupervisedProcess {
     for (;;) {
       const how = await Promise.race([this.#ended, sleep(RUNNING_MS, undefined, { ref: false })]);
       if (how !== undefined) return how;
+      if (this.#identity === undefined) await this.#identify();
       const serving = await isServing(this.plan.port, RUNNING_MS);
+      // It is as it was.
+      if (serving === undefined) continue;
       // A process that does not answer may stand at a breakpoint: it is left alone, and gets no new connections.
       if (this.#state === "healthy" || this.#state === "unhealthy") this.#set(serving ? "healthy" : "unhealthy");
     }
@@ -169,8 +180,11 @@ export class SupervisedProcess {
       if (attempt > 0) await this.#report({ kind: "failing", how: last, nextMs });
       await sleep(nextMs, undefined, { signal, ref: false }).catch(() => undefined);
       if (signal.aborted) return this.#set("stopped");
-      await this.#spawn();
-      last = await this.#untilHealthy();
+      last = await this.#spawn().then(
+        () => this.#untilHealthy(),
+        // No descriptor is left, or no room for its log.
+        (error: Error) => error.message,
+      );
       if (signal.aborted) return;
     }
     await this.#report({ kind: "restarted", how, ms: Date.now() - died });

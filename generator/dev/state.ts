@@ -31,10 +31,18 @@ export interface RunState {
   readonly drainMs: number;
 }
 
-/** What was last written, or undefined if nothing was, or nothing that can be read. */
+/**
+ * What was last written; undefined if nothing was, or if the machine died before it was on the disk.
+ *
+ * @throws Error if it is there and cannot be read
+ */
 export async function readState(path: string): Promise<RunState | undefined> {
+  const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== "ENOENT" && error.code !== "ENOTDIR") throw error;
+    return undefined;
+  });
   try {
-    return JSON.parse(await readFile(path, "utf8")) as RunState;
+    return text === undefined ? undefined : (JSON.parse(text) as RunState);
   } catch {
     return undefined;
   }
@@ -70,8 +78,8 @@ export class StateFile {
     this.#next = undefined;
     const part = `${this.path}.part`;
     try {
-      await mkdir(dirname(this.path), { recursive: true });
-      await writeFile(part, `${text}\n`);
+      await mkdir(dirname(this.path), { recursive: true, mode: 0o700 });
+      await writeFile(part, `${text}\n`, { mode: 0o600 });
       await rename(part, this.path);
     } catch {
       // A full disk, or a folder that is being removed: no reason for what runs to end. The next change tries again.

@@ -253,6 +253,7 @@ export class Supervisor {
         port: this.#ports.get(name)!,
         healthy: () => this.#processes.get(name)!.healthy,
       })),
+      { report: (message) => this.console.warn(`balancer: ${message}`) },
     );
     await this.#balancer.listen(this.#port).catch((error: NodeJS.ErrnoException) => {
       throw error.code === "EADDRINUSE" ? portTaken(this.#port) : error;

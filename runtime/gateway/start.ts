@@ -39,6 +39,7 @@ export async function startGateway(
     tls,
     host: environment.HOST,
     port: environment.PORT,
+    log,
   });
   log.info({ host, port }, "listening");
   return {

@@ -2,6 +2,9 @@ import type { RequestListener, Server, ServerResponse } from "node:http";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import type { AddressInfo, Socket } from "node:net";
 import type { TLSSocket, TlsOptions } from "node:tls";
+import type { Logger } from "../observe/log.js";
+import { ConnectionLimit } from "./connection-limit.js";
+import { connectionsAllowed } from "./descriptors.js";
 import { createHttp1Server } from "./http1.js";
 import { preface } from "./http2/frames.js";
 import { type Http2Acceptor, nodeHttp2 } from "./node-http2.js";
@@ -23,6 +26,10 @@ export interface ListenOptions {
   readonly port: number;
   /** How long a new connection may stay silent before it is closed, in milliseconds. Default: 10,000. */
   readonly openingTimeoutMs?: number;
+  /** How many connections may be open at once. Default: what the process may open files for, less a quarter. */
+  readonly maxConnections?: number;
+  /** Where connections that are turned away are reported. */
+  readonly log?: Logger;
 }
 
 /** One port that is listened on. */
@@ -44,6 +51,7 @@ export interface Listener {
  */
 export async function listen(options: ListenOptions): Promise<Listener> {
   const { tls, http1: handle = () => undefined, openingTimeoutMs = 10_000 } = options;
+  const { maxConnections = connectionsAllowed(), log } = options;
   const http1 = options.http1Server ?? createHttp1Server(handle, { tls, handshakeTimeoutMs: openingTimeoutMs });
   const http2 = typeof options.http2 === "function" ? nodeHttp2(options.http2) : options.http2;
   const sockets = new Set<Socket>();
@@ -67,8 +75,15 @@ export async function listen(options: ListenOptions): Promise<Listener> {
       else take(socket, isHttp2);
     });
   });
-  http1.prependListener("connection", (socket: Socket) => {
+  const limit = new ConnectionLimit(maxConnections, (turnedAway) =>
+    log?.warn({ ...turnedAway, maxConnections }, "too many connections: idle ones were closed, or new ones refused"),
+  );
+  // First of all: what is refused is nobody else's.
+  const connected = http1.listeners("connection") as ((socket: Socket) => void)[];
+  http1.removeAllListeners("connection").on("connection", (socket: Socket) => {
+    if (!limit.admit(socket)) return;
     sockets.add(socket.once("close", () => sockets.delete(socket)));
+    for (const each of connected) each.call(http1, socket);
   });
   const take = (socket: Socket, isHttp2: boolean) => {
     if (isHttp2) {
@@ -99,6 +114,8 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     const fail = (error: NodeJS.ErrnoException) => reject(cannotListen(options, error));
     http1.once("error", fail).listen({ host: options.host, port: options.port }, () => {
       http1.off("error", fail);
+      // A connection that cannot be accepted, for want of descriptors, is no reason to end.
+      http1.on("error", (err) => log?.error({ err }, "a connection could not be accepted"));
       resolve();
     });
   });

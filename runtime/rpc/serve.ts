@@ -218,6 +218,7 @@ async function start(
     tls: environment.tls,
     host: environment.host,
     port: environment.port,
+    log,
   });
   health.set(spec.service.typeName, "SERVING");
   deferral?.start();

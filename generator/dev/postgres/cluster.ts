@@ -55,7 +55,11 @@ export async function openCluster(
 
 /** The real path of the data in `directory`, the one that a server is started with; undefined if there is none. */
 export function placeOf(directory: string): Promise<string | undefined> {
-  return realpath(join(directory, "data")).catch(() => undefined);
+  return realpath(join(directory, "data")).catch((error: NodeJS.ErrnoException) => {
+    // Not "any": a server whose data was taken for gone would go on running on what is then removed.
+    if (error.code !== "ENOENT" && error.code !== "ENOTDIR" && error.code !== "EACCES") throw error;
+    return undefined;
+  });
 }
 
 /** Removes the data, wherever it is. Nothing may be running on it. */

@@ -27,12 +27,21 @@ export async function stopLeftover(data: string): Promise<boolean> {
 /** Whether this is a server that was started with the path of that data. */
 async function servesData(pid: number, data: string): Promise<boolean> {
   if (process.platform !== "linux") return true;
-  const command = await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
-  return command.split("\0").includes(data);
+  const command = await readFile(`/proc/${pid}/cmdline`, "utf8").catch(unless("ENOENT", "ESRCH"));
+  return command?.split("\0").includes(data) ?? false;
 }
 
 /** The lines of postmaster.pid: first the pid, then the data's folder; the eighth is how the server is. */
 export async function postmasterFile(data: string): Promise<string[] | undefined> {
-  const text = await readFile(join(data, "postmaster.pid"), "utf8").catch(() => undefined);
+  // What is another user's is not ours to stop.
+  const text = await readFile(join(data, "postmaster.pid"), "utf8").catch(unless("ENOENT", "ENOTDIR", "EACCES"));
   return text?.split("\n");
+}
+
+/** Takes these errors for "it is not there". Any other, such as one for want of descriptors, says nothing of that. */
+function unless(...codes: string[]): (error: NodeJS.ErrnoException) => undefined {
+  return (error) => {
+    if (!codes.includes(error.code ?? "")) throw error;
+    return undefined;
+  };
 }
