@@ -25,7 +25,9 @@ export interface Fixture {
 export function systemFixture(): Fixture {
   const root = realpathSync(mkdtempSync(join(tmpdir(), "scaffold-dev-")));
   const journal = join(root, "journal");
-  const start = `node --import ${import.meta.resolve("tsx")} ${here("./run-fixture.ts")}`;
+  // Sources of the runtime are found by the checkout's tsconfig.json, wherever the fixture is.
+  const checkout = `TSX_TSCONFIG_PATH=${here("../../../tsconfig.json")}`;
+  const start = `env ${checkout} node --import ${import.meta.resolve("tsx")} ${here("./run-fixture.ts")}`;
   const write = (path: string, content: string) => {
     mkdirSync(dirname(join(root, path)), { recursive: true });
     writeFileSync(join(root, path), content);
