@@ -19,27 +19,36 @@ import { compile } from "./testing/image.js";
 const testdata = fileURLToPath(new URL("./testdata/", import.meta.url));
 const target = { generated: "generated", package: "@acme/generated" };
 
-describe.each(["order", "plain", "columns", "library", "presence", "codec", "parcels", "events", "upcasts", "trip"])(
-  "%s",
-  (name) => {
-    test("is printed as expected, and twice the same", async () => {
-      const image = await compile(join(testdata, name));
-      const { contract, findings } = buildContract(image);
-      expect(findings).toEqual([]);
-      const { histories } = await planEvolution(await outsideOfGit(join(testdata, name)), contract);
-      const files = await plan(contract, image, target, histories);
-      for (const { path, content } of files) {
-        await expect(content).toMatchFileSnapshot(join(testdata, name, "expected", path));
-      }
-      const expected = await readdir(join(testdata, name, "expected"), { recursive: true, withFileTypes: true });
-      const there = expected
-        .filter((entry) => entry.isFile())
-        .map((entry) => relative(join(testdata, name, "expected"), join(entry.parentPath, entry.name)));
-      expect(there.sort()).toEqual(files.map(({ path }) => path).sort());
-      expect(await plan(contract, image, target, histories)).toEqual(files);
-    });
-  },
-);
+describe.each([
+  "order",
+  "plain",
+  "columns",
+  "library",
+  "presence",
+  "codec",
+  "parcels",
+  "events",
+  "upcasts",
+  "trip",
+  "inherited",
+])("%s", (name) => {
+  test("is printed as expected, and twice the same", async () => {
+    const image = await compile(join(testdata, name));
+    const { contract, findings } = buildContract(image);
+    expect(findings).toEqual([]);
+    const { histories } = await planEvolution(await outsideOfGit(join(testdata, name)), contract);
+    const files = await plan(contract, image, target, histories);
+    for (const { path, content } of files) {
+      await expect(content).toMatchFileSnapshot(join(testdata, name, "expected", path));
+    }
+    const expected = await readdir(join(testdata, name, "expected"), { recursive: true, withFileTypes: true });
+    const there = expected
+      .filter((entry) => entry.isFile())
+      .map((entry) => relative(join(testdata, name, "expected"), join(entry.parentPath, entry.name)));
+    expect(there.sort()).toEqual(files.map(({ path }) => path).sort());
+    expect(await plan(contract, image, target, histories)).toEqual(files);
+  });
+});
 
 describe.each([
   "refuse-entities",

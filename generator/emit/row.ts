@@ -4,7 +4,7 @@ import type { Column, Entity } from "../contract/contract.js";
 import { identifier } from "../contract/identifier.js";
 import { lowerFirst } from "../contract/names.js";
 import { isOwnMessage, isWide } from "./field-type.js";
-import { local } from "./print.js";
+import { fromRuntime, local } from "./print.js";
 
 /** A row's type, and the functions that turn a message into one and back. */
 export function emitRow(entity: Entity, f: GeneratedFile): void {
@@ -81,7 +81,10 @@ function toColumn(entity: Entity, column: Column, message: Printable, f: Generat
 
 /** What is not set is NULL. With proto2 and editions, a scalar that is not set reads as its default. */
 function orNull(entity: Entity, field: DescField, message: Printable, value: Printable, f: GeneratedFile): Printable {
-  if (mayBeUndefined(field)) return [value, " ?? null"];
+  if (mayBeUndefined(field)) {
+    if (!(field.localName in Object.prototype)) return [value, " ?? null"];
+    return [fromRuntime(f, "own", "codec/message"), "(", message, `, "${field.localName}") ?? null`];
+  }
   const descriptor: Printable = [f.importSchema(entity.desc), ".field.", field.localName];
   return [f.import("isFieldSet", "@bufbuild/protobuf"), "(", message, ", ", descriptor, ") ? ", value, " : null"];
 }
@@ -91,7 +94,9 @@ function emitFromRow(entity: Entity, f: GeneratedFile): void {
   const row = here(entity, "row", f);
   f.print(f.jsDoc(`The ${desc.name} that a row keeps.\n\n@generated from ${desc}`));
   f.print(f.export("function", exports.fromRow), "(", row, ": ", exports.row, "): ", f.importShape(desc), " {");
-  f.print("  return ", f.import("create", "@bufbuild/protobuf"), "(", f.importSchema(desc), ", {");
+  const isOdd = desc.members.some(({ localName }) => localName in Object.prototype);
+  const create = isOdd ? fromRuntime(f, "createMessage", "codec/create") : f.import("create", "@bufbuild/protobuf");
+  f.print("  return ", create, "(", f.importSchema(desc), ", {");
   for (const member of desc.members) {
     f.print("    ", member.kind === "oneof" ? fromColumns(entity, member, row) : fromColumn(entity, member, row), ",");
   }

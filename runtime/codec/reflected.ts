@@ -1,6 +1,15 @@
-import { create, type DescField, type DescMessage, type MessageShape, ScalarType, toBinary } from "@bufbuild/protobuf";
+import {
+  create,
+  type DescField,
+  type DescMessage,
+  type MessageInitShape,
+  type MessageShape,
+  ScalarType,
+  toBinary,
+} from "@bufbuild/protobuf";
 import { type ReflectMessage, reflect, scalarZeroValue } from "@bufbuild/protobuf/reflect";
 import { type Codec, defineCodec, type Init } from "./codec.js";
+import { createMessage } from "./create.js";
 import { EncodeError } from "./encode-error.js";
 import { LoneSurrogateError, loneSurrogateIn } from "./lone-surrogate.js";
 import { knows } from "./message.js";
@@ -12,7 +21,7 @@ export function writeReflected<D extends DescMessage>(writer: Writer, schema: D,
   if (loneSurrogateIn(schema, message) !== undefined) throw new LoneSurrogateError();
   let bytes: Uint8Array;
   try {
-    bytes = toBinary(schema, create(schema, message));
+    bytes = toBinary(schema, createMessage(schema, message as MessageInitShape<D>));
   } catch (error) {
     throw new EncodeError((error as Error).message, { cause: error });
   }

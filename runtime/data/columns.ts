@@ -1,5 +1,4 @@
 import {
-  create,
   type DescMessage,
   fromJson,
   type JsonObject,
@@ -10,6 +9,7 @@ import {
 } from "@bufbuild/protobuf";
 import { type Duration, StructSchema, type Timestamp } from "@bufbuild/protobuf/wkt";
 import { type AnyPgColumn, customType, foreignKey } from "drizzle-orm/pg-core";
+import { createMessage } from "../codec/create.js";
 import { formatDuration, parseDuration } from "./duration.js";
 import { formatTimestamp, parseTimestamp } from "./timestamp.js";
 
@@ -104,7 +104,7 @@ export function jsonColumn<D extends DescMessage, F extends keyof MessageShape<D
   return jsonb<NonNullable<MessageShape<D>[F]>>(
     name,
     (value) => {
-      const message = create(schema, { [localName]: value } as MessageInitShape<D>);
+      const message = createMessage(schema, { [localName]: value } as MessageInitShape<D>);
       const json = toJson(schema, message, written) as JsonObject;
       // ProtoJSON leaves out what is empty.
       return json[field.jsonName] ?? (field.fieldKind === "map" ? {} : []);

@@ -1,14 +1,8 @@
 import { createHash } from "node:crypto";
-import {
-  create,
-  type DescMessage,
-  type DescMethod,
-  type DescMethodUnary,
-  type MessageInitShape,
-  type MessageShape,
-} from "@bufbuild/protobuf";
+import type { DescMessage, DescMethod, DescMethodUnary, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { and, eq, sql } from "drizzle-orm";
+import { createMessage } from "../codec/create.js";
 import { codecOf } from "../codec/known.js";
 import type { KeyedContext } from "../rpc/context.js";
 import type { DatabaseTransaction } from "./driver.js";
@@ -30,7 +24,7 @@ export async function answerOnce<O extends DescMessage>(
   // A KeyedContext<O> is made for a method that answers an O.
   const output = context.method.output as O;
   const key = context.idempotencyKey;
-  if (key === undefined) return create(output, await body());
+  if (key === undefined) return createMessage(output, await body());
   const method = pathOf(context.method);
   const fingerprint = new Uint8Array(createHash("sha256").update(context.fingerprint).digest());
   const claimed = await tx.insert(requests).values({ method, key, fingerprint }).onConflictDoNothing();
@@ -39,7 +33,7 @@ export async function answerOnce<O extends DescMessage>(
     const [row] = await tx.select().from(requests).where(mine);
     return codecOf(output).decode(recordedAnswer(row, key, fingerprint));
   }
-  const answer = create(output, await body());
+  const answer = createMessage(output, await body());
   await tx
     .update(requests)
     .set({ answer: codecOf(output).toBytes(answer) })

@@ -1,10 +1,12 @@
 import { randomBytes } from "node:crypto";
-import { create, type DescMessage, type Message, type MessageInitShape, type MessageShape } from "@bufbuild/protobuf";
+import type { DescMessage, Message, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import { type Timestamp, timestampNow } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { and, asc, eq, getTableColumns, isNotNull, isNull, type Placeholder, type SQL, sql } from "drizzle-orm";
 import type { PgColumn } from "drizzle-orm/pg-core";
 import { v7 as uuidv7 } from "uuid";
+import { createMessage, isInherited } from "../codec/create.js";
+import { own } from "../codec/message.js";
 import { violated } from "../rpc/violations.js";
 import type { Database } from "./driver.js";
 import type { Entity } from "./entity.js";
@@ -168,7 +170,7 @@ export class Rows<D extends DescMessage>
 
   async create(init: MessageInitShape<D>): Promise<MessageShape<D>> {
     const { schema, table, key, createTime, updateTime, deleteTime, etag } = this.#entity;
-    const row = this.#entity.toRow(create(schema, init));
+    const row = this.#entity.toRow(createMessage(schema, init));
     if (row[key] === "") row[key] = uuidv7();
     const now = timestampNow();
     if (createTime !== undefined) row[createTime] = now;
@@ -186,7 +188,7 @@ export class Rows<D extends DescMessage>
   async update(key: string, change: MessageInitShape<D>): Promise<MessageShape<D>> {
     const { schema, etag } = this.#entity;
     const given = change as Record<string, unknown>;
-    const to = given[this.#entity.key];
+    const to = own(given, this.#entity.key);
     if (to !== undefined && to !== key) {
       throw new ConnectError(
         `the ${this.#entity.key} of ${schema.name} ${quote(key)} cannot change`,
@@ -194,11 +196,11 @@ export class Rows<D extends DescMessage>
       );
     }
     const fields = schema.members.flatMap((member) => {
-      if (given[member.localName] === undefined) return [];
+      if (own(given, member.localName) === undefined) return [];
       return member.kind === "oneof" ? member.fields.map(({ localName }) => localName) : [member.localName];
     });
-    const expected = etag === undefined ? undefined : (given[etag] as string | undefined);
-    return this.write(key, create(schema, change), fields, { etag: expected });
+    const expected = etag === undefined ? undefined : (own(given, etag) as string | undefined);
+    return this.write(key, createMessage(schema, change), fields, { etag: expected });
   }
 
   /**
@@ -213,8 +215,8 @@ export class Rows<D extends DescMessage>
   ): Promise<MessageShape<D>> {
     const { schema, key: keyField, createTime, updateTime, deleteTime, etag } = this.#entity;
     const row = this.#entity.toRow(message);
-    const own = [keyField, createTime, updateTime, deleteTime, etag];
-    const changed = [...withOthers(schema, fields)].filter((name) => !own.includes(name));
+    const ours = [keyField, createTime, updateTime, deleteTime, etag];
+    const changed = [...withOthers(schema, fields)].filter((name) => !ours.includes(name));
     if (changed.length === 0) {
       const found = await this.get(key);
       checkEtag(this.#entity, key, found, precondition.etag);
@@ -261,11 +263,17 @@ export class Rows<D extends DescMessage>
     if (etag !== undefined) change[etag] = newEtag();
     const query = this.#db
       .update(table)
-      .set(change)
+      .set(this.#settable(change))
       .where(and(eq(this.#key, key), state, this.#hasEtag(precondition)))
       .returning(this.#returning(key));
     const [changed] = (await translated(async () => await query, this.#entity)) as Written[];
     return changed && this.#written(changed);
+  }
+
+  /** Drizzle also sets columns that `change` only inherits a value for; those stay what they are. */
+  #settable(change: Written): Written {
+    const inherited = Object.keys(this.#columns).filter((name) => isInherited(name) && !Object.hasOwn(change, name));
+    return { ...change, ...Object.fromEntries(inherited.map((name) => [name, sql`${this.#columns[name]}`])) };
   }
 
   #written(row: Written): MessageShape<D> {

@@ -1,5 +1,6 @@
 import { clearField, clone, type DescMessage, type Message, type MessageInitShape } from "@bufbuild/protobuf";
 import type { FieldMask } from "@bufbuild/protobuf/wkt";
+import { own } from "../codec/message.js";
 import type { KeyedContext } from "../rpc/context.js";
 import { violated } from "../rpc/violations.js";
 import type { Data } from "./data.js";
@@ -39,7 +40,7 @@ function standardHandler(method: StandardMethod, data: Data): Handler {
   if (rows === undefined || entity === undefined) throw new Error(`there is no entity ${method.entity}`);
   switch (method.kind) {
     case "get":
-      return (request) => rows.get(request[method.key] as string);
+      return (request) => rows.get(given(request, method.key));
     case "list":
       // Whichever of these the contract gives it: what a request has no field for is absent.
       return async (request) => {
@@ -53,7 +54,7 @@ function standardHandler(method: StandardMethod, data: Data): Handler {
     case "delete":
     case "undelete":
       return (request, context) => {
-        const key = request[method.key] as string;
+        const key = given(request, method.key);
         const precondition = { etag: request.etag as string | undefined };
         const run = async (on: SoftRepository<DescMessage>) => {
           if (method.kind === "undelete") return on.undelete(key, precondition);
@@ -66,7 +67,7 @@ function standardHandler(method: StandardMethod, data: Data): Handler {
     case "update":
       return (request, context) =>
         data.once(context, (tx) => {
-          const change = required(request[method.resource], method.resource);
+          const change = required(request, method.resource);
           const mask = request[method.mask] as FieldMask | undefined;
           return updateRow(entity, tx[method.entity] as unknown as Rows<DescMessage>, change, mask?.paths ?? []);
         });
@@ -83,7 +84,7 @@ function createHandler(
 ): Handler {
   const { schema } = entity;
   return (request, context) => {
-    const resource = clone(schema, required(request[field], field));
+    const resource = clone(schema, required(request, field));
     for (const output of entity.outputOnly) clearField(resource, schema.field[output] as never);
     const init = resource as MessageInitShape<DescMessage>;
     return isKeyed(context) ? data.once(context, (tx) => tx[name]!.create(init)) : rows.create(init);
@@ -99,7 +100,13 @@ function isKeyed(context: KeyedContext<DescMessage>): boolean {
   return context.idempotencyKey !== undefined;
 }
 
-function required(resource: unknown, field: string): Message {
+/** A key of a request; empty if it is not set. */
+function given(request: Request, field: string): string {
+  return (own(request, field) as string | undefined) ?? "";
+}
+
+function required(request: Request, field: string): Message {
+  const resource = own(request, field);
   if (resource === undefined) throw violated([{ field, description: "is missing", reason: "REQUIRED" }]);
   return resource as Message;
 }

@@ -1,5 +1,4 @@
 import {
-  create,
   type DescMessage,
   fromBinary,
   type MessageInitShape,
@@ -8,6 +7,7 @@ import {
   toBinary,
 } from "@bufbuild/protobuf";
 import { BinaryReader } from "@bufbuild/protobuf/wire";
+import { createMessage } from "../codec/create.js";
 import { Unprocessable } from "./delivery.js";
 import type { EventType } from "./event.js";
 
@@ -111,7 +111,7 @@ function applied({ from, old, next, carries }: Upcast, bytes: Uint8Array, upcast
       cause: error,
     });
   }
-  const told = create(next, filled as MessageInitShape<DescMessage>);
+  const told = createMessage(next, filled as MessageInitShape<DescMessage>);
   return toBinary(next, mergeFromBinary(next, told, only(carries, bytes)));
 }
 

@@ -1,7 +1,8 @@
 import { randomUUID } from "node:crypto";
-import { create, type DescMessage, type MessageInitShape } from "@bufbuild/protobuf";
+import type { DescMessage, MessageInitShape } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { sql } from "drizzle-orm";
+import { createMessage } from "../codec/create.js";
 import { connectionOf, type DatabaseTransaction } from "../data/connection.js";
 import type { Database } from "../data/driver.js";
 import { attributeName } from "../rpc/propagation.js";
@@ -48,7 +49,7 @@ export class Outbox {
   within(tx: DatabaseTransaction, trace: () => Readonly<Record<string, string>>, published: () => void): Publish {
     const connection = connectionOf(tx);
     return async (event, init) => {
-      const message = create(event.schema, init);
+      const message = createMessage(event.schema, init);
       const payload = event.codec.toBytes(message);
       const name = event.schema.typeName;
       if (payload.length > MAX_EVENT_BYTES) {

@@ -1,5 +1,7 @@
-import { create, type DescMessage, type MessageInitShape } from "@bufbuild/protobuf";
+import type { DescMessage, MessageInitShape } from "@bufbuild/protobuf";
 import { sql } from "drizzle-orm";
+import { createMessage } from "../codec/create.js";
+import { own } from "../codec/message.js";
 import type { Data } from "../data/data.js";
 import type { Logger } from "../observe/log.js";
 import type { Metrics } from "../observe/metrics.js";
@@ -105,7 +107,7 @@ export function startEvents(definition: ServiceDefinition, options: EventsOption
   return {
     async deliver(event, init, id) {
       if (consumer === undefined) throw new Error(`${name} consumes nothing`);
-      const message = create(event.schema, init);
+      const message = createMessage(event.schema, init);
       const time = new Date().toISOString();
       const [type, dataschema] = [event.schema.typeName, schemaUri(event)];
       const attributes = { specversion: "1.0", id, source: "deliver", type, time, dataschema };
@@ -133,14 +135,14 @@ function subscriptionsOf(
   { overrides = {}, ...parts }: EventsOptions,
 ): Consumption[] {
   if (spec.consumes === undefined) return [];
-  const unknown = Object.keys(overrides).filter((name) => spec.consumes?.[name] === undefined);
+  const unknown = Object.keys(overrides).filter((name) => !Object.hasOwn(spec.consumes ?? {}, name));
   if (unknown.length > 0) throw new Error(`${spec.name} consumes no ${unknown.join(", ")}`);
   const handlers = (consume?.(resourcesOf(parts)) ?? {}) as Record<string, ConsumerHandler>;
   return Object.entries(spec.consumes).map(([name, subscription]) => {
     const handler = handlers[name];
     if (handler === undefined) throw new Error(`${spec.name} has no handler ${name} for what it consumes`);
     return {
-      spec: { ...subscription, ...overrides[name] },
+      spec: { ...subscription, ...own(overrides, name) },
       handler: (delivery, context) => handler.call(handlers, delivery, context),
       upcasters: upcastersOf(name, subscription.event, upcasters),
     };

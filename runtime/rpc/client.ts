@@ -1,4 +1,5 @@
 import type {
+  DescMethod,
   DescMethodBiDiStreaming,
   DescMethodClientStreaming,
   DescMethodServerStreaming,
@@ -10,7 +11,9 @@ import type {
 import { type CallOptions, createClient, type Transport } from "@connectrpc/connect";
 import type { MethodPolicy, ServicePolicy } from "../call/policy.js";
 import type { Codec } from "../codec/codec.js";
+import { eachExplicit, explicit } from "../codec/create.js";
 import { know } from "../codec/known.js";
+import { own } from "../codec/message.js";
 import { peerError, wasRefused } from "./client-error.js";
 import { callOptions } from "./client-options.js";
 import { grpcTransport } from "./client-transport.js";
@@ -68,17 +71,24 @@ export function createServiceClient<S extends DescService>(
   const client = createClient(service, transport ?? grpcTransport(baseUrl as string)) as Record<string, unknown>;
   const methods = service.methods.map((method) => {
     const call = client[method.localName];
-    const rules = policy[method.localName as keyof S["method"]] ?? {};
+    const rules = own(policy, method.localName as keyof S["method"]) ?? {};
     const path = `${service.typeName}/${method.name}`;
     const { methodKind } = method;
     return [
       method.localName,
       methodKind === "unary" || methodKind === "client_streaming"
-        ? one(path, rules, call as Call<Promise<unknown>>, methodKind === "unary")
-        : many(path, rules, call as Call<AsyncIterable<unknown>>),
+        ? one(path, rules, explicitly(method, call as Call<Promise<unknown>>), methodKind === "unary")
+        : many(path, rules, explicitly(method, call as Call<AsyncIterable<unknown>>)),
     ];
   });
   return Object.fromEntries(methods);
+}
+
+/** A call whose request has no more values than its own. */
+function explicitly<T>({ methodKind, input }: DescMethod, call: Call<T>): Call<T> {
+  const isStream = methodKind === "client_streaming" || methodKind === "bidi_streaming";
+  if (isStream) return (request, options) => call(eachExplicit(input, request as AsyncIterable<unknown>), options);
+  return (request, options) => call(explicit(input, request), options);
 }
 
 function one(path: string, policy: MethodPolicy, call: Call<Promise<unknown>>, repeatable: boolean) {

@@ -1,6 +1,7 @@
 import type { DescMethod, Message } from "@bufbuild/protobuf";
 import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
 import type { MethodPolicy } from "../call/policy.js";
+import { own } from "../codec/message.js";
 import type { Context, KeyedContext } from "./context.js";
 import { fingerprint } from "./fingerprint.js";
 
@@ -126,7 +127,7 @@ function after(now: number, timeoutMs: number | undefined): number | undefined {
 /** The idempotency key in a request; undefined if its method declares none, or the caller sent none. */
 export function idempotencyKeyOf(request: unknown, { idempotencyKey }: MethodPolicy): string | undefined {
   if (idempotencyKey === undefined || typeof request !== "object" || request === null) return undefined;
-  return (request as Record<string, unknown>)[idempotencyKey]?.toString() || undefined;
+  return own(request as Record<string, unknown>, idempotencyKey)?.toString() || undefined;
 }
 
 /** Calls a function that may throw before it answers with its promise. */

@@ -1,6 +1,8 @@
 import type { DescMethod, DescService, Message } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ConnectRouter, type HandlerContext, type ServiceImpl } from "@connectrpc/connect";
 import type { MethodPolicy } from "../call/policy.js";
+import { eachExplicit, explicit } from "../codec/create.js";
+import { own } from "../codec/message.js";
 import type { Deferral } from "../journal/deferral.js";
 import type { Logger } from "../observe/log.js";
 import type { Metrics } from "../observe/metrics.js";
@@ -35,9 +37,9 @@ export function handlerRoutes(
 ): (router: ConnectRouter) => void {
   const { service, policy, name } = spec;
   const implementation = service.methods.map((method) => {
-    const handler = (handlers as Record<string, Handler>)[method.localName];
+    const handler = own(handlers as Record<string, Handler>, method.localName);
     if (handler === undefined) throw new Error(`${service.name}.${method.localName} has no handler: write one`);
-    const bounds: MethodPolicy = policy[method.localName] ?? {};
+    const bounds: MethodPolicy = own(policy, method.localName) ?? {};
     return [method.localName, guard(method, bounds, name, handler.bind(handlers), surroundings)];
   });
   return (router) => void router.service(service, Object.fromEntries(implementation) as ServiceImpl<DescService>);
@@ -50,10 +52,10 @@ function guard(method: DescMethod, policy: MethodPolicy, name: string, handler: 
   if (policy.deferred !== undefined) deferral?.register({ method, make });
   const connects = answers === "one" ? answer : stream;
   return (request: unknown, from: HandlerContext) =>
-    from instanceof OwnCall ? own(request, from) : connects(request, from);
+    from instanceof OwnCall ? native(request, from) : connects(request, from);
 
   /** Our own transport ends a call by itself, so nothing has to be put around the handler. */
-  function own(request: unknown, from: OwnCall): unknown {
+  function native(request: unknown, from: OwnCall): unknown {
     from.explain = tell;
     if (policy.timeoutMs !== undefined) from.limit(policy.timeoutMs);
     const context = new OwnContext(from, method, policy, request);
@@ -74,7 +76,8 @@ function guard(method: DescMethod, policy: MethodPolicy, name: string, handler: 
     const { context, dispose } = createContext(from, method, policy, request);
     const { call, unfollow } = following(context);
     try {
-      return await runAs(call, () => timedCall(from, name, method.name, () => run(request, context)));
+      const result = await runAs(call, () => timedCall(from, name, method.name, () => run(request, context)));
+      return explicit(method.output, result);
     } catch (error) {
       throw tell(error);
     } finally {
@@ -113,7 +116,8 @@ function guard(method: DescMethod, policy: MethodPolicy, name: string, handler: 
     const { call, unfollow } = following(context);
     try {
       const messages = runAs(call, () => handler(valid(request), context)) as AsyncIterable<unknown>;
-      yield* boundStream(context, call === undefined ? messages : steppedAs(call, messages));
+      const stepped = call === undefined ? messages : steppedAs(call, messages);
+      yield* boundStream(context, eachExplicit(method.output, stepped));
     } catch (error) {
       throw tell(error);
     } finally {

@@ -2,6 +2,7 @@ import { create, type DescMessage, type Message } from "@bufbuild/protobuf";
 import { pathToString } from "@bufbuild/protobuf/reflect";
 import { createValidator, type Violation } from "@bufbuild/protovalidate";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { hideInherited } from "../codec/create.js";
 import { violated } from "./violations.js";
 
 const validator = createValidator();
@@ -12,7 +13,7 @@ const validator = createValidator();
  */
 export function prepareValidation(schemas: Iterable<DescMessage>): void {
   const faults = [...new Set(schemas)].flatMap((schema) => {
-    const { kind, error } = validator.validate(schema, create(schema));
+    const { kind, error } = validator.validate(schema, made(schema));
     return kind === "error" && error.name === "CompilationError" ? `${schema.typeName}: ${error.message}` : [];
   });
   if (faults.length > 0) throw new Error(["these messages have rules that cannot be checked:", ...faults].join("\n  "));
@@ -23,6 +24,7 @@ export function prepareValidation(schemas: Iterable<DescMessage>): void {
  * breaks one, in its text and, for programs, as google.rpc.BadRequest.
  */
 export function validateMessage(schema: DescMessage, message: unknown): void {
+  hideInherited(schema, message as Message);
   const result = validator.validate(schema, message as Message);
   if (result.kind === "valid") return;
   if (result.kind === "error") {
@@ -35,6 +37,12 @@ export function validateMessage(schema: DescMessage, message: unknown): void {
       reason: reasonOf(violation),
     })),
   );
+}
+
+function made(schema: DescMessage): Message {
+  const message = create(schema);
+  hideInherited(schema, message);
+  return message;
 }
 
 /** The rule's id as AIP-193 wants reasons spelled: `string.min_len` -> `STRING_MIN_LEN`. */

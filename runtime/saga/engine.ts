@@ -1,6 +1,7 @@
 import { setMaxListeners } from "node:events";
 import type { Message } from "@bufbuild/protobuf";
 import { codecOf } from "../codec/known.js";
+import { own } from "../codec/message.js";
 import type { Data } from "../data/data.js";
 import type { Logger } from "../observe/log.js";
 import type { Metrics } from "../observe/metrics.js";
@@ -311,7 +312,7 @@ export function openSagas(
 
   const handles: Record<string, SagaHandle<Message>> = {};
   for (const [local, spec] of Object.entries(specs)) {
-    const definition = definitions[local];
+    const definition = own(definitions, local);
     if (definition === undefined) throw new Error(`the saga of ${spec.method.name} is not defined: write it`);
     const plan: Plan = { name: `${spec.method.parent.typeName}/${spec.method.name}`, spec, definition };
     plans.set(plan.name, plan);

@@ -1,5 +1,6 @@
-import { create, type DescMessage, type Message } from "@bufbuild/protobuf";
+import type { DescMessage, Message } from "@bufbuild/protobuf";
 import { type CallOptions, ConnectError } from "@connectrpc/connect";
+import { createMessage } from "../codec/create.js";
 import { codecOf } from "../codec/known.js";
 import type { Data } from "../data/data.js";
 import { methodsOf, misfitBack, misfitForward } from "./fit.js";
@@ -158,7 +159,10 @@ async function back(plan: Plan, row: SagaRow, ground: Ground): Promise<Progress>
   const misfit = misfitBack(step, row, position);
   if (step === undefined || misfit !== undefined) return park(row, misfit ?? "", ground);
   const done = decode(step.call.input, row.requests[position]);
-  const request = create(step.compensate.input, step.compensation(done as never, stepKey(row.id, name)) as never);
+  const request = createMessage(
+    step.compensate.input,
+    step.compensation(done as never, stepKey(row.id, name)) as never,
+  );
   try {
     await call(step, step.compensate, request, row, ground);
   } catch (thrown) {

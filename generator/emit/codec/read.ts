@@ -95,7 +95,12 @@ function readField(field: DescField, scribe: Scribe): void {
       f.print(`        const there = ${place}.case === ${name} ? ${place}.value : undefined;`);
     }
     readInto(field, "there", (value) => [`${place} = { case: ${name}, value: `, value, " };"], scribe);
-  } else readInto(field, place, (value) => [`${place} = `, value, ";"], scribe);
+  } else {
+    // What every object inherits is not there.
+    const isOdd = field.message !== undefined && field.localName in Object.prototype;
+    const before: Printable = isOdd ? [scribe.value("own", "message"), `(m, "${field.localName}")`] : place;
+    readInto(field, before, (value) => [`${place} = `, value, ";"], scribe);
+  }
   f.print("        break;");
   if (isBlock(field)) f.print("      }");
 }
@@ -107,7 +112,7 @@ function isBlock(field: DescField): boolean {
 }
 
 /** Reads one value. A message that is there already takes the fields that are read. */
-function readInto(field: DescField, before: string, into: (value: Printable) => Printable, scribe: Scribe): void {
+function readInto(field: DescField, before: Printable, into: (value: Printable) => Printable, scribe: Scribe): void {
   const { f } = scribe;
   if (field.fieldKind === "enum" && !field.enum.open) {
     f.print("        const value = r.int32();");
@@ -132,25 +137,27 @@ function readerOf(type: ScalarType | undefined, { utf8Validation }: DescField): 
 }
 
 /** @param before what holds the message that takes the fields, if there may be one */
-function message(field: MessageField, scribe: Scribe, before?: string): Printable {
+function message(field: MessageField, scribe: Scribe, before?: Printable): Printable {
   const end = field.delimitedEncoding ? `-${field.number}` : "r.length()";
-  const more = before === undefined ? "" : `, ${before}`;
+  const more: Printable = before === undefined ? "" : [", ", before];
   switch (holdingOf(field)) {
     case "wrapped": {
       const empty = scribe.of(field.message, "make");
-      const wrapper: Printable = [scribe.value("wrap", "message"), "(", empty, `(), ${before})`];
+      const wrapper: Printable = [scribe.value("wrap", "message"), "(", empty, "(), ", before!, ")"];
       return [scribe.of(field.message, "read"), `(r, ${end}, `, wrapper, ").value"];
     }
     case "json":
-      return [scribe.value("readJsonObject", "json"), `(r, ${end}${more})`];
+      return [scribe.value("readJsonObject", "json"), `(r, ${end}`, more, ")"];
     case "message":
-      return [scribe.of(field.message, "read"), `(r, ${end}${more})`];
+      return [scribe.of(field.message, "read"), `(r, ${end}`, more, ")"];
     case "reflected":
       return [
         scribe.value("readReflected", "reflected"),
         "(r, ",
         scribe.f.importSchema(field.message),
-        `, ${end}${more})`,
+        `, ${end}`,
+        more,
+        ")",
       ];
   }
 }
