@@ -1,6 +1,6 @@
 import { METHODS } from "node:http";
 import type { TlsOptions } from "node:tls";
-import { Code, cors as connectCors } from "@connectrpc/connect";
+import { Code, type ConnectRouter, cors as connectCors } from "@connectrpc/connect";
 import { fastifyConnectPlugin } from "@connectrpc/connect-fastify";
 import cors from "@fastify/cors";
 import { type FastifyInstance, fastify, LogController } from "fastify";
@@ -9,6 +9,7 @@ import { Health as HealthService } from "../options/grpc/health/v1/health_pb.js"
 import { staleAgeHeader } from "../rpc/active-call.js";
 import { createServiceClient } from "../rpc/client.js";
 import { compressions } from "../rpc/compressions.js";
+import { recordRoutes } from "../rpc/grpc/routes.js";
 import { type Health, healthRoutes } from "../rpc/health.js";
 import { createHttp1Server } from "../rpc/http1.js";
 import { reflectionRoutes } from "../rpc/reflection.js";
@@ -68,12 +69,16 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     scope.addHook("onRequest", (request, reply, next) => {
       if (!refuseMisuse(request, reply, ["POST"], types)) next();
     });
+    const settings = { readMaxBytes: bodyLimit, acceptCompression: compressions(Code.InvalidArgument) };
     await scope.register(fastifyConnectPlugin, {
-      readMaxBytes: bodyLimit,
-      acceptCompression: compressions(Code.InvalidArgument),
+      ...settings,
       routes(router) {
-        healthRoutes(health)(router);
-        reflectionRoutes([...system.services.map(({ service }) => service), HealthService])(router);
+        const services = [...system.services.map(({ service }) => service), HealthService];
+        const register = (recorder: ConnectRouter) => {
+          healthRoutes(health)(recorder);
+          reflectionRoutes(services)(recorder);
+        };
+        recordRoutes(register, router, settings);
       },
     });
   });

@@ -9,6 +9,7 @@ import {
 import type { Codec } from "../../codec/codec.js";
 import { codecOf } from "../../codec/known.js";
 import { answersText } from "../answer-text.js";
+import { readsJson } from "../json-handlers.js";
 import { readsRequests, takesRequests } from "../request-bodies.js";
 import { readMessage } from "./frame.js";
 
@@ -114,7 +115,7 @@ export function recordRoutes(
     const input = codecOf(method.input);
     const read = (bytes: Uint8Array) => readMessage(input, bytes, 0, bytes.length, Code.InvalidArgument);
     const { handlers } = router;
-    handlers[handlers.length - 1] = readsRequests(handlers.at(-1)!, read, all);
+    handlers[handlers.length - 1] = readsJson(readsRequests(handlers.at(-1)!, read, all), exact, all);
   }
 }
 

@@ -1,0 +1,152 @@
+import { create, type DescMethod, type Message, toJsonString } from "@bufbuild/protobuf";
+import { type StringValue, StringValueSchema } from "@bufbuild/protobuf/wkt";
+import {
+  Code,
+  ConnectError,
+  type ConnectRouterOptions,
+  createConnectRouter,
+  type HandlerContext,
+  type MethodImpl,
+} from "@connectrpc/connect";
+import type { UniversalHandler } from "@connectrpc/connect/protocol";
+import { base64Bytes } from "../codec/protojson/base64.js";
+import { jsonText } from "../codec/protojson/json-text.js";
+import { readJson } from "../codec/protojson/read.js";
+import { missingRequired } from "../codec/protojson/required.js";
+import { lacking, refusedJson } from "./refused-json.js";
+
+/** A method as Connect's router takes it: one request or an iterable of them, and the call's context. */
+type Implementation = (request: unknown, context: HandlerContext) => unknown;
+
+/**
+ * Has the calls of a method in JSON read and written by our own codec: Connect, gRPC-Web and gRPC with a content type of JSON,
+ * and Connect's GET. `handler` gets all others.
+ *
+ * Connect can be given no codec. So calls in JSON have a handler of their own, whose messages are texts as far as Connect
+ * knows: what it has for JSON.parse and JSON.stringify then is a JSON text in quotes.
+ *
+ * @param options those that `handler` was made with
+ */
+export function readsJson(
+  handler: UniversalHandler,
+  implementation: Implementation,
+  options: ConnectRouterOptions,
+): UniversalHandler {
+  const json = jsonHandler(handler.method, implementation, options);
+  const handle = (request: Parameters<UniversalHandler>[0]) => (isJson(request) ? json : handler)(request);
+  return Object.assign(handle, { ...handler });
+}
+
+const jsonType = /^application\/(?:(?:connect|grpc|grpc-web)\+)?json\s*(?:;|$)/i;
+
+function isJson({ method, url, header }: Parameters<UniversalHandler>[0]): boolean {
+  if (method === "GET") return /[?&]encoding=json(?:&|$)/.test(url);
+  return jsonType.test(header.get("content-type") ?? "");
+}
+
+/** What Connect does with a text: the type leaves out that its serialization takes these. */
+const texts = {
+  textDecoder: {
+    decode(bytes: Uint8Array): string {
+      try {
+        return JSON.stringify(jsonText(bytes));
+      } catch (error) {
+        throw refusedJson(error);
+      }
+    },
+  },
+  textEncoder: { encode: (quoted: string): Uint8Array => Buffer.from(JSON.parse(quoted) as string) },
+};
+
+function jsonHandler(method: DescMethod, implementation: Implementation, options: ConnectRouterOptions) {
+  const json = new JsonMethod(method, options.jsonOptions);
+  const carried = { ...method, input: StringValueSchema, output: StringValueSchema } as DescMethod;
+  const { jsonOptions } = options;
+  return createConnectRouter({ ...options, jsonOptions: { ...jsonOptions, ...texts } }).rpc(
+    carried,
+    json.carry(implementation) as MethodImpl<DescMethod>,
+  ).handlers[0]!;
+}
+
+/** The messages of a method, as JSON texts. */
+class JsonMethod {
+  constructor(
+    private readonly method: DescMethod,
+    private readonly options: ConnectRouterOptions["jsonOptions"],
+  ) {}
+
+  /** The same method, with texts for its messages. */
+  carry(implementation: Implementation): (request: unknown, context: HandlerContext) => unknown {
+    const { method } = this;
+    const { methodKind } = method;
+    const isOne = methodKind === "unary" || methodKind === "server_streaming";
+    const call = (request: unknown, context: HandlerContext) =>
+      implementation(
+        isOne
+          ? this.read(request as StringValue, context)
+          : this.readAll(request as AsyncIterable<StringValue>, context),
+        Object.assign(context, { method }),
+      );
+    if (methodKind === "unary" || methodKind === "client_streaming") {
+      return async (request, context) => this.write((await call(request, context)) as Message);
+    }
+    return (request, context) => this.writeAll(call(request, context) as AsyncIterable<Message>);
+  }
+
+  private read({ value }: StringValue, context: HandlerContext): Message {
+    const { input } = this.method;
+    if (context.requestMethod === "GET") checkQuery(context.url);
+    let message: Message;
+    try {
+      // As Connect has it, if nothing is said.
+      message = readJson(input, value, { ignoreUnknownFields: true, ...this.options });
+    } catch (error) {
+      throw refusedJson(error);
+    }
+    const missing = missingRequired(input, message);
+    if (missing !== undefined) throw lacking(missing);
+    return message;
+  }
+
+  private async *readAll(texts: AsyncIterable<StringValue>, context: HandlerContext): AsyncIterable<Message> {
+    for await (const text of texts) yield this.read(text, context);
+  }
+
+  private write(message: Message): { value: string } {
+    const { output } = this.method;
+    try {
+      return { value: toJsonString(output, create(output, message), this.options) };
+    } catch (error) {
+      throw ConnectError.from(error, Code.Internal);
+    }
+  }
+
+  private async *writeAll(messages: AsyncIterable<Message>): AsyncIterable<{ value: string }> {
+    for await (const message of messages) yield this.write(message);
+  }
+}
+
+/**
+ * Looks at the query of a Connect GET, of which Connect has read what could be read.
+ *
+ * @throws ConnectError INVALID_ARGUMENT if its percent-encoding is not UTF-8, its base64 is none, or there are two messages
+ */
+function checkQuery(url: string): void {
+  const parameters = url
+    .split(/\?(.*)/s)[1]!
+    .replaceAll("+", " ")
+    .split("&")
+    .map((part) => part.split(/=(.*)/s) as [name: string, value?: string]);
+  const messages = parameters.filter(([name]) => name === "message");
+  if (messages.length > 1) throw new ConnectError("the query has message twice", Code.InvalidArgument);
+  let message: string;
+  try {
+    message = decodeURIComponent(messages[0]?.[1] ?? "");
+  } catch {
+    throw new ConnectError("the percent-encoding of the URL is broken", Code.InvalidArgument);
+  }
+  const isBase64 = parameters.some(([name, value]) => name === "base64" && value === "1");
+  if (!isBase64) return;
+  const bytes = base64Bytes(message);
+  if (typeof bytes === "string") throw new ConnectError(`message ${bytes}`, Code.InvalidArgument);
+}
