@@ -2,8 +2,8 @@ import type { OutgoingHttpHeaders } from "node:http";
 import type { ClientHttp2Stream } from "node:http2";
 import type { ConnectionOptions } from "node:tls";
 import { Code, ConnectError, type Transport } from "@connectrpc/connect";
-import { Http2SessionManager } from "@connectrpc/connect-node";
 import { createOwnTransport, type OwnTransport } from "../rpc/grpc/client-transport.js";
+import { NodeSessions } from "../rpc/node-sessions.js";
 import { nodeGrpcTransport } from "../rpc/node-transport.js";
 import { rpcTransport } from "../rpc/transport.js";
 
@@ -15,7 +15,7 @@ export class Upstream {
   /** For calls that the gateway makes itself, on behalf of REST. */
   readonly transport: Transport;
   private readonly own: OwnTransport | undefined;
-  private readonly sessions: Http2SessionManager;
+  private readonly sessions: NodeSessions;
 
   constructor(
     /** The service's full name, for messages. */
@@ -25,13 +25,13 @@ export class Upstream {
     tls: ConnectionOptions = {},
   ) {
     // Without pings, a peer that vanished silently would swallow every call until TCP gives up.
-    this.sessions = new Http2SessionManager(baseUrl, { pingIntervalMs: 10_000, pingTimeoutMs: 5_000 }, tls);
+    this.sessions = new NodeSessions(baseUrl, { pingIntervalMs: 10_000, pingTimeoutMs: 5_000, tls });
     this.own = rpcTransport() === "own" ? createOwnTransport(baseUrl, { tls }) : undefined;
     this.transport = this.own ?? nodeGrpcTransport(baseUrl, this.sessions);
   }
 
   /**
-   * Opens a stream for a call that is passed on as it is; if `endStream`, its headers are all of it.
+   * Opens a stream for a call that is passed on as it is; if `endStream`, its headers are all of it. Its `close` cancels it.
    *
    * @throws ConnectError UNAVAILABLE if the service cannot be reached
    */

@@ -1,14 +1,14 @@
 import type { ConnectionOptions } from "node:tls";
 import type { Transport } from "@connectrpc/connect";
-import { Http2SessionManager } from "@connectrpc/connect-node";
 import { createOwnTransport } from "./grpc/client-transport.js";
+import { NodeSessions } from "./node-sessions.js";
 import { nodeGrpcTransport } from "./node-transport.js";
 import { processClientTls } from "./tls.js";
 import { rpcTransport } from "./transport.js";
 
 /** One transport for each address, and one connection for each origin, shared by all clients of this process. */
 const transports = new Map<string, Transport>();
-const sessionManagers = new Map<string, Http2SessionManager>();
+const sessions = new Map<string, NodeSessions>();
 
 /**
  * gRPC over HTTP/2. The connection is opened by the first call, again after it broke, and closed after 15 minutes without
@@ -29,12 +29,12 @@ export function grpcTransport(baseUrl: string): Transport {
 
 function nodeTransport(baseUrl: string): Transport {
   const { origin } = new URL(baseUrl);
-  let sessionManager = sessionManagers.get(origin);
-  if (sessionManager === undefined) {
-    sessionManager = new Http2SessionManager(origin, { pingIntervalMs: 30_000, pingTimeoutMs: 5_000 }, tlsOf(baseUrl));
-    sessionManagers.set(origin, sessionManager);
+  let session = sessions.get(origin);
+  if (session === undefined) {
+    session = new NodeSessions(origin, { pingIntervalMs: 30_000, pingTimeoutMs: 5_000, tls: tlsOf(baseUrl) });
+    sessions.set(origin, session);
   }
-  return nodeGrpcTransport(baseUrl, sessionManager);
+  return nodeGrpcTransport(baseUrl, session);
 }
 
 function tlsOf(baseUrl: string): ConnectionOptions {

@@ -9,7 +9,6 @@ import {
 } from "node:http2";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { MethodPolicy } from "../../call/policy.js";
-import { cancelStream } from "../../rpc/cancel-stream.js";
 import { stopping } from "../hang-up.js";
 import { gatewayTiming } from "../timing.js";
 import type { Upstream } from "../upstream.js";
@@ -68,7 +67,7 @@ export class PassedCall {
         headers,
         hasNoBody(request),
       );
-      if (this.settled) cancelStream(stream);
+      if (this.settled) stream.close(constants.NGHTTP2_CANCEL);
       else this.connect(stream);
     } catch (error) {
       this.fail(ConnectError.from(error));
@@ -158,7 +157,7 @@ export class PassedCall {
     const { request } = this.exchange;
     if (this.stream !== undefined) {
       request.unpipe(this.stream);
-      if (!this.stream.closed) cancelStream(this.stream);
+      if (!this.stream.closed) this.stream.close(constants.NGHTTP2_CANCEL);
     }
     request.resume();
   }
