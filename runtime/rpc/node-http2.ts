@@ -10,6 +10,7 @@ import { TLSSocket } from "node:tls";
 import { admitted, MAX_HEADER_FIELDS } from "./admit.js";
 import { sendRefusal } from "./http-error.js";
 import { noTunnel } from "./http1.js";
+import { SessionBacklog } from "./session-backlog.js";
 
 /** Serves the connections that speak HTTP/2. */
 export interface Http2Acceptor {
@@ -29,8 +30,12 @@ export function nodeHttp2(handle: (request: Http2ServerRequest, response: Http2S
   // Twice as many fields as are admitted, so that whoever sends a few too many is told so.
   const server = createServer({ maxHeaderListPairs: 2 * MAX_HEADER_FIELDS }, (request, response) => {
     failIfCut(request);
-    answered(request, response);
+    const { session } = request.stream;
+    const backlog = session && backlogs.get(session as ServerHttp2Session);
+    if (backlog === undefined) answered(request, response);
+    else backlog.take(request.stream, () => answered(request, response));
   });
+  const backlogs = new WeakMap<ServerHttp2Session, SessionBacklog>();
   server.on("connect", (_request, response: Http2ServerResponse) => sendRefusal(response, noTunnel));
   const sessions = new Map<ServerHttp2Session, Socket>();
   let isDraining = false;
@@ -41,6 +46,7 @@ export function nodeHttp2(handle: (request: Http2ServerRequest, response: Http2S
       socket.allowHalfOpen = false;
       server.once("session", (session) => {
         sessions.set(session, socket);
+        backlogs.set(session, new SessionBacklog(session));
         session.once("close", () => sessions.delete(session));
         if (isDraining) goAway(session, socket);
       });

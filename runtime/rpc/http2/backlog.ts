@@ -42,10 +42,11 @@ export class Backlog {
   #moved = 0;
   #movedAt = 0;
 
-  /** `drop` lets go of all that waits. */
+  /** `drop` lets go of all that waits; `look` sees to it that what is counted is what waits. */
   constructor(
     private readonly limits: Limits,
     private readonly drop: () => void,
+    private readonly look?: () => void,
   ) {}
 
   /**
@@ -147,6 +148,7 @@ export class Backlog {
 
   /** Starts handlers, in the order in which they came, until the backlog is full again. */
   wake(): void {
+    this.look?.();
     for (const held of this.#held) {
       if (this.#hasNoRoom(held.expected)) return;
       this.#forget(held);
