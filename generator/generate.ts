@@ -73,18 +73,17 @@ export interface RunnableService {
 
 /** What the contract has the system run. Throws if the contract has errors. */
 export async function systemOf(settings: Settings): Promise<{ services: readonly RunnableService[] }> {
-  const { read } = await import("./read.js");
+  const [{ read }, { processOwners }] = await Promise.all([import("./read.js"), import("./contract/process.js")]);
   const { contract, findings } = await read(settings);
   if (hasErrors(findings)) throw new ContractError(findings);
   return {
-    services: contract.services.map(({ name, calls, entities, methods, consumes }) => {
+    services: processOwners(contract.services).map(({ name, entities, methods, consumes }) => {
       const events = consumes.length > 0 || methods.some(({ publishes }) => publishes.length > 0);
-      return {
-        name,
-        calls: calls.filter((callee) => callee.run).map((callee) => callee.name),
-        database: entities.length > 0 || events,
-        events,
-      };
+      const calls = contract.services
+        .filter((service) => service.name === name)
+        .flatMap((service) => service.calls.flatMap((callee) => (callee.run ? callee.name : [])))
+        .filter((callee) => callee !== name);
+      return { name, calls: [...new Set(calls)], database: entities.length > 0 || events, events };
     }),
   };
 }

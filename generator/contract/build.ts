@@ -12,12 +12,13 @@ import { deepFreeze } from "./freeze.js";
 import { checkRoutes } from "./http.js";
 
 import { camelCase, kebabCase, takenServiceNames } from "./names.js";
+import { byProcess, hasState } from "./process.js";
 import { linkReferences } from "./reference.js";
 import { checkRelations } from "./relations.js";
 import { linkSagas } from "./saga.js";
 import { checkSagaOverflow } from "./saga-overflow.js";
 import { buildService, type Draft, linkCalls, type Owners } from "./service.js";
-import { type Naming, nameServices, otherName, unnamed } from "./short-name.js";
+import { isGiven, type Naming, nameServices, otherName, unnamed } from "./short-name.js";
 import { longestName } from "./sql-name.js";
 import { linkEvents } from "./subscription.js";
 import { checkTypeScript } from "./typescript.js";
@@ -44,7 +45,7 @@ export function buildContract(image: FileDescriptorSet, naming: Naming = unnamed
   linkEntities(services, entities, registry);
   const events = readEvents(files, services, registry, findings);
   checkOwners(files, owners, findings);
-  checkNames(services, findings);
+  checkNames(services, naming, findings);
   checkTypeScript(files, findings);
   checkRoutes(
     services.flatMap((service) => (service.run ? service.methods : [])),
@@ -53,7 +54,7 @@ export function buildContract(image: FileDescriptorSet, naming: Naming = unnamed
   const owned = services.flatMap((service) => service.entities);
   const contract: Contract = {
     files: files.map((file) => contractFile(file, services, owned, events)),
-    services: services.filter((service) => service.run).toSorted((a, b) => byCodeUnit(a.name, b.name)),
+    services: byProcess(services.filter((service) => service.run)),
     entities: owned.toSorted((a, b) => byCodeUnit(a.desc.typeName, b.desc.typeName)),
     events: events.toSorted((a, b) => byCodeUnit(a.desc.typeName, b.desc.typeName)),
   };
@@ -151,15 +152,22 @@ function checkOwners(files: readonly DescFile[], owners: Owners, findings: Findi
   }
 }
 
-/** Each process has a short name of its own, and so has each service that is called. */
-function checkNames(services: readonly Service[], findings: Findings): void {
+/**
+ * Each process has a short name of its own, and so has each service that is called. Services to which the project gives
+ * the same name are one process.
+ */
+function checkNames(services: readonly Service[], naming: Naming, findings: Findings): void {
   const called = new Set(services.flatMap(({ run, calls }) => (run ? calls : [])));
   const names = new Map<string, Service>();
   for (const service of services.filter((each) => each.run || called.has(each))) {
     const { name, desc } = service;
     const way = (other: string) => `name it in package.json, "scaffold": {"names": {"${desc.typeName}": "${other}"}}`;
     const other = names.get(name);
-    if (other !== undefined) {
+    const isShared = other?.run && service.run && [service, other].every((each) => isGiven(each.desc, naming));
+    if (isShared && hasState(service) && hasState(other)) {
+      const text = `${desc.name} and ${other.desc.typeName} are one process, "${name}", and both have data, events or sagas, which a process has once: ${way(otherName(service))}, or let one call the other.`;
+      findings.error("SERVICE_NAME_TAKEN", desc, text);
+    } else if (other !== undefined && !isShared) {
       const own = kebabCase(desc.name.replace(/(?<=.)Service$/, ""));
       const text = `${desc.name} and ${other.desc.typeName} are both called "${name}": ${way(own === name ? otherName(service) : own)}.`;
       findings.error("SERVICE_NAME_TAKEN", desc, text);
@@ -172,7 +180,7 @@ function checkNames(services: readonly Service[], findings: Findings): void {
       const text = `"${name}" is longer than a database's name can be, ${longestName} bytes: ${way(name.slice(0, 20).replace(/-[^-]*$/, ""))}.`;
       findings.error("SERVICE_NAME_TAKEN", desc, text);
     }
-    names.set(name, service);
+    if (other === undefined || hasState(service)) names.set(name, service);
     if (!service.run) continue;
     checkResources(service, findings);
     checkRelations(service, findings);

@@ -74,6 +74,33 @@ test("names that cannot be are findings, with the setting that gives another", a
   expect(more.map(({ message }) => message)).toEqual([expect.stringContaining("longer than a database's name can be")]);
 });
 
+test("services that the project gives one name are one process, in which one has data", async () => {
+  const naming = { ...unnamed, names: { "shop.orders.v1": "orders", "shop.orders.v2.OrderService": "orders" } };
+  const proto = (version: string, entities: string) => `syntax = "proto3"; package shop.orders.${version};
+    import "google/api/field_behavior.proto";
+    import "scaffold/v1/options.proto";
+    service OrderService { option (scaffold.v1.service) = {${entities}}; }
+    message Order {
+      ${entities && "option (scaffold.v1.entity) = {};"}
+      string id = 1 [(google.api.field_behavior) = IDENTIFIER];
+    }`;
+  const own = 'entities: "Order"';
+  const read = async (one: string, other: string) => {
+    const files = { "1.proto": proto("v1", one), "2.proto": proto("v2", other) };
+    return buildContract(await compile(temporaryProject(files).root), naming);
+  };
+  const { contract, findings } = await read("", own);
+  expect(findings).toEqual([]);
+  expect(contract.services.map(({ desc, name }) => `${name} ${desc.typeName}`)).toEqual([
+    "orders shop.orders.v2.OrderService",
+    "orders shop.orders.v1.OrderService",
+  ]);
+  expect((await read("", "")).findings).toEqual([]);
+  expect((await read(own, own)).findings.map(({ rule, message }) => `${rule}: ${message}`)).toEqual([
+    expect.stringContaining('one process, "orders", and both have data, events or sagas, which a process has once'),
+  ]);
+});
+
 test("a service may call one that nobody runs here, by a name that no other has", async () => {
   const tax = "acme.tax.v1.TaxService";
   const { contract, findings } = await contractOf({ [tax]: [], "run shop.orders.v1.OrderService": [tax] }, unnamed);

@@ -45,6 +45,11 @@ export function otherName({ desc }: Service): string {
   return words.length > 1 ? words.slice(-2).join("-") : [...words, own].join("-");
 }
 
+/** Whether the project names a service. */
+export function isGiven(desc: DescService, { names }: Naming): boolean {
+  return given(desc, names) !== undefined;
+}
+
 function given({ typeName, file }: DescService, names: Naming["names"]): string | undefined {
   const key = [typeName, file.proto.package].find((name) => Object.hasOwn(names, name));
   return key === undefined ? undefined : names[key];

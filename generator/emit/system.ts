@@ -16,8 +16,8 @@ export function emitSystem(contract: Contract, f: GeneratedFile): void {
     f.print("      policy: ", fromGenerated(f, service.exports.policy, service.file, "_policy"), ",");
     f.print("      codecs: ", fromGenerated(f, service.exports.codecs, service.file, "_codec"), ",");
     f.print("      routes: ", routes(f, service), ",");
-    // What this system does not run is found by the environment alone.
-    const calls = service.calls.filter((callee) => callee.run);
+    // What this system does not run is found by the environment alone, and what the same process serves is there.
+    const calls = service.calls.filter((callee) => callee.run && callee.name !== service.name);
     f.print("      calls: ", strings(calls.map((callee) => callee.name)), ",");
     f.print("      tables: ", strings(service.entities.map((entity) => entity.table)), ",");
     const publishes = publishedBy(service);

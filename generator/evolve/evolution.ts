@@ -8,6 +8,7 @@ import { publishedBy } from "../contract/event.js";
 import { Findings } from "../contract/findings.js";
 import { firstVersion, type Histories, type History, type Upcast } from "../contract/history.js";
 import { snakeCase } from "../contract/names.js";
+import { processOwners } from "../contract/process.js";
 import { committed } from "../output/git.js";
 import { type Manifest, manifestName, parseManifest } from "../output/manifest.js";
 import type { OutputFile } from "../output/output-file.js";
@@ -163,7 +164,7 @@ async function strayVersions(
   known: ReadonlySet<string>,
 ): Promise<Stray[]> {
   const found: Stray[] = [];
-  for (const service of contract.services) {
+  for (const service of processOwners(contract.services)) {
     const parent = `${services}/${service.name}/events`;
     for (const topic of (await list(join(root, parent))).sort()) {
       const folder = `${parent}/${topic}`;

@@ -2,6 +2,7 @@ import type { AnyDesc, DescMessage } from "@bufbuild/protobuf";
 import type { Contract, Service } from "../contract/contract.js";
 import type { Diagnostic } from "../contract/diagnostic.js";
 import { Findings } from "../contract/findings.js";
+import { processOwners } from "../contract/process.js";
 import type { OutputFile } from "../output/output-file.js";
 import type { Settings } from "../settings.js";
 import { type Allowable, allowable, type Migration, type Refusal } from "./changes.js";
@@ -33,10 +34,11 @@ export async function planMigrations(
 ): Promise<Migrations> {
   const findings = new Findings();
   const next: NextMigration[] = [];
+  const services = processOwners(contract.services);
   const folders = await Promise.all(
-    contract.services.map(({ name }) => readFolder(settings.root, `${settings.services}/${name}/migrations`)),
+    services.map(({ name }) => readFolder(settings.root, `${settings.services}/${name}/migrations`)),
   );
-  for (const [index, service] of contract.services.entries()) {
+  for (const [index, service] of services.entries()) {
     const folder = folders[index]!;
     if (service.entities.length === 0 && folder.migrations.length === 0) continue;
     next.push(nextMigration(service, folder, findings, allowed));

@@ -22,7 +22,7 @@ message Order {
   SERVICE_NAME_TAKEN: {
     holds:
       "Each service that the system runs or calls has a short name of its own: its package's last word, or what package.json says.",
-    why: 'The short name is the service\'s folder, process, database and address variable (ORDERS_URL), so two services cannot share one. A second version of a package has its version in it: orders-v2. Where the names meet otherwise, the project gives others, in package.json: "scaffold": {"names": {"shop.orders.v1.RefundService": "refunds"}}. balancer, broker, cache, database, dist, gateway, gateway-1, gateway-2, postgres and sample are the system\'s own.',
+    why: 'The short name is the service\'s folder, process, database and address variable (ORDERS_URL), so two services cannot share one. A second version of a package has its version in it: orders-v2. Where names meet otherwise, the project gives others, in package.json: "scaffold": {"names": {"shop.orders.v1.RefundService": "refunds"}}. balancer, broker, cache, database, dist, gateway, gateway-1, gateway-2, postgres and sample are the system\'s own.',
     language: "proto",
     bad: `service OrderService {
   option (scaffold.v1.service) = {};

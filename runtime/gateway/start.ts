@@ -23,12 +23,13 @@ export async function startGateway(
   web?: URL,
 ): Promise<RunningGateway> {
   const files = web && (await StaticFiles.load(web));
-  const upstreams = new Map(
-    system.services.map(({ name, service }) => [
-      name,
-      new Upstream(service.typeName, environment.addresses[addressVariable(name)]!, clientTls(environment)),
-    ]),
-  );
+  const upstreams = new Map<string, Upstream>();
+  for (const { name, service } of system.services) {
+    // Several services may be one process.
+    if (upstreams.has(name)) continue;
+    const address = environment.addresses[addressVariable(name)]!;
+    upstreams.set(name, new Upstream(service.typeName, address, clientTls(environment)));
+  }
   const tls = serverTls(environment);
   const health = new Health();
   const draining = new AbortController();

@@ -1,5 +1,5 @@
 import type { TlsOptions } from "node:tls";
-import { Code, ConnectError } from "@connectrpc/connect";
+import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
 import { openRedis } from "../cache/redis.js";
 import type { MethodPolicy } from "../call/policy.js";
 import { type Data, openData } from "../data/data.js";
@@ -35,6 +35,7 @@ import {
 } from "./environment.js";
 import { Health, healthRoutes } from "./health.js";
 import { listen } from "./listen.js";
+import { localTransport } from "./local.js";
 import { live, type Running } from "./process.js";
 import { propagatedHeadersVariable } from "./propagation.js";
 import { reflectionRoutes } from "./reflection.js";
@@ -53,6 +54,8 @@ export interface ServeOptions {
   readonly migrations?: URL;
   /** What of its subscriptions is to be otherwise than the contract says, by the names of their handlers. */
   readonly consume?: Readonly<Record<string, Partial<SubscriptionPolicy>>>;
+  /** Other services that this process serves, such as another version: without data, events and sagas of their own. */
+  readonly beside?: readonly ServiceDefinition[];
 }
 
 /**
@@ -85,7 +88,7 @@ export async function serve(definition: ServiceDefinition, options: ServeOptions
   await live(
     () => log,
     () => {
-      const environment = readServiceEnvironment(definition);
+      const environment = readServiceEnvironment(definition, options.beside ?? []);
       log = createLogger({ name: definition.spec.name, level: environment.level });
       return start(definition, environment, log, options);
     },
@@ -116,8 +119,10 @@ interface Environment {
   address(peer: string): string;
 }
 
-function readServiceEnvironment({ spec }: ServiceDefinition): Environment {
-  const addresses = Object.values(spec.peers).map((peer) => [addressVariable(peer.name), httpUrl()] as const);
+function readServiceEnvironment({ spec }: ServiceDefinition, beside: readonly ServiceDefinition[]): Environment {
+  const peers = [spec, ...beside.map((other) => other.spec)].flatMap((each) => Object.values(each.peers));
+  const remote = peers.filter((peer) => peer.name !== spec.name);
+  const addresses = remote.map((peer) => [addressVariable(peer.name), httpUrl()] as const);
   const owns = hasDatabase(spec);
   const defers = Object.values(spec.policy).some(({ deferred }: MethodPolicy) => deferred !== undefined);
   const read = readEnvironment({
@@ -167,12 +172,14 @@ async function start(
 ): Promise<Running> {
   const { spec } = definition;
   const { database, replicas } = environment;
-  const { migrations: directory } = options;
+  const { migrations: directory, beside = [] } = options;
+  const all = [definition, ...beside];
+  for (const other of beside) checkBeside(spec, other.spec);
   if (database !== undefined && directory !== undefined) {
     const url = await findPrimary({ url: database, replicas, service: spec.name });
     await (environment.migrate ? migrate({ url, directory }) : verifyMigrated({ url, directory }));
   }
-  prepareValidation(spec.service.methods.map((method) => method.input));
+  prepareValidation(all.flatMap((each) => each.spec.service.methods.map((method) => method.input)));
   const metrics = new Metrics(spec.name);
   // First, for it may not be to be had.
   const deferral =
@@ -180,9 +187,15 @@ async function start(
       ? undefined
       : await openDeferral(environment.journal, environment.journalMaxBytes, log, metrics);
   const data = database === undefined ? undefined : await open(spec, { ...environment, database }, metrics, log);
-  const peers = Object.fromEntries(
-    Object.entries(spec.peers).map(([name, peer]) => [name, peer.connect({ baseUrl: environment.address(peer.name) })]),
-  );
+  const local = localTransport(() => services);
+  const peersOf = (each: ServiceSpec) =>
+    Object.fromEntries(
+      Object.entries(each.peers).map(([name, peer]) => {
+        const isLocal = peer.name === spec.name;
+        return [name, peer.connect(isLocal ? { transport: local } : { baseUrl: environment.address(peer.name) })];
+      }),
+    );
+  const peers = peersOf(spec);
   const broker =
     environment.broker === undefined ? undefined : await openBroker(environment.broker, { service: spec.name, log });
   const sagas =
@@ -199,12 +212,19 @@ async function start(
   const draining = new AbortController();
   const expired = new AbortController();
   const health = new Health();
-  const service = assemble(definition, { data, peers, log, metrics, sagas, deferral, draining: draining.signal });
+  const parts = { log, metrics, draining: draining.signal };
+  const assembled = [
+    assemble(definition, { ...parts, data, peers, sagas, deferral }),
+    ...beside.map((other) => assemble(other, { ...parts, data: undefined, peers: peersOf(other.spec) })),
+  ];
+  const services = (router: ConnectRouter) => {
+    for (const routes of assembled) routes(router);
+  };
   const handlers = answer({
     routes(router) {
-      service(router);
+      services(router);
       healthRoutes(health)(router);
-      reflectionRoutes([spec.service, HealthService])(router);
+      reflectionRoutes([...all.map((each) => each.spec.service), HealthService])(router);
     },
     readMaxBytes: MAX_MESSAGE_BYTES,
     // As over REST: a field that nobody knows is most often misspelled.
@@ -220,7 +240,7 @@ async function start(
     port: environment.port,
     log,
   });
-  health.set(spec.service.typeName, "SERVING");
+  for (const each of all) health.set(each.spec.service.typeName, "SERVING");
   deferral?.start();
   sagas?.start();
   const events =
@@ -249,6 +269,21 @@ async function start(
       await data?.close();
     },
   };
+}
+
+/** A process has one database, one group of events and one address. */
+function checkBeside(main: ServiceSpec, other: ServiceSpec): void {
+  const { typeName } = other.service;
+  if (other.name !== main.name) {
+    throw new Error(
+      `${typeName} is called "${other.name}", and nobody would look for it at ${addressVariable(main.name)}: name both services "${main.name}" in package.json, "scaffold": {"names": {"${typeName}": "${main.name}", …}}`,
+    );
+  }
+  if (hasDatabase(other) || other.sagas !== undefined) {
+    throw new Error(
+      `${typeName} has data, events or sagas of its own, so it is the service that others stand beside: serve(it, { beside: [${main.service.name}] })`,
+    );
+  }
 }
 
 async function open(
