@@ -1,10 +1,11 @@
-import { type NodePgDatabase, NodePgSession, NodePgTransaction } from "drizzle-orm/node-postgres";
-import { PgDialect } from "drizzle-orm/pg-core";
+import { NodePgDatabase, NodePgSession, NodePgTransaction } from "drizzle-orm/node-postgres";
+import { PgDialect, type PgPreparedQuery, type PreparedQueryConfig } from "drizzle-orm/pg-core";
 import type pg from "pg";
 import { activeTiming, timed } from "../observe/timing.js";
 import { activeCall } from "../rpc/active-call.js";
 import { runBatch, type Statement } from "./batch.js";
 import { Cancellation, streamOf } from "./cancellation.js";
+import { failedStatement, summary, withoutValues } from "./redact.js";
 
 /** A transaction, as Drizzle has it. */
 export type DatabaseTransaction = Parameters<Parameters<NodePgDatabase["transaction"]>[0]>[0];
@@ -21,6 +22,35 @@ export interface Connection {
 
 const connections = new WeakMap<DatabaseTransaction, Connection>();
 const dialect = new PgDialect();
+
+/** Drizzle's, but its errors do not hold the parameters of statements. */
+class Session extends NodePgSession<NoTables, NoTables> {
+  override prepareQuery<T extends PreparedQueryConfig = PreparedQueryConfig>(
+    ...args: Parameters<NodePgSession<NoTables, NoTables>["prepareQuery"]>
+  ): PgPreparedQuery<T> {
+    const prepared = super.prepareQuery<T>(...args);
+    (prepared as unknown as { queryWithCache: unknown }).queryWithCache = queryWithCache;
+    return prepared;
+  }
+}
+type NoTables = Record<string, never>;
+
+async function queryWithCache<T>(text: string, _params: unknown[], query: () => Promise<T>): Promise<T> {
+  try {
+    return await query();
+  } catch (error) {
+    throw failedStatement(text, error);
+  }
+}
+
+/** What runs statements for Drizzle, outside of transactions. */
+export function databaseOf(client: pg.PoolClient): NodePgDatabase {
+  return new (NodePgDatabase as unknown as new (...parts: [PgDialect, Session, undefined]) => NodePgDatabase)(
+    dialect,
+    new Session(client, dialect, undefined),
+    undefined,
+  );
+}
 const begin: Statement = { name: "begin", text: "begin" };
 const commit: Statement = { name: "commit", text: "commit" };
 
@@ -107,7 +137,7 @@ export async function inTransaction<T>(
   }
 
   const run: Query = (config, values) => send({ ...config, values } as Statement);
-  const session = new NodePgSession(measured(run, manner.span), dialect, undefined);
+  const session = new Session(measured(run, manner.span), dialect, undefined);
   const tx = new NodePgTransaction(dialect, session, undefined) as unknown as DatabaseTransaction;
   const timedSend = (statement: Statement) => timedQuery(manner.span, statement.text, () => send(statement));
   connections.set(tx, { run: timedSend, add: (statement) => void waiting.push(statement) });
@@ -129,7 +159,7 @@ export async function inTransaction<T>(
   } catch (error) {
     over = true;
     if (begun) await giveUp();
-    throw call?.cancelled ?? error;
+    throw call?.cancelled ?? withoutValues(error);
   } finally {
     over = true;
     unlisten?.();
@@ -152,11 +182,4 @@ export function unnamed<S extends Statement | pg.QueryArrayConfig>(statement: S)
 
 function timedQuery<T>(span: string, text: string, run: () => Promise<T>): Promise<T> {
   return activeTiming() === undefined ? run() : timed(span, summary(text), run);
-}
-
-/** `select orders` for `select "id", … from "orders" where …`. */
-function summary(text: string): string {
-  const verb = /^\s*(\w+)/.exec(text)?.[1] ?? "query";
-  const table = /\b(?:from|into|update)\s+"(\w+)"/i.exec(text)?.[1];
-  return table === undefined ? verb : `${verb} ${table}`;
 }

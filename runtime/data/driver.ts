@@ -1,10 +1,10 @@
-import { drizzle, type NodePgQueryResultHKT } from "drizzle-orm/node-postgres";
+import type { NodePgQueryResultHKT } from "drizzle-orm/node-postgres";
 import type { PgDatabase } from "drizzle-orm/pg-core";
 import type pg from "pg";
 import type { Logger } from "../observe/log.js";
 import { Metrics } from "../observe/metrics.js";
 import { runCancellable } from "./cancellation.js";
-import { type DatabaseTransaction, inTransaction, measured, type Query, unnamed } from "./connection.js";
+import { type DatabaseTransaction, databaseOf, inTransaction, measured, type Query, unnamed } from "./connection.js";
 import { isLoss, isRetryable, isStale, isUndone, translated, unavailable } from "./errors.js";
 import { Servers } from "./servers.js";
 
@@ -64,7 +64,7 @@ export function openDriver(options: DriverOptions): Driver {
   const { metrics = new Metrics(service) } = options;
   const servers = new Servers({ urls: [url, ...replicas], service, maxConnections, watch, metrics, log });
   const database = (query: Query, span: string) =>
-    drizzle({ client: measured((config, values) => query(prepares ? config : unnamed(config), values), span) });
+    databaseOf(measured((config, values) => query(prepares ? config : unnamed(config), values), span));
 
   /** Begins something anew, on another server if need be, as long as it fails without an effect. */
   async function onPrimary<T>(

@@ -1,5 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import pg from "pg";
+import { own } from "../codec/message.js";
 import { RetryInfoSchema } from "../options/google/rpc/error_details_pb.js";
 import { type Violation, violated } from "../rpc/violations.js";
 
@@ -119,7 +120,11 @@ const meanings: Readonly<Record<string, readonly [code: Code, message: string]>>
   "22021": [Code.InvalidArgument, "a text holds the character U+0000, which the database cannot keep: leave it out"],
   "22P05": [Code.InvalidArgument, "a text holds the character U+0000, which the database cannot keep: leave it out"],
   "23": [Code.InvalidArgument, "a rule of the database does not allow this"],
+  "23001": [Code.FailedPrecondition, "another row refers to this one, or the row it refers to does not exist"],
+  "23502": [Code.InvalidArgument, "a value that the database needs is missing"],
   "23503": [Code.FailedPrecondition, "another row refers to this one, or the row it refers to does not exist"],
+  "23505": [Code.AlreadyExists, "a row with the same values exists already"],
+  "23P01": [Code.AlreadyExists, "another row excludes this one"],
   "25006": [Code.Unavailable, "the database takes no writes at the moment"],
   "25P02": [Code.Internal, "an earlier statement of this transaction failed, so it can only be rolled back"],
   "28": [Code.Unavailable, "the database refuses this service's user: check DATABASE_URL"],
@@ -135,40 +140,55 @@ const meanings: Readonly<Record<string, readonly [code: Code, message: string]>>
   "57014": [Code.DeadlineExceeded, "the database took too long"],
 };
 
+/** PostgreSQL names table, column and constraint, but a trigger that raises the same need not. */
 function answered(error: pg.DatabaseError, subject: Subject | undefined): ConnectError {
-  const state = error.code ?? "";
-  if (state === "23505") return failure(taken(error), Code.AlreadyExists, error);
-  if (state === "23502") {
-    const violation = { field: error.column ?? "", description: "is missing", reason: "REQUIRED" };
-    return violated([violation], Code.InvalidArgument, error);
+  const { code: state = "", table, column, constraint } = error;
+  if (state === "23505" && table !== undefined) {
+    const same = keysOf(error) ?? (constraint && `the same ${constraint}`);
+    if (same !== undefined) return failure(`${table} has a row with ${same} already`, Code.AlreadyExists, error);
   }
-  const fields = subject?.constraints[error.constraint ?? ""];
-  if (state === "23514" && fields !== undefined) {
-    const description = `the rule ${error.constraint} does not allow this`;
+  if (state === "23502" && column !== undefined) {
+    return violated([{ field: column, description: "is missing", reason: "REQUIRED" }], Code.InvalidArgument, error);
+  }
+  if (constraint !== undefined) {
+    const broken = ofConstraint(error, constraint, subject);
+    if (broken !== undefined) return broken;
+  }
+  const [code, message] = meanings[state] ?? meanings[state.slice(0, 2)] ?? [Code.Internal, "the database failed"];
+  return failure(state === "" ? message : `${message} (SQLSTATE ${state})`, code, error);
+}
+
+function ofConstraint(
+  error: pg.DatabaseError,
+  constraint: string,
+  subject: Subject | undefined,
+): ConnectError | undefined {
+  const fields = subject && own(subject.constraints, constraint);
+  if (error.code === "23514" && fields !== undefined) {
+    const description = `the rule ${constraint} does not allow this`;
     return violated(each(fields, description, "RULE_BROKEN"), Code.InvalidArgument, error);
   }
-  if (state === "23503" && subject?.removes) {
-    return failure(`other rows refer to this one (${error.constraint})`, Code.FailedPrecondition, error);
+  if ((error.code === "23503" || error.code === "23001") && subject?.removes) {
+    return failure(`other rows refer to this one (${constraint})`, Code.FailedPrecondition, error);
   }
-  if (state === "23503" && fields !== undefined) {
+  if (error.code === "23503" && fields !== undefined) {
     const description = "the row that it refers to does not exist";
     return violated(each(fields, description, "REFERENCE_NOT_FOUND"), Code.FailedPrecondition, error);
   }
-  if (state === "23514") {
-    return failure(`the rule "${error.constraint}" of ${error.table} does not allow this`, Code.InvalidArgument, error);
+  if (error.code === "23514" && error.table !== undefined) {
+    return failure(`the rule "${constraint}" of ${error.table} does not allow this`, Code.InvalidArgument, error);
   }
-  const [code, message] = meanings[state] ?? meanings[state.slice(0, 2)] ?? [Code.Internal, "the database failed"];
-  return failure(`${message} (SQLSTATE ${state})`, code, error);
+  return undefined;
 }
 
 function each(fields: readonly string[], description: string, reason: string): Violation[] {
   return fields.map((field) => ({ field, description, reason }));
 }
 
-/** Names the unique fields, never the values: `Key (customer_id, slot)=(17, 3) already exists.` in any language. */
-function taken({ detail, table, constraint }: pg.DatabaseError): string {
+/** The unique fields, never the values: `Key (customer_id, slot)=(17, 3) already exists.` in any language. */
+function keysOf({ detail }: pg.DatabaseError): string | undefined {
   const fields = /\(([^=]+)\)=\(/.exec(detail ?? "")?.[1];
-  return `${table} has a row with ${fields === undefined ? `the same ${constraint}` : `this ${fields}`} already`;
+  return fields && `this ${fields}`;
 }
 
 /** The driver's own words for a connection that is not there; they come without a code. */

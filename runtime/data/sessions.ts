@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
+import { withoutValues } from "./redact.js";
 
 export interface SessionsOptions {
   /** Where to connect to; asked before each attempt. No pooler that shares connections by transaction. */
@@ -53,7 +54,7 @@ export async function inSessions(options: SessionsOptions, work: (session: Sessi
       await client.connect();
       await work({ client, gone, well });
     } catch (error) {
-      if (!stop.aborted) failed(error, failures);
+      if (!stop.aborted) failed(withoutValues(error), failures);
       failures++;
     } finally {
       if (client !== undefined) await leave(client);

@@ -3,6 +3,7 @@ import { type CallOptions, ConnectError } from "@connectrpc/connect";
 import { createMessage } from "../codec/create.js";
 import { codecOf } from "../codec/known.js";
 import type { Data } from "../data/data.js";
+import { fromDatabase } from "../data/errors.js";
 import { methodsOf, misfitBack, misfitForward } from "./fit.js";
 import { backoffMs, isFinal, isPermanent } from "./outcome.js";
 import { type SagaDefinition, type SagaSpec, type StepSpec, stepKey } from "./saga.js";
@@ -59,7 +60,7 @@ export async function stepOn(plan: Plan, row: SagaRow, ground: Ground): Promise<
     return await (row.state === "running" ? forward(plan, row, ground) : back(plan, row, ground));
   } catch (error) {
     if (error instanceof LeaseLost || ground.signal.aborted) throw error;
-    const failure = ConnectError.from(error);
+    const failure = ConnectError.from(fromDatabase(error));
     if (!isPermanent(error)) return later(row, ground, failure, OWN_RETRY);
     return row.state === "running" ? turn(row, ground, failure.rawMessage) : stuck(row, ground, failure);
   }
