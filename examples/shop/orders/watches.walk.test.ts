@@ -1,0 +1,56 @@
+import { randomUUID } from "node:crypto";
+import { setMaxListeners } from "node:events";
+import { createOrderServiceClient } from "@shop/generated/shop/orders/v1/orders_client.js";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { innocent } from "../../../runtime/testing/innocent.js";
+import { type Shop, startShop } from "../testing/shop.js";
+
+const WATCHERS = 1000;
+
+let shop: Shop;
+
+beforeAll(async () => {
+  shop = await startShop();
+});
+afterAll(() => shop?.stop());
+
+test("a thousand idle watchers slow nobody else", async () => {
+  const client = createOrderServiceClient({ baseUrl: shop.address });
+  const place = () =>
+    client.placeOrder({
+      requestId: randomUUID(),
+      customerId: "ada",
+      lines: [{ productId: "oak-tray", quantity: 1 }],
+      paymentMethod: "declined",
+    });
+  const watched = await client.placeOrder({
+    requestId: randomUUID(),
+    customerId: "ada",
+    lines: [{ productId: "espresso-cup", quantity: 1 }],
+    paymentMethod: "card",
+    wait: true,
+  });
+  const gone = new AbortController();
+  setMaxListeners(WATCHERS, gone.signal);
+  let open = 0;
+  const watching = Array.from({ length: WATCHERS }, async () => {
+    let isFirst = true;
+    try {
+      for await (const _ of client.watchOrder({ id: watched.id }, { signal: gone.signal })) {
+        if (isFirst) open++;
+        isFirst = false;
+      }
+    } catch (error) {
+      if (!gone.signal.aborted) throw error;
+    }
+  });
+  await Promise.race([expect.poll(() => open, { timeout: 60_000 }).toBe(WATCHERS), Promise.all(watching)]);
+  expect(open).toBe(WATCHERS);
+  const caller = innocent(place, 100);
+  await expect.poll(() => shop.count("orders", "orders", "true"), { timeout: 60_000 }).toBeGreaterThan(50);
+  const { failures, p99 } = await caller.stop();
+  gone.abort();
+  await Promise.all(watching);
+  expect(failures).toEqual(new Map());
+  expect(p99).toBeLessThan(200);
+});
