@@ -1,8 +1,10 @@
 import { Readable } from "node:stream";
+import { setImmediate } from "node:timers/promises";
 import type { Message, Registry } from "@bufbuild/protobuf";
 import { type CallOptions, Code, ConnectError } from "@connectrpc/connect";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { jsonText } from "../codec/protojson/json-text.js";
+import type { JsonPieces } from "../codec/protojson/write.js";
 import { timedCall } from "../observe/timing.js";
 import { refusedJson } from "../rpc/refused-json.js";
 import { discard } from "./discard.js";
@@ -142,10 +144,16 @@ export async function rest(
     },
   });
 
-  async function sendOne(reply: FastifyReply, transcoder: Transcoder, answer: Promise<Message>): Promise<string> {
-    const json = transcoder.response(await answer);
+  /** An answer of one piece has a length; a larger one is written as it is taken, and broken off if it has no JSON. */
+  async function sendOne(
+    reply: FastifyReply,
+    transcoder: Transcoder,
+    answer: Promise<Message>,
+  ): Promise<string | Readable> {
+    const pieces = transcoder.response(await answer);
+    const first = pieces.next();
     reply.type("application/json");
-    return JSON.stringify(json);
+    return pieces.isDone ? first : Readable.from(inTurns(pieces, first), { objectMode: false });
   }
 
   /** The first message decides the HTTP status; an error after it is the last line. */
@@ -158,7 +166,13 @@ export async function rest(
     async function* lines() {
       try {
         for (let next = first; !next.done; next = await answers.next()) {
-          yield `${JSON.stringify(transcoder.response(next.value))}\n`;
+          const pieces = transcoder.response(next.value);
+          const piece = pieces.next();
+          if (pieces.isDone) yield `${piece}\n`;
+          else {
+            yield* inTurns(pieces, piece);
+            yield "\n";
+          }
         }
       } catch (error) {
         yield `${JSON.stringify({ error: httpError(ConnectError.from(error), types).body })}\n`;
@@ -168,6 +182,15 @@ export async function rest(
     }
     reply.type("application/x-ndjson");
     return Readable.from(lines(), { objectMode: false });
+  }
+}
+
+/** Pieces with room for others between them: a socket that takes all would keep the event loop to itself. */
+async function* inTurns(pieces: JsonPieces, first: string): AsyncGenerator<string> {
+  yield first;
+  while (!pieces.isDone) {
+    await setImmediate();
+    yield pieces.next();
   }
 }
 

@@ -1,5 +1,4 @@
 import { create, type JsonObject, type Registry, toJson } from "@bufbuild/protobuf";
-import { base64Encode } from "@bufbuild/protobuf/wire";
 import { type Any, AnySchema, anyPack } from "@bufbuild/protobuf/wkt";
 import type { ConnectError } from "@connectrpc/connect";
 import { codeToHttpStatus } from "@connectrpc/connect/protocol-connect";
@@ -30,6 +29,6 @@ function anyToJson(any: Any, types: Registry): JsonObject {
   try {
     return { "@type": any.typeUrl, ...(toJson(AnySchema, any, { registry: types }) as JsonObject) };
   } catch {
-    return { "@type": any.typeUrl, value: base64Encode(any.value) };
+    return { "@type": any.typeUrl, value: Buffer.from(any.value).toString("base64") };
   }
 }

@@ -1,18 +1,10 @@
-import {
-  create,
-  type DescField,
-  type DescMessage,
-  type JsonObject,
-  type JsonValue,
-  type Message,
-  type Registry,
-  toJson,
-} from "@bufbuild/protobuf";
+import { create, type DescField, type DescMessage, type Message, type Registry } from "@bufbuild/protobuf";
 import { type ReflectMessage, reflect } from "@bufbuild/protobuf/reflect";
 import { type FieldMask, FieldMaskSchema } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { mergeJsonField, readJson } from "../codec/protojson/read.js";
 import { missingRequired } from "../codec/protojson/required.js";
+import { JsonPieces } from "../codec/protojson/write.js";
 import { lacking, refusedJson } from "../rpc/refused-json.js";
 import { fieldMaskPaths } from "./field-mask.js";
 import { findField, pathName } from "./field-path.js";
@@ -60,14 +52,12 @@ export class Transcoder {
     return message;
   }
 
-  /** Prints an answer in ProtoJSON. Fields without presence are printed also when they hold their default. */
-  response(message: Message): JsonValue {
+  /** Prints an answer in ProtoJSON, in pieces. Fields without presence are printed also when they hold their default. */
+  response(message: Message): JsonPieces {
     const path = this.resolved.responseBody ?? [];
     let holder = reflect(this.route.method.output, message);
     for (const field of path.slice(0, -1)) holder = holder.get(field) as ReflectMessage;
-    const json = toJson(holder.desc, holder.message, { alwaysEmitImplicit: true, registry: this.types });
-    const field = path.at(-1);
-    return field === undefined ? json : ((json as JsonObject)[field.jsonName] ?? null);
+    return new JsonPieces(holder.desc, holder.message, { alwaysEmitImplicit: true, registry: this.types }, path.at(-1));
   }
 
   private readBody(body: string): Message {

@@ -1,4 +1,5 @@
-import { create, type DescMethod, type Message, toJsonString } from "@bufbuild/protobuf";
+import { setImmediate } from "node:timers/promises";
+import { create, type DescMethod, type Message } from "@bufbuild/protobuf";
 import { type StringValue, StringValueSchema } from "@bufbuild/protobuf/wkt";
 import {
   Code,
@@ -13,6 +14,7 @@ import { base64Bytes } from "../codec/protojson/base64.js";
 import { jsonText } from "../codec/protojson/json-text.js";
 import { readJson } from "../codec/protojson/read.js";
 import { missingRequired } from "../codec/protojson/required.js";
+import { JsonPieces } from "../codec/protojson/write.js";
 import { lacking, refusedJson } from "./refused-json.js";
 
 /** A method as Connect's router takes it: one request or an iterable of them, and the call's context. */
@@ -55,8 +57,22 @@ const texts = {
       }
     },
   },
-  textEncoder: { encode: (quoted: string): Uint8Array => Buffer.from(JSON.parse(quoted) as string) },
+  textEncoder: {
+    encode(quoted: string): Uint8Array {
+      const text = JSON.parse(quoted) as string;
+      const large = largeTexts.get(text);
+      largeTexts.delete(text);
+      return large ?? Buffer.from(text);
+    },
+  },
 };
+
+/**
+ * Texts that were too large to be written in one turn, between the end of their writing and Connect's serialization, which
+ * comes next: Connect has a name in their place, which is no JSON.
+ */
+const largeTexts = new Map<string, Uint8Array>();
+let largeTextsWritten = 0;
 
 function jsonHandler(method: DescMethod, implementation: Implementation, options: ConnectRouterOptions) {
   const json = new JsonMethod(method, options.jsonOptions);
@@ -112,17 +128,27 @@ class JsonMethod {
     for await (const text of texts) yield this.read(text, context);
   }
 
-  private write(message: Message): { value: string } {
+  private async write(message: Message): Promise<{ value: string }> {
     const { output } = this.method;
     try {
-      return { value: toJsonString(output, create(output, message), this.options) };
+      const pieces = new JsonPieces(output, create(output, message), this.options);
+      const first = pieces.next();
+      if (pieces.isDone) return { value: first };
+      const parts = [Buffer.from(first)];
+      while (!pieces.isDone) {
+        await setImmediate();
+        parts.push(Buffer.from(pieces.next()));
+      }
+      const name = `@${++largeTextsWritten}`;
+      largeTexts.set(name, Buffer.concat(parts));
+      return { value: name };
     } catch (error) {
       throw ConnectError.from(error, Code.Internal);
     }
   }
 
   private async *writeAll(messages: AsyncIterable<Message>): AsyncIterable<{ value: string }> {
-    for await (const message of messages) yield this.write(message);
+    for await (const message of messages) yield await this.write(message);
   }
 }
 
