@@ -2,6 +2,7 @@ import type { DescService } from "@bufbuild/protobuf";
 import { type Client, createClient, type Interceptor } from "@connectrpc/connect";
 import { createGrpcWebTransport } from "@connectrpc/connect-web";
 import type { ServicePolicy } from "./call/policy.js";
+import { keepTextExact } from "./codec/exact-text.js";
 
 /** How a page reaches a gateway. */
 export interface BrowserClientOptions {
@@ -19,6 +20,7 @@ export function createBrowserClient<S extends DescService>(
   policy: ServicePolicy<S>,
   options: BrowserClientOptions,
 ): Client<S> {
+  keepTextExact();
   const timeouts = new Map(
     service.methods.map((method) => [method, policy[method.localName as keyof S["method"]]?.timeoutMs]),
   );

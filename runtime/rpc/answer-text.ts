@@ -10,9 +10,36 @@ type Implementation = (request: unknown, context: HandlerContext) => unknown;
  */
 export function answersText({ methodKind, output }: DescMethod, implementation: Implementation): Implementation {
   if (methodKind === "unary" || methodKind === "client_streaming") {
-    return async (request, context) => checked(output, await implementation(request, context));
+    return async (request, context) => {
+      try {
+        return checked(output, await implementation(request, context));
+      } catch (error) {
+        throw error instanceof ConnectError ? tellable(error) : error;
+      }
+    };
   }
   return (request, context) => checkedEach(output, implementation(request, context) as AsyncIterable<unknown>);
+}
+
+/** An error that is text: INTERNAL in place of one whose details are none, for they cannot be told. */
+export function tellable(error: ConnectError): ConnectError {
+  const { rawMessage, code, metadata, details, cause } = error;
+  for (const detail of details) {
+    const place = "desc" in detail ? loneSurrogateIn(detail.desc, detail.value) : undefined;
+    if (place === undefined || !("desc" in detail)) continue;
+    const fault = new LoneSurrogateError(`${detail.desc.typeName}.${place}`);
+    return new ConnectError(
+      `${rawMessage.toWellFormed()}: ${fault.message}`,
+      Code.Internal,
+      metadata,
+      undefined,
+      error,
+    );
+  }
+  if (rawMessage.isWellFormed()) return error;
+  const told = new ConnectError(rawMessage.toWellFormed(), code, metadata, undefined, cause);
+  told.details.push(...details);
+  return told;
 }
 
 function checkedEach(schema: DescMessage, messages: AsyncIterable<unknown>): AsyncIterable<unknown> {
@@ -22,13 +49,12 @@ function checkedEach(schema: DescMessage, messages: AsyncIterable<unknown>): Asy
       const leave = async () => (await iterator.return?.()) ?? { done: true, value: undefined };
       return {
         async next() {
-          const result = await iterator.next();
-          if (result.done) return result;
           try {
-            return { done: false, value: checked(schema, result.value) };
+            const result = await iterator.next();
+            return result.done ? result : { done: false, value: checked(schema, result.value) };
           } catch (error) {
             await leave();
-            throw error;
+            throw error instanceof ConnectError ? tellable(error) : error;
           }
         },
         return: leave,

@@ -4,6 +4,7 @@ import { codeFromString } from "@connectrpc/connect/protocol-connect";
 import * as grpc from "@grpc/grpc-js";
 import { UserService } from "@shop/generated/shop/users/v1/users_pb.js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { BadRequestSchema } from "../options/google/rpc/error_details_pb.js";
 import { answer } from "./answer.js";
 import { type Listener, listen } from "./listen.js";
 
@@ -22,7 +23,12 @@ function serve(transport: "own" | "node"): Promise<Listener> {
     readMaxBytes: 10_000,
     routes: (router) =>
       router.service(UserService, {
-        getUser: ({ id }) => ({ id, displayName: id === "half" ? "\ud83d" : JSON.stringify(id) }),
+        getUser: ({ id }) => {
+          const details = [{ desc: BadRequestSchema, value: { fieldViolations: [{ field: "\ud83d" }] } }];
+          if (id === "message") throw new ConnectError("\ufeffcut \ud83d", Code.Aborted);
+          if (id === "details") throw new ConnectError("no", Code.Aborted, undefined, details);
+          return { id, displayName: id === "half" ? "\ud83d" : JSON.stringify(id) };
+        },
         async *listUsers() {
           yield { displayName: "whole" };
           yield { displayName: "cut \ud83d" };
@@ -161,6 +167,18 @@ test.each([...one, ["Connect, JSON", connectUnary("json")] as const, ["gRPC-Web,
     });
   },
 );
+
+test.each(one)("%s: an error is told as text", async (_, send) => {
+  const named = (id: string) => Buffer.concat([bytes("0a 07"), Buffer.from(id)]);
+  await expect(send("GetUser", named("message"))).rejects.toMatchObject({
+    code: Code.Aborted,
+    rawMessage: "\ufeffcut \ufffd",
+  });
+  await expect(send("GetUser", named("details"))).rejects.toMatchObject({
+    code: Code.Internal,
+    rawMessage: expect.stringContaining("no: google.rpc.BadRequest.field_violations[0].field has a lone surrogate"),
+  });
+});
 
 test.each([...many, ["Connect, JSON", connectStream("json")] as const])(
   "streams of %s: an answer that is no text ends them",

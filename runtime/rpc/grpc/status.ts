@@ -2,11 +2,13 @@ import { create } from "@bufbuild/protobuf";
 import { anyPack } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError, decodeBinaryHeader, encodeBinaryHeader } from "@connectrpc/connect";
 import { type Status, StatusSchema } from "../../options/google/rpc/status_pb.js";
+import { tellable } from "../answer-text.js";
 import { type Field, FieldKind } from "../http2/field.js";
 import { appendMetadata, headersOf } from "./metadata.js";
 
 /** Appends the fields that tell an error: in trailers, or in the headers of an answer that has nothing else. */
-export function appendStatus(fields: string[], error: ConnectError): void {
+export function appendStatus(fields: string[], thrown: ConnectError): void {
+  const error = tellable(thrown);
   fields.push("grpc-status", String(error.code), "grpc-message", encodeMessage(error.rawMessage));
   if (error.details.length > 0) {
     const details = error.details.map((detail) =>
@@ -86,5 +88,5 @@ function decodeMessage(text: string): string {
       at += 2;
     } else bytes.push(text.charCodeAt(at) & 0xff);
   }
-  return new TextDecoder().decode(new Uint8Array(bytes));
+  return Buffer.from(bytes).toString();
 }
