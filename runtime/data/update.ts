@@ -1,5 +1,6 @@
 import { clone, type DescMessage, equals, isFieldSet, type Message } from "@bufbuild/protobuf";
 import { reflect } from "@bufbuild/protobuf/reflect";
+import { keepOutputOnly } from "../rpc/output-only.js";
 import { validateMessage } from "../rpc/validate.js";
 import { violated } from "../rpc/violations.js";
 import type { Entity } from "./entity.js";
@@ -43,7 +44,7 @@ export async function updateRow(
   return rows.write(key, after, masked);
 }
 
-/** `before` with these fields as `change` has them. */
+/** `before` with these fields as `change` has them, less what only the service sets in their messages. */
 function merge(schema: DescMessage, before: Message, change: Message, fields: readonly string[]): Message {
   const after = clone(schema, before);
   const from = reflect(schema, change);
@@ -53,6 +54,7 @@ function merge(schema: DescMessage, before: Message, change: Message, fields: re
     if (from.isSet(field)) to.set(field, from.get(field));
     else to.clear(field);
   }
+  keepOutputOnly(schema, before, after);
   return after;
 }
 

@@ -10,6 +10,7 @@ import { timedCall, timingRequestHeader } from "../observe/timing.js";
 import { ActiveCall, runAs, staleAgeHeader } from "./active-call.js";
 import type { Context, KeyedContext } from "./context.js";
 import { abortError, bound, boundStream, createContext } from "./deadline.js";
+import { type ClearOutputOnly, clearsOutputOnly } from "./output-only.js";
 import { OwnCall } from "./own-call.js";
 import { OwnContext } from "./own-context.js";
 import type { ServiceDefinition } from "./service.js";
@@ -48,11 +49,15 @@ export function handlerRoutes(
 function guard(method: DescMethod, policy: MethodPolicy, name: string, handler: Handler, around: Surroundings) {
   const { methodKind, input } = method;
   const answers = methodKind === "unary" || methodKind === "client_streaming" ? "one" : "many";
+  const takesMany = methodKind === "client_streaming" || methodKind === "bidi_streaming";
   const { deferral } = around;
   if (policy.deferred !== undefined) deferral?.register({ method, make });
   const connects = answers === "one" ? answer : stream;
-  return (request: unknown, from: HandlerContext) =>
+  const handle = (request: unknown, from: HandlerContext) =>
     from instanceof OwnCall ? native(request, from) : connects(request, from);
+  const clear = clearsOutputOnly(input);
+  if (clear === undefined) return handle;
+  return (request: unknown, from: HandlerContext) => handle(cleared(request, clear), from);
 
   /** Our own transport ends a call by itself, so nothing has to be put around the handler. */
   function native(request: unknown, from: OwnCall): unknown {
@@ -162,10 +167,23 @@ function guard(method: DescMethod, policy: MethodPolicy, name: string, handler: 
 
   /** Refuses a request that breaks its rules; of a stream of requests, each as it comes. */
   function valid(request: unknown): unknown {
-    if (methodKind === "client_streaming" || methodKind === "bidi_streaming")
-      return eachValid(request as AsyncIterable<unknown>);
+    if (takesMany) return eachValid(request as AsyncIterable<unknown>);
     validateMessage(input, request);
     return request;
+  }
+
+  /** Before anything else is done with a request, so that two that differ in such fields only are one. */
+  function cleared(request: unknown, clear: ClearOutputOnly): unknown {
+    if (takesMany) return eachCleared(request as AsyncIterable<Message>, clear);
+    clear(request as Message);
+    return request;
+  }
+
+  async function* eachCleared(requests: AsyncIterable<Message>, clear: ClearOutputOnly) {
+    for await (const request of requests) {
+      clear(request);
+      yield request;
+    }
   }
 
   async function* eachValid(requests: AsyncIterable<unknown>) {

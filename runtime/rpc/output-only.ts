@@ -1,0 +1,105 @@
+import {
+  clearField,
+  type DescField,
+  type DescMessage,
+  getOption,
+  hasOption,
+  isFieldSet,
+  type Message,
+} from "@bufbuild/protobuf";
+import { FieldBehavior, field_behavior } from "../options/google/api/field_behavior_pb.js";
+
+/** Clears a message's fields that only the service sets. */
+export type ClearOutputOnly = (message: Message) => void;
+
+/** What is to be done for messages of one type. */
+interface Plan {
+  readonly output: readonly DescField[];
+  /** Fields with messages that have some such fields in them. */
+  readonly inner: readonly (DescField & { readonly message: DescMessage })[];
+}
+
+const plans = new WeakMap<DescMessage, Plan>();
+
+/**
+ * Returns what clears the fields marked OUTPUT_ONLY (AIP-203) in a request and in all messages that are in it: what a
+ * caller says of them means nothing, and is no error. Undefined if the type has none, at any depth.
+ *
+ * An etag and an identifier are kept, for a request names by them what it is about.
+ */
+export function clearsOutputOnly(schema: DescMessage): ClearOutputOnly | undefined {
+  if (!hasOutputOnly(schema, new Set())) return undefined;
+  return (message) => clear(schema, message);
+}
+
+function clear(schema: DescMessage, message: Message): void {
+  const { output, inner } = planOf(schema);
+  for (const field of output) if (isFieldSet(message, field)) clearField(message, field);
+  for (const field of inner) for (const each of messagesIn(field, message)) clear(field.message, each);
+}
+
+/** The messages that a field holds. */
+export function messagesIn(field: DescField, message: Message): readonly Message[] {
+  const holder = message as unknown as Record<string, unknown>;
+  if (field.oneof !== undefined) {
+    const choice = holder[field.oneof.localName] as { case?: string; value?: unknown };
+    return choice.case === field.localName ? [choice.value as Message] : [];
+  }
+  const value = holder[field.localName];
+  if (value === undefined) return [];
+  if (field.fieldKind === "list") return value as Message[];
+  return field.fieldKind === "map" ? Object.values(value as Record<string, Message>) : [value as Message];
+}
+
+function planOf(schema: DescMessage): Plan {
+  let plan = plans.get(schema);
+  if (plan === undefined) {
+    const inner = schema.fields.filter((field) => !isOutputOnly(field) && isInner(field, new Set()));
+    plan = { output: schema.fields.filter(isOutputOnly), inner: inner as unknown as Plan["inner"] };
+    plans.set(schema, plan);
+  }
+  return plan;
+}
+
+function hasOutputOnly(schema: DescMessage, seen: Set<DescMessage>): boolean {
+  if (seen.has(schema)) return false;
+  seen.add(schema);
+  return schema.fields.some((field) => isOutputOnly(field) || isInner(field, seen));
+}
+
+function isInner({ message }: DescField, seen: Set<DescMessage>): boolean {
+  return message !== undefined && hasOutputOnly(message, seen);
+}
+
+/** Whether only the service sets a field. */
+export function isOutputOnly(field: DescField): boolean {
+  if (field.name === "etag" || !hasOption(field, field_behavior)) return false;
+  const behaviors = getOption(field, field_behavior);
+  return behaviors.includes(FieldBehavior.OUTPUT_ONLY) && !behaviors.includes(FieldBehavior.IDENTIFIER);
+}
+
+/**
+ * Gives a message that replaces another one the fields that only the service sets, at every depth: those of the messages
+ * in its fields and maps. In lists nobody can tell which message replaces which.
+ */
+export function keepOutputOnly(schema: DescMessage, before: Message, after: Message): void {
+  const { output, inner } = planOf(schema);
+  const [from, to] = [before, after] as unknown as Record<string, unknown>[];
+  for (const field of output) {
+    const name = field.oneof?.localName ?? field.localName;
+    if (isFieldSet(before, field)) to![name] = from![name];
+    else if (isFieldSet(after, field)) clearField(after, field);
+  }
+  for (const field of inner) {
+    if (field.fieldKind === "map") {
+      const [olds, news] = [from, to].map((message) => message![field.localName] as Record<string, Message>);
+      for (const key of Object.keys(news!)) {
+        if (Object.hasOwn(olds!, key)) keepOutputOnly(field.message, olds![key]!, news![key]!);
+      }
+    } else if (field.fieldKind === "message") {
+      const [old] = messagesIn(field, before);
+      const [now] = messagesIn(field, after);
+      if (old !== undefined && now !== undefined) keepOutputOnly(field.message, old, now);
+    }
+  }
+}
