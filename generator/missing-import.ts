@@ -31,6 +31,8 @@ async function named(root: string, known: KnownModules, finding: Diagnostic): Pr
   const literal = /^import\s+(?:public\s+|weak\s+|option\s+)?((?:"[^"\n]*"|'[^'\n]*'|\s+)+);/.exec(statement)?.[1];
   if (literal === undefined) return finding;
   const name = literal.replace(/["'\s]/g, "");
+  // What buf read may be another state of the file, as in a branch that the contract is compared with.
+  if (known.modules.some((folder) => existsSync(join(root, folder, name)))) return finding;
   return { ...finding, message: `The import "${name}" ${wayOut(root, known, name, finding.file)}` };
 }
 

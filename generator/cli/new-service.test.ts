@@ -55,6 +55,19 @@ it("takes the project's own templates", async () => {
   expect(project.read("services/other/other.ts")).toBeUndefined();
 });
 
+it("starts another version of a package beside the first, under its name with the version", async () => {
+  const project = contractProject();
+  const args = (version: string) => ["new-service", `notes-${version}`, "--package", `desk.notes.${version}`];
+  const entity = ["--entity", "Note:text"];
+  expect(await scaffold(project.root, [...args("v2"), ...entity])).toMatchObject({ code: 0 });
+  expect(project.read("proto/desk/notes/v2/notes.proto")).toContain("service NotesService {");
+  expect(project.read("services/notes-v2/main.ts")).toContain("serve(notesV2");
+  expect(project.read("generated/system.ts")).toContain('name: "notes-v2"');
+  expect(project.read("services/notes-v2/migrations/0001_create_notes.sql")).toContain("CREATE TABLE");
+  const alone = await scaffold(project.root, ["new-service", "tags-v2", "--package", "desk.tags.v2"]);
+  expect(alone.stderr).toContain("desk.tags.v2 has no other version to stand beside: npx scaffold new-service tags ");
+});
+
 it("gives a name that is a word of TypeScript to everything but a constant", async () => {
   const project = contractProject();
   expect(await scaffold(project.root, ["new-service", "class", "--entity", "Class"])).toMatchObject({ code: 0 });

@@ -195,13 +195,13 @@ function checkResources(service: Service, findings: Findings): void {
     ["undo", "the function that undoes it"],
     ["sagas", "the sagas that its methods start"],
   ]);
-  const claim = (name: string, what: string) => {
+  const claim = (name: string, what: string, wayOut = "rename one") => {
     const other = taken.get(name);
     if (other !== undefined) {
       findings.error(
         "SERVICE_RESOURCE_TAKEN",
         service.desc,
-        `In ${service.desc.name}'s handlers service.${name} would be both ${other} and ${what}: rename one.`,
+        `In ${service.desc.name}'s handlers service.${name} would be both ${other} and ${what}: ${wayOut}.`,
       );
     }
     taken.set(name, what);
@@ -209,7 +209,11 @@ function checkResources(service: Service, findings: Findings): void {
   for (const entity of service.entities) {
     claim(entity.plural, entity.desc.typeName);
   }
-  for (const callee of service.calls) claim(camelCase(callee.name), callee.desc.typeName);
+  for (const callee of service.calls) {
+    const { typeName } = callee.desc;
+    const names = `"scaffold": {"names": {"${typeName}": "${otherName(callee)}"}}`;
+    claim(camelCase(callee.name), typeName, `rename one, or name the called one in package.json, ${names}`);
+  }
 }
 
 function allMessages(messages: readonly DescMessage[]): DescMessage[] {

@@ -1,6 +1,9 @@
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
 import { identifier } from "../contract/identifier.js";
 import { camelCase, pascalCase, takenServiceNames } from "../contract/names.js";
 import type { OutputFile } from "../output/output-file.js";
+import { absent } from "../output/path.js";
 import type { Settings } from "../settings.js";
 import { type EntityData, parseEntity } from "./entity.js";
 import { renderer } from "./render.js";
@@ -19,8 +22,11 @@ export interface ServiceRequest {
 
 const version = /^v\d+((alpha|beta)\d+)?$/;
 
-/** Throws an Error that lists all that is wrong with the request. */
-export function checkRequest({ name, package: pkg, isUsualPackage, entities }: ServiceRequest): EntityData[] {
+/** Throws an Error that lists all that is wrong with the request. `given` are the names that the project gives. */
+export function checkRequest(
+  { name, package: pkg, isUsualPackage, entities }: ServiceRequest,
+  given: Settings["names"],
+): EntityData[] {
   const faults: string[] = [];
   if (!/^[a-z][a-z0-9]*(-[a-z][a-z0-9]*)*$/.test(name)) {
     faults.push(`"${name}" is no name of a service: write it like order-history`);
@@ -32,8 +38,10 @@ export function checkRequest({ name, package: pkg, isUsualPackage, entities }: S
   const isVersioned = words.every((part) => /^[a-z][a-z0-9_]*$/.test(part)) && version.test(words.at(-1) ?? "");
   if (!isUsualPackage && !isVersioned) {
     faults.push(`--package ${pkg} is no package with a version: write it like shop.${word}.v1`);
-  } else if (!isUsualPackage && words.at(-2) !== word) {
-    faults.push(`--package ${pkg} belongs to another service: the word before its version must be ${word}`);
+  } else if (!isUsualPackage && words.at(-2) !== word && !isVersion({ name, package: pkg }) && given[pkg] !== name) {
+    faults.push(
+      `--package ${pkg} belongs to another service: the word before its version must be ${word}, or package.json name it, "scaffold": {"names": {"${pkg}": "${name}"}}`,
+    );
   }
   const parsed = entities.flatMap((entity) => {
     try {
@@ -50,21 +58,44 @@ export function checkRequest({ name, package: pkg, isUsualPackage, entities }: S
   return parsed;
 }
 
+/** Whether it is another version of a package beside the first: orders-v2 of shop.orders.v2. */
+function isVersion({ name, package: pkg }: Pick<ServiceRequest, "name" | "package">): boolean {
+  const [own = "", ownVersion] = pkg.split(".").slice(-2);
+  return name === `${own.replaceAll("_", "-")}-${ownVersion}`;
+}
+
+/** What a service is called in its contract, where its version stands in the package: orders of orders-v2. */
+function contractName(request: ServiceRequest): string {
+  return isVersion(request) ? request.name.replace(/-[^-]*$/, "") : request.name;
+}
+
+/** Other versions of a package, which have the name that this one would have alone. */
+async function otherVersions({ package: pkg }: ServiceRequest, protos: string): Promise<string[]> {
+  const words = pkg.split(".");
+  const folders = (await readdir(join(protos, ...words.slice(0, -1))).catch(absent)) ?? [];
+  return folders.filter((folder) => version.test(folder) && folder !== words.at(-1));
+}
+
 /** The path of the service's contract inside the module of protos. */
-export function contractPath({ name, package: pkg }: ServiceRequest): string {
-  return `${pkg.replaceAll(".", "/")}/${name.replaceAll("-", "_")}.proto`;
+export function contractPath(request: ServiceRequest): string {
+  return `${request.package.replaceAll(".", "/")}/${contractName(request).replaceAll("-", "_")}.proto`;
 }
 
 /** The files that a new service starts with, all the user's. `protos` is the folder of the module of protos. */
 export async function planService(request: ServiceRequest, settings: Settings, protos: string): Promise<OutputFile[]> {
-  const entities = checkRequest(request);
+  const entities = checkRequest(request, settings.names);
+  if (isVersion(request) && (await otherVersions(request, join(settings.root, protos))).length === 0) {
+    throw new Error(
+      `${request.package} has no other version to stand beside: npx scaffold new-service ${contractName(request)} --package ${request.package}`,
+    );
+  }
   const contract = contractPath(request);
   const data = {
     name: request.name,
     constant: identifier(camelCase(request.name)),
     package: request.package,
-    service: `${pascalCase(camelCase(request.name))}Service`,
-    path: `/${request.package.split(".").at(-1)}/${request.name}`,
+    service: `${pascalCase(camelCase(contractName(request)))}Service`,
+    path: `/${request.package.split(".").at(-1)}/${contractName(request)}`,
     generated: `${settings.package}/${contract.replace(/\.proto$/, "")}`,
     entities,
   };
