@@ -421,6 +421,16 @@ describe("a peer that takes no answers", () => {
   });
 });
 
+/** A body cut into frames. */
+function inFrames(stream: number, body: Buffer): Buffer[] {
+  const frames: Buffer[] = [];
+  for (let at = 0; at < body.length; at += 16_384) {
+    const isLast = at + 16_384 >= body.length;
+    frames.push(frame(FrameType.DATA, isLast ? Flag.END_STREAM : 0, stream, body.subarray(at, at + 16_384)));
+  }
+  return frames;
+}
+
 describe("a peer that is gone", () => {
   test.each<[string, (peer: Peer) => unknown]>([
     ["half, by closing its side", (peer) => peer.socket.end()],
@@ -472,6 +482,50 @@ describe("what is too long is refused:", () => {
     expect(refused.length).toBeGreaterThan(0);
     expect(refused.length).toBeLessThan(9);
     expect(await serves(target)).toBe(true);
+    // Whoever begins later is served, over each protocol, on the same connection.
+    const long = message(userOf("x".repeat(60_000)));
+    const json = Buffer.from(JSON.stringify({ id: "y".repeat(60_000) }));
+    const fields = [":method", "POST", ":scheme", "http", ":path", getUser, "content-type", "application/json"];
+    peer.write(
+      frame(FrameType.WINDOW_UPDATE, 0, 0, uint32(1_000_000)),
+      peer.call(101, getUser),
+      ...inFrames(101, long),
+      frame(FrameType.HEADERS, Flag.END_HEADERS, 103, peer.block(fields)),
+      ...inFrames(103, json),
+    );
+    expect(await peer.end(101)).toBe("grpc-status 0");
+    expect(await peer.end(103)).toBe("ended");
+    expect(peer.frames.some((each) => each.stream === 103 && peer.fields(each)[":status"] === "200")).toBe(true);
+  });
+
+  test.each([
+    ["gRPC", "application/grpc", message(Buffer.alloc(50)).subarray(0, 40)],
+    ["gRPC-Web", "application/grpc-web+proto", message(Buffer.alloc(50)).subarray(0, 40)],
+    ["Connect", "application/json", Buffer.from('{"id":')],
+  ])("what is incomplete for too long, over %s, whatever the deadline", async (_name, contentType, part) => {
+    const target = await start({ messageTimeoutMs: 30 });
+    const peer = await attack(target);
+    const fields = [":method", "POST", ":scheme", "http", ":path", getUser, "content-type", contentType];
+    const deadline = contentType === "application/json" ? [] : ["grpc-timeout", "9999H"];
+    peer.write(
+      frame(FrameType.HEADERS, Flag.END_HEADERS, 1, peer.block([...fields, ...deadline])),
+      frame(FrameType.DATA, 0, 1, part),
+    );
+    expect(await peer.end(1)).toBeDefined();
+    const said = peer.frames.map((each) => peer.fields(each)["grpc-status"] ?? peer.fields(each)[":status"]);
+    const body = Buffer.concat(peer.frames.filter(({ type }) => type === FrameType.DATA).map(({ payload }) => payload));
+    expect(`${said.filter(Boolean).at(-1)} ${body.toString("latin1")}`).toMatch(/^4 |^504 |grpc-status: 4/);
+  });
+
+  test("a message in a stream that is incomplete for too long, but no silence between two", async () => {
+    const target = await start({ messageTimeoutMs: 30 });
+    const peer = await attack(target);
+    for (const stream of [1, 3])
+      peer.write(peer.call(stream, createUsers), frame(FrameType.DATA, 0, stream, message()));
+    peer.write(frame(FrameType.DATA, 0, 3, message(Buffer.alloc(9)).subarray(0, 8)));
+    expect(await peer.end(3)).toBe("grpc-status 4");
+    peer.write(frame(FrameType.DATA, Flag.END_STREAM, 1, message()));
+    expect(await peer.end(1)).toBe("grpc-status 0");
   });
 
   test("a compressed message that unpacks to more", async () => {

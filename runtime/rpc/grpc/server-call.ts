@@ -12,6 +12,7 @@ import { OwnCall } from "../own-call.js";
 import { Deframer, frameMessage, type MessageTaker, PREFIX, readMessage } from "./frame.js";
 import { acceptedEncodings, COMPRESS_MIN_BYTES, compressFrame } from "./gzip.js";
 import { Inbox } from "./inbox.js";
+import { IncompleteMessage, type IncompleteMessages } from "./incomplete.js";
 import { appendMetadata, headersOf } from "./metadata.js";
 import type { Route } from "./routes.js";
 import { appendStatus } from "./status.js";
@@ -22,11 +23,6 @@ const CONTENT_TYPE = "application/grpc+proto";
 const answerHead = new ConstantBlock([":status", "200", "content-type", CONTENT_TYPE]);
 const answerTrailers = new ConstantBlock(["grpc-status", "0"]);
 
-/** How long a single request may take to arrive where its caller set no deadline, in milliseconds. */
-const REQUEST_TIMEOUT = 60_000;
-/** What all calls of one connection may keep of messages that are not complete, in bytes. */
-const MAX_HELD = 32 * 1024 * 1024;
-
 /** Made once: a reason of its own, with a stack, is what would cost most in ending a call. */
 const callIsOver = new ConnectError("the call is over", Code.Canceled);
 
@@ -34,8 +30,7 @@ const callIsOver = new ConnectError("the call is over", Code.Canceled);
 export interface Peer {
   /** How many handlers run for it; those whose call is over, but that have not stopped, count as well. */
   running: number;
-  /** How many bytes of incomplete messages are kept for it. */
-  held: number;
+  readonly incomplete: IncompleteMessages;
   readonly maxRunning: number;
   /** Calls that began in what is being read, and may end in it. */
   readonly begun: ServerCall[];
@@ -55,7 +50,7 @@ export class ServerCall extends OwnCall implements StreamConsumer, MessageTaker 
   #isGzip = false;
   #hasHead = false;
   #deframer: Deframer | undefined;
-  #held = 0;
+  #incomplete: IncompleteMessage | undefined;
   #timer: Timer | undefined;
   // One request.
   #request: unknown;
@@ -118,9 +113,7 @@ export class ServerCall extends OwnCall implements StreamConsumer, MessageTaker 
 
   /** What has arrived is read. A request that is not all there, as almost every one is, may not take for ever. */
   awaitRest(): void {
-    if (this.#isComplete || this.#isOver || this.#timer !== undefined) return;
-    this.#timer = new Timer(() => this.#expire());
-    startTimer(this.#timer, REQUEST_TIMEOUT);
+    if (!this.#isComplete && !this.#isOver) this.#keep(this.#deframer?.held ?? 0);
   }
 
   // --------------------------------------------------------------------------------------------------------- the request
@@ -151,11 +144,13 @@ export class ServerCall extends OwnCall implements StreamConsumer, MessageTaker 
       return;
     }
     if (this.#isOver) return;
-    this.#hold(this.#deframer.held);
     if (endStream) {
       this.#ended();
       return;
     }
+    const { held } = this.#deframer;
+    if (held > 0) this.#keep(held);
+    if (this.#isOver) return;
     // Of a message that is not complete more must come; others wait until they are read.
     if (this.#inbox === undefined || this.#inbox.isEmpty) this.#credit(0, true);
   }
@@ -195,6 +190,7 @@ export class ServerCall extends OwnCall implements StreamConsumer, MessageTaker 
       };
     } else message = readMessage(input, source, start, end, Code.InvalidArgument);
     if (this.#inbox !== undefined) {
+      this.#incomplete?.end();
       this.#inbox.add(message, PREFIX + end - start, isCompressed);
       return;
     }
@@ -206,11 +202,11 @@ export class ServerCall extends OwnCall implements StreamConsumer, MessageTaker 
   /** The caller has sent all that it sends. */
   #ended(): void {
     this.#isComplete = true;
+    this.#incomplete?.end();
     if (this.#inbox !== undefined) {
       this.#inbox.finish();
       return;
     }
-    if (this.#timer !== undefined && this.deadline === undefined) stopTimer(this.#timer);
     if (!this.#hasRequest) {
       const text = "protocol error: missing input message for unary method";
       this.#fail(new ConnectError(text, Code.Unimplemented));
@@ -232,13 +228,9 @@ export class ServerCall extends OwnCall implements StreamConsumer, MessageTaker 
     if (credit > 0) this.stream.consumed(credit);
   }
 
-  #hold(bytes: number): void {
-    this.peer.held += bytes - this.#held;
-    this.#held = bytes;
-    if (bytes > 0 && this.peer.held > MAX_HELD) {
-      const text = "too many bytes of incomplete messages on this connection";
-      this.#fail(new ConnectError(text, Code.ResourceExhausted));
-    }
+  #keep(bytes: number): void {
+    this.#incomplete ??= new IncompleteMessage(this.peer.incomplete, (error) => this.#fail(error));
+    this.#incomplete.keep(bytes);
   }
 
   // ---------------------------------------------------------------------------------------------------------- the answer
@@ -463,7 +455,7 @@ export class ServerCall extends OwnCall implements StreamConsumer, MessageTaker 
     this.#isOver = true;
     this.#reason = reason;
     if (this.#timer !== undefined) stopTimer(this.#timer);
-    if (this.#held > 0) this.#hold(0);
+    this.#incomplete?.end();
     this.#deframer = undefined;
     this.#unlink?.();
     this.#unhold?.();
@@ -503,8 +495,8 @@ export class ServerCall extends OwnCall implements StreamConsumer, MessageTaker 
 
   #expire(): void {
     const { method } = this.route;
-    const what = this.deadline === undefined && !this.#isComplete ? "got no request" : "did not answer";
-    this.#fail(new ConnectError(`${method.parent.typeName}/${method.name} ${what} in time`, Code.DeadlineExceeded));
+    const text = `${method.parent.typeName}/${method.name} did not answer in time`;
+    this.#fail(new ConnectError(text, Code.DeadlineExceeded));
   }
 
   limit(timeoutMs: number): void {

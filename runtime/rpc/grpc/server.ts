@@ -9,6 +9,7 @@ import { defaultLimits, type Limits } from "../http2/limits.js";
 import type { Stream } from "../http2/stream.js";
 import type { Http2Acceptor } from "../node-http2.js";
 import { type Pages, respond } from "../page.js";
+import { IncompleteMessages } from "./incomplete.js";
 import { noSuchMethod, notFound, Refusal, tooLarge } from "./refusal.js";
 import type { Routes, UniversalHandlerFn } from "./routes.js";
 import { type Peer, ServerCall } from "./server-call.js";
@@ -39,7 +40,12 @@ export class GrpcServer implements Http2Acceptor {
   }
 
   take(socket: Socket): void {
-    const peer: Peer = { running: 0, held: 0, maxRunning: this.limits.maxConcurrentStreams, begun: [] };
+    const peer: Peer = {
+      running: 0,
+      maxRunning: this.limits.maxConcurrentStreams,
+      begun: [],
+      incomplete: new IncompleteMessages(this.limits),
+    };
     const handler: ConnectionHandler = {
       opened: (stream, block, endStream) => this.#opened(peer, stream, block, endStream),
       received() {
@@ -92,10 +98,10 @@ export class GrpcServer implements Http2Acceptor {
         return;
       }
     }
-    this.#universal(stream, head, endStream);
+    this.#universal(peer, stream, head, endStream);
   }
 
-  #universal(stream: Stream, head: RequestHead, endStream: boolean): void {
+  #universal(peer: Peer, stream: Stream, head: RequestHead, endStream: boolean): void {
     const query = head.path.indexOf("?");
     const path = query < 0 ? head.path : head.path.slice(0, query);
     const handler = this.routes.connect.get(path) ?? pageAt(path, this.routes.pages);
@@ -103,7 +109,7 @@ export class GrpcServer implements Http2Acceptor {
       refuse(stream, anyGrpc.test(head.contentType ?? "") ? noSuchMethod : notFound, endStream);
       return;
     }
-    const call = new UniversalCall(stream, head, handler);
+    const call = new UniversalCall(stream, head, handler, peer.incomplete);
     stream.consumer = call;
     call.start(endStream);
   }

@@ -5,17 +5,26 @@ import type { RequestHead } from "../http2/head.js";
 import { trailerFields } from "../http2/head.js";
 import type { Stream, StreamConsumer } from "../http2/stream.js";
 import { Inbox } from "./inbox.js";
+import { EnvelopeMeter, IncompleteMessage, type IncompleteMessages } from "./incomplete.js";
 import { headersOf } from "./metadata.js";
 import { AnswerSize, type UniversalHandlerFn } from "./routes.js";
 
 type Answer = Awaited<ReturnType<UniversalHandlerFn>>;
 
+/** Bodies of messages with their lengths before them. */
+const enveloped = /^application\/(connect\+|grpc)/i;
+
 /** HTTP/2 for Connect's own handlers: Connect, gRPC-Web, and gRPC where an interceptor or JSON is asked for. */
 export class UniversalCall implements StreamConsumer {
   readonly #body: Inbox;
+  readonly #incomplete: IncompleteMessage;
+  /** Undefined where the whole body is one message. */
+  readonly #meter: EnvelopeMeter | undefined;
+  #received = 0;
   readonly #controller = new AbortController();
   #uncredited = 0;
   #isOver = false;
+  #isGivenUp = false;
   #wake: (() => void) | undefined;
   #unhold: (() => void) | undefined;
 
@@ -23,7 +32,10 @@ export class UniversalCall implements StreamConsumer {
     private readonly stream: Stream,
     private readonly head: RequestHead,
     private readonly handler: UniversalHandlerFn,
+    incomplete: IncompleteMessages,
   ) {
+    this.#incomplete = new IncompleteMessage(incomplete, (error) => this.#giveUp(error));
+    if (enveloped.test(head.contentType ?? "")) this.#meter = new EnvelopeMeter();
     const credit = (size: number, isEmpty: boolean) => {
       const bytes = isEmpty ? this.#uncredited : size;
       this.#uncredited -= bytes;
@@ -35,6 +47,7 @@ export class UniversalCall implements StreamConsumer {
 
   start(endStream: boolean): void {
     if (endStream) this.#body.finish();
+    else if (this.#meter === undefined) this.#incomplete.keep(0);
     const { backlog } = this.stream.connection;
     const { expected } = sizeOf(this.handler);
     if (!backlog.isFull(expected)) {
@@ -71,12 +84,36 @@ export class UniversalCall implements StreamConsumer {
   data(source: Buffer, start: number, end: number, endStream: boolean): void {
     this.#uncredited += end - start;
     if (end > start) this.#body.add(new Uint8Array(source.subarray(start, end)), end - start);
-    if (endStream) this.#body.finish();
+    if (endStream) this.#ended();
+    else this.#count(source, start, end);
+  }
+
+  #count(source: Buffer, start: number, end: number): void {
+    if (this.#isOver || this.#isGivenUp) return;
+    if (this.#meter === undefined) {
+      this.#received += end - start;
+      this.#incomplete.keep(this.#received);
+      return;
+    }
+    const { bytes, isNext } = this.#meter.read(source, start, end);
+    if (isNext) this.#incomplete.end();
+    if (bytes > 0) this.#incomplete.keep(bytes);
+  }
+
+  #ended(): void {
+    this.#incomplete.end();
+    this.#body.finish();
+  }
+
+  /** Its handler tells the caller why. */
+  #giveUp(error: ConnectError): void {
+    this.#isGivenUp = true;
+    this.#body.abort(error);
   }
 
   headers(block: HeaderBlock): void {
     if (trailerFields(block) !== undefined) {
-      this.#body.finish();
+      this.#ended();
       return;
     }
     this.#refuse(ErrorCode.PROTOCOL_ERROR);
@@ -89,6 +126,7 @@ export class UniversalCall implements StreamConsumer {
   closed(code: number, cause?: Error): void {
     if (this.#isOver) return;
     this.#isOver = true;
+    this.#incomplete.end();
     const text = cause?.message ?? `http/2 stream closed with error code ${errorName(code)} (0x${code.toString(16)})`;
     const error = new ConnectError(text, Code.Canceled);
     this.#controller.abort(error);
@@ -144,6 +182,7 @@ export class UniversalCall implements StreamConsumer {
   #finish(): void {
     if (this.#isOver) return;
     this.#isOver = true;
+    this.#incomplete.end();
     this.#controller.abort();
   }
 }

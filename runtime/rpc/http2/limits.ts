@@ -17,6 +17,10 @@ export interface Limits {
   readonly maxQueuedBytes: number;
   /** The same for all connections of the process: each of them gets no more than is left of it. Default: 128 MiB. */
   readonly maxQueuedBytesInAll: number;
+  /** What may be kept of messages that are not complete, of all streams of a connection, in bytes. Default: 32 MiB. */
+  readonly maxIncompleteBytes: number;
+  /** How long a message may take to arrive, in milliseconds, whatever its call's deadline. Default: 60,000. */
+  readonly messageTimeoutMs: number;
   /** How long a frame, or a header block of several, may take to arrive, in milliseconds. Default: 10,000. */
   readonly frameTimeoutMs: number;
   /** How long a peer may leave everything that is sent to it unread, in milliseconds. Default: 60,000. */
@@ -35,6 +39,8 @@ export const defaultLimits: Limits = {
   connectionWindow: 4 * 1024 * 1024,
   maxQueuedBytes: 16 * 1024 * 1024,
   maxQueuedBytesInAll: 128 * 1024 * 1024,
+  maxIncompleteBytes: 32 * 1024 * 1024,
+  messageTimeoutMs: 60_000,
   frameTimeoutMs: 10_000,
   stallTimeoutMs: 60_000,
   pingIntervalMs: 30_000,
