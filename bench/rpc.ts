@@ -8,6 +8,7 @@ import { machine, median } from "./rounds.js";
 import { buildGo } from "./rpc/go.js";
 import type { Load, Loaded } from "./rpc/load.js";
 import { bigId, streamed } from "./rpc/order.js";
+import { startOrders } from "./rpc/orders.js";
 import type { Started } from "./rpc/server.js";
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
@@ -27,15 +28,31 @@ interface Shape {
   readonly share?: number;
 }
 
-const servers = ["own", "connect-node", "connect-fastify", "nice-grpc", "grpc-js", "node:http2", "grpc-go", "node:net"];
+const servers = [
+  "own",
+  "service",
+  "connect-node",
+  "connect-fastify",
+  "nice-grpc",
+  "grpc-js",
+  "node:http2",
+  "grpc-go",
+  "node:net",
+];
 const clients = ["own", "connect-node", "grpc-js"];
 const three = [...clients, "grpc-go"];
+/** What has the shop's orders behind it, and not a bare handler. */
+const SERVICE = "service";
 const shapes: readonly Shape[] = [
   { name: "10 × 100", peers: servers, load: { connections: 10, streams: 100 } },
   { name: "1 × 32", peers: servers, load: { connections: 1, streams: 32 } },
   { name: "100 × 1", peers: servers, load: { connections: 100, streams: 1 } },
   { name: "1 × 1", peers: servers, load: { connections: 1, streams: 1 } },
-  { name: "100 × 100", peers: ["own", "grpc-js", "node:http2", "grpc-go"], load: { connections: 100, streams: 100 } },
+  {
+    name: "100 × 100",
+    peers: ["own", "service", "grpc-js", "node:http2", "grpc-go"],
+    load: { connections: 100, streams: 100 },
+  },
   { name: "80 % of 10 × 100", peers: ["own", "grpc-js", "grpc-go"], load: { connections: 10, streams: 0 }, share: 0.8 },
   { name: "10 kB, 10 × 10", peers: [...three, "node:http2"], load: { connections: 10, streams: 10, id: bigId } },
   { name: "stream of 1,000, 10 × 1", peers: three, load: { connections: 10, streams: 1, isStream: true } },
@@ -56,6 +73,8 @@ interface Setting {
   readonly tls: Started["tls"];
   /** The server on grpc-go, if there is one. */
   readonly go: string | undefined;
+  /** The database of the shop's orders. */
+  readonly database: string;
 }
 
 /**
@@ -77,13 +96,26 @@ export async function bench(args: readonly string[]): Promise<void> {
   const milliseconds = Number(options("ms").at(-1) ?? (isShort ? 500 : 1_500));
   const nodes = options("node");
   const chosen = choose(options("shape"), options("who"));
-  const file = here("results/rpc.md");
   const tls = await (await authority("bench")).issue("server");
   const go = await buildGo();
   await bundlePrograms("rpc", ["server", "load"]);
+  const orders = await startOrders();
+  try {
+    await run({ nodes, rounds, milliseconds, tls, go, database: orders.url }, chosen);
+  } finally {
+    await orders.stop();
+  }
+}
+
+async function run(
+  { nodes, rounds, ...setting }: Omit<Setting, "node"> & { nodes: readonly string[]; rounds: number },
+  chosen: readonly Shape[],
+): Promise<void> {
+  const file = here("results/rpc.md");
+  const { milliseconds } = setting;
   for (const node of nodes.length > 0 ? nodes : [process.execPath]) {
     const version = execFileSync(node, ["--version"], { encoding: "utf8" }).trim().slice(1);
-    const samples = await measure({ node, milliseconds, tls, go }, rounds, chosen);
+    const samples = await measure({ node, ...setting }, rounds, chosen);
     const section = `## Node ${version.split(".")[0]}
 
 ${rounds} ${rounds === 1 ? "round" : "rounds"} of ${milliseconds} ms; ${machine(version)} (2 of it is this).
@@ -100,8 +132,10 @@ const preface = `# RPC
 
 \`npm run bench -- rpc\`: everyone in turn in each round; medians. Unary GetOrder, an order of three lines made anew for every call
 (\`node:http2\` answers constant bytes; \`node:net\` too, and looks at the heads of frames alone: what the sockets cost). Who is measured has the
-first core, the load the second: a client that sends constant bytes, and decodes statuses alone. All are bundled as services are; grpc-go is
-built beside them and has GOMAXPROCS=1. Shapes are connections × calls
+first core, the load the second: a client that sends constant bytes, and decodes statuses alone. Handlers are bare, of ours as of all others: no
+contract's deadline, no validation, no data. \`service\` is the whole of what stands on ours, the shop's orders as they are deployed: GetOrder of an order
+that is in its cache. All are bundled as services are; grpc-go is built beside them and has GOMAXPROCS=1. Everyone is measured until the last call is answered, and until
+20 times what is in flight has been; who does not get there in a minute is left out. Shapes are connections × calls
 in flight on each; times are milliseconds; processor time is that of who is measured, of both hops where there are two, for one call. A stream
 counts its messages. At 80 % calls are sent when they are due, and their times count from then, also where the load itself was late or no
 connection had room. Our own uses generated codecs, grpc-go its own generated code, the others protobuf-es.
@@ -146,7 +180,7 @@ async function measure(setting: Setting, rounds: number, chosen: readonly Shape[
 }
 
 async function sampleOf(
-  { node, milliseconds, tls, go }: Setting,
+  { node, milliseconds, tls, go, database }: Setting,
   { load, isTls, isHop, isClient, share }: Shape,
   peer: string,
   samples: ReadonlyMap<string, readonly Sample[]>,
@@ -161,7 +195,13 @@ async function sampleOf(
   };
   try {
     const next = isHop ? await serve({ server: peer }, 0) : undefined;
-    const port = await serve({ server: isClient ? "own" : peer, next, ...(isTls ? { tls } : {}) }, isClient ? 1 : 0);
+    const what = {
+      server: isClient ? "own" : peer,
+      next,
+      ...(isTls ? { tls } : {}),
+      ...(peer === SERVICE && { database }),
+    };
+    const port = await serve(what, isClient ? 1 : 0);
     const full = median((samples.get(`${shapes[0]?.name} ${peer}`) ?? []).map(({ rate }) => rate));
     const paced = share === undefined ? {} : { rate: share * full };
     const client = isClient ? { client: peer } : {};
@@ -205,9 +245,13 @@ async function cpuOf(servers: readonly ChildProcess[]): Promise<number> {
   return sum;
 }
 
-/** What grpc-js has not answered a single call of cannot be compared. */
+/** What could not be measured cannot be compared. */
 function ratio(values: readonly number[]): string {
   return values.every(Number.isFinite) ? median(values).toFixed(2) : "–";
+}
+
+function measured(sample: Sample | undefined): Sample | undefined {
+  return sample?.isMeasured ? sample : undefined;
 }
 
 function table(samples: ReadonlyMap<string, readonly Sample[]>, chosen: readonly Shape[]): string {
@@ -216,6 +260,7 @@ function table(samples: ReadonlyMap<string, readonly Sample[]>, chosen: readonly
       const of = (one: string) => samples.get(`${name} ${one}`) ?? [];
       const own = of(peer);
       if (own.length === 0) return [name, peer, "absent: no `go` here", ...Array(7).fill("–")];
+      if (!own.every(({ isMeasured }) => isMeasured)) return [name, peer, "too slow to measure", ...Array(7).fill("–")];
       const rates = own.map(({ rate }) => rate);
       const round = (value: number) => Math.round(value).toLocaleString("en");
       return [
@@ -226,8 +271,8 @@ function table(samples: ReadonlyMap<string, readonly Sample[]>, chosen: readonly
         median(own.map(({ p50 }) => p50)).toFixed(2),
         median(own.map(({ p99 }) => p99)).toFixed(2),
         median(own.map(({ cpu }) => cpu)).toFixed(1),
-        ratio(own.map(({ rate }, at) => rate / (of("grpc-js")[at]?.rate ?? 0))),
-        ratio(own.map(({ cpu }, at) => (of("grpc-js")[at]?.cpu ?? Number.NaN) / cpu)),
+        ratio(own.map(({ rate }, at) => rate / (measured(of("grpc-js")[at])?.rate ?? 0))),
+        ratio(own.map(({ cpu }, at) => (measured(of("grpc-js")[at])?.cpu ?? Number.NaN) / cpu)),
         own.reduce((sum, { errors }) => sum + errors, 0),
       ];
     }),

@@ -24,8 +24,11 @@ export interface Load {
 }
 
 export interface Loaded {
+  /** Whether enough was answered to speak of a rate: 20 times what was in flight. */
+  readonly isMeasured: boolean;
   readonly calls: number;
   readonly errors: number;
+  /** Until the last call was answered. */
   readonly seconds: number;
   readonly p50: number;
   readonly p99: number;
@@ -35,14 +38,21 @@ export interface Loaded {
   readonly cpu: number;
 }
 
-/** How long calls that were sent when they were due are waited for at the end, in milliseconds. */
+/** How long calls in flight are waited for at the end, in milliseconds. */
 const PATIENCE = 5_000;
+/** How often what is in flight must have been answered: the first calls of a burst say how it begins, not how it goes on. */
+const TURNS = 20;
+/** The longest that a subject is waited for, in milliseconds. */
+const LONGEST = 60_000;
 
 class Run implements Calls {
   calls = 0;
   errors = 0;
   behind = 0;
+  /** No call follows another any more. */
+  isEnding = false;
   isOver = false;
+  lastAt = 0;
   readonly times = new Times();
 
   constructor(
@@ -54,14 +64,15 @@ class Run implements Calls {
 
   answered(wire: Wire, dueAt: number, now: number, isWell: boolean): void {
     if (this.isOver) return;
-    this.done(now - dueAt, isWell);
-    if (this.isClosedLoop && !wire.isClosed) wire.call(now);
+    this.done(dueAt, now, isWell);
+    if (this.isClosedLoop && !this.isEnding && !wire.isClosed) wire.call(now);
   }
 
-  done(milliseconds: number, isWell: boolean): void {
+  done(dueAt: number, now: number, isWell: boolean): void {
     this.calls++;
+    this.lastAt = now;
     if (!isWell) this.errors++;
-    this.times.add(milliseconds);
+    this.times.add(now - dueAt);
   }
 }
 
@@ -72,21 +83,26 @@ async function load(asked: Load): Promise<Loaded> {
   const call = clients[asked.client ?? ""]?.(port);
   const cpu = process.cpuUsage();
   const started = performance.now();
+  const least = rate === undefined ? TURNS * streams * Math.max(1, wires.length) : 1;
   if (rate !== undefined) await pace(wires, run, rate, milliseconds);
   else {
-    if (call !== undefined) for (let i = 0; i < streams; i++) void repeat(call, id, run);
+    const callers = call === undefined ? [] : Array.from({ length: streams }, () => repeat(call, id, run));
     for (const wire of wires) {
       for (let i = 0; i < streams && wire.canCall; i++) wire.call(performance.now());
       wire.flush();
     }
     await sleep(milliseconds);
+    while (run.calls < least && performance.now() < started + LONGEST) await sleep(20);
+    run.isEnding = true;
+    await Promise.race([sleep(PATIENCE), Promise.all([...callers, idle(wires)])]);
   }
   run.isOver = true;
-  const seconds = (performance.now() - started) / 1000;
+  const seconds = (Math.max(run.lastAt, started + 1) - started) / 1000;
   const { user, system } = process.cpuUsage(cpu);
   for (const wire of wires) wire.destroy();
   const { calls, errors, behind, times } = run;
   return {
+    isMeasured: calls >= least,
     calls,
     errors,
     seconds,
@@ -116,13 +132,13 @@ function open(port: number, count: number, isTls: boolean, calls: Calls): Promis
 }
 
 async function repeat(call: (id: string) => Promise<object>, id: string, run: Run): Promise<void> {
-  while (!run.isOver) {
+  while (!run.isEnding) {
     const startedAt = performance.now();
     const isWell = await call(id).then(
       () => true,
       () => false,
     );
-    if (!run.isOver) run.done(performance.now() - startedAt, isWell);
+    if (!run.isOver) run.done(startedAt, performance.now(), isWell);
   }
 }
 
@@ -149,8 +165,12 @@ async function pace(wires: readonly Wire[], run: Run, rate: number, milliseconds
     for (const wire of wires) wire.flush();
     await new Promise(setImmediate);
   }
-  const end = performance.now() + PATIENCE;
-  while (wires.some(({ open }) => open > 0) && performance.now() < end) await sleep(1);
+  await Promise.race([sleep(PATIENCE), idle(wires)]);
+}
+
+/** Waits until no call is in flight. */
+async function idle(wires: readonly Wire[]): Promise<void> {
+  while (wires.some(({ open, isClosed }) => open > 0 && !isClosed)) await sleep(1);
 }
 
 function sleep(milliseconds: number): Promise<void> {

@@ -1,13 +1,17 @@
 import { createServer as createHttp2Server } from "node:http2";
+import { connect } from "node:net";
 import type { ConnectRouter } from "@connectrpc/connect";
 import { fastifyConnectPlugin } from "@connectrpc/connect-fastify";
 import * as grpc from "@grpc/grpc-js";
 import { orderServiceCodecs } from "@shop/generated/shop/orders/v1/orders_codec.js";
 import { fastify } from "fastify";
 import { createServer as createNiceServer } from "nice-grpc";
+import { orders } from "../../examples/shop/orders/orders.js";
+import { freePort } from "../../generator/dev/ports.js";
 import { know } from "../../runtime/codec/known.js";
 import { answer as answerRpc } from "../../runtime/rpc/answer.js";
 import { listen } from "../../runtime/rpc/listen.js";
+import { serve } from "../../runtime/rpc/serve.js";
 import { clients, getOrder } from "./clients.js";
 import { floor } from "./floor.js";
 import { answerOf, bigId, framed, OrderService, order, streamed, streamPath } from "./order.js";
@@ -17,17 +21,20 @@ export interface Started {
   readonly server: string;
   /** Its certificate, for TLS. */
   readonly tls?: { readonly cert: string; readonly key: string };
+  /** Where the data of the shop's orders is, for `service`. */
+  readonly database?: string;
   /** Where the server behind it is, which it asks for every answer. */
   readonly next?: number;
 }
 
-const { server, tls, next } = JSON.parse(process.argv[2] ?? "{}") as Started;
+const { server, tls, next, database } = JSON.parse(process.argv[2] ?? "{}") as Started;
 const ask = next === undefined ? undefined : clients[server]?.(next);
 const one = (id: string) => (ask === undefined ? order(id) : ask(id));
 
 /** One server of the comparison, as a process of its own; its parent asks it for the processor time it has used. */
 const starts: Readonly<Record<string, () => Promise<number>>> = {
   own: () => router("own"),
+  service,
   "connect-node": () => router("node"),
   "connect-fastify": connectFastify,
   "nice-grpc": niceGrpc,
@@ -48,6 +55,32 @@ function routes(to: ConnectRouter): void {
 async function router(transport: "own" | "node"): Promise<number> {
   know(orderServiceCodecs);
   return (await listen({ ...answerRpc({ transport, routes }), tls, host: "127.0.0.1", port: 0 })).port;
+}
+
+/** The shop's orders, as they are deployed; what they call is not there, and GetOrder does not ask it. */
+async function service(): Promise<number> {
+  const port = await freePort();
+  const nowhere = "http://127.0.0.1:1";
+  Object.assign(process.env, {
+    PORT: String(port),
+    LOG_LEVEL: "silent",
+    DRAIN_TIMEOUT_MS: "0",
+    DATABASE_URL: database,
+    BROKER_URL: database,
+    INVENTORY_URL: nowhere,
+    PAYMENTS_URL: nowhere,
+  });
+  void serve(orders);
+  while (!(await accepts(port))) await new Promise((resolve) => setTimeout(resolve, 20));
+  return port;
+}
+
+function accepts(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, "127.0.0.1");
+    socket.once("connect", () => resolve(true)).once("error", () => resolve(false));
+    socket.once("connect", () => socket.destroy());
+  });
 }
 
 async function connectFastify(): Promise<number> {
