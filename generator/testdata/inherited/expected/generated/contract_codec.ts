@@ -94,54 +94,55 @@ export function readRecord(r: Reader, end: number, before?: Record): Record {
   const m = before ?? newRecord();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.valueOf$ = r.string();
         break;
-      case 2:
+      case 18:
         m.hasOwnProperty = r.string();
         break;
-      case 3:
+      case 26:
         m.constructor$ = r.string();
         break;
-      case 4:
+      case 34:
         m.toString$ = r.string();
         break;
-      case 5:
+      case 40:
         m.isPrototypeOf = r.int64();
         break;
-      case 6:
+      case 50:
         m.propertyIsEnumerable = readPart(r, r.length(), own(m, "propertyIsEnumerable"));
         break;
-      case 7:
+      case 58:
         m.toLocaleString = { case: "Proto", value: r.string() };
         break;
-      case 8: {
+      case 66: {
         const there = m.toLocaleString.case === "DefineGetter" ? m.toLocaleString.value : undefined;
         m.toLocaleString = { case: "DefineGetter", value: readPart(r, r.length(), there) };
         break;
       }
-      case 9:
+      case 74:
         m.DefineSetter = readStringValue(r, r.length(), wrap(newStringValue(), m.DefineSetter)).value;
         break;
-      case 10:
+      case 80:
         m.LookupGetter = r.bool();
         break;
-      case 11:
+      case 90:
         m.LookupSetter.push(readPart(r, r.length()));
         break;
-      case 12: {
-        const stop = r.length();
+      case 98: {
+        const stop = r.entry();
         let key = "";
         let value: Part | undefined;
         for (let entry = r.tag(stop); entry !== 0; entry = r.tag(stop)) {
-          if (entry >>> 3 === 1) key = r.string();
-          else if (entry >>> 3 === 2) value = readPart(r, r.length());
+          if (entry === 10) key = r.string();
+          else if (entry === 18) value = readPart(r, r.length(), value);
+          else r.skip(entry);
         }
         put(m.parts, key, value ?? newPart());
         break;
       }
-      case 13:
+      case 104:
         m.limit = r.int32();
         break;
       default:
@@ -191,17 +192,17 @@ export function readPart(r: Reader, end: number, before?: Part): Part {
   const m = before ?? newPart();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.hasOwnProperty = r.string();
         break;
-      case 2:
+      case 18:
         m.constructor$ = r.string();
         break;
-      case 3:
+      case 26:
         m.isPrototypeOf = readPart(r, r.length(), own(m, "isPrototypeOf"));
         break;
-      case 4:
+      case 34:
         m.name = r.string();
         break;
       default:
@@ -241,8 +242,8 @@ export function readGetRecordRequest(r: Reader, end: number, before?: GetRecordR
   const m = before ?? newGetRecordRequest();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.valueOf$ = r.string();
         break;
       default:
@@ -286,17 +287,17 @@ export function readListRecordsRequest(r: Reader, end: number, before?: ListReco
   const m = before ?? newListRecordsRequest();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 8:
         m.pageSize = r.int32();
         break;
-      case 2:
+      case 18:
         m.pageToken = r.string();
         break;
-      case 3:
+      case 26:
         m.filter = r.string();
         break;
-      case 4:
+      case 34:
         m.orderBy = r.string();
         break;
       default:
@@ -345,11 +346,11 @@ export function readListRecordsResponse(r: Reader, end: number, before?: ListRec
   const m = before ?? newListRecordsResponse();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.records.push(readRecord(r, r.length()));
         break;
-      case 2:
+      case 18:
         m.nextPageToken = r.string();
         break;
       default:
@@ -396,11 +397,11 @@ export function readCreateRecordRequest(r: Reader, end: number, before?: CreateR
   const m = before ?? newCreateRecordRequest();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.record = readRecord(r, r.length(), m.record);
         break;
-      case 2:
+      case 18:
         m.hasOwnProperty = r.string();
         break;
       default:
@@ -448,11 +449,11 @@ export function readUpdateRecordRequest(r: Reader, end: number, before?: UpdateR
   const m = before ?? newUpdateRecordRequest();
   r.enter();
   for (let tag = r.tag(end); tag !== 0; tag = r.tag(end)) {
-    switch (tag >>> 3) {
-      case 1:
+    switch (tag) {
+      case 10:
         m.record = readRecord(r, r.length(), m.record);
         break;
-      case 2:
+      case 18:
         m.updateMask = readFieldMask(r, r.length(), m.updateMask);
         break;
       default:
