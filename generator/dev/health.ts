@@ -1,11 +1,14 @@
 import { request } from "node:http";
 
+/** To grpc.health.v1.Health/Check. Readiness, not liveness: nothing here restarts what lives and cannot serve at the moment. */
+const question = JSON.stringify({ service: "readiness" });
+
 /** What fails here, before anything is asked: it says nothing of the process that was to be asked. */
 const ours = new Set(["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM", "EADDRNOTAVAIL", "EAGAIN"]);
 
 /**
- * Asks a process, by the Connect protocol, whether it serves: grpc.health.v1.Health/Check for all of it. Undefined if it
- * cannot be asked, for want of descriptors or ports of ours. Never rejects.
+ * Asks a process, by the Connect protocol, whether it is ready: whether any call can be served. Undefined if it cannot be
+ * asked, for want of descriptors or ports of ours. Never rejects.
  */
 export function isServing(port: number, timeoutMs: number): Promise<boolean | undefined> {
   return new Promise((resolve) => {
@@ -14,7 +17,7 @@ export function isServing(port: number, timeoutMs: number): Promise<boolean | un
       port,
       method: "POST",
       path: "/grpc.health.v1.Health/Check",
-      headers: { "content-type": "application/json", "content-length": 2 },
+      headers: { "content-type": "application/json", "content-length": question.length },
       // A connection of its own: one that is kept would hold up the process when it drains.
       agent: false,
       signal: AbortSignal.timeout(timeoutMs),
@@ -29,6 +32,6 @@ export function isServing(port: number, timeoutMs: number): Promise<boolean | un
       response.on("error", () => resolve(false));
       response.on("end", () => resolve(response.statusCode === 200 && /"status"\s*:\s*"SERVING"/.test(text)));
     });
-    call.end("{}");
+    call.end(question);
   });
 }

@@ -15,6 +15,7 @@ import { answerOnce, undoOnce } from "./once.js";
 import { ReplicatedRows } from "./replicated.js";
 import type { Repository } from "./repository.js";
 import { Rows } from "./rows.js";
+import type { Availability } from "./servers.js";
 import { runTransaction, type Transaction } from "./transaction.js";
 
 /** How a transaction is run. */
@@ -71,6 +72,8 @@ export interface Data<
   readonly db: Database;
   /** Ends when the database answers; UNAVAILABLE if it does not. */
   ready(): Promise<void>;
+  /** Is told, at once and whenever it is looked for, whether there is a primary. Only a watched database is looked for. */
+  onAvailability(tell: (available: Availability) => void): void;
   /** Lets running statements end, then closes all connections. */
   close(): Promise<void>;
 }
@@ -181,6 +184,7 @@ export function openData<Entities = Readonly<Record<string, Repository<DescMessa
     primary: () => driver.primary(),
     db: driver.db,
     ready: () => driver.ready(),
+    onAvailability: (tell) => driver.onAvailability(tell),
     async close() {
       outbox?.close();
       await caches.close();

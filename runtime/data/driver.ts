@@ -6,7 +6,7 @@ import { Metrics } from "../observe/metrics.js";
 import { runCancellable } from "./cancellation.js";
 import { type DatabaseTransaction, databaseOf, inTransaction, measured, type Query, unnamed } from "./connection.js";
 import { isLoss, isRetryable, isStale, isUndone, translated, unavailable } from "./errors.js";
-import { Servers } from "./servers.js";
+import { type Availability, Servers } from "./servers.js";
 
 /** What runs statements: the pool, or one transaction. */
 export type Database = PgDatabase<NodePgQueryResultHKT>;
@@ -29,6 +29,8 @@ export interface Driver {
   primary(): Promise<string>;
   /** Is told whenever another server is the primary. */
   onPrimary(tell: () => void): void;
+  /** Is told, at once and after each look that finds one or none, whether there is a primary. */
+  onAvailability(tell: (available: Availability) => void): void;
   /** Ends when the database answers; UNAVAILABLE if it does not. */
   ready(): Promise<void>;
   /** Lets running statements end, then closes all connections. */
@@ -123,6 +125,7 @@ export function openDriver(options: DriverOptions): Driver {
     },
     primary: async () => (await servers.primary()).url,
     onPrimary: (tell) => servers.onPrimary(tell),
+    onAvailability: (tell) => servers.onAvailability(tell),
     async ready() {
       await translated(() =>
         onPrimary(

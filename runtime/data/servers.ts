@@ -17,6 +17,13 @@ export interface ServersOptions {
   readonly log?: Logger;
 }
 
+/** Which servers of a database answered when they were last looked at. */
+export interface Availability {
+  readonly primary: boolean;
+  /** Whether replicas can be read. */
+  readonly replicas: boolean;
+}
+
 /** How long after the loss of a primary those who need one wait for the next. */
 const GRACE_MS = 2000;
 /** How long they wait for the first one. */
@@ -41,6 +48,7 @@ export class Servers {
   readonly #servers: readonly Server[];
   readonly #options: ServersOptions;
   readonly #told: (() => void)[] = [];
+  readonly #toldOfAvailability: ((available: Availability) => void)[] = [];
   readonly #condition = new Condition();
   #primary: Server | undefined;
   /** The primary before, while there is none; or the one that there is. */
@@ -72,6 +80,21 @@ export class Servers {
   /** Is told whenever another server is the primary. */
   onPrimary(tell: () => void): void {
     this.#told.push(tell);
+  }
+
+  /** Is told, at once and after each look that finds one or none, whether there is a primary. */
+  onAvailability(tell: (available: Availability) => void): void {
+    this.#toldOfAvailability.push(tell);
+    tell(this.#availability());
+  }
+
+  #availability(): Availability {
+    return { primary: this.#primary !== undefined, replicas: this.replicas().length > 0 };
+  }
+
+  #tellAvailability(): void {
+    const available = this.#availability();
+    for (const tell of this.#toldOfAvailability) tell(available);
   }
 
   /**
@@ -224,6 +247,7 @@ export class Servers {
     this.#failures = 0;
     this.#said = false;
     metrics.databaseUp(true);
+    this.#tellAvailability();
     if (before !== undefined && before !== server) {
       metrics.failover();
       before.abandon();
@@ -240,10 +264,11 @@ export class Servers {
     metrics.databaseUp(false);
     if (!this.#said) log?.error({ servers: this.describe() }, "no database server takes writes");
     this.#said = true;
+    this.#primary = undefined;
+    this.#tellAvailability();
     if (primary === undefined) return;
     if (!this.#doubted) this.#since = Date.now();
     this.#doubted = false;
-    this.#primary = undefined;
     // What waits for it would wait until its time is over.
     primary.abandon();
   }

@@ -12,6 +12,7 @@ import { compressions } from "../rpc/compressions.js";
 import { recordRoutes } from "../rpc/grpc/routes.js";
 import { type Health, healthRoutes } from "../rpc/health.js";
 import { createHttp1Server } from "../rpc/http1.js";
+import { healthPages } from "../rpc/readiness.js";
 import { reflectionRoutes } from "../rpc/reflection.js";
 import type { System } from "../system.js";
 import { refuseMisuse } from "./misuse.js";
@@ -27,7 +28,10 @@ export interface AppOptions {
   readonly system: System;
   /** The services, by their short names. */
   readonly upstreams: ReadonlyMap<string, Upstream>;
-  /** The gateway's own health, not that of the services behind it. */
+  /**
+   * The gateway's own health, not that of the services behind it: those are asked themselves, and a gateway that got no
+   * calls because one of them is away could not serve the others.
+   */
   readonly health: Health;
   /** Files served at `/`. */
   readonly files: StaticFiles | undefined;
@@ -82,11 +86,14 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
       },
     });
   });
-  app.get("/healthz", () => ({ status: "SERVING" }));
-  app.get("/readyz", (_request, reply) => {
-    const status = health.status("");
-    return reply.code(status === "SERVING" ? 200 : 503).send({ status });
-  });
+  for (const [path, page] of Object.entries(healthPages(health))) {
+    app.get(path, (_request, reply) =>
+      reply
+        .code(page.status?.() ?? 200)
+        .type(page.contentType)
+        .send(page.text()),
+    );
+  }
   await app.register(async (scope) => {
     if (files !== undefined) {
       scope.addHook("onRequest", (request, reply, next) => {

@@ -8,6 +8,7 @@ import {
 import { answer } from "./answer.js";
 import { Health, healthRoutes } from "./health.js";
 import { type Listener, listen } from "./listen.js";
+import { healthPages } from "./readiness.js";
 
 const orders = "shop.orders.v1.OrderService";
 let health: Health;
@@ -15,7 +16,7 @@ let listener: Listener;
 
 beforeEach(async () => {
   health = new Health();
-  const handlers = answer({ routes: healthRoutes(health) });
+  const handlers = answer({ routes: healthRoutes(health), pages: healthPages(health) });
   listener = await listen({ ...handlers, host: "127.0.0.1", port: 0 });
 });
 afterEach(() => listener.drain(0));
@@ -34,6 +35,49 @@ test("Check answers for one service and for the process", async () => {
   expect(error).toMatchObject({ code: Code.NotFound, rawMessage: "no service shop.Nobody is served here" });
 });
 
+test("readiness is that of all services, and liveness that of the process, by name and by plain HTTP", async () => {
+  const { check } = client();
+  const statuses = async () => {
+    const names = ["", "readiness", "liveness", orders, "database"];
+    return Promise.all(names.map(async (service) => (await check({ service })).status));
+  };
+  const pages = async () => {
+    const responses = ["/readyz", "/healthz"].map((path) => fetch(`http://127.0.0.1:${listener.port}${path}`));
+    return Promise.all(responses.map(async (response) => [(await response).status, await (await response).json()]));
+  };
+  health.set(orders, "SERVING");
+  health.setDependency("database", "SERVING");
+  const all = { status: "SERVING", database: "SERVING" };
+  expect([await statuses(), await pages()]).toEqual([
+    [Status.SERVING, Status.SERVING, Status.SERVING, Status.SERVING, Status.SERVING],
+    [
+      [200, all],
+      [200, all],
+    ],
+  ]);
+  // Something can be served all the same.
+  health.setDependency("database", "NOT_SERVING");
+  expect((await statuses()).slice(0, 4)).toEqual(Array(4).fill(Status.SERVING));
+  expect((await pages())[0]).toEqual([200, { status: "SERVING", database: "NOT_SERVING" }]);
+  health.set(orders, "NOT_SERVING");
+  const away = [Status.NOT_SERVING, Status.NOT_SERVING, Status.SERVING, Status.NOT_SERVING, Status.NOT_SERVING];
+  expect(await statuses()).toEqual(away);
+  expect(await pages()).toEqual([
+    [503, { status: "NOT_SERVING", database: "NOT_SERVING" }],
+    [200, { status: "SERVING", database: "NOT_SERVING" }],
+  ]);
+});
+
+test("a process that drains lives, and is not ready", async () => {
+  const changes = client().watch({ service: "readiness" })[Symbol.asyncIterator]();
+  expect((await changes.next()).value?.status).toBe(Status.SERVING);
+  health.set(orders, "NOT_SERVING");
+  expect((await changes.next()).value?.status).toBe(Status.NOT_SERVING);
+  health.shutdown();
+  expect((await changes.next()).done).toBe(true);
+  expect([health.status("liveness"), health.status("readiness")]).toEqual(["SERVING", "NOT_SERVING"]);
+});
+
 test("Check answers plain HTTP with JSON", async () => {
   const response = await fetch(`http://127.0.0.1:${listener.port}/grpc.health.v1.Health/Check`, {
     method: "POST",
@@ -48,6 +92,8 @@ test("List answers for all", async () => {
   const { statuses } = await client().list({});
   expect(Object.entries(statuses).map(([name, { status }]) => [name, status])).toEqual([
     ["", Status.NOT_SERVING],
+    ["liveness", Status.SERVING],
+    ["readiness", Status.NOT_SERVING],
     [orders, Status.UNKNOWN],
   ]);
 });

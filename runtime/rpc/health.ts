@@ -4,36 +4,62 @@ import { HealthCheckResponse_ServingStatus, Health as HealthService } from "../o
 /** Whether calls of a service can be answered. */
 export type ServingStatus = "SERVING" | "NOT_SERVING" | "UNKNOWN";
 
-/** The health of one process: of each service in it, by full name, and of the whole, by the empty name. */
+/**
+ * The health of one process, by name:
+ *
+ *     liveness      SERVING as long as the process answers at all; what is not should be restarted
+ *     readiness     SERVING while all of its services are, which is as long as any of their calls can be served, if only by
+ *                   stale rows or deferred writes; what is not should get no calls
+ *     (empty)       readiness
+ *     a service     by its full name: whether any of its calls can be served
+ *     a dependency  "database": for people; what can be served without it is served
+ *
+ * All of it is known beforehand: whoever asks waits for nothing.
+ */
 export class Health {
   readonly #services = new Map<string, ServingStatus>();
+  readonly #dependencies = new Map<string, ServingStatus>();
   readonly #watchers = new Set<() => void>();
   #down = false;
 
   /** Sets a service's status. After `shutdown` it has no effect. */
   set(service: string, status: ServingStatus): void {
-    if (this.#down) return;
+    if (this.#down || this.#services.get(service) === status) return;
     this.#services.set(service, status);
     this.#tell();
   }
 
-  /** Reports everything as NOT_SERVING from now on, and ends the streams of those who watch, so that they let go. */
+  /** Sets the status of something that services depend on, and that may be away while they serve. */
+  setDependency(name: string, status: ServingStatus): void {
+    if (this.#dependencies.get(name) === status) return;
+    this.#dependencies.set(name, status);
+    this.#tell();
+  }
+
+  /** Reports every service and readiness as NOT_SERVING from now on, and ends the streams of those who watch, so that they let go. */
   shutdown(): void {
     this.#down = true;
     for (const service of this.#services.keys()) this.#services.set(service, "NOT_SERVING");
     this.#tell();
   }
 
-  /** A service's status; undefined if it is not known. The process serves, under "", while all of its services do. */
-  status(service: string): ServingStatus | undefined {
-    if (service !== "") return this.#services.get(service);
+  /** The status of that name; undefined if it is not known. */
+  status(name: string): ServingStatus | undefined {
+    if (name === "liveness") return "SERVING";
+    if (name !== "" && name !== "readiness") return this.#services.get(name) ?? this.#dependencies.get(name);
     const serves = !this.#down && [...this.#services.values()].every((status) => status === "SERVING");
     return serves ? "SERVING" : "NOT_SERVING";
   }
 
-  /** Every status, the process's own among them. */
+  /** The status of each dependency, by name. */
+  dependencies(): Readonly<Record<string, ServingStatus>> {
+    return Object.fromEntries(this.#dependencies);
+  }
+
+  /** Every status, by name. */
   all(): Map<string, ServingStatus> {
-    return new Map([["", this.status("") ?? "UNKNOWN"], ...this.#services]);
+    const own = ["", "liveness", "readiness"].map((name) => [name, this.status(name) ?? "UNKNOWN"] as const);
+    return new Map([...own, ...this.#services, ...this.#dependencies]);
   }
 
   /** A service's status, then each change of it, until `signal` is aborted or the process shuts down. */

@@ -6,6 +6,8 @@ import { jsonType, statusJson } from "./http-error.js";
 export interface Page {
   readonly contentType: string;
   text(): string | Promise<string>;
+  /** The status of its response. Default: 200. */
+  status?(): number;
 }
 
 /** Pages by their paths: `/metrics`. */
@@ -25,7 +27,7 @@ export async function respond(page: Page, path: string, method: string): Promise
     return response(405, jsonType, statusJson(Code.Unimplemented, message), { allow: "GET, HEAD" });
   }
   try {
-    return response(200, page.contentType, await page.text());
+    return response(page.status?.() ?? 200, page.contentType, await page.text());
   } catch {
     return response(500, jsonType, statusJson(Code.Internal, `${path} cannot be made`));
   }

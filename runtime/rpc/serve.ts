@@ -38,6 +38,7 @@ import { listen } from "./listen.js";
 import { localTransport } from "./local.js";
 import { live, type Running } from "./process.js";
 import { propagatedHeadersVariable } from "./propagation.js";
+import { canServe, healthPages } from "./readiness.js";
 import { reflectionRoutes } from "./reflection.js";
 import { hasDatabase, hasEvents, type ServiceDefinition, type ServiceSpec } from "./service.js";
 import { serverTls, tlsVariables } from "./tls.js";
@@ -231,7 +232,10 @@ async function start(
     jsonOptions: { ignoreUnknownFields: false },
     shutdownSignal: expired.signal,
     transport: environment.transport,
-    pages: { "/metrics": { contentType: "text/plain; version=0.0.4; charset=utf-8", text: () => metrics.text() } },
+    pages: {
+      "/metrics": { contentType: "text/plain; version=0.0.4; charset=utf-8", text: () => metrics.text() },
+      ...healthPages(health),
+    },
   });
   const listener = await listen({
     ...handlers,
@@ -240,7 +244,12 @@ async function start(
     port: environment.port,
     log,
   });
-  for (const each of all) health.set(each.spec.service.typeName, "SERVING");
+  for (const each of data === undefined ? all : beside) health.set(each.spec.service.typeName, "SERVING");
+  data?.onAvailability((available) => {
+    health.setDependency("database", available.primary ? "SERVING" : "NOT_SERVING");
+    const serves = canServe(spec, available, deferral !== undefined);
+    health.set(spec.service.typeName, serves ? "SERVING" : "NOT_SERVING");
+  });
   deferral?.start();
   sagas?.start();
   const events =

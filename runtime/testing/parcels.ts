@@ -3,6 +3,7 @@ import { parcels as table } from "../../generator/testdata/parcels/expected/gene
 import { parcelService } from "../../generator/testdata/parcels/expected/generated/contract_service.js";
 import { createTables, execute } from "../../generator/testing/tables.js";
 import { ownTables } from "../data/tables.js";
+import type { ServiceDefinition } from "../rpc/service.js";
 
 /** The service of generator/testdata/parcels: reads from replicas, and writes that may be deferred. */
 export const parcels = parcelService((service) => ({
@@ -19,3 +20,13 @@ export async function createParcels(url: string): Promise<void> {
   await createTables(url, [table]);
   await execute(url, ownTables);
 }
+
+/** The same service, of which nothing can be served without its database. */
+export const plainParcels: ServiceDefinition = {
+  ...parcels,
+  spec: {
+    ...parcels.spec,
+    policy: Object.fromEntries(Object.keys(parcels.spec.policy).map((name) => [name, {}])),
+    entities: Object.fromEntries(Object.entries(parcels.spec.entities).map(([name, { entity }]) => [name, { entity }])),
+  },
+};
