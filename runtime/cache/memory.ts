@@ -22,12 +22,30 @@ export interface Store<T extends object> {
   delete(key: string): void;
 }
 
+/** What all entries of one store may have together, in bytes, about; what has more than an eighth of it is not kept. */
+const MAX_BYTES = 64 * 1024 * 1024;
+
 /** Keeps the most recently used entries in this process. Another process has its own. */
-export function memoryStore<T extends object>(maxEntries = 10_000): Store<T> {
-  const entries = new LRUCache<string, Entry<T>>({ max: maxEntries });
+export function memoryStore<T extends object>(maxEntries = 10_000, maxBytes = MAX_BYTES): Store<T> {
+  const entries = new LRUCache<string, Entry<T>>({
+    max: maxEntries,
+    maxSize: maxBytes,
+    maxEntrySize: maxBytes / 8,
+    sizeCalculation: ({ value }, key) => 100 + key.length + sizeOf(value),
+  });
   return {
     get: (key) => entries.get(key),
     set: (key, entry) => void entries.set(key, entry),
     delete: (key) => void entries.delete(key),
   };
+}
+
+/** How many bytes a value takes, about: texts and bytes by their length, and a little for all else. */
+function sizeOf(value: unknown): number {
+  if (typeof value === "string") return 16 + value.length;
+  if (typeof value !== "object" || value === null) return 8;
+  if (value instanceof Uint8Array) return 64 + value.length;
+  let size = 32;
+  for (const name in value) size += sizeOf((value as Record<string, unknown>)[name]);
+  return size;
 }

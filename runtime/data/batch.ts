@@ -1,4 +1,5 @@
 import pg from "pg";
+import { BoundedQuery } from "./bounded.js";
 
 /** A statement, as the driver takes it. With a `name` the server prepares it once for each connection. */
 export interface Statement {
@@ -7,6 +8,8 @@ export interface Statement {
   readonly values?: readonly unknown[] | undefined;
   /** Rows as arrays, or as objects by columns' names. Default: as objects. */
   readonly rowMode?: "array" | undefined;
+  /** How many bytes of rows are kept: see `BoundedQuery`. Default: all. */
+  readonly maxBytes?: number | undefined;
   /** How cells are read. Default: as pg does. */
   readonly types?: pg.CustomTypesConfig | undefined;
 }
@@ -98,9 +101,12 @@ class Batch implements Handler {
 
   constructor(statements: readonly Statement[], refusal: () => Error | undefined, done: Done) {
     this.#refusal = refusal;
-    this.#queries = statements.map(({ text, name, values, rowMode, types = pg.types }) => {
+    this.#queries = statements.map(({ text, name, values, rowMode, maxBytes, types = pg.types }) => {
       // What pg is given as an object it copies property by property, which costs more than all else here.
-      const query = new pg.Query(text, values as unknown[]) as One;
+      const given = values as unknown[];
+      const query = (
+        maxBytes === undefined ? new pg.Query(text, given) : new BoundedQuery(text, given, maxBytes)
+      ) as One;
       query.name = name;
       query._result = query._results = new Result(rowMode, types);
       query.callback = (error) => {

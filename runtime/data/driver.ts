@@ -3,6 +3,7 @@ import type { PgDatabase } from "drizzle-orm/pg-core";
 import type pg from "pg";
 import type { Logger } from "../observe/log.js";
 import { Metrics } from "../observe/metrics.js";
+import { queryBounded } from "./bounded.js";
 import { runCancellable } from "./cancellation.js";
 import { type DatabaseTransaction, databaseOf, inTransaction, measured, type Query, unnamed } from "./connection.js";
 import { isLoss, isRetryable, isStale, isUndone, translated, unavailable } from "./errors.js";
@@ -92,7 +93,7 @@ export function openDriver(options: DriverOptions): Driver {
   const query: Query = (config, values) => {
     const reads = /^\s*select\b/i.test(config.text);
     return onPrimary(
-      (client) => runCancellable(client, () => client.query(config, values)),
+      (client) => runCancellable(client, () => queryBounded(client, config, values)),
       (error) => reads || isUndone(error),
     );
   };
@@ -100,7 +101,7 @@ export function openDriver(options: DriverOptions): Driver {
   const queryReplica: Query = async (config, values) => {
     for (const server of servers.replicas()) {
       try {
-        return await server.lease((client) => runCancellable(client, () => client.query(config, values)));
+        return await server.lease((client) => runCancellable(client, () => queryBounded(client, config, values)));
       } catch (error) {
         // 40001: what the primary has removed since was still being read.
         if (!isLoss(error) && !isRetryable(error)) throw error;

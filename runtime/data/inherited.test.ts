@@ -144,3 +144,8 @@ test("they are found by filters, in orders, and by unique keys, and a key that n
     ).rejects.toThrow(name);
   }
 });
+
+test("a new row's key that is too long is refused before the database", async () => {
+  const made = client.createRecord({ record: { valueOf$: "a".repeat(100_000) } });
+  await expect(made).rejects.toThrow("value_of: has 100000 bytes");
+});

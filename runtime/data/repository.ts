@@ -9,7 +9,10 @@ export interface Page<T> {
 
 /** What a list is asked for (AIP-158). */
 export interface PageRequest {
-  /** How many at most. 0 or absent: 50. More than 1,000 is taken as 1,000; less than 0 is INVALID_ARGUMENT. */
+  /**
+   * How many at most. 0 or absent: 50. More than 1,000 is taken as 1,000; less than 0 is INVALID_ARGUMENT. Before its rows have
+   * more than 3 MiB together a page ends sooner; a single row of any size is a page.
+   */
   readonly pageSize?: number;
   /** `nextPageToken` of the page before; empty or absent for the first. A forged one is INVALID_ARGUMENT. */
   readonly pageToken?: string;
@@ -42,7 +45,7 @@ export interface Repository<D extends DescMessage, K = string, U = never> {
   find(key: K): Promise<MessageShape<D> | undefined>;
   /** The row that has these values in the fields of a unique index, all of them and no others; undefined if there is none. */
   findBy(unique: U): Promise<MessageShape<D> | undefined>;
-  /** One row for each key, in their order; NOT_FOUND, naming the keys, if any is missing (AIP-231). One query at most. */
+  /** One row for each key, in their order; NOT_FOUND, naming the keys, if any is missing (AIP-231). One query at most; RESOURCE_EXHAUSTED above 16 MiB. */
   batchGet(keys: readonly K[]): Promise<MessageShape<D>[]>;
   /** A page of rows, ordered by key. */
   list(request?: PageRequest): Promise<Page<MessageShape<D>>>;

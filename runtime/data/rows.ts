@@ -8,17 +8,23 @@ import { v7 as uuidv7 } from "uuid";
 import { createMessage, isInherited } from "../codec/create.js";
 import { own } from "../codec/message.js";
 import { violated } from "../rpc/violations.js";
+import { keepAtMost } from "./bounded.js";
 import type { Database } from "./driver.js";
 import type { Entity } from "./entity.js";
 import { translated } from "./errors.js";
 import { parseFilter } from "./filter.js";
 import { insertRow } from "./insert.js";
+import { checkKeyLength } from "./key-length.js";
 import { after, inOrder, type OrderField, parseOrder, positionOf } from "./order.js";
 import { pageToken, parsePageToken } from "./page-token.js";
 import type { Page, PageRequest, Precondition, SoftRepository, TransactionRepository } from "./repository.js";
 
 const DEFAULT_PAGE_SIZE = 50;
 const MAX_PAGE_SIZE = 1000;
+/** A page ends before its rows are more than this together, as the database sends them: answers of calls may have 4 MiB. */
+const MAX_PAGE_BYTES = 3 * 1024 * 1024;
+/** Rows that are asked for by their keys are all or none. */
+const MAX_BATCH_BYTES = 16 * 1024 * 1024;
 /** What a statement answers beside a row; no field is called so. */
 const ANNOUNCED = "$announced";
 
@@ -113,8 +119,14 @@ export class Rows<D extends DescMessage>
     if (keys.length === 0) return new Map();
     // One parameter, however many keys: the statement's text stays the same.
     const named = sql`${this.#key} = any(${sql.param([...new Set(keys)])})`;
-    const rows = await this.#select(and(named, this.#notDeleted()));
-    return new Map(rows.map((row) => [this.#keyOf(row), row]));
+    const query = this.#db.select().from(this.#entity.table).where(and(named, this.#notDeleted())).prepare("");
+    const rows = await translated(() => keepAtMost(query, MAX_BATCH_BYTES).execute());
+    if (isCut(rows, this.#entity)) {
+      const { name } = this.#entity.schema;
+      const most = `${MAX_BATCH_BYTES / 2 ** 20} MiB`;
+      throw new ConnectError(`these rows of ${name} have more than ${most}: ask for fewer`, Code.ResourceExhausted);
+    }
+    return new Map(rows.map((row) => [row[this.#entity.key] as string, this.#entity.fromRow(row)]));
   }
 
   async list(request: PageRequest = {}): Promise<Page<MessageShape<D>>> {
@@ -133,18 +145,19 @@ export class Rows<D extends DescMessage>
     const limit = size + 1;
     const rows = await translated(() => {
       if (conditions.length === 0 && orderBy === "") return this.#firstPage(showDeleted).execute({ limit });
-      return this.#page(conditions, order, showDeleted, limit).execute();
+      return keepAtMost(this.#page(conditions, order, showDeleted, limit).prepare(""), MAX_PAGE_BYTES).execute();
     });
-    const last = rows.length > size ? rows[size - 1] : undefined;
+    const kept = isCut(rows, this.#entity) ? rows.slice(0, -1) : rows.slice(0, size);
+    const last = rows.length > kept.length ? kept.at(-1) : undefined;
     const nextPageToken = last === undefined ? "" : pageToken(list, positionOf(order, last));
-    return { items: rows.slice(0, size).map((row) => fromRow(row)), nextPageToken };
+    return { items: kept.map((row) => fromRow(row)), nextPageToken };
   }
 
   #firstPage(showDeleted: boolean) {
     let listing = this.#listing.get(showDeleted);
     if (listing === undefined) {
       const query = this.#page([], parseOrder(this.#entity, ""), showDeleted, sql.placeholder("limit"));
-      listing = query.prepare("");
+      listing = keepAtMost(query.prepare(""), MAX_PAGE_BYTES);
       this.#listing.set(showDeleted, listing);
     }
     return listing;
@@ -172,6 +185,7 @@ export class Rows<D extends DescMessage>
     const { schema, table, key, createTime, updateTime, deleteTime, etag } = this.#entity;
     const row = this.#entity.toRow(createMessage(schema, init));
     if (row[key] === "") row[key] = uuidv7();
+    else checkKeyLength(this.#entity, row[key] as string);
     const now = timestampNow();
     if (createTime !== undefined) row[createTime] = now;
     if (updateTime !== undefined) row[updateTime] = now;
@@ -318,6 +332,11 @@ export class Rows<D extends DescMessage>
   #missing(key: string): never {
     throw notFound(this.#entity.schema, [key]);
   }
+}
+
+/** Whether more rows came than are kept: a row without a key stands for them. */
+function isCut(rows: readonly Written[], { key }: Entity): boolean {
+  return rows.at(-1)?.[key] === null;
 }
 
 /** Fields with all that exclude them: who sets one member of a oneof unsets the others. */
