@@ -162,6 +162,13 @@ describe("a flood ends with ENHANCE_YOUR_CALM, and others are served meanwhile:"
         frame(FrameType.HEADERS, Flag.END_HEADERS | Flag.END_STREAM, 2 * turn + 1, peer.block([":method", "GET"])),
     ],
     [
+      "lists of thousands of header fields",
+      (_peer, turn) => {
+        const fields = Buffer.concat(Array(3_000).fill(Buffer.from([0x40, 1, 0x61, 1, 0x62])));
+        return frame(FrameType.HEADERS, Flag.END_HEADERS | Flag.END_STREAM, 2 * turn + 1, fields);
+      },
+    ],
+    [
       "CONTINUATION without end (CVE-2024-27316)",
       (peer, turn) =>
         turn === 0

@@ -51,6 +51,8 @@ const LINGER = 1_000;
 
 /** How many streams are gone through at the price of one frame. */
 const STREAMS_FOR_ONE = 64;
+/** How many bytes of a header block that is too large are read at the price of one frame. */
+const HEADER_BYTES_FOR_ONE = 128;
 /** Less of a body than this in a frame leads to nothing, unless it is the end of a message. */
 const DRIBBLE = 256;
 
@@ -366,6 +368,7 @@ export class Connection {
   /** A whole header block. It is decoded whatever becomes of its stream, because both sides' tables must stay the same. */
   #block(id: number, endStream: boolean, source: Buffer, start: number, end: number): void {
     const block = this.#decoder.decode(source, start, end);
+    if (block.isTooLarge) this.#spend(Math.floor((end - start) / HEADER_BYTES_FOR_ONE));
     const stream = this.streams.get(id);
     if (stream === undefined) {
       this.#opening(id, block, endStream);
