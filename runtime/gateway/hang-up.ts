@@ -1,5 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { FastifyReply } from "fastify";
+import { onAbort } from "../rpc/on-abort.js";
 
 /** Said to callers whose calls could go on forever, when the process has to stop. */
 export function stopping(): ConnectError {
@@ -11,9 +12,9 @@ export function hangUpSignal(reply: FastifyReply, draining: AbortSignal | undefi
   const controller = new AbortController();
   const onDrain = () => controller.abort(stopping());
   if (draining?.aborted) onDrain();
-  else draining?.addEventListener("abort", onDrain);
+  const forget = draining && onAbort(draining, onDrain);
   reply.raw.once("close", () => {
-    draining?.removeEventListener("abort", onDrain);
+    forget?.();
     if (!reply.raw.writableFinished) controller.abort(new ConnectError("the caller has left", Code.Canceled));
   });
   return controller.signal;

@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import type { RequestListener } from "node:http";
 import { Code, type ConnectError, type ConnectRouter, type ConnectRouterOptions } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
@@ -44,9 +45,11 @@ export function answer({
     },
   });
   const http1 = withPages(pages, calls);
+  const { shutdownSignal } = options;
+  // Connect's own handlers listen to it for each of their calls.
+  if (shutdownSignal !== undefined) setMaxListeners(0, shutdownSignal);
   if (transport === "node") return { http1, http2: nodeHttp2(http1 as typeof calls) };
   const http2 = new GrpcServer({ ...(recorded as unknown as Routes), pages }, limits);
-  const { shutdownSignal } = options;
   shutdownSignal?.addEventListener("abort", () => http2.abort(shutdownSignal.reason as ConnectError), { once: true });
   return { http1, http2 };
 }

@@ -18,6 +18,7 @@ import { peerError, wasRefused } from "./client-error.js";
 import { callOptions } from "./client-options.js";
 import { grpcTransport } from "./client-transport.js";
 import type { Context } from "./context.js";
+import { onAbort } from "./on-abort.js";
 
 /** Where a service is, and how it is reached. */
 export interface ClientOptions {
@@ -116,13 +117,13 @@ function many(path: string, policy: MethodPolicy, call: Call<AsyncIterable<unkno
     const left = new AbortController();
     const follow = () => left.abort(options.signal?.reason);
     if (options.signal?.aborted) follow();
-    options.signal?.addEventListener("abort", follow);
+    const unfollow = options.signal && onAbort(options.signal, follow);
     try {
       yield* call(request, { ...options, signal: left.signal });
     } catch (error) {
       throw peerError(error, path, options);
     } finally {
-      options.signal?.removeEventListener("abort", follow);
+      unfollow?.();
       left.abort();
     }
   };

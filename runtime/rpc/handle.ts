@@ -10,6 +10,7 @@ import { timedCall, timingRequestHeader } from "../observe/timing.js";
 import { ActiveCall, runAs, staleAgeHeader } from "./active-call.js";
 import type { Context, KeyedContext } from "./context.js";
 import { abortError, bound, boundStream, createContext } from "./deadline.js";
+import { onAbort } from "./on-abort.js";
 import { type ClearOutputOnly, clearsOutputOnly } from "./output-only.js";
 import { OwnCall } from "./own-call.js";
 import { OwnContext } from "./own-context.js";
@@ -160,9 +161,9 @@ function guard(method: DescMethod, policy: MethodPolicy, name: string, handler: 
     if (call === undefined) return { call, unfollow: () => undefined };
     const { signal } = context;
     const cancel = () => call.cancel(abortError(context));
-    signal.addEventListener("abort", cancel);
+    const unfollow = onAbort(signal, cancel);
     if (signal.aborted) cancel();
-    return { call, unfollow: () => signal.removeEventListener("abort", cancel) };
+    return { call, unfollow };
   }
 
   /** Refuses a request that breaks its rules; of a stream of requests, each as it comes. */
@@ -227,15 +228,13 @@ function link(call: AbortSignal, draining: AbortSignal): { signal: AbortSignal; 
   const controller = new AbortController();
   const follow = () => controller.abort(call.reason);
   const drain = () => controller.abort(leave());
-  call.addEventListener("abort", follow);
-  draining.addEventListener("abort", drain);
+  const unlinks = [onAbort(call, follow), onAbort(draining, drain)];
   if (call.aborted) follow();
   else if (draining.aborted) drain();
   return {
     signal: controller.signal,
     unlink() {
-      call.removeEventListener("abort", follow);
-      draining.removeEventListener("abort", drain);
+      for (const unlink of unlinks) unlink();
     },
   };
 }

@@ -1,5 +1,6 @@
 import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
 import { HealthCheckResponse_ServingStatus, Health as HealthService } from "../options/grpc/health/v1/health_pb.js";
+import { onAbort } from "./on-abort.js";
 
 /** Whether calls of a service can be answered. */
 export type ServingStatus = "SERVING" | "NOT_SERVING" | "UNKNOWN";
@@ -87,10 +88,10 @@ export class Health {
       wake = resolve;
     });
     this.#watchers.add(wake);
-    signal.addEventListener("abort", wake);
+    const unfollow = onAbort(signal, wake);
     await woken;
     this.#watchers.delete(wake);
-    signal.removeEventListener("abort", wake);
+    unfollow();
   }
 }
 

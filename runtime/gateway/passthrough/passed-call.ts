@@ -9,6 +9,7 @@ import {
 } from "node:http2";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { MethodPolicy } from "../../call/policy.js";
+import { onAbort } from "../../rpc/on-abort.js";
 import { stopping } from "../hang-up.js";
 import { gatewayTiming } from "../timing.js";
 import type { Upstream } from "../upstream.js";
@@ -40,6 +41,7 @@ export class PassedCall {
   private settled = false;
   private cancelDeadline = () => {};
   private readonly onDrain = () => this.fail(stopping());
+  private forgetDrain = () => {};
 
   constructor(
     private readonly exchange: Exchange,
@@ -58,7 +60,7 @@ export class PassedCall {
     if (this.protocol.te) headers.te = "trailers";
     const timeoutMs = applyDeadline(headers, this.protocol, policy);
     this.cancelDeadline = startDeadline(timeoutMs, (error) => this.fail(error));
-    if (timeoutMs === undefined) this.draining.addEventListener("abort", this.onDrain);
+    if (timeoutMs === undefined) this.forgetDrain = onAbort(this.draining, this.onDrain);
     response.once("close", () => this.settle()).on("error", () => this.settle());
     try {
       const stream = await this.upstream.open(
@@ -153,7 +155,7 @@ export class PassedCall {
     if (this.settled) return;
     this.settled = true;
     this.cancelDeadline();
-    this.draining.removeEventListener("abort", this.onDrain);
+    this.forgetDrain();
     const { request } = this.exchange;
     if (this.stream !== undefined) {
       request.unpipe(this.stream);

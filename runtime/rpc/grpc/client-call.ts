@@ -7,6 +7,7 @@ import { type ResponseHead, responseHead, trailerFields } from "../http2/head.js
 import type { ConstantBlock, FieldList } from "../http2/hpack-encoder.js";
 import type { Stream, StreamConsumer } from "../http2/stream.js";
 import { startTimer, stopTimer, Timer } from "../http2/timers.js";
+import { onAbort } from "../on-abort.js";
 import { type Caller, type Channel, lostError } from "./channel.js";
 import { Deframer, frameMessage, type MessageTaker, PREFIX, readMessage } from "./frame.js";
 import { COMPRESS_MIN_BYTES, compressFrame } from "./gzip.js";
@@ -40,7 +41,7 @@ export abstract class ClientCall implements StreamConsumer, MessageTaker, Caller
   #isGzip = false;
   #timer: Timer | undefined;
   #deadline = Number.POSITIVE_INFINITY;
-  #onAbort: (() => void) | undefined;
+  #unfollow: (() => void) | undefined;
 
   constructor(protected readonly setup: CallSetup) {}
 
@@ -62,8 +63,7 @@ export abstract class ClientCall implements StreamConsumer, MessageTaker, Caller
         this.end(canceled(signal), true);
         return;
       }
-      this.#onAbort = () => this.aborted(canceled(signal));
-      signal.addEventListener("abort", this.#onAbort);
+      this.#unfollow = onAbort(signal, () => this.aborted(canceled(signal)));
     }
     if (timeoutMs !== undefined) {
       this.#timer = new Timer(() => this.end(timedOut(), true));
@@ -211,8 +211,8 @@ export abstract class ClientCall implements StreamConsumer, MessageTaker, Caller
 
   /** Nothing is left that the caller's signal could end. */
   protected unlink(): void {
-    if (this.#onAbort !== undefined) this.setup.signal?.removeEventListener("abort", this.#onAbort);
-    this.#onAbort = undefined;
+    this.#unfollow?.();
+    this.#unfollow = undefined;
   }
 
   protected release(): void {

@@ -8,6 +8,7 @@ import { trailerFields } from "../http2/head.js";
 import { ConstantBlock } from "../http2/hpack-encoder.js";
 import type { Stream, StreamConsumer } from "../http2/stream.js";
 import { startTimer, stopTimer, Timer } from "../http2/timers.js";
+import { onAbort } from "../on-abort.js";
 import { OwnCall } from "../own-call.js";
 import { Deframer, frameMessage, type MessageTaker, PREFIX, readMessage } from "./frame.js";
 import { acceptedEncodings, COMPRESS_MIN_BYTES, compressFrame } from "./gzip.js";
@@ -513,9 +514,7 @@ export class ServerCall extends OwnCall implements StreamConsumer, MessageTaker 
       this.#fail(error());
       return;
     }
-    const end = () => this.#fail(error());
-    signal.addEventListener("abort", end);
-    this.#unlink = () => signal.removeEventListener("abort", end);
+    this.#unlink = onAbort(signal, () => this.#fail(error()));
   }
 
   // --------------------------------------------------------------------------------------------------------- the context
