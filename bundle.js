@@ -18,8 +18,8 @@ const entryPoints = {
 /** Packages that every command needs, or nearly: they come in, and so does yaml. All others are found where npm puts them. */
 const inside = /^(yargs|@bufbuild\/protobuf)(\/|$)/;
 
-/** What of the runtime comes in: the vocabulary, what the gateway makes of a route, and what bounds connections. */
-const runtime = /^@protoscaffold\/runtime\/((?:options|gateway|rpc)\/.*?)(?:\.js)?$/;
+/** What of the runtime comes in: the vocabulary, what the gateway makes of a route, what bounds connections, and what reads JSON. */
+const runtime = /^@protoscaffold\/runtime\/((?:options|gateway|rpc|codec)\/.*?)(?:\.js)?$/;
 
 /** Bundles generator/ into a folder, with the licences of what comes in. What is loaded late stays in files of its own. */
 export async function bundle(outdir) {

@@ -4,7 +4,7 @@ import { documents } from "./documents.js";
 
 async function all(pieces: string[]): Promise<unknown[]> {
   const found: unknown[] = [];
-  for await (const document of documents(pieces)) found.push(document);
+  for await (const document of documents(pieces)) found.push(JSON.parse(document));
   return found;
 }
 
@@ -31,9 +31,5 @@ it("takes documents side by side", async () => {
 
 it("yields a document as soon as it is complete", async () => {
   const found = documents(["{", "}", "{"]);
-  expect(await found[Symbol.asyncIterator]().next()).toEqual({ value: {}, done: false });
-});
-
-it.each(["{", "}", "{]", '{"a" 1}', "nul", '"'])("refuses %s", async (text) => {
-  await expect(all(["{} ", text])).rejects.toThrow("document 2 is not JSON");
+  expect(await found[Symbol.asyncIterator]().next()).toEqual({ value: "{}", done: false });
 });

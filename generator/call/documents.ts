@@ -1,20 +1,17 @@
-/** Takes a text that comes in pieces apart into the JSON documents in it, each as soon as it is complete. */
-export async function* documents(pieces: AsyncIterable<string> | Iterable<string>): AsyncIterable<unknown> {
+/**
+ * Takes a text that comes in pieces apart into the JSON documents in it, each as soon as it is complete. They are texts, for
+ * what a document says depends on the message that it is to be.
+ */
+export async function* documents(pieces: AsyncIterable<string> | Iterable<string>): AsyncIterable<string> {
   let text = "";
   let depth = 0;
   let quoted = false;
   let escaped = false;
-  let count = 0;
 
-  const take = (): unknown => {
+  const take = (): string => {
     const document = text;
     text = "";
-    count++;
-    try {
-      return JSON.parse(document);
-    } catch (error) {
-      throw new Error(`document ${count} is not JSON: ${(error as Error).message}`);
-    }
+    return document;
   };
 
   for await (const piece of pieces) {

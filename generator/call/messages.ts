@@ -1,5 +1,7 @@
 import { createReadStream } from "node:fs";
-import { type DescMethod, fromJson, type JsonValue, type Message, type Registry } from "@bufbuild/protobuf";
+import { create, type DescMethod, type Message, type Registry } from "@bufbuild/protobuf";
+import { readJson } from "@protoscaffold/runtime/codec/protojson/read";
+import { missingRequired } from "@protoscaffold/runtime/codec/protojson/required";
 import { didYouMean } from "../closest.js";
 import { documents } from "./documents.js";
 
@@ -9,13 +11,19 @@ export async function* readMessages(
   method: DescMethod,
   registry: Registry,
 ): AsyncIterable<Message> {
+  let count = 0;
   for (const text of data) {
     for await (const document of documents(open(text))) {
+      count++;
+      let message: Message;
       try {
-        yield fromJson(method.input, document as JsonValue, { registry });
+        message = readJson(method.input, document, { registry });
       } catch (error) {
-        throw new Error(explain((error as Error).message, method));
+        throw new Error(`document ${count}: ${explain((error as Error).message, method)}`);
       }
+      const missing = missingRequired(method.input, message);
+      if (missing !== undefined) throw new Error(`document ${count}: ${missing} is required, and is not set`);
+      yield message;
     }
   }
 }
@@ -26,7 +34,7 @@ export async function readMessage(data: readonly string[], method: DescMethod, r
   for await (const message of readMessages(data, method, registry)) found.push(message);
   if (found.length > 1)
     throw new Error(`${method.name} takes one message, but -d has ${found.length}: call it once for each`);
-  return found[0] ?? fromJson(method.input, {});
+  return found[0] ?? create(method.input);
 }
 
 function open(text: string): AsyncIterable<string> | Iterable<string> {
@@ -35,7 +43,7 @@ function open(text: string): AsyncIterable<string> | Iterable<string> {
 }
 
 function explain(message: string, { input }: DescMethod): string {
-  const unknown = /key "(.*)" is unknown/.exec(message)?.[1];
+  const unknown = /^there is no field "(.*)" in /.exec(message)?.[1];
   const names = input.fields.map(({ name }) => name);
   if (unknown === undefined) return message;
   return `${message}.${didYouMean(unknown, names)} ${input.name} has: ${names.join(", ") || "no fields"}`;

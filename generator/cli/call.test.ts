@@ -162,7 +162,7 @@ it.each([
   [["TalkService/Sya"], "Did you mean Say?"],
   [["TalkService/Say", "-d", `{"txt": "hi"}`], "Did you mean text?"],
   [["TalkService/Say", "-d", "{}{}"], "takes one message, but -d has 2"],
-  [["TalkService/Chat", "-d", "{} nonsense"], "document 2 is not JSON"],
+  [["TalkService/Chat", "-d", "{} nonsense"], "document 2: the JSON is broken at character 1"],
   [["TalkService/Say", "--address", "127.0.0.1:1"], "Nothing listens at http://127.0.0.1:1"],
   [["TalkService/Say", "--address", "127.0.0.1:1", "--reflect"], "Nothing listens at http://127.0.0.1:1"],
 ])("refuses %j with a way out", async (args, message) => {

@@ -1,7 +1,10 @@
-import { type DescEnum, type DescField, fromJson, ScalarType } from "@bufbuild/protobuf";
+import { create, type DescEnum, type DescField, ScalarType } from "@bufbuild/protobuf";
 import { DurationSchema, isWrapperDesc, TimestampSchema } from "@bufbuild/protobuf/wkt";
 import { eq, getTableColumns, gt, gte, isNotNull, isNull, lt, lte, or, type SQL, sql } from "drizzle-orm";
 import type { PgColumn } from "drizzle-orm/pg-core";
+import { JsonFault, short } from "../codec/protojson/fault.js";
+import { parseDurationText, parseInstant } from "../codec/protojson/instant.js";
+import { fraction, ranges, wholeNumber } from "../codec/protojson/number.js";
 import { violated } from "../rpc/violations.js";
 import type { Entity } from "./entity.js";
 
@@ -54,13 +57,24 @@ function condition(entity: Entity, name: string, operator: Operator, word: strin
   if (!isOrdered && operator !== "=" && operator !== "!=") {
     throw refused(entity, `compares ${name} by ${operator}, but its values have no order: use = or !=`);
   }
-  const value = meaning(field, word);
-  if (value === undefined) throw refused(entity, `compares ${name} with ${short(word)}: write ${wanted(field)}`);
+  const value = valueIn(entity, field, word);
   const emptyIsNull = field.presence === IMPLICIT && !column.notNull && !column.primary;
   if (emptyIsNull && typeof value === "string") return compareText(column, operator, value);
   // What is not set is not this.
   if (operator === "!=") return sql`${column} is distinct from ${sql.param(value, column)}`;
   return operators[operator](column, value);
+}
+
+function valueIn(entity: Entity, field: DescField, word: string): unknown {
+  let problem = "";
+  try {
+    const value = meaning(field, word);
+    if (value !== undefined) return value;
+  } catch (error) {
+    if (!(error instanceof JsonFault)) throw error;
+    problem = `, which ${error.description}`;
+  }
+  throw refused(entity, `compares ${field.name} with ${short(word)}${problem}: write ${wanted(field)}`);
 }
 
 /** Compares a text that is NULL where its field is empty. */
@@ -75,7 +89,11 @@ function compareText(column: PgColumn, operator: Operator, value: string): SQL {
   return operator === "<" ? sql`false` : isNotNull(column);
 }
 
-/** What a word means as a value of this field; undefined: nothing. */
+/**
+ * What a word means as a value of this field; undefined: nothing.
+ *
+ * @throws JsonFault that says why a word that looks like a value is none
+ */
 function meaning(field: DescField, word: string): unknown {
   const quoted = /^["']/.test(word);
   const text = quoted ? word.slice(1, -1).replaceAll(/\\(.)/gs, "$1") : word;
@@ -85,16 +103,15 @@ function meaning(field: DescField, word: string): unknown {
   if (scalar === undefined) return instantOrDuration(field, text);
   if (quoted) return undefined;
   if (scalar === ScalarType.BOOL) return text === "true" ? true : text === "false" ? false : undefined;
-  if (scalar === ScalarType.FLOAT || scalar === ScalarType.DOUBLE) {
-    const number = /^-?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/.test(text) ? Number(text) : Number.NaN;
-    if (!Number.isFinite(number)) return undefined;
-    return scalar === ScalarType.FLOAT ? Math.fround(number) : number;
-  }
-  if (!/^-?\d{1,20}$/.test(text)) return undefined;
-  const number = BigInt(text);
-  const [least, most, wide] = ranges[scalar] ?? [0n, 0n, false];
-  if (number < least || number > most) return undefined;
-  return wide ? number : Number(number);
+  const range = ranges[scalar];
+  if (range !== undefined) return sound(wholeNumber(text, range));
+  if (!/^-?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/.test(text)) return undefined;
+  // As JSON has it: a digit on either side of the point.
+  const json = text
+    .replace(/(?<!\d)\./, "0.")
+    .replace(/\.(?!\d)/, "")
+    .replace(/^(-?)0+(?=\d)/, "$1");
+  return sound(fraction(json, scalar === ScalarType.FLOAT));
 }
 
 function enumNumber(desc: DescEnum, name: string): number | undefined {
@@ -103,26 +120,16 @@ function enumNumber(desc: DescEnum, name: string): number | undefined {
 
 function instantOrDuration(field: DescField, text: string): unknown {
   const isInstant = field.message?.typeName === TimestampSchema.typeName;
-  try {
-    return isInstant ? fromJson(TimestampSchema, text) : fromJson(DurationSchema, text);
-  } catch {
-    return undefined;
-  }
+  return isInstant
+    ? create(TimestampSchema, sound(parseInstant(text)))
+    : create(DurationSchema, sound(parseDurationText(text)));
 }
 
-/** What a number may be, and whether TypeScript holds it as a bigint. */
-const ranges: Partial<Record<ScalarType, readonly [least: bigint, most: bigint, wide: boolean]>> = {
-  [ScalarType.INT32]: [-(2n ** 31n), 2n ** 31n - 1n, false],
-  [ScalarType.SINT32]: [-(2n ** 31n), 2n ** 31n - 1n, false],
-  [ScalarType.SFIXED32]: [-(2n ** 31n), 2n ** 31n - 1n, false],
-  [ScalarType.UINT32]: [0n, 2n ** 32n - 1n, false],
-  [ScalarType.FIXED32]: [0n, 2n ** 32n - 1n, false],
-  [ScalarType.INT64]: [-(2n ** 63n), 2n ** 63n - 1n, true],
-  [ScalarType.SINT64]: [-(2n ** 63n), 2n ** 63n - 1n, true],
-  [ScalarType.SFIXED64]: [-(2n ** 63n), 2n ** 63n - 1n, true],
-  [ScalarType.UINT64]: [0n, 2n ** 64n - 1n, true],
-  [ScalarType.FIXED64]: [0n, 2n ** 64n - 1n, true],
-};
+/** A value that was read; what is wrong with it is a text. */
+function sound<T>(read: T | string): T {
+  if (typeof read === "string") throw new JsonFault(read);
+  return read;
+}
 
 function scalarOf(field: DescField): ScalarType | undefined {
   if (field.fieldKind === "scalar") return field.scalar;
@@ -150,10 +157,6 @@ function wanted(field: DescField): string {
     default:
       return "a whole number in its range";
   }
-}
-
-function short(word: string): string {
-  return word.length > 40 ? `${word.slice(0, 40)}…` : word;
 }
 
 function refused(entity: Entity, problem: string) {
