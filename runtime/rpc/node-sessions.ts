@@ -10,6 +10,7 @@ import type { ConnectionOptions } from "node:tls";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { GrpcTransportOptions } from "@connectrpc/connect-node";
 import { cancelStream } from "./cancel-stream.js";
+import { ResetPace } from "./http2/reset-pace.js";
 
 type SessionManager = NonNullable<GrpcTransportOptions["sessionManager"]>;
 
@@ -109,6 +110,7 @@ export class NodeSessions implements SessionManager {
 
 /** One connection. */
 class Session {
+  readonly #resetPace = new ResetPace();
   #streams = 0;
   #heardAt = performance.now();
   #isLeaving = false;
@@ -149,10 +151,17 @@ class Session {
         return;
       }
       if (done !== undefined) stream.once("close", done);
-      cancelStream(stream);
+      stream.pause();
+      this.#resetPace.giveUp({
+        get isClosed() {
+          return stream.closed;
+        },
+        reset: () => cancelStream(stream),
+      });
     };
     stream.once("response", () => this.heard());
     stream.once("close", () => {
+      if (stream.rstCode === constants.NGHTTP2_NO_ERROR) this.#resetPace.completed();
       if (--this.#streams > 0) return;
       http2.unref();
       this.#watch();

@@ -26,6 +26,10 @@ export interface Exchange {
     EventEmitter & { write(chunk: Uint8Array): boolean; end(chunk?: Uint8Array): unknown };
 }
 
+/** How many calls that one connection of a caller has broken off may still run in services. */
+const MAX_BROKEN_OFF = 100;
+const brokenOff = new WeakMap<object, number>();
+
 /**
  * A gRPC, gRPC-Web or Connect call that goes through the gateway: passed to its service, and the answer back, byte by
  * byte, in both directions at once, no faster than the slower side reads. When either side hangs up, the other learns
@@ -39,6 +43,8 @@ export class PassedCall {
   private stream: ClientHttp2Stream | undefined;
   private trailers: OutgoingHttpHeaders = {};
   private settled = false;
+  /** The caller's connection, if it is one of HTTP/2: with HTTP/1.1 it ends with a call that is broken off. */
+  private readonly connection: object | undefined;
   private cancelDeadline = () => {};
   private readonly onDrain = () => this.fail(stopping());
   private forgetDrain = () => {};
@@ -49,6 +55,7 @@ export class PassedCall {
     /** Aborted when the process begins to drain: a call without a deadline ends then. */
     private readonly draining: AbortSignal,
   ) {
+    this.connection = "stream" in exchange.request ? exchange.request.stream.session : undefined;
     this.contentType = exchange.request.headers["content-type"] ?? "";
     this.protocol = protocolOf(this.contentType);
   }
@@ -62,6 +69,11 @@ export class PassedCall {
     this.cancelDeadline = startDeadline(timeoutMs, (error) => this.fail(error));
     if (timeoutMs === undefined) this.forgetDrain = onAbort(this.draining, this.onDrain);
     response.once("close", () => this.settle()).on("error", () => this.settle());
+    if (this.connection !== undefined && (brokenOff.get(this.connection) ?? 0) >= MAX_BROKEN_OFF) {
+      const text = `this connection has broken off ${MAX_BROKEN_OFF} calls that still run: wait until they have ended`;
+      this.fail(new ConnectError(text, Code.ResourceExhausted));
+      return;
+    }
     try {
       const stream = await this.upstream.open(
         request.method ?? "POST",
@@ -69,7 +81,7 @@ export class PassedCall {
         headers,
         hasNoBody(request),
       );
-      if (this.settled) stream.close(constants.NGHTTP2_CANCEL);
+      if (this.settled) this.breakOff(stream);
       else this.connect(stream);
     } catch (error) {
       this.fail(ConnectError.from(error));
@@ -88,7 +100,7 @@ export class PassedCall {
       if (this.protocol.framed) this.frames.push(chunk);
       if (!response.write(chunk)) stream.pause();
     });
-    response.on("drain", () => stream.resume());
+    response.on("drain", () => this.settled || stream.resume());
     // A stream that is reset also "ends"; what it did not say is told when it closes.
     stream.once("end", () => stream.rstCode === constants.NGHTTP2_NO_ERROR && this.finish());
     stream.on("error", () => undefined);
@@ -150,6 +162,16 @@ export class PassedCall {
     }
   }
 
+  /** Gives the service's stream up. It may have to wait for that: see ResetPace. */
+  private breakOff(stream: ClientHttp2Stream): void {
+    const { connection } = this;
+    stream.close(constants.NGHTTP2_CANCEL);
+    if (stream.destroyed || connection === undefined) return;
+    const count = (more: number) => brokenOff.set(connection, (brokenOff.get(connection) ?? 0) + more);
+    count(1);
+    stream.once("close", () => count(-1));
+  }
+
   /** The call is over, for whatever reason: lets go of the service, and reads on so that the connection can be reused. */
   private settle(): void {
     if (this.settled) return;
@@ -159,7 +181,7 @@ export class PassedCall {
     const { request } = this.exchange;
     if (this.stream !== undefined) {
       request.unpipe(this.stream);
-      if (!this.stream.closed) this.stream.close(constants.NGHTTP2_CANCEL);
+      if (!this.stream.closed) this.breakOff(this.stream);
     }
     request.resume();
   }

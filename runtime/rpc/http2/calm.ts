@@ -1,7 +1,7 @@
 /** How much of what leads nowhere a peer may send before it must have done something useful. */
-const BURST = 1_000;
+export const BURST = 1_000;
 /** How much of it comes back by the passing of time alone. */
-const PER_SECOND = 100;
+export const PER_SECOND = 100;
 
 /**
  * Bounds what a peer can make this side do for nothing: pings, settings, empty frames, window updates, streams that are

@@ -25,6 +25,7 @@ import { HpackDecoder } from "./hpack-decoder.js";
 import { ConstantBlock, type FieldList, HpackEncoder } from "./hpack-encoder.js";
 import type { Limits } from "./limits.js";
 import { Output } from "./output.js";
+import { ResetPace } from "./reset-pace.js";
 import { Stream } from "./stream.js";
 import { startTimer, stopTimer, Timer } from "./timers.js";
 
@@ -82,6 +83,8 @@ export class Connection {
   readonly #encoder = new HpackEncoder();
   readonly #decoder: HpackDecoder;
   readonly #calm = new Calm();
+  /** For streams of one's own that are given up. */
+  readonly resetPace = new ResetPace();
 
   // What arrives.
   #prefaceAt: number;
@@ -873,6 +876,7 @@ export class Connection {
   ended(stream: Stream): void {
     if (stream.isClosed) return;
     this.#calm.earn(4);
+    this.resetPace.completed();
     this.#remove(stream);
   }
 

@@ -127,6 +127,19 @@ export class Stream {
     consumer.closed(ErrorCode.CANCEL, undefined);
   }
 
+  /** Gives up a stream of one's own: nothing more is heard of it, and it is reset when its peer can take that. */
+  leave(code: number): void {
+    if (this.isClosed) return;
+    this.consumer = nobody;
+    const stream = this;
+    this.connection.resetPace.giveUp({
+      get isClosed() {
+        return stream.isClosed;
+      },
+      reset: () => stream.reset(code),
+    });
+  }
+
   /** Gives the stream up, for something that the peer did wrong. */
   refuse(code: number): void {
     if (!this.isClosed) this.connection.blame(this, code);
