@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from "node:fs/promises";
+import { chmod, mkdir, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 
 /**
@@ -35,10 +35,17 @@ export function runFolder(root: string): RunFolder {
   };
 }
 
-/** Makes the folder, if it is not there. */
+/** Makes the folder, if it is not there, and closes it to other users: it holds passwords, and logs and writes of callers. */
 export async function makeRunFolder(folder: RunFolder): Promise<void> {
+  // As root, PostgreSQL runs as another user, who must get to its data but need see nothing on the way.
+  const mode = process.getuid?.() === 0 ? 0o711 : 0o700;
+  const logs = join(folder.path, "logs");
   try {
-    await mkdir(join(folder.path, "logs"), { recursive: true });
+    const made = await mkdir(folder.path, { recursive: true, mode });
+    await mkdir(logs, { recursive: true, mode: 0o700 });
+    // A folder that SCAFFOLD_STATE names and that was there before may be for other things, too.
+    if (made !== undefined || !process.env.SCAFFOLD_STATE) await close(folder.path, mode);
+    await close(logs, 0o700);
     await writeFile(join(folder.path, ".gitignore"), "*\n");
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
@@ -48,4 +55,11 @@ export async function makeRunFolder(folder: RunFolder): Promise<void> {
         "start as that user, or remove it: sudo rm -rf .scaffold",
     );
   }
+}
+
+/** Sets a folder's mode, which an earlier version or the user's mask made otherwise. What is another's stays as it is. */
+async function close(path: string, mode: number): Promise<void> {
+  await chmod(path, mode).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPERM") throw error;
+  });
 }

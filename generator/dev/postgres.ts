@@ -55,7 +55,7 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
   const logPath = options.log ?? join(directory, "postgres.log");
   for (let attempt = 1; ; attempt++) {
     const port = options.port ?? (await freePort());
-    const log = await open(logPath, "a");
+    const log = await open(logPath, "a", 0o600);
     const from = (await log.stat()).size;
     const child = spawn(join(binaries.bin, "postgres"), ["-D", data, ...settings(port, options)], {
       cwd: dirname(data),

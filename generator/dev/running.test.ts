@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { createServer } from "node:net";
 import { join } from "node:path";
@@ -39,7 +39,15 @@ describe("a running system", () => {
     expect(dev.stdout).toMatch(new RegExp(`^ready ${url}\n$`, "m"));
     expect(dev.stdout + dev.stderr).not.toContain("\u001b");
     expect(readFileSync(file(".scaffold/.gitignore"), "utf8")).toBe("*\n");
-    expect(statSync(file(".scaffold/postgres/password")).mode & 0o777).toBe(0o600);
+    // Others see nothing; as root, PostgreSQL's user passes by.
+    const open = process.getuid?.() === 0 ? 0o711 : 0o700;
+    expect(statSync(file(".scaffold")).mode & 0o777).toBe(open);
+    expect(statSync(file(".scaffold/logs")).mode & 0o777).toBe(0o700);
+    const logs = readdirSync(file(".scaffold/logs")).map((name) => `logs/${name}`);
+    expect(logs).toContain("logs/postgres.log");
+    for (const name of ["run.json", "run.lock", "postgres/password", ...logs]) {
+      expect([name, statSync(file(`.scaffold/${name}`)).mode & 0o777]).toEqual([name, 0o600]);
+    }
 
     const listed = await listProcesses(fixture.root);
     expect(listed.map(({ service }) => service)).toEqual([

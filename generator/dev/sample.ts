@@ -28,10 +28,10 @@ export async function fillSampleData(
       ["--enable-source-maps", "--input-type=module", "--eval", run, "--", program, address],
       { signal, timeout: 60_000 },
     );
-    await writeFile(log, stdout + stderr);
+    await writeFile(log, stdout + stderr, { mode: 0o600 });
   } catch (error) {
     const { stdout = "", stderr = "" } = error as { stdout?: string; stderr?: string };
-    await writeFile(log, stdout);
+    await writeFile(log, stdout, { mode: 0o600 });
     await appendFile(log, stderr || String(error));
     throw new Error(`the sample data could not be filled in: see ${log}`);
   }

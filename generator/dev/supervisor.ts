@@ -10,6 +10,7 @@ import { Guard } from "./guarding.js";
 import { awaitGuard, endLeftovers } from "./leftovers.js";
 import { LoadBalancer } from "./load-balancer.js";
 import { takeLock } from "./lock.js";
+import { LogRotation } from "./log-rotation.js";
 import { type ServicePlan, stopOrder } from "./order.js";
 import { identify, type ProcessIdentity } from "./pid.js";
 import { choosePorts, portTaken, publicPort } from "./ports.js";
@@ -57,6 +58,7 @@ export class Supervisor {
   #services: readonly ServicePlan[] = [];
   #ports = new Map<string, number>();
   readonly #processes = new Map<string, SupervisedProcess>();
+  readonly #rotation: LogRotation;
   #balancer: LoadBalancer | undefined;
   #port = 0;
   #ready = false;
@@ -72,6 +74,10 @@ export class Supervisor {
     const changed = () => this.#write();
     this.#guard = new Guard(plan.root, changed);
     this.#database = new Database(this.#folder, changed, (event) => this.console.event("postgres", event));
+    this.#rotation = new LogRotation(
+      () => ["postgres", ...this.#processes.keys()].map((name) => this.#folder.log(name)),
+      (message) => this.console.warn(message),
+    );
   }
 
   /** Resolves once everything answers; rejects, with nothing left running, if that fails or it is stopped before. */
@@ -128,6 +134,7 @@ export class Supervisor {
     if (reset) await removePostgres(this.#folder.postgres);
     this.#write();
     await this.#guard.start();
+    this.#rotation.start();
 
     this.#services = await this.console.step("build", () => this.plan.prepare());
     this.#check();
@@ -286,6 +293,7 @@ export class Supervisor {
     }
     this.#balancer?.destroy();
     await this.#database.stop();
+    await this.#rotation.stop();
     await this.#file.remove();
     await this.#guard.release();
     await rm(this.#folder.lock, { force: true });
