@@ -5,7 +5,7 @@ import { Code, ConnectError, type Transport } from "@connectrpc/connect";
 import { createOwnTransport, type OwnTransport } from "../rpc/grpc/client-transport.js";
 import { NodeSessions } from "../rpc/node-sessions.js";
 import { nodeGrpcTransport } from "../rpc/node-transport.js";
-import { rpcTransport } from "../rpc/transport.js";
+import { clientsCompress, rpcTransport } from "../rpc/transport.js";
 
 /**
  * A service behind the gateway: one HTTP/2 session for what is passed on, and one for calls that the gateway makes itself,
@@ -26,8 +26,9 @@ export class Upstream {
   ) {
     // Without pings, a peer that vanished silently would swallow every call until TCP gives up.
     this.sessions = new NodeSessions(baseUrl, { pingIntervalMs: 10_000, pingTimeoutMs: 5_000, tls });
-    this.own = rpcTransport() === "own" ? createOwnTransport(baseUrl, { tls }) : undefined;
-    this.transport = this.own ?? nodeGrpcTransport(baseUrl, this.sessions);
+    const compress = clientsCompress();
+    this.own = rpcTransport() === "own" ? createOwnTransport(baseUrl, { tls, compress }) : undefined;
+    this.transport = this.own ?? nodeGrpcTransport(baseUrl, this.sessions, compress);
   }
 
   /**

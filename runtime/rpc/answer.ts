@@ -3,6 +3,7 @@ import type { RequestListener } from "node:http";
 import { Code, type ConnectError, type ConnectRouter, type ConnectRouterOptions } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { compressions } from "./compressions.js";
+import { COMPRESS_MIN_BYTES } from "./grpc/gzip.js";
 import { READ_MAX_BYTES, type Routes, recordRoutes } from "./grpc/routes.js";
 import { GrpcServer } from "./grpc/server.js";
 import type { Limits } from "./http2/limits.js";
@@ -36,7 +37,12 @@ export function answer({
   ...options
 }: AnswerOptions): Answerer {
   const acceptCompression = compressions(Code.InvalidArgument);
-  const settings = { acceptCompression, readMaxBytes: READ_MAX_BYTES, ...options };
+  const settings = {
+    acceptCompression,
+    compressMinBytes: COMPRESS_MIN_BYTES,
+    readMaxBytes: READ_MAX_BYTES,
+    ...options,
+  };
   let recorded: Routes | undefined;
   const calls = connectNodeAdapter({
     ...settings,

@@ -27,6 +27,8 @@ export interface ClientOptions {
    * `https://…`, by what the environment's TLS_CA_FILE, TLS_CERT_FILE and TLS_KEY_FILE say.
    */
   readonly baseUrl?: string;
+  /** Whether long messages are sent compressed with gzip, and asked for. Default: as the environment's RPC_COMPRESSION says. */
+  readonly compress?: boolean;
   /** Used instead of `baseUrl`: another protocol, or a service in memory. */
   readonly transport?: Transport;
 }
@@ -64,12 +66,15 @@ type Call<Answer> = (request: unknown, options: CallOptions) => Answer;
 export function createServiceClient<S extends DescService>(
   service: S,
   policy: ServicePolicy<S>,
-  { baseUrl, transport }: ClientOptions,
+  { baseUrl, transport, compress }: ClientOptions,
   codecs: readonly Codec[] = [],
 ): ServiceClient<S> {
   know(codecs);
   if (!transport && !baseUrl) throw new Error(`a client of ${service.typeName} needs a baseUrl or a transport`);
-  const client = createClient(service, transport ?? grpcTransport(baseUrl as string)) as Record<string, unknown>;
+  const client = createClient(service, transport ?? grpcTransport(baseUrl as string, compress)) as Record<
+    string,
+    unknown
+  >;
   const methods = service.methods.map((method) => {
     const call = client[method.localName];
     const rules = own(policy, method.localName as keyof S["method"]) ?? {};

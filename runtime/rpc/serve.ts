@@ -33,6 +33,7 @@ import {
   redisUrl,
   text,
 } from "./environment.js";
+import { COMPRESS_MIN_BYTES } from "./grpc/gzip.js";
 import { Health, healthRoutes } from "./health.js";
 import { listen } from "./listen.js";
 import { localTransport } from "./local.js";
@@ -42,7 +43,7 @@ import { canServe, healthPages } from "./readiness.js";
 import { reflectionRoutes } from "./reflection.js";
 import { hasDatabase, hasEvents, type ServiceDefinition, type ServiceSpec } from "./service.js";
 import { serverTls, tlsVariables } from "./tls.js";
-import { type RpcTransport, rpcTransportVariable } from "./transport.js";
+import { type RpcTransport, rpcCompressionVariable, rpcTransportVariable } from "./transport.js";
 import { prepareValidation } from "./validate.js";
 
 /** How long before its end a drain ends what is still running, so that callers are told instead of cut off. */
@@ -81,6 +82,8 @@ export interface ServeOptions {
  *     SAGA_RETENTION_H  how long sagas are kept once they have ended, in hours; default: as the contract says of each
  *     PROPAGATED_HEADERS  which headers go on to the services that it calls, beside those of the trace, between commas: x-tenant
  *     RPC_TRANSPORT     what carries gRPC: own, or node for connect-node over node:http2; default own
+ *     RPC_COMPRESSION   gzip: calls of other services send long messages compressed, and ask for them; default off
+ *     COMPRESS_MIN_BYTES  the shortest answer that is compressed for callers who accept that; default 16384
  *     LOG_LEVEL         trace, debug, info, warn, error, fatal or silent; default info
  *     DRAIN_TIMEOUT_MS  how long calls in flight may take at the end, in milliseconds; default 10000
  */
@@ -112,6 +115,8 @@ interface Environment {
   /** How long ended sagas are kept. Undefined: as the contract says. */
   readonly sagaRetentionMs: number | undefined;
   readonly transport: RpcTransport;
+  /** The shortest answer that is compressed for those who accept it, in bytes. */
+  readonly compressMinBytes: number;
   /** Undefined: without. */
   readonly tls: TlsOptions | undefined;
   readonly level: LogLevel;
@@ -141,6 +146,8 @@ function readServiceEnvironment({ spec }: ServiceDefinition, beside: readonly Se
     SAGA_RETENTION_H: optional(hours()),
     PROPAGATED_HEADERS: propagatedHeadersVariable,
     RPC_TRANSPORT: rpcTransportVariable,
+    RPC_COMPRESSION: rpcCompressionVariable,
+    COMPRESS_MIN_BYTES: bytes(COMPRESS_MIN_BYTES),
     ...tlsVariables(),
     LOG_LEVEL: oneOf(logLevels, "info"),
     DRAIN_TIMEOUT_MS: milliseconds(10_000),
@@ -158,6 +165,7 @@ function readServiceEnvironment({ spec }: ServiceDefinition, beside: readonly Se
     sagaLeaseMs: read.SAGA_LEASE_MS,
     sagaRetentionMs: read.SAGA_RETENTION_H === undefined ? undefined : read.SAGA_RETENTION_H * 3_600_000,
     transport: read.RPC_TRANSPORT,
+    compressMinBytes: read.COMPRESS_MIN_BYTES,
     tls: serverTls(read),
     level: read.LOG_LEVEL,
     drainTimeoutMs: read.DRAIN_TIMEOUT_MS,
@@ -232,6 +240,7 @@ async function start(
     jsonOptions: { ignoreUnknownFields: false },
     shutdownSignal: expired.signal,
     transport: environment.transport,
+    compressMinBytes: environment.compressMinBytes,
     pages: {
       "/metrics": { contentType: "text/plain; version=0.0.4; charset=utf-8", text: () => metrics.text() },
       ...healthPages(health),

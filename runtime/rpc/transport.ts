@@ -13,3 +13,14 @@ export const rpcTransportVariable = oneOf(rpcTransports, "own");
 export function rpcTransport(): RpcTransport {
   return readEnvironment({ RPC_TRANSPORT: rpcTransportVariable }).RPC_TRANSPORT;
 }
+
+/** How calls are compressed: `gzip` sends long messages compressed, and asks for them. */
+export const rpcCompressions = ["off", "gzip"] as const;
+
+/** RPC_COMPRESSION. */
+export const rpcCompressionVariable = oneOf(rpcCompressions, "off");
+
+/** Whether the environment has this process's clients compress. Throws an EnvironmentError if it says neither. */
+export function clientsCompress(): boolean {
+  return readEnvironment({ RPC_COMPRESSION: rpcCompressionVariable }).RPC_COMPRESSION === "gzip";
+}

@@ -10,7 +10,7 @@ import { formatTimeout } from "./timeout.js";
 
 /** How calls to one address are made. */
 export interface OwnTransportOptions extends ChannelOptions {
-  /** Whether messages are sent compressed with gzip. Default: false. Compressed answers are always understood. */
+  /** Whether long messages are sent compressed with gzip, and asked for. Default: false. Answers that are compressed are understood. */
   readonly compress?: boolean;
   /** The longest answer that is read, in bytes. Default: 64 MiB. */
   readonly readMaxBytes?: number;
@@ -92,9 +92,7 @@ export function createOwnTransport(baseUrl: string, options: OwnTransportOptions
         "application/grpc+proto",
         "user-agent",
         "protoscaffold",
-        "grpc-accept-encoding",
-        "gzip",
-        ...(isGzip ? ["grpc-encoding", "gzip"] : []),
+        ...(isGzip ? ["grpc-accept-encoding", "gzip", "grpc-encoding", "gzip"] : []),
       ]);
       known = { head, input: codecOf(method.input), output: codecOf(method.output) };
       calls.set(method, known);

@@ -12,6 +12,7 @@ import { answersText } from "../answer-text.js";
 import { readsJson } from "../json-handlers.js";
 import { readsRequests, takesRequests } from "../request-bodies.js";
 import { readMessage } from "./frame.js";
+import { COMPRESS_MIN_BYTES } from "./gzip.js";
 
 /** A method, and what answers it. */
 export interface Route {
@@ -22,6 +23,8 @@ export interface Route {
   readonly output: Codec;
   readonly readMaxBytes: number;
   readonly answers: AnswerSize;
+  /** The shortest answer that is compressed for those who accept it, in bytes. */
+  readonly compressMinBytes: number;
 }
 
 /** Answers shorter than this are not worth minding, in bytes. */
@@ -97,6 +100,7 @@ export function recordRoutes(
       output: codecOf(method.output),
       readMaxBytes: all.readMaxBytes ?? READ_MAX_BYTES,
       answers: new AnswerSize(),
+      compressMinBytes: all.compressMinBytes ?? COMPRESS_MIN_BYTES,
     });
   }
 

@@ -11,7 +11,7 @@ import { startTimer, stopTimer, Timer } from "../http2/timers.js";
 import { onAbort } from "../on-abort.js";
 import { OwnCall } from "../own-call.js";
 import { Deframer, frameMessage, type MessageTaker, PREFIX, readMessage } from "./frame.js";
-import { acceptedEncodings, COMPRESS_MIN_BYTES, compressFrame } from "./gzip.js";
+import { acceptedEncodings, acceptsGzip, compressFrame } from "./gzip.js";
 import { Inbox } from "./inbox.js";
 import { IncompleteMessage, type IncompleteMessages } from "./incomplete.js";
 import { appendMetadata, headersOf } from "./metadata.js";
@@ -22,6 +22,7 @@ import { unpack } from "./unpack.js";
 
 const CONTENT_TYPE = "application/grpc+proto";
 const answerHead = new ConstantBlock([":status", "200", "content-type", CONTENT_TYPE]);
+const gzipHead = new ConstantBlock([":status", "200", "content-type", CONTENT_TYPE, "grpc-encoding", "gzip"]);
 const answerTrailers = new ConstantBlock(["grpc-status", "0"]);
 
 /** Made once: a reason of its own, with a stack, is what would cost most in ending a call. */
@@ -48,7 +49,9 @@ export class ServerCall extends OwnCall implements StreamConsumer, MessageTaker 
 
   /** Nothing more is to be said: the status is sent, or the caller is gone. */
   #isOver = false;
+  /** Whether requests may be compressed; and answers. */
   #isGzip = false;
+  #answersGzip = false;
   #hasHead = false;
   #deframer: Deframer | undefined;
   #incomplete: IncompleteMessage | undefined;
@@ -308,7 +311,8 @@ export class ServerCall extends OwnCall implements StreamConsumer, MessageTaker 
     try {
       const framed = frameMessage(this.route.output, message);
       if (framed.length > FRAME_SIZE || this.#expected > 0) this.route.answers.learn(framed.length);
-      if (this.#isGzip && framed.length - PREFIX >= COMPRESS_MIN_BYTES) {
+      if (this.#isWorthGzip(framed)) {
+        this.#answersGzip = true;
         compressFrame(framed).then(
           (bytes) => this.#finish(bytes),
           (error) => this.#fail(ConnectError.from(error, Code.Internal)),
@@ -340,6 +344,12 @@ export class ServerCall extends OwnCall implements StreamConsumer, MessageTaker 
     const fields = ["grpc-status", "0"];
     appendMetadata(fields, this.#responseTrailer);
     this.stream.end(fields);
+  }
+
+  /** Whether an answer is so long that it is compressed, for a caller who accepts that. */
+  #isWorthGzip({ length }: Uint8Array): boolean {
+    if (length - PREFIX < this.route.compressMinBytes) return false;
+    return this.#isGzip || acceptsGzip(this.head.grpcAcceptEncoding);
   }
 
   /** Whether an answer can go at once, or the process has room for it until it can. */
@@ -381,8 +391,10 @@ export class ServerCall extends OwnCall implements StreamConsumer, MessageTaker 
     try {
       const framed = frameMessage(this.route.output, value);
       if (!this.#canKeep(framed)) throw tooMuchWaits();
+      // The head goes with the first message, and says how those after it may be compressed.
+      if (!this.#hasHead) this.#answersGzip = this.#isGzip || acceptsGzip(this.head.grpcAcceptEncoding);
       this.#sendHead();
-      if (this.#isGzip && framed.length - PREFIX >= COMPRESS_MIN_BYTES) {
+      if (this.#answersGzip && this.#isWorthGzip(framed)) {
         compressFrame(framed).then(
           (bytes) => this.#send(bytes),
           (error) => this.#fail(ConnectError.from(error, Code.Internal)),
@@ -410,7 +422,7 @@ export class ServerCall extends OwnCall implements StreamConsumer, MessageTaker 
     if (this.#hasHead) return;
     this.#hasHead = true;
     if (this.#responseHeader === undefined && !this.#isGzip) {
-      this.stream.sendHeaders(answerHead);
+      this.stream.sendHeaders(this.#answersGzip ? gzipHead : answerHead);
       return;
     }
     this.stream.sendHeaders(this.#headFields());
@@ -418,7 +430,8 @@ export class ServerCall extends OwnCall implements StreamConsumer, MessageTaker 
 
   #headFields(): string[] {
     const fields = [":status", "200", "content-type", CONTENT_TYPE];
-    if (this.#isGzip) fields.push("grpc-encoding", "gzip", "grpc-accept-encoding", acceptedEncodings);
+    if (this.#isGzip || this.#answersGzip) fields.push("grpc-encoding", "gzip");
+    if (this.#isGzip) fields.push("grpc-accept-encoding", acceptedEncodings);
     if (this.#responseHeader !== undefined) appendMetadata(fields, this.#responseHeader);
     return fields;
   }
