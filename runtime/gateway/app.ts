@@ -15,6 +15,7 @@ import { createHttp1Server } from "../rpc/http1.js";
 import { healthPages } from "../rpc/readiness.js";
 import { reflectionRoutes } from "../rpc/reflection.js";
 import type { System } from "../system.js";
+import { BodyGuard, type BodyLimits } from "./body-guard.js";
 import { refuseMisuse } from "./misuse.js";
 import { passthrough } from "./passthrough/plugin.js";
 import { type RestRoute, rest } from "./rest.js";
@@ -38,6 +39,8 @@ export interface AppOptions {
   readonly log: Logger;
   /** Certificate and key of its HTTP/1.1 server; undefined: without TLS. */
   readonly tls?: TlsOptions | undefined;
+  /** What the bodies of REST requests may cost while they arrive. */
+  readonly bodyLimits?: BodyLimits | undefined;
   /** Aborted when the process begins to drain. */
   readonly draining: AbortSignal;
 }
@@ -68,10 +71,14 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     // What is no preflight is answered as any other request.
     strictPreflight: false,
   });
+  const bodies = new BodyGuard(options.bodyLimits);
   await app.register(passthrough, { system, upstreams, types, draining });
   await app.register(async (scope) => {
     scope.addHook("onRequest", (request, reply, next) => {
-      if (!refuseMisuse(request, reply, ["POST"], types)) next();
+      if (refuseMisuse(request, reply, ["POST"], types)) return;
+      // Reflection is a conversation, which may take as long as it likes.
+      if (request.url.startsWith(`/${HealthService.typeName}/`)) bodies.time(request, reply);
+      next();
     });
     const settings = { readMaxBytes: bodyLimit, acceptCompression: compressions(Code.InvalidArgument) };
     await scope.register(fastifyConnectPlugin, {
@@ -100,6 +107,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
         if (!files.answer(request, reply)) next();
       });
     }
+    bodies.guard(scope);
     const isPage = (path: string) => path === "/healthz" || path === "/readyz" || files?.has(path) === true;
     const services = system.services.map(({ service }) => service.typeName);
     await rest(scope, { routes: restRoutes(system, upstreams), services, types, draining, isPage });

@@ -1,10 +1,12 @@
 import type { Logger } from "../observe/log.js";
+import type { WatchLimits } from "../rpc/connection-watch.js";
 import { Health } from "../rpc/health.js";
 import { listen } from "../rpc/listen.js";
 import type { Running } from "../rpc/process.js";
 import { clientTls, serverTls } from "../rpc/tls.js";
 import { addressVariable, type System } from "../system.js";
 import { createApp } from "./app.js";
+import type { BodyLimits } from "./body-guard.js";
 import type { GatewayEnvironment } from "./environment.js";
 import { StaticFiles } from "./static.js";
 import { Upstream } from "./upstream.js";
@@ -15,12 +17,19 @@ export interface RunningGateway extends Running {
   readonly port: number;
 }
 
+/** What callers may cost. */
+export interface GatewayLimits {
+  readonly bodyLimits?: BodyLimits;
+  readonly watchLimits?: WatchLimits;
+}
+
 /** Starts a gateway. Services need not be there yet: calls to one that is not are answered UNAVAILABLE. */
 export async function startGateway(
   system: System,
   environment: GatewayEnvironment,
   log: Logger,
   web?: URL,
+  limits: GatewayLimits = {},
 ): Promise<RunningGateway> {
   const files = web && (await StaticFiles.load(web));
   const upstreams = new Map<string, Upstream>();
@@ -33,7 +42,8 @@ export async function startGateway(
   const tls = serverTls(environment);
   const health = new Health();
   const draining = new AbortController();
-  const app = await createApp({ system, upstreams, health, files, log, tls, draining: draining.signal });
+  const { bodyLimits, watchLimits } = limits;
+  const app = await createApp({ system, upstreams, health, files, log, tls, bodyLimits, draining: draining.signal });
   const { host, port, drain } = await listen({
     http1Server: app.server,
     http2: (request, response) => app.routing(request as never, response as never),
@@ -41,6 +51,7 @@ export async function startGateway(
     host: environment.HOST,
     port: environment.PORT,
     log,
+    watchLimits,
   });
   log.info({ host, port }, "listening");
   return {

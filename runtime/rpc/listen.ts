@@ -4,6 +4,7 @@ import type { AddressInfo, Socket } from "node:net";
 import type { TLSSocket, TlsOptions } from "node:tls";
 import type { Logger } from "../observe/log.js";
 import { ConnectionLimit } from "./connection-limit.js";
+import { ConnectionWatch, type WatchLimits } from "./connection-watch.js";
 import { connectionsAllowed } from "./descriptors.js";
 import { createHttp1Server } from "./http1.js";
 import { preface } from "./http2/frames.js";
@@ -28,6 +29,8 @@ export interface ListenOptions {
   readonly openingTimeoutMs?: number;
   /** How many connections may be open at once. Default: what the process may open files for, less a quarter. */
   readonly maxConnections?: number;
+  /** How long connections may do nothing; our own HTTP/2 has limits of its own for that. */
+  readonly watchLimits?: WatchLimits;
   /** Where connections that are turned away are reported. */
   readonly log?: Logger;
 }
@@ -51,9 +54,10 @@ export interface Listener {
  */
 export async function listen(options: ListenOptions): Promise<Listener> {
   const { tls, http1: handle = () => undefined, openingTimeoutMs = 10_000 } = options;
-  const { maxConnections = connectionsAllowed(), log } = options;
+  const { maxConnections = connectionsAllowed(), log, watchLimits } = options;
   const http1 = options.http1Server ?? createHttp1Server(handle, { tls, handshakeTimeoutMs: openingTimeoutMs });
-  const http2 = typeof options.http2 === "function" ? nodeHttp2(options.http2) : options.http2;
+  const http2 = typeof options.http2 === "function" ? nodeHttp2(options.http2, watchLimits) : options.http2;
+  const watch = new ConnectionWatch(watchLimits);
   const sockets = new Set<Socket>();
   const undecided = new Set<Socket>();
   const answers = new Set<ServerResponse>();
@@ -90,6 +94,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
       http2.take(socket);
       return;
     }
+    watch.add(socket, { isSending: () => socket.writableLength > 0 });
     for (const each of takeHttp1) each.call(http1, socket);
     // Node.js feeds its parser from the socket's handle, and stops both while an answer waits to be written: but what TLS
     // has decrypted still comes, and a stopped parser that is fed ends the connection ("Parse Error: Paused"). Data that

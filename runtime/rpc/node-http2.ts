@@ -3,11 +3,13 @@ import {
   createServer,
   type Http2ServerRequest,
   type Http2ServerResponse,
+  type Http2Stream,
   type ServerHttp2Session,
 } from "node:http2";
 import type { Socket } from "node:net";
 import { TLSSocket } from "node:tls";
 import { admitted, MAX_HEADER_FIELDS } from "./admit.js";
+import { ConnectionWatch, type WatchLimits } from "./connection-watch.js";
 import { sendRefusal } from "./http-error.js";
 import { noTunnel } from "./http1.js";
 import { SessionBacklog } from "./session-backlog.js";
@@ -24,11 +26,18 @@ export interface Http2Acceptor {
   close(): void;
 }
 
+/** How many streams one connection may have open. */
+const MAX_STREAMS = 250;
+
 /** HTTP/2 by Node.js's own implementation: for Fastify, and for connect-node. */
-export function nodeHttp2(handle: (request: Http2ServerRequest, response: Http2ServerResponse) => void): Http2Acceptor {
+export function nodeHttp2(
+  handle: (request: Http2ServerRequest, response: Http2ServerResponse) => void,
+  limits?: WatchLimits,
+): Http2Acceptor {
   const answered = admitted(handle);
   // Twice as many fields as are admitted, so that whoever sends a few too many is told so.
-  const server = createServer({ maxHeaderListPairs: 2 * MAX_HEADER_FIELDS }, (request, response) => {
+  const settings = { maxConcurrentStreams: MAX_STREAMS };
+  const server = createServer({ maxHeaderListPairs: 2 * MAX_HEADER_FIELDS, settings }, (request, response) => {
     failIfCut(request);
     const { session } = request.stream;
     const backlog = session && backlogs.get(session as ServerHttp2Session);
@@ -38,6 +47,7 @@ export function nodeHttp2(handle: (request: Http2ServerRequest, response: Http2S
   const backlogs = new WeakMap<ServerHttp2Session, SessionBacklog>();
   server.on("connect", (_request, response: Http2ServerResponse) => sendRefusal(response, noTunnel));
   const sessions = new Map<ServerHttp2Session, Socket>();
+  const watch = new ConnectionWatch(limits);
   let isDraining = false;
   return {
     take(socket) {
@@ -47,6 +57,12 @@ export function nodeHttp2(handle: (request: Http2ServerRequest, response: Http2S
       server.once("session", (session) => {
         sessions.set(session, socket);
         backlogs.set(session, new SessionBacklog(session));
+        const streams = openStreams(session);
+        watch.add(socket, {
+          isSending: () => [...streams].some((stream) => stream.writableLength > 0),
+          isIdle: () => streams.size === 0,
+          close: () => (session.closed ? session.destroy() : session.close()),
+        });
         session.once("close", () => sessions.delete(session));
         if (isDraining) goAway(session, socket);
       });
@@ -62,6 +78,16 @@ export function nodeHttp2(handle: (request: Http2ServerRequest, response: Http2S
     },
     close: () => void server.close(),
   };
+}
+
+/** The streams of a session that have not ended. */
+function openStreams(session: ServerHttp2Session): ReadonlySet<Http2Stream> {
+  const streams = new Set<Http2Stream>();
+  session.on("stream", (stream) => {
+    streams.add(stream);
+    stream.once("close", () => streams.delete(stream));
+  });
+  return streams;
 }
 
 /**

@@ -6,7 +6,7 @@ import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { createLogger } from "../../observe/log.js";
 import type { TlsEnvironment } from "../../rpc/tls.js";
 import { addressVariable } from "../../system.js";
-import { type RunningGateway, startGateway } from "../start.js";
+import { type GatewayLimits, type RunningGateway, startGateway } from "../start.js";
 import { system } from "./system.js";
 
 /** A service that listens. */
@@ -46,6 +46,7 @@ export interface TestGateway extends RunningGateway {
 export interface TestGatewayOptions {
   readonly web?: URL;
   readonly drainTimeoutMs?: number;
+  readonly limits?: GatewayLimits;
   readonly tls?: TlsEnvironment;
 }
 
@@ -59,7 +60,13 @@ export function startGatewayTo(url: string, options: TestGatewayOptions = {}): P
     ...options.tls,
     addresses: Object.fromEntries(system.services.map(({ name }) => [addressVariable(name), url])),
   };
-  return startGateway(system, environment, createLogger({ name: "gateway", level: "silent" }), options.web);
+  return startGateway(
+    system,
+    environment,
+    createLogger({ name: "gateway", level: "silent" }),
+    options.web,
+    options.limits,
+  );
 }
 
 /** Starts a gateway, and one process that is all its services. */

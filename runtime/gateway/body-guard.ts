@@ -1,0 +1,108 @@
+import { constants, Http2ServerRequest } from "node:http2";
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+
+/** What bodies that the gateway keeps until they are whole may cost. */
+export interface BodyLimits {
+  /** How long one may take to arrive, in milliseconds. Default: 60,000. */
+  readonly timeoutMs?: number;
+  /** How many bytes of all of them may be kept. Default: 128 MiB. */
+  readonly maxBytes?: number;
+}
+
+/** Why a body is not waited for any longer; `statusCode` is what Fastify looks at. */
+export class BodyGivenUp extends ConnectError {
+  constructor(
+    message: string,
+    code: Code,
+    readonly statusCode: number,
+  ) {
+    super(message, code);
+  }
+}
+
+interface Body {
+  readonly request: FastifyRequest;
+  readonly reply: FastifyReply;
+  /** How many listened for its errors when it began. */
+  readonly listeners: number;
+  bytes: number;
+}
+
+/**
+ * Bounds the bodies that are on their way, of all callers together: a body that takes too long is given up, and so is the
+ * oldest one when too much is kept. Those who hold what they began pay, not those who come after them.
+ */
+export class BodyGuard {
+  /** In the order in which they began. */
+  readonly #bodies = new Set<Body>();
+  readonly #timeoutMs: number;
+  readonly #maxBytes: number;
+  #bytes = 0;
+
+  constructor({ timeoutMs = 60_000, maxBytes = 128 * 1024 * 1024 }: BodyLimits = {}) {
+    this.#timeoutMs = timeoutMs;
+    this.#maxBytes = maxBytes;
+  }
+
+  /** Guards the bodies of a scope's requests, which its parsers read. */
+  guard(scope: FastifyInstance): void {
+    // With the parser, which listens in the same turn: whoever listens to data has the body flow.
+    scope.addHook("preParsing", (request, reply, payload, next) => {
+      if (hasBody(request.raw)) request.raw.on("data", this.#watch(request, reply));
+      next(null, payload);
+    });
+  }
+
+  /** Bounds the time alone of a body that is read in another way. */
+  time(request: FastifyRequest, reply: FastifyReply): void {
+    if (hasBody(request.raw)) this.#watch(request, reply);
+  }
+
+  /** Returns what counts a body's bytes. */
+  #watch(request: FastifyRequest, reply: FastifyReply): (chunk: Buffer) => void {
+    const { raw } = request;
+    const timer = setTimeout(() => {
+      const text = `the body took longer than ${this.#timeoutMs / 1000} s to arrive`;
+      giveUp(body, new BodyGivenUp(text, Code.DeadlineExceeded, 408));
+    }, this.#timeoutMs);
+    const done = () => {
+      clearTimeout(timer);
+      if (this.#bodies.delete(body)) this.#bytes -= body.bytes;
+    };
+    raw.once("end", done).once("error", done).once("close", done);
+    const body: Body = { request, reply, listeners: raw.listenerCount("error"), bytes: 0 };
+    this.#bodies.add(body);
+    return ({ length }) => {
+      if (!this.#bodies.has(body)) return;
+      body.bytes += length;
+      this.#bytes += length;
+      if (this.#bytes > this.#maxBytes) this.#giveUpOldest();
+    };
+  }
+
+  #giveUpOldest(): void {
+    for (const oldest of this.#bodies) {
+      if (oldest.bytes === 0) continue;
+      const text = "too many bodies are on their way, and this one is the oldest: send it again";
+      giveUp(oldest, new BodyGivenUp(text, Code.ResourceExhausted, 429));
+      return;
+    }
+  }
+}
+
+function hasBody(raw: FastifyRequest["raw"]): boolean {
+  if (raw instanceof Http2ServerRequest) return !raw.stream.endAfterHeaders;
+  return raw.headers["transfer-encoding"] !== undefined || Number(raw.headers["content-length"] ?? 0) > 0;
+}
+
+/** Has whoever reads a body fail, who says why to its caller; what is still to come is not waited for. */
+function giveUp({ request, reply, listeners }: Body, error: BodyGivenUp): void {
+  const raw: unknown = request.raw;
+  if (request.raw.listenerCount("error") <= listeners) request.raw.destroy();
+  else {
+    if (raw instanceof Http2ServerRequest) reply.raw.once("finish", () => raw.stream.close(constants.NGHTTP2_NO_ERROR));
+    else reply.header("connection", "close");
+    request.raw.emit("error", error);
+  }
+}
