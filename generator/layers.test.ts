@@ -49,6 +49,8 @@ test("the generator takes from the runtime only the vocabulary, and what is name
       ({ from, to }) => inside(from, "generator") && inside(to, "runtime") && !inside(to, "runtime/options"),
     ).sort(),
   ).toEqual([
+    "generator/call/messages.ts -> runtime/codec/protojson/read",
+    "generator/call/messages.ts -> runtime/codec/protojson/required",
     "generator/contract/http.ts -> runtime/gateway/precedence",
     "generator/contract/http.ts -> runtime/gateway/reserved",
     "generator/contract/http.ts -> runtime/gateway/resolve",
