@@ -106,12 +106,12 @@ test("two million unknown fields are kept as one, and written as they came", () 
 });
 
 test("there is a most of what a message can have in it", () => {
-  const half = Buffer.alloc(2 << 18).fill(bytes("1a 00"));
-  expect(treeCodec.decode(half.subarray(2)).children).toHaveLength((1 << 18) - 1);
+  const many = Buffer.alloc(200_000).fill(bytes("1a 00"));
+  expect(treeCodec.decode(many.subarray(2)).children).toHaveLength(99_999);
   for (const hex of ["1a 00", "22 00"]) {
-    expect(() => treeCodec.decode(half.fill(bytes(hex)))).toThrow("more than 262144 messages");
+    expect(() => treeCodec.decode(many.fill(bytes(hex)))).toThrow("more than 100000 messages");
   }
-  expect(() => listsCodec.decode(Buffer.alloc(1 << 20).fill(bytes("52 00")))).toThrow("more than 262144");
+  expect(() => listsCodec.decode(many.fill(bytes("52 00")))).toThrow("more than 100000 messages");
 });
 
 test("a map keeps an entry called __proto__, which protobuf-es loses", () => {

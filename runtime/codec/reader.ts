@@ -5,10 +5,14 @@ import { UnknownFields } from "./unknown.js";
 /** Messages may be inside one another this deep, the outermost included; protobuf-es has the same limit. */
 const DEEPEST = 100;
 /**
- * How many messages, entries of maps and values of bytes there may be in one message. Each can come from two bytes, and
- * takes fifty times the memory or more.
+ * How many messages, entries of maps and values of bytes there may be in one message, as in JSON. Each can come from two
+ * bytes, and takes fifty times the memory or more.
  */
-const MOST = 1 << 18;
+const MOST = 100_000;
+/** What small numbers of 64 bits are read as, so that nothing is made for them. */
+const SMALL = Array.from({ length: 128 }, (_, number) => BigInt(number));
+/** Bytes up to this length are copied one after the other; for longer ones a call is cheaper. */
+const SHORT = 32;
 /** The longest that a varint may be, in bytes. */
 const VARINT = 10;
 
@@ -178,11 +182,21 @@ export class Reader {
   }
 
   int64(): bigint {
+    const byte = this.buffer[this.at]!;
+    if (byte < 0x80 && this.at < this.limit) {
+      this.at++;
+      return SMALL[byte]!;
+    }
     this.varint64();
     return wide[0]!;
   }
 
   uint64(): bigint {
+    const byte = this.buffer[this.at]!;
+    if (byte < 0x80 && this.at < this.limit) {
+      this.at++;
+      return SMALL[byte]!;
+    }
     this.varint64();
     return unsigned[0]!;
   }
@@ -287,8 +301,10 @@ export class Reader {
   }
 
   private copy(start: number, end: number): Uint8Array<ArrayBuffer> {
-    const copy = new Uint8Array(end - start);
-    copy.set(this.buffer.subarray(start, end));
+    const length = end - start;
+    const copy = new Uint8Array(length);
+    if (length > SHORT) copy.set(this.buffer.subarray(start, end));
+    else for (let each = 0; each < length; each++) copy[each] = this.buffer[start + each]!;
     return copy;
   }
 
