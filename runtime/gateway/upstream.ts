@@ -6,6 +6,7 @@ import { createOwnTransport, type OwnTransport } from "../rpc/grpc/client-transp
 import { NodeSessions } from "../rpc/node-sessions.js";
 import { nodeGrpcTransport } from "../rpc/node-transport.js";
 import { clientsCompress, rpcTransport } from "../rpc/transport.js";
+import { IncompleteMessages } from "./passthrough/incomplete.js";
 
 /**
  * A service behind the gateway: one HTTP/2 session for what is passed on, and one for calls that the gateway makes itself,
@@ -14,6 +15,8 @@ import { clientsCompress, rpcTransport } from "../rpc/transport.js";
 export class Upstream {
   /** For calls that the gateway makes itself, on behalf of REST. */
   readonly transport: Transport;
+  /** What of messages that are passed on is on its way. */
+  readonly incomplete = new IncompleteMessages();
   private readonly own: OwnTransport | undefined;
   private readonly sessions: NodeSessions;
 

@@ -9,6 +9,7 @@ import {
 } from "node:http2";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { MethodPolicy } from "../../call/policy.js";
+import { EnvelopeMeter } from "../../rpc/grpc/incomplete.js";
 import { onAbort } from "../../rpc/on-abort.js";
 import { stopping } from "../hang-up.js";
 import { gatewayTiming } from "../timing.js";
@@ -16,7 +17,8 @@ import type { Upstream } from "../upstream.js";
 import { applyDeadline, startDeadline } from "./deadline.js";
 import { FrameTracker } from "./frames.js";
 import { endToEnd } from "./headers.js";
-import { type Protocol, protocolOf } from "./protocol.js";
+import { IncompleteMessage } from "./incomplete.js";
+import { connectUnary, type Protocol, protocolOf } from "./protocol.js";
 import { resetError } from "./reset.js";
 
 /** A call from HTTP/1.1 or HTTP/2, and where its answer goes: what Node.js's two kinds of response have in common. */
@@ -43,6 +45,7 @@ export class PassedCall {
   private stream: ClientHttp2Stream | undefined;
   private trailers: OutgoingHttpHeaders = {};
   private settled = false;
+  private incomplete: IncompleteMessage | undefined;
   /** The caller's connection, if it is one of HTTP/2: with HTTP/1.1 it ends with a call that is broken off. */
   private readonly connection: object | undefined;
   private cancelDeadline = () => {};
@@ -106,10 +109,27 @@ export class PassedCall {
     stream.on("error", () => undefined);
     stream.once("close", () => this.fail(resetError(this.upstream.name, stream.rstCode, session)));
     if (stream.writableEnded) return;
+    this.meter(request);
     // Only what its caller has ended is ended here: a request that was broken off fails instead.
     request.pipe(stream, { end: false });
     request.once("end", () => this.settled || stream.end());
     request.once("error", () => this.settle());
+  }
+
+  /** Follows how much of a message the service has to keep because its rest has not come. */
+  private meter(request: Exchange["request"]): void {
+    const { connection = request.socket, upstream } = this;
+    const incomplete = new IncompleteMessage(upstream.incomplete, connection, (error) => this.fail(error));
+    this.incomplete = incomplete;
+    // A body in no envelopes is one message.
+    let bytes = 0;
+    const envelopes = this.protocol === connectUnary ? undefined : new EnvelopeMeter();
+    request.on("data", (chunk: Buffer) => {
+      if (this.settled) return;
+      bytes = envelopes === undefined ? bytes + chunk.length : envelopes.read(chunk, 0, chunk.length).bytes;
+      incomplete.keep(bytes);
+    });
+    request.once("end", () => incomplete.end());
   }
 
   private answer(headers: IncomingHttpHeaders, flags: number): void {
@@ -177,6 +197,7 @@ export class PassedCall {
     if (this.settled) return;
     this.settled = true;
     this.cancelDeadline();
+    this.incomplete?.end();
     this.forgetDrain();
     const { request } = this.exchange;
     if (this.stream !== undefined) {

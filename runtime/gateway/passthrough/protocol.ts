@@ -61,7 +61,7 @@ const grpcWeb: Protocol = {
 };
 
 /** https://connectrpc.com/docs/protocol#unary-request */
-const connectUnary: Protocol = {
+export const connectUnary: Protocol = {
   timeoutHeader: "connect-timeout-ms",
   framed: false,
   te: false,
