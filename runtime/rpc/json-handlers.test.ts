@@ -90,6 +90,11 @@ describe.each(["own", "node"] as const)("Connect's JSON, HTTP/2 by %s", (transpo
     expect(contexts.at(-1)?.method.input.typeName).toBe("testing.Kinds");
   });
 
+  it("keeps every key", async () => {
+    const body = '{"labels":{"__proto__":"a","constructor":"b"},"held":{"__proto__":{"b":1},"\ufeff":null}}';
+    expect(await post("Echo", body)).toMatchObject({ status: 200, text: body });
+  });
+
   it.each([
     ["gzip", gzipSync],
     ["br", brotliCompressSync],

@@ -4,7 +4,7 @@ import { JsonText, Token } from "./json-text.js";
 
 /** Messages may be inside one another this deep, the outermost included: as deep as in binary. */
 const DEEPEST = 100;
-/** Messages, entries of maps and values of Structs that one text may have: each costs far more memory than it has text. */
+/** Messages that one text may have: each costs far more memory than it has text. Entries of maps and values of Structs count twice. */
 const MOST = 100_000;
 /** A message costs as much as another value for each so many fields that it has without presence. */
 const FIELDS_OF_A_VALUE = 16;
@@ -52,7 +52,7 @@ export class JsonReader extends JsonText {
     this.left -= values;
     if (this.left < 0) {
       throw new JsonFault(
-        `there are more than ${MOST} messages, entries of maps and values of Structs (four 64-bit numbers count as one): send them in several requests`,
+        `there are more than ${MOST} messages, half as many entries of maps and values of Structs, or four times as many 64-bit numbers: send them in several requests`,
       );
     }
   }

@@ -331,7 +331,7 @@ function mapReader(field: DescField & { fieldKind: "map" }): FieldPlan["read"] {
     for (let isFirst = true; json.nextMember(isFirst); isFirst = false) {
       const written = json.key();
       try {
-        json.count();
+        json.count(ENTRY);
         const key = range === undefined ? written : String(entryKey(written, range));
         if (field.mapKey === ScalarType.BOOL && key !== "true" && key !== "false") {
           throw new JsonFault("is no key of this map: true and false are");
@@ -390,6 +390,9 @@ function namesOf({ values }: DescEnum): string {
   const names = values.slice(0, most).map(({ name }) => name);
   return names.join(", ") + (values.length > most ? ` and ${values.length - most} more` : "");
 }
+
+/** What an entry of a map costs beside a message: a property that no object had before. */
+const ENTRY = 2;
 
 /** What a bigint costs, beside other values that are counted. */
 const LONG = 0.25;
