@@ -58,8 +58,8 @@ const descriptors = () => readdirSync(`/proc/${child.pid}/fd`).length;
 
 test.each([
   ["silent", ""],
-  ["kept alive", "GET / HTTP/1.1\r\nhost: a\r\n\r\n"],
-  ["in the middle of a request", "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\n{"],
+  ["kept alive", "GET / HTTP/1.1\r\nhost: localhost\r\n\r\n"],
+  ["in the middle of a request", "POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 9\r\n\r\n{"],
 ])("many connections that are %s leave a process its descriptors, and others their service", async (_, first) => {
   const experience = innocent(call);
   const sockets: Socket[] = [];

@@ -11,6 +11,7 @@ import { createServiceClient } from "../rpc/client.js";
 import { compressions } from "../rpc/compressions.js";
 import { recordRoutes } from "../rpc/grpc/routes.js";
 import { type Health, healthRoutes } from "../rpc/health.js";
+import type { Hosts } from "../rpc/hosts.js";
 import { createHttp1Server } from "../rpc/http1.js";
 import { healthPages } from "../rpc/readiness.js";
 import { reflectionRoutes } from "../rpc/reflection.js";
@@ -39,6 +40,8 @@ export interface AppOptions {
   readonly log: Logger;
   /** Certificate and key of its HTTP/1.1 server; undefined: without TLS. */
   readonly tls?: TlsOptions | undefined;
+  /** Which hosts may be asked for; undefined: any. */
+  readonly hosts?: Hosts | undefined;
   /** What the bodies of REST requests may cost while they arrive. */
   readonly bodyLimits?: BodyLimits | undefined;
   /** Aborted when the process begins to drain. */
@@ -47,14 +50,14 @@ export interface AppOptions {
 
 /** The gateway as a Fastify application, for HTTP/1.1 (`app.server`) and HTTP/2 (`app.routing`) alike. */
 export async function createApp(options: AppOptions): Promise<FastifyInstance> {
-  const { system, upstreams, health, files, log, tls, draining } = options;
+  const { system, upstreams, health, files, log, tls, hosts, draining } = options;
   const types = typesOf(system);
   const app = fastify({
     bodyLimit,
     loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true }),
     return503OnClosing: false,
-    serverFactory: (handle) => createHttp1Server(handle, { tls }),
+    serverFactory: (handle) => createHttp1Server(handle, { tls, hosts }),
     frameworkErrors: (error, _request, reply) => void sendError(reply, error, types),
   }) as unknown as FastifyInstance;
   // Node.js's parser knows these. The routes below refuse those that they do not serve, and say which they do.

@@ -12,6 +12,7 @@ it("reads the port, and where each service is", () => {
   expect(readGatewayEnvironment(system, env)).toEqual({
     PORT: 8080,
     HOST: "127.0.0.1",
+    ALLOWED_HOSTS: [],
     LOG_LEVEL: "info",
     DRAIN_TIMEOUT_MS: 10_000,
     addresses: {

@@ -1,5 +1,6 @@
 import { type LogLevel, logLevels } from "../observe/log.js";
 import { httpUrl, milliseconds, oneOf, port, readEnvironment, text } from "../rpc/environment.js";
+import { allowedHostsVariable } from "../rpc/hosts.js";
 import { type TlsEnvironment, tlsVariables } from "../rpc/tls.js";
 import { addressVariable, type System } from "../system.js";
 
@@ -7,6 +8,7 @@ import { addressVariable, type System } from "../system.js";
 export interface GatewayEnvironment extends TlsEnvironment {
   readonly PORT: number;
   readonly HOST: string;
+  readonly ALLOWED_HOSTS?: readonly string[] | undefined;
   readonly LOG_LEVEL: LogLevel;
   readonly DRAIN_TIMEOUT_MS: number;
   /** Where the services are, by the names of the variables that say it: `ORDERS_URL`. */
@@ -19,6 +21,7 @@ export function readGatewayEnvironment(system: System, env?: NodeJS.ProcessEnv):
   const {
     PORT,
     HOST,
+    ALLOWED_HOSTS,
     LOG_LEVEL,
     DRAIN_TIMEOUT_MS,
     TLS_CERT_FILE,
@@ -30,6 +33,7 @@ export function readGatewayEnvironment(system: System, env?: NodeJS.ProcessEnv):
     {
       PORT: port(),
       HOST: text("127.0.0.1"),
+      ALLOWED_HOSTS: allowedHostsVariable,
       LOG_LEVEL: oneOf(logLevels, "info"),
       DRAIN_TIMEOUT_MS: milliseconds(10_000),
       ...tlsVariables(env),
@@ -38,5 +42,13 @@ export function readGatewayEnvironment(system: System, env?: NodeJS.ProcessEnv):
     env,
   );
   const tls = { TLS_CERT_FILE, TLS_KEY_FILE, TLS_CLIENT_CA_FILE, TLS_CA_FILE };
-  return { PORT, HOST, LOG_LEVEL, DRAIN_TIMEOUT_MS, ...tls, addresses: addresses as Record<string, string> };
+  return {
+    PORT,
+    HOST,
+    ALLOWED_HOSTS,
+    LOG_LEVEL,
+    DRAIN_TIMEOUT_MS,
+    ...tls,
+    addresses: addresses as Record<string, string>,
+  };
 }

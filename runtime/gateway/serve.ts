@@ -19,6 +19,7 @@ export interface ServeGatewayOptions {
  *
  *     PORT              where it listens; 0 lets the system choose
  *     HOST              which address it listens on; default 127.0.0.1
+ *     ALLOWED_HOSTS     names by which callers may ask for it beside localhost, between commas, where HOST is a loopback address
  *     <NAME>_URL        where each service of the system is: ORDERS_URL; with TLS where it is an https:// one
  *     TLS_CERT_FILE     its certificate (PEM), with which the port speaks TLS; shown to the services, too
  *     TLS_KEY_FILE      the key of that

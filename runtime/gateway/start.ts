@@ -1,6 +1,7 @@
 import type { Logger } from "../observe/log.js";
 import type { WatchLimits } from "../rpc/connection-watch.js";
 import { Health } from "../rpc/health.js";
+import { Hosts } from "../rpc/hosts.js";
 import { listen } from "../rpc/listen.js";
 import type { Running } from "../rpc/process.js";
 import { clientTls, serverTls } from "../rpc/tls.js";
@@ -43,7 +44,18 @@ export async function startGateway(
   const health = new Health();
   const draining = new AbortController();
   const { bodyLimits, watchLimits } = limits;
-  const app = await createApp({ system, upstreams, health, files, log, tls, bodyLimits, draining: draining.signal });
+  const hosts = Hosts.of(environment.HOST, environment.ALLOWED_HOSTS ?? []);
+  const app = await createApp({
+    system,
+    upstreams,
+    health,
+    files,
+    log,
+    tls,
+    hosts,
+    bodyLimits,
+    draining: draining.signal,
+  });
   const { host, port, drain } = await listen({
     http1Server: app.server,
     http2: (request, response) => app.routing(request as never, response as never),
@@ -51,6 +63,7 @@ export async function startGateway(
     host: environment.HOST,
     port: environment.PORT,
     log,
+    hosts,
     watchLimits,
   });
   log.info({ host, port }, "listening");

@@ -1,6 +1,7 @@
 import { type IncomingMessage, METHODS, type ServerResponse } from "node:http";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import { Code } from "@connectrpc/connect";
+import { type Hosts, wrongHost } from "./hosts.js";
 import { type HttpRefusal, sendRefusal } from "./http-error.js";
 import { readTarget } from "./request-target.js";
 
@@ -19,9 +20,10 @@ type Handle<Q, S> = (request: Q, response: S) => void;
 /** Puts the rules that hold for every request, whatever it asks for, before what handles requests. */
 export function admitted<Q extends Request, S extends ServerResponse | Http2ServerResponse>(
   handle: Handle<Q, S>,
+  hosts?: Hosts,
 ): Handle<Q, S> {
   return (request, response) => {
-    const refusal = admit(request);
+    const refusal = admit(request) ?? misdirected(request, hosts);
     if (refusal === undefined) handle(request, response);
     else sendRefusal(response, refusal);
   };
@@ -40,7 +42,7 @@ function admit(request: Request): HttpRefusal | undefined {
     return { status: 501, code: Code.Unimplemented, message: `${method} is no method that is known here` };
   }
   if (httpVersionMajor === 2) return undefined;
-  const host = wrongHost(request as IncomingMessage);
+  const host = hostFault(request as IncomingMessage);
   if (host !== undefined) return host;
   const target = readTarget(method, url);
   if (typeof target === "string") return badRequest(target);
@@ -49,8 +51,16 @@ function admit(request: Request): HttpRefusal | undefined {
   return undefined;
 }
 
+/** Refuses a host that is none of this process's. */
+function misdirected(request: Request, hosts: Hosts | undefined): HttpRefusal | undefined {
+  if (hosts === undefined) return undefined;
+  const host = (request as Http2ServerRequest).authority ?? request.headers.host;
+  if (hosts.allows(host)) return undefined;
+  return { status: 421, code: Code.PermissionDenied, message: wrongHost(host as string) };
+}
+
 /** RFC 9112, section 3.2: a request of HTTP/1.1 has one Host field. */
-function wrongHost({ rawHeaders, headers, httpVersionMinor }: IncomingMessage): HttpRefusal | undefined {
+function hostFault({ rawHeaders, headers, httpVersionMinor }: IncomingMessage): HttpRefusal | undefined {
   if (headers.host === undefined) {
     return httpVersionMinor === 0 ? undefined : badRequest("the request has no Host header");
   }

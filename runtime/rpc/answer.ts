@@ -6,6 +6,7 @@ import { compressions } from "./compressions.js";
 import { COMPRESS_MIN_BYTES } from "./grpc/gzip.js";
 import { READ_MAX_BYTES, type Routes, recordRoutes } from "./grpc/routes.js";
 import { GrpcServer } from "./grpc/server.js";
+import type { Hosts } from "./hosts.js";
 import type { Limits } from "./http2/limits.js";
 import { type Http2Acceptor, nodeHttp2 } from "./node-http2.js";
 import { type Pages, withPages } from "./page.js";
@@ -16,6 +17,8 @@ export interface AnswerOptions extends ConnectRouterOptions {
   readonly routes: (router: ConnectRouter) => void;
   /** What is served beside the calls, over both versions of HTTP. Default: nothing. */
   readonly pages?: Pages;
+  /** Which hosts may be asked for over HTTP/2; `listen` is told, too. Default: any. */
+  readonly hosts?: Hosts | undefined;
   /** Default: the environment's RPC_TRANSPORT. */
   readonly transport?: RpcTransport;
   /** What one HTTP/2 connection may cost; only for our own transport. */
@@ -32,6 +35,7 @@ export interface Answerer {
 export function answer({
   routes,
   pages = {},
+  hosts,
   transport = rpcTransport(),
   limits,
   ...options
@@ -54,8 +58,8 @@ export function answer({
   const { shutdownSignal } = options;
   // Connect's own handlers listen to it for each of their calls.
   if (shutdownSignal !== undefined) setMaxListeners(0, shutdownSignal);
-  if (transport === "node") return { http1, http2: nodeHttp2(http1 as typeof calls) };
-  const http2 = new GrpcServer({ ...(recorded as unknown as Routes), pages }, limits);
+  if (transport === "node") return { http1, http2: nodeHttp2(http1 as typeof calls, undefined, hosts) };
+  const http2 = new GrpcServer({ ...(recorded as unknown as Routes), pages, hosts }, limits);
   shutdownSignal?.addEventListener("abort", () => http2.abort(shutdownSignal.reason as ConnectError), { once: true });
   return { http1, http2 };
 }

@@ -4,6 +4,7 @@ import type { Socket } from "node:net";
 import type { TlsOptions } from "node:tls";
 import { Code } from "@connectrpc/connect";
 import { admitted, headersTooLarge, MAX_HEADER_BYTES, MAX_URL_BYTES, urlTooLong } from "./admit.js";
+import type { Hosts } from "./hosts.js";
 import { type HttpRefusal, jsonType, sendRefusal, statusJson } from "./http-error.js";
 import { oneAtATime } from "./pipeline.js";
 
@@ -11,13 +12,15 @@ import { oneAtATime } from "./pipeline.js";
 export interface Http1Options {
   /** Undefined: without TLS. */
   readonly tls?: TlsOptions | undefined;
+  /** Which hosts may be asked for. Default: any. */
+  readonly hosts?: Hosts | undefined;
   /** How long a TLS handshake may take, in milliseconds. Default: 10,000. */
   readonly handshakeTimeoutMs?: number;
 }
 
 /** Makes a server of HTTP/1.1 that does not listen yet. Every error that it says itself is a google.rpc.Status. */
 export function createHttp1Server(handle: RequestListener, options: Http1Options = {}): Server {
-  const { tls, handshakeTimeoutMs: handshakeTimeout = 10_000 } = options;
+  const { tls, hosts, handshakeTimeoutMs: handshakeTimeout = 10_000 } = options;
   const http = {
     // Longer than the keep-alive of common load balancers (60 s): the side that sends requests must be the one to hang up.
     keepAliveTimeout: 65_000,
@@ -25,7 +28,7 @@ export function createHttp1Server(handle: RequestListener, options: Http1Options
     // What Node.js says to a request without Host is empty.
     requireHostHeader: false,
   };
-  const listener = oneAtATime(admitted(handle));
+  const listener = oneAtATime(admitted(handle, hosts));
   const server =
     tls === undefined
       ? createServer(http, listener)

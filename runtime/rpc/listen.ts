@@ -6,6 +6,7 @@ import type { Logger } from "../observe/log.js";
 import { ConnectionLimit } from "./connection-limit.js";
 import { ConnectionWatch, type WatchLimits } from "./connection-watch.js";
 import { connectionsAllowed } from "./descriptors.js";
+import type { Hosts } from "./hosts.js";
 import { createHttp1Server } from "./http1.js";
 import { preface } from "./http2/frames.js";
 import { type Http2Acceptor, nodeHttp2 } from "./node-http2.js";
@@ -29,6 +30,8 @@ export interface ListenOptions {
   readonly openingTimeoutMs?: number;
   /** How many connections may be open at once. Default: what the process may open files for, less a quarter. */
   readonly maxConnections?: number;
+  /** Which hosts may be asked for, of servers that are made here. Default: any. */
+  readonly hosts?: Hosts | undefined;
   /** How long connections may do nothing; our own HTTP/2 has limits of its own for that. */
   readonly watchLimits?: WatchLimits;
   /** Where connections that are turned away are reported. */
@@ -54,9 +57,9 @@ export interface Listener {
  */
 export async function listen(options: ListenOptions): Promise<Listener> {
   const { tls, http1: handle = () => undefined, openingTimeoutMs = 10_000 } = options;
-  const { maxConnections = connectionsAllowed(), log, watchLimits } = options;
-  const http1 = options.http1Server ?? createHttp1Server(handle, { tls, handshakeTimeoutMs: openingTimeoutMs });
-  const http2 = typeof options.http2 === "function" ? nodeHttp2(options.http2, watchLimits) : options.http2;
+  const { maxConnections = connectionsAllowed(), log, watchLimits, hosts } = options;
+  const http1 = options.http1Server ?? createHttp1Server(handle, { tls, hosts, handshakeTimeoutMs: openingTimeoutMs });
+  const http2 = typeof options.http2 === "function" ? nodeHttp2(options.http2, watchLimits, hosts) : options.http2;
   const watch = new ConnectionWatch(watchLimits);
   const sockets = new Set<Socket>();
   const undecided = new Set<Socket>();

@@ -10,6 +10,7 @@ import type { Socket } from "node:net";
 import { TLSSocket } from "node:tls";
 import { admitted, MAX_HEADER_FIELDS } from "./admit.js";
 import { ConnectionWatch, type WatchLimits } from "./connection-watch.js";
+import type { Hosts } from "./hosts.js";
 import { sendRefusal } from "./http-error.js";
 import { noTunnel } from "./http1.js";
 import { SessionBacklog } from "./session-backlog.js";
@@ -33,8 +34,9 @@ const MAX_STREAMS = 250;
 export function nodeHttp2(
   handle: (request: Http2ServerRequest, response: Http2ServerResponse) => void,
   limits?: WatchLimits,
+  hosts?: Hosts,
 ): Http2Acceptor {
-  const answered = admitted(handle);
+  const answered = admitted(handle, hosts);
   // Twice as many fields as are admitted, so that whoever sends a few too many is told so.
   const settings = { maxConcurrentStreams: MAX_STREAMS };
   const server = createServer({ maxHeaderListPairs: 2 * MAX_HEADER_FIELDS, settings }, (request, response) => {

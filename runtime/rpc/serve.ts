@@ -35,6 +35,7 @@ import {
 } from "./environment.js";
 import { COMPRESS_MIN_BYTES } from "./grpc/gzip.js";
 import { Health, healthRoutes } from "./health.js";
+import { allowedHostsVariable, Hosts } from "./hosts.js";
 import { listen } from "./listen.js";
 import { localTransport } from "./local.js";
 import { live, type Running } from "./process.js";
@@ -66,6 +67,7 @@ export interface ServeOptions {
  *
  *     PORT              where it listens; 0 lets the system choose
  *     HOST              which address it listens on; default 127.0.0.1
+ *     ALLOWED_HOSTS     names by which callers may ask for it beside localhost, between commas, where HOST is a loopback address
  *     DATABASE_URL      its PostgreSQL database, if it owns any data
  *     DATABASE_REPLICA_URLS  the same of its replicas, between commas; any of them may be or become the primary
  *     JOURNAL_DIR       a folder of its own for deferred writes, if it has methods that may be deferred
@@ -101,6 +103,8 @@ export async function serve(definition: ServiceDefinition, options: ServeOptions
 
 interface Environment {
   readonly host: string;
+  /** Which hosts may be asked for; undefined: any. */
+  readonly hosts: Hosts | undefined;
   readonly port: number;
   readonly database: string | undefined;
   readonly replicas: readonly string[];
@@ -135,6 +139,7 @@ function readServiceEnvironment({ spec }: ServiceDefinition, beside: readonly Se
     ...Object.fromEntries(addresses),
     PORT: port(),
     HOST: text("127.0.0.1"),
+    ALLOWED_HOSTS: allowedHostsVariable,
     DATABASE_URL: owns ? postgresUrl() : optional(postgresUrl()),
     DATABASE_REPLICA_URLS: postgresUrls([]),
     JOURNAL_DIR: defers ? folder() : optional(folder()),
@@ -154,6 +159,7 @@ function readServiceEnvironment({ spec }: ServiceDefinition, beside: readonly Se
   });
   return {
     host: read.HOST,
+    hosts: Hosts.of(read.HOST, read.ALLOWED_HOSTS),
     port: read.PORT,
     database: owns ? read.DATABASE_URL : undefined,
     replicas: read.DATABASE_REPLICA_URLS,
@@ -240,6 +246,7 @@ async function start(
     jsonOptions: { ignoreUnknownFields: false },
     shutdownSignal: expired.signal,
     transport: environment.transport,
+    hosts: environment.hosts,
     compressMinBytes: environment.compressMinBytes,
     pages: {
       "/metrics": { contentType: "text/plain; version=0.0.4; charset=utf-8", text: () => metrics.text() },
@@ -250,6 +257,7 @@ async function start(
     ...handlers,
     tls: environment.tls,
     host: environment.host,
+    hosts: environment.hosts,
     port: environment.port,
     log,
   });

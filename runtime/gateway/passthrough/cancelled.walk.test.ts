@@ -79,7 +79,7 @@ test("thousands of requests over HTTP/1.1 that strangers break off harm nobody w
       Array.from({ length: 50 }, async () => {
         const socket = connect({ port, host: "127.0.0.1", noDelay: true }).on("error", () => undefined);
         await once(socket, "connect");
-        socket.write("GET /v1/orders/1:watch HTTP/1.1\r\nHost: a\r\n\r\n");
+        socket.write("GET /v1/orders/1:watch HTTP/1.1\r\nHost: localhost\r\n\r\n");
         await new Promise((resolve) => setTimeout(resolve, 5));
         socket.destroy();
       }),

@@ -47,6 +47,7 @@ export interface TestGatewayOptions {
   readonly web?: URL;
   readonly drainTimeoutMs?: number;
   readonly limits?: GatewayLimits;
+  readonly allowedHosts?: readonly string[];
   readonly tls?: TlsEnvironment;
 }
 
@@ -55,6 +56,7 @@ export function startGatewayTo(url: string, options: TestGatewayOptions = {}): P
   const environment = {
     PORT: 0,
     HOST: "127.0.0.1",
+    ALLOWED_HOSTS: options.allowedHosts,
     LOG_LEVEL: "silent" as const,
     DRAIN_TIMEOUT_MS: options.drainTimeoutMs ?? 100,
     ...options.tls,

@@ -1,5 +1,7 @@
 import type { Socket } from "node:net";
-import type { ConnectError } from "@connectrpc/connect";
+import { Code, type ConnectError } from "@connectrpc/connect";
+import { type Hosts, wrongHost } from "../hosts.js";
+import { jsonType, statusJson } from "../http-error.js";
 import { Connection, type ConnectionHandler } from "../http2/connection.js";
 import { ErrorCode } from "../http2/errors.js";
 import type { HeaderBlock } from "../http2/field.js";
@@ -23,7 +25,7 @@ export class GrpcServer implements Http2Acceptor {
   #isDraining = false;
 
   constructor(
-    private readonly routes: Routes & { readonly pages?: Pages },
+    private readonly routes: Routes & { readonly pages?: Pages; readonly hosts?: Hosts | undefined },
     private readonly limits: Limits = defaultLimits,
   ) {}
 
@@ -89,6 +91,12 @@ export class GrpcServer implements Http2Acceptor {
       return;
     }
     stream.expectedLength = head.contentLength;
+    if (this.routes.hosts?.allows(head.authority) === false) {
+      const call = new UniversalCall(stream, head, misdirected(head), peer.incomplete);
+      stream.consumer = call;
+      call.start(endStream);
+      return;
+    }
     if (head.isGrpc && isOwnEncoding(head.grpcEncoding)) {
       const route = this.routes.own.get(head.path);
       if (route !== undefined) {
@@ -113,6 +121,14 @@ export class GrpcServer implements Http2Acceptor {
     stream.consumer = call;
     call.start(endStream);
   }
+}
+
+function misdirected({ authority }: RequestHead): UniversalHandlerFn {
+  return async () => ({
+    status: 421,
+    header: new Headers({ "content-type": jsonType }),
+    body: once(Buffer.from(statusJson(Code.PermissionDenied, wrongHost(authority)))),
+  });
 }
 
 function pageAt(path: string, pages: Pages = {}): UniversalHandlerFn | undefined {
