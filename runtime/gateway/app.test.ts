@@ -10,6 +10,7 @@ import { OrderService } from "@shop/generated/shop/orders/v1/orders_pb.js";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Health, HealthCheckResponse_ServingStatus as Status } from "../options/grpc/health/v1/health_pb.js";
 import { ServerReflection } from "../options/grpc/reflection/v1/reflection_pb.js";
+import { StaticFiles } from "./static.js";
 import { startTestGateway, type TestGateway } from "./testing/gateway.js";
 
 let gateway: TestGateway;
@@ -21,6 +22,8 @@ beforeAll(async () => {
   await writeFile(join(folder, "web/index.html"), "<h1>shop</h1>");
   await writeFile(join(folder, "web/assets/main.js"), "export {};");
   await writeFile(join(folder, "web/assets/a b.bin"), "bytes");
+  await writeFile(join(folder, "web/assets/main.js.map"), '{"sourcesContent": ["secret"]}');
+  await writeFile(join(folder, "web/assets/city.map"), "streets");
   await writeFile(join(folder, "web/.hidden"), "secret");
   await writeFile(join(folder, "secret.txt"), "secret");
   await symlink(join(folder, "secret.txt"), join(folder, "web/link.txt"));
@@ -108,9 +111,15 @@ describe("files", () => {
     },
   );
 
-  it.each(["/link.txt", "/.hidden", "/assets", "/assets/"])("leaves out %s", async (path) => {
+  it.each(["/link.txt", "/.hidden", "/assets/main.js.map", "/assets", "/assets/"])("leaves out %s", async (path) => {
     expect((await fetch(gateway.url + path)).status).toBe(404);
   });
+});
+
+it("serves source maps where that is asked for at its start, and other maps always", async () => {
+  const files = await StaticFiles.load(pathToFileURL(`${folder}/web/`), { sourceMaps: true });
+  expect(files.has("/assets/main.js.map")).toBe(true);
+  expect((await fetch(`${gateway.url}/assets/city.map`)).status).toBe(200);
 });
 
 describe("what is no request of the system's", () => {

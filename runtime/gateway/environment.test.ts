@@ -13,6 +13,7 @@ it("reads the port, and where each service is", () => {
     PORT: 8080,
     HOST: "127.0.0.1",
     ALLOWED_HOSTS: [],
+    SOURCE_MAPS: false,
     LOG_LEVEL: "info",
     DRAIN_TIMEOUT_MS: 10_000,
     addresses: {

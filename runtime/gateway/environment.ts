@@ -1,5 +1,5 @@
 import { type LogLevel, logLevels } from "../observe/log.js";
-import { httpUrl, milliseconds, oneOf, port, readEnvironment, text } from "../rpc/environment.js";
+import { flag, httpUrl, milliseconds, oneOf, port, readEnvironment, text } from "../rpc/environment.js";
 import { allowedHostsVariable } from "../rpc/hosts.js";
 import { type TlsEnvironment, tlsVariables } from "../rpc/tls.js";
 import { addressVariable, type System } from "../system.js";
@@ -9,6 +9,7 @@ export interface GatewayEnvironment extends TlsEnvironment {
   readonly PORT: number;
   readonly HOST: string;
   readonly ALLOWED_HOSTS?: readonly string[] | undefined;
+  readonly SOURCE_MAPS?: boolean;
   readonly LOG_LEVEL: LogLevel;
   readonly DRAIN_TIMEOUT_MS: number;
   /** Where the services are, by the names of the variables that say it: `ORDERS_URL`. */
@@ -22,6 +23,7 @@ export function readGatewayEnvironment(system: System, env?: NodeJS.ProcessEnv):
     PORT,
     HOST,
     ALLOWED_HOSTS,
+    SOURCE_MAPS,
     LOG_LEVEL,
     DRAIN_TIMEOUT_MS,
     TLS_CERT_FILE,
@@ -34,6 +36,7 @@ export function readGatewayEnvironment(system: System, env?: NodeJS.ProcessEnv):
       PORT: port(),
       HOST: text("127.0.0.1"),
       ALLOWED_HOSTS: allowedHostsVariable,
+      SOURCE_MAPS: flag(false),
       LOG_LEVEL: oneOf(logLevels, "info"),
       DRAIN_TIMEOUT_MS: milliseconds(10_000),
       ...tlsVariables(env),
@@ -46,6 +49,7 @@ export function readGatewayEnvironment(system: System, env?: NodeJS.ProcessEnv):
     PORT,
     HOST,
     ALLOWED_HOSTS,
+    SOURCE_MAPS,
     LOG_LEVEL,
     DRAIN_TIMEOUT_MS,
     ...tls,

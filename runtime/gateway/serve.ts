@@ -25,6 +25,7 @@ export interface ServeGatewayOptions {
  *     TLS_KEY_FILE      the key of that
  *     TLS_CLIENT_CA_FILE  who vouches for callers (PEM), who must show a certificate then
  *     TLS_CA_FILE       who vouches for the services (PEM); default: those whom Node.js knows
+ *     SOURCE_MAPS       on: the source maps of its static files are served, too, for whoever develops them; default off
  *     LOG_LEVEL         trace, debug, info, warn, error, fatal or silent; default info
  *     DRAIN_TIMEOUT_MS  how long calls in flight may take at the end, in milliseconds; default 10000
  */

@@ -32,7 +32,7 @@ export async function startGateway(
   web?: URL,
   limits: GatewayLimits = {},
 ): Promise<RunningGateway> {
-  const files = web && (await StaticFiles.load(web));
+  const files = web && (await StaticFiles.load(web, { sourceMaps: environment.SOURCE_MAPS }));
   const upstreams = new Map<string, Upstream>();
   for (const { name, service } of system.services) {
     // Several services may be one process.

