@@ -1,4 +1,4 @@
-import { create, equals, toJsonString } from "@bufbuild/protobuf";
+import { create, equals, type JsonObject, toJsonString } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import { Code } from "@connectrpc/connect";
 import fc from "fast-check";
@@ -35,6 +35,25 @@ test("whatever a message holds, it is the same when it comes back", async () => 
     }),
     { numRuns: 100, seed },
   );
+});
+
+test("a key called __proto__ is one like others", async () => {
+  const { things } = data.repositories;
+  const text = '{"__proto__": "a", "b": "c"}';
+  const nested = '{"__proto__": {"__proto__": 1}, "b": [{"__proto__": null}]}';
+  const { thingId } = await things.create({
+    labels: JSON.parse(text) as Record<string, string>,
+    struct: JSON.parse(nested) as JsonObject,
+  });
+  const { labels, struct } = await things.get(thingId);
+  expect(new Map(Object.entries(labels))).toEqual(
+    new Map([
+      ["__proto__", "a"],
+      ["b", "c"],
+    ]),
+  );
+  expect(JSON.stringify(struct).match(/__proto__/g)).toHaveLength(3);
+  expect(Object.getPrototypeOf(labels)).toBe(Object.prototype);
 });
 
 test("of a oneof, a change to one member leaves the others", async () => {

@@ -5,11 +5,13 @@ import {
   type JsonValue,
   type MessageInitShape,
   type MessageShape,
+  ScalarType,
   toJson,
 } from "@bufbuild/protobuf";
 import { type Duration, StructSchema, type Timestamp } from "@bufbuild/protobuf/wkt";
 import { type AnyPgColumn, customType, foreignKey } from "drizzle-orm/pg-core";
 import { createMessage } from "../codec/create.js";
+import { put } from "../codec/message.js";
 import { formatDuration, parseDuration } from "./duration.js";
 import { formatTimestamp, parseTimestamp } from "./timestamp.js";
 
@@ -65,7 +67,11 @@ export const duration = customType<{ data: Duration; driverData: string }>({
 export function struct(name: string) {
   return jsonb<JsonObject>(
     name,
-    (value) => toJson(StructSchema, fromJson(StructSchema, value)),
+    (value) => {
+      // Refuses what a Struct cannot hold. It is JSON already, and protobuf-es loses a key called __proto__.
+      toJson(StructSchema, fromJson(StructSchema, value));
+      return value;
+    },
     (json) => json as JsonObject,
   );
 }
@@ -101,16 +107,31 @@ export function jsonColumn<D extends DescMessage, F extends keyof MessageShape<D
 ) {
   const field = schema.field[localName];
   if (field === undefined) throw new Error(`${schema.typeName} has no field ${localName}`);
-  return jsonb<NonNullable<MessageShape<D>[F]>>(
-    name,
-    (value) => {
-      const message = createMessage(schema, { [localName]: value } as MessageInitShape<D>);
-      const json = toJson(schema, message, written) as JsonObject;
-      // ProtoJSON leaves out what is empty.
-      return json[field.jsonName] ?? (field.fieldKind === "map" ? {} : []);
-    },
-    (json) => (fromJson(schema, { [field.jsonName]: json }, read) as MessageShape<D>)[localName] as never,
-  );
+  type Held = NonNullable<MessageShape<D>[F]>;
+  const encode = (value: Held): JsonValue => {
+    const message = createMessage(schema, { [localName]: value } as MessageInitShape<D>);
+    const json = toJson(schema, message, written) as JsonObject;
+    // ProtoJSON leaves out what is empty.
+    return json[field.jsonName] ?? (field.fieldKind === "map" ? {} : []);
+  };
+  const decode = (json: JsonValue): Held =>
+    (fromJson(schema, { [field.jsonName]: json }, read) as MessageShape<D>)[localName] as Held;
+  if (field.fieldKind !== "map" || field.mapKey !== ScalarType.STRING) return jsonb<Held>(name, encode, decode);
+  return jsonb<Held>(name, keepingProto(encode), keepingProto(decode));
+}
+
+/** Has a conversion of maps keep an entry called __proto__, which protobuf-es loses: it goes through under another name. */
+function keepingProto<A, B>(convert: (map: A) => B): (map: A) => B {
+  return (map) => {
+    if (!Object.hasOwn(map as object, "__proto__")) return convert(map);
+    const entries = Object.entries(map as object);
+    const others = Object.fromEntries(entries.filter(([key]) => key !== "__proto__")) as A;
+    const [, entry] = entries.find(([key]) => key === "__proto__")!;
+    const converted = convert(others);
+    const [value] = Object.values(convert({ entry } as A) as object);
+    put(converted as Record<string, unknown>, "__proto__", value);
+    return converted;
+  };
 }
 
 // Enum values as numbers, so that they can be renamed.
