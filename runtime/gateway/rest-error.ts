@@ -11,6 +11,8 @@ export const bodyLimit = 4 * 1024 * 1024;
 export function sendError(reply: FastifyReply, thrown: unknown, types: Registry, status?: number): FastifyReply {
   const { error, exactStatus } = explain(thrown);
   if (error.code === Code.Internal || error.code === Code.Unknown) reply.log.error({ err: thrown }, "a request failed");
+  // Fastify asks for that where it leaves a body unread; HTTP/2 has no such header.
+  if (reply.request.raw.httpVersionMajor === 2) reply.removeHeader("connection");
   const { status: ownStatus, body } = httpError(error, types, status ?? exactStatus);
   return reply.code(ownStatus).type("application/json").send(JSON.stringify(body));
 }
