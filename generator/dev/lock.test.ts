@@ -1,6 +1,7 @@
-import { spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { expect, test } from "vitest";
 import { temporaryProject } from "../testing/project.js";
 import { end } from "./end.js";
@@ -39,3 +40,26 @@ test("a process is told from a later one with its pid", async () => {
   expect(await isRunning(earlier)).toBe(false);
   expect(await signal(earlier, "SIGKILL")).toBe(false);
 });
+
+test.runIf(process.platform === "linux")(
+  "without descriptors nobody is taken for gone, and no lock is broken",
+  async () => {
+    const { root, write } = temporaryProject();
+    const [path, state] = [join(root, "lock"), join(root, "run.json")];
+    await takeLock(path);
+    write("run.json", "{}");
+    const program = new URL("./testing/no-descriptors.ts", import.meta.url).pathname;
+    const node = `ulimit -n 64; exec "${process.execPath}" --import ${import.meta.resolve("tsx")} "$@"`;
+    const { stdout } = await promisify(execFile)("sh", ["-c", node, "sh", program, path, state]);
+    expect(JSON.parse(stdout)).toEqual({
+      parent: true,
+      gone: false,
+      identity: "EMFILE",
+      holder: "EMFILE",
+      taken: "EMFILE",
+      state: "EMFILE",
+      serving: "cannot tell",
+    });
+    expect((await lockHolder(path))?.pid).toBe(process.pid);
+  },
+);
