@@ -311,6 +311,13 @@ describe("PATCH", () => {
     });
   });
 
+  it("takes its field mask from a body with as many entries as one may have", () => {
+    const entries = Array.from({ length: 49_000 }, (_, i): [string, string] => [`k${i}`, ""]);
+    const nested: Route = { verb: "PATCH", path: "/v1/echo", body: "nested", method: echo };
+    const body = { labels: Object.fromEntries(entries), longName: "x" };
+    expect(transcode(nested, "/v1/echo", body)).toMatchObject({ updateMask: "labels,longName" });
+  });
+
   it("keeps the field mask that the caller sent", () => {
     expect(transcode(patch, "/v1/products/p1?update_mask=price_cents", { name: "n", priceCents: 5 })).toEqual({
       product: { id: "p1", name: "n", priceCents: "5" },
@@ -348,7 +355,10 @@ describe("the answer", () => {
     expect(json(transcoder.response(transcoder.request([], "nested.long_name=a", undefined)))).toBe("a");
     expect(json(transcoder.response(transcoder.request([], "", undefined)))).toBe("");
     const inner = new Transcoder({ ...route, responseBody: "nested.inner" }, types);
-    expect(json(inner.response(inner.request([], "nested.inner.long_name=a", undefined)))).toEqual({ longName: "a" });
+    expect(json(inner.response(inner.request([], "nested.inner.long_name=a", undefined)))).toEqual({
+      longName: "a",
+      labels: {},
+    });
     expect(json(inner.response(inner.request([], "", undefined)))).toBeNull();
   });
 });

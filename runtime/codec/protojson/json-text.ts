@@ -27,8 +27,8 @@ const lone = /\p{Surrogate}/u;
 
 /** Values may be inside one another this deep in what is only skipped. */
 const DEEPEST = 100;
-/** How many keys an object may have that is only skipped. */
-const MOST_KEYS = 10_000;
+/** How many keys an object may have that is only skipped: no fewer than one that is read. */
+const MOST_KEYS = 100_000;
 
 /**
  * The text of JSON in UTF-8 (RFC 8259). U+FEFF at the very beginning is no part of it: section 8.1 lets a parser ignore

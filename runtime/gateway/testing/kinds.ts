@@ -74,7 +74,18 @@ const file = create(FileDescriptorProtoSchema, {
     },
     {
       name: "Nested",
-      field: [field(1, "long_name", Type.STRING), message(2, "inner", ".testing.Nested")],
+      field: [
+        field(1, "long_name", Type.STRING),
+        message(2, "inner", ".testing.Nested"),
+        message(3, "labels", ".testing.Nested.LabelsEntry", repeated),
+      ],
+      nestedType: [
+        {
+          name: "LabelsEntry",
+          options: { mapEntry: true },
+          field: [field(1, "key", Type.STRING), field(2, "value", Type.STRING)],
+        },
+      ],
     },
   ],
   enumType: [
