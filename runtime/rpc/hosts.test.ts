@@ -6,6 +6,9 @@ import { ask } from "../testing/ask.js";
 import { answer } from "./answer.js";
 import { EnvironmentError, readEnvironment } from "./environment.js";
 import { allowedHostsVariable, Hosts } from "./hosts.js";
+import { ErrorCode } from "./http2/errors.js";
+import { Flag, FrameType, readUint32 } from "./http2/frames.js";
+import { frame, Peer } from "./http2/testing/peer.js";
 import { listen } from "./listen.js";
 
 const cleanups: (() => unknown)[] = [];
@@ -58,6 +61,18 @@ describe.each([
     expect((await ask(origin, ofUrl("localhost"))).status).toBe(200);
     expect((await ask(origin, ofUrl("evil.example"))).status).toBe(421);
   });
+});
+
+test.each(["own", "node"] as const)("two Host fields over HTTP/2 are malformed: %s", async (transport) => {
+  const peer = await Peer.connect(Number(new URL(await service(transport)).port));
+  cleanups.push(() => peer.socket.destroy());
+  const fields = [":method", "GET", ":scheme", "http", ":path", "/metrics", "host", "localhost", "host", "localhost"];
+  peer.write(frame(FrameType.HEADERS, Flag.END_HEADERS | Flag.END_STREAM, 1, peer.block(fields)));
+  const reset = await peer.next(({ type, stream }) => stream === 1 && type !== FrameType.WINDOW_UPDATE);
+  expect([reset?.type, reset && readUint32(reset.payload, 0)]).toEqual([
+    FrameType.RST_STREAM,
+    ErrorCode.PROTOCOL_ERROR,
+  ]);
 });
 
 describe("the hosts that may be asked for", () => {

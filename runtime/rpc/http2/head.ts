@@ -85,7 +85,9 @@ function readRequest({ fields }: HeaderBlock): RequestHead | undefined {
         contentLength = Number(value);
         break;
       case FieldKind.Host:
-        host ??= value;
+        // Section 8.3.1 has it say what :authority says: two of them say two things.
+        if (host !== undefined) return undefined;
+        host = value;
         break;
       case FieldKind.ContentType:
         contentType ??= value;
