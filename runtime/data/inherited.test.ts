@@ -101,7 +101,7 @@ test("fields called like what every object inherits are kept as they were sent, 
       expect(json(limited)).toEqual(json(expected({ ...first, limit: 7 }, key)));
       // Without a mask: whatever is set.
       const changed = await client.updateRecord({ record: { ...second, valueOf$: key } });
-      const set = Object.fromEntries(Object.entries(second).filter(([, value]) => !isEmpty(value)));
+      const set = Object.fromEntries(Object.entries(second).filter(([name, value]) => !isEmpty(name, value)));
       expect(json(changed)).toEqual(json(expected({ ...first, limit: 7, ...set }, key)));
       const all = await client.updateRecord({ record: { valueOf$: key }, updateMask: { paths: ["*"] } });
       expect(equals(RecordSchema, all, create(RecordSchema, expected({}, key)))).toBe(true);
@@ -110,11 +110,9 @@ test("fields called like what every object inherits are kept as they were sent, 
   );
 });
 
-/** A list or map with nothing in it is not set. */
-function isEmpty(value: unknown): boolean {
-  return Array.isArray(value)
-    ? value.length === 0
-    : typeof value === "object" && value !== null && Object.keys(value).length === 0;
+/** A list or map with nothing in it is not set; a message with nothing in it is. */
+function isEmpty(name: string, value: unknown): boolean {
+  return (name === "parts" || Array.isArray(value)) && Object.keys(value as object).length === 0;
 }
 
 test("they are found by filters, in orders, and by unique keys, and a key that nobody sent is none", async () => {
