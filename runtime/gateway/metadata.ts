@@ -6,6 +6,9 @@ import { endToEnd } from "./passthrough/headers.js";
 const names = new Set("accept accept-charset accept-encoding date expect range server-timing".split(" "));
 const families = /^(access-control-|connect-|content-|grpc-|if-)/;
 
+/** Headers that browsers send by themselves: nobody can mend what other programs of the same host have put into them. */
+const unasked = new Set(["cookie", "referer", "user-agent"]);
+
 /** The same of an answer: a REST answer has its own, and CORS its `vary`. */
 const answerNames = new Set("accept-ranges allow date etag server-timing trailer vary".split(" "));
 const answerFamilies = /^(:|access-control-|connect-|content-(?!language$)|grpc-|proxy-)/;
@@ -22,6 +25,7 @@ export function requestMetadata(headers: IncomingHttpHeaders): Headers {
     if (given === undefined || names.has(name) || families.test(name)) continue;
     const value = [given].flat().join(name === "cookie" ? "; " : ", ");
     const fault = faultOf(name, value);
+    if (fault !== undefined && unasked.has(name)) continue;
     if (fault !== undefined) throw new ConnectError(`the header ${name} ${fault}`, Code.InvalidArgument);
     metadata.set(name, value);
   }

@@ -9,6 +9,8 @@ import { readTarget } from "./request-target.js";
 export const MAX_HEADER_FIELDS = 128;
 /** The most bytes of a request's header fields, as RFC 9113, section 6.5.2 counts them. */
 export const MAX_HEADER_BYTES = 16 * 1024;
+/** What a gateway adds to the fields that it passes on: the service behind it takes as much as this side. */
+const OWN_HEADER_BYTES = 1024;
 /** The longest URL, in bytes: the other fields have room beside it. */
 export const MAX_URL_BYTES = 15 * 1024;
 
@@ -78,7 +80,7 @@ function oversized(rawHeaders: readonly string[]): HttpRefusal | undefined {
     return tooLarge(`the request has ${fields} header fields: send ${MAX_HEADER_FIELDS} at most`);
   let bytes = fields * 32;
   for (const text of rawHeaders) bytes += text.length;
-  return bytes > MAX_HEADER_BYTES ? headersTooLarge : undefined;
+  return bytes > MAX_HEADER_BYTES - OWN_HEADER_BYTES ? headersTooLarge : undefined;
 }
 
 function badRequest(message: string): HttpRefusal {
