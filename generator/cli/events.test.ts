@@ -97,7 +97,7 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "scaffold-events-"));
   await chmod(folder, 0o711);
   server = await startPostgres({ directory: join(folder, "postgres"), fsync: false });
-  for (const name of ["notes", "audit", "broker"]) await server.createDatabase(name);
+  for (const name of ["notes", "audit", "broker"]) await server.createOwned(name);
   const { pid, started, port } = server;
   writeFileSync(join(folder, "run.json"), JSON.stringify({ postgres: { process: { pid, started }, port } }));
   env = { SCAFFOLD_STATE: folder };
@@ -109,8 +109,8 @@ afterAll(async () => {
 });
 beforeEach(async () => {
   for (const name of ["notes", "audit", "broker"]) {
-    await execute(server.url(name), `DROP SCHEMA public CASCADE; CREATE SCHEMA public`);
-    await execute(server.url(name), ownTables);
+    await execute(server.ownerUrl(name), `DROP SCHEMA public CASCADE; CREATE SCHEMA public`);
+    await execute(server.ownerUrl(name), ownTables);
   }
 });
 
@@ -131,7 +131,7 @@ const attributes = (id: string, type = "desk.notes.v1.NotePinned", time = "2026-
 async function publish(...notes: string[]): Promise<void> {
   for (const [n, note] of notes.entries()) {
     await execute(
-      server.url("notes"),
+      server.ownerUrl("notes"),
       `INSERT INTO "scaffold_outbox" ("topic", "key", "attributes", "payload", "created_at", "position", "number")
        SELECT '${topic}', '${note}', ${attributes(`id-${note}`)}, ${bytes(note)}, '2026-01-01T00:0${n}:00Z', "last" + 1, "last" + 1
        FROM "scaffold_relay"; UPDATE "scaffold_relay" SET "last" = "last" + 1, "sent" = "last" + 1`,
@@ -142,7 +142,7 @@ async function publish(...notes: string[]): Promise<void> {
 /** Leaves what the last tries of a group left: dead letters, that keep their keys waiting if they are parked. */
 async function bury(note: string, { parked = false, payload = bytes(note) } = {}): Promise<string> {
   const { rows } = await execute(
-    server.url("audit"),
+    server.ownerUrl("audit"),
     `WITH "waiting" AS (
        INSERT INTO "scaffold_waiting" ("group", "topic", "line", "key", "attributes", "payload", "attempts", "due")
        VALUES ('audit', '${topic}', '${note}', '${note}', ${attributes(`id-${note}`)}, ${payload}, 5, 'infinity') RETURNING *)
@@ -151,7 +151,7 @@ async function bury(note: string, { parked = false, payload = bytes(note) } = {}
      RETURNING "seq"`,
   );
   const [{ seq }] = rows;
-  if (!parked) await execute(server.url("audit"), `DELETE FROM "scaffold_waiting" WHERE "seq" = ${seq}`);
+  if (!parked) await execute(server.ownerUrl("audit"), `DELETE FROM "scaffold_waiting" WHERE "seq" = ${seq}`);
   return seq;
 }
 
@@ -164,7 +164,7 @@ test("an event is shown in the words of its version", async () => {
   await publish("n1", "n2");
   const says = (version: string) => `'{"dataschema": "proto:desk.notes.v1.NotePinned/${version}"}'`;
   await execute(
-    server.url("notes"),
+    server.ownerUrl("notes"),
     `UPDATE "scaffold_outbox" SET "payload" = "payload" || '\\x1007', "attributes" = "attributes" || ${says("1.0")} WHERE "key" = 'n1';
      UPDATE "scaffold_outbox" SET "attributes" = "attributes" || ${says("1.1")} WHERE "key" = 'n2'`,
   );
@@ -175,7 +175,7 @@ test("an event is shown in the words of its version", async () => {
 test("tail prints what was published, for people and for programs", async () => {
   const { run } = desk();
   await publish("n1", "n2", "n3");
-  await execute(server.url("notes"), `UPDATE "scaffold_outbox" SET "payload" = '\\xff' WHERE "key" = 'n2'`);
+  await execute(server.ownerUrl("notes"), `UPDATE "scaffold_outbox" SET "payload" = '\\xff' WHERE "key" = 'n2'`);
   const all = await run("tail", "--from", "beginning", "--no-follow");
   expect(all).toMatchObject({ code: 0, stderr: "" });
   expect(all.stdout.split("\n")).toEqual([
@@ -226,9 +226,9 @@ test("tail follows what is new until Ctrl-C", async () => {
 test("lag says how far each group is, and what each publisher has still to pass on", async () => {
   const { run, json } = desk();
   await publish("n1", "n2");
-  await execute(server.url("notes"), `UPDATE "scaffold_relay" SET "sent" = 1`);
+  await execute(server.ownerUrl("notes"), `UPDATE "scaffold_relay" SET "sent" = 1`);
   await bury("n3", { parked: true });
-  const broker = openBroker(server.url("broker"), { service: "test" });
+  const broker = openBroker(server.ownerUrl("broker"), { service: "test" });
   onTestFinished(() => broker.close());
   await broker.declare([{ name: "another", partitions: 1, retentionMs: 1e6, groups: [] }]);
   const unknown = await run("lag");
@@ -266,7 +266,7 @@ test("replay says what it would be, asks the relay for it, and follows it to its
   const nothing = await run(...args, "--from", "5");
   expect(nothing).toMatchObject({ code: 1, stdout: "" });
   expect(nothing.stderr).toContain(`notes keeps 4 events of ${topic}, positions 1 to 4, published 2026-01-01T00:00:00`);
-  const ordered = async () => (await execute(server.url("notes"), `SELECT FROM "scaffold_replays"`)).rowCount;
+  const ordered = async () => (await execute(server.ownerUrl("notes"), `SELECT FROM "scaffold_replays"`)).rowCount;
   expect(await ordered()).toBe(0);
 
   // Nobody sends anything yet.
@@ -276,9 +276,9 @@ test("replay says what it would be, asks the relay for it, and follows it to its
   const waiting = run(...args, "--from", "2", "--to", "3");
   await expect.poll(ordered, { timeout: 60_000 }).toBe(2);
   const metrics = new Metrics("notes");
-  const broker = openBroker(server.url("broker"), { service: "test" });
+  const broker = openBroker(server.ownerUrl("broker"), { service: "test" });
   const relay = new Relay({
-    url: async () => server.url("notes"),
+    url: async () => server.ownerUrl("notes"),
     service: "notes",
     broker,
     topics: [{ name: topic, partitions: 1, retentionMs: 1e12, groups: ["audit"] }],
@@ -291,7 +291,7 @@ test("replay says what it would be, asks the relay for it, and follows it to its
   });
   expect(await waiting).toMatchObject({ code: 0, stdout: "replayed 2 events\n" });
   const { rows } = await execute(
-    server.url("broker"),
+    server.ownerUrl("broker"),
     `SELECT "key", "attributes"->>'replaygroup' AS "group" FROM "scaffold_log" ORDER BY "position"`,
   );
   expect(rows).toEqual(["n4", "n2", "n3"].map((key) => ({ key, group: "audit" })));
@@ -308,7 +308,7 @@ test("replay --missing is about events that never reached the group", async () =
     stderr: expect.stringContaining(`audit misses no event of ${topic}`),
   });
   await execute(
-    server.url("audit"),
+    server.ownerUrl("audit"),
     `INSERT INTO "scaffold_missing" ("group", "source", "topic", "numbers") VALUES
        ('audit', 'desk.notes.v1.NoteService', '${topic}', '{[2,3)}'), ('audit', 'desk.notes.v1.NoteService', '${topic}', '{[4,6)}'),
        ('audit', 'elsewhere', '${topic}', '{[1,2)}'), ('another', 'desk.notes.v1.NoteService', '${topic}', '{[3,4)}')`,
@@ -323,13 +323,13 @@ test("replay --missing is about events that never reached the group", async () =
   const replays = async () =>
     (
       await execute(
-        server.url("notes"),
+        server.ownerUrl("notes"),
         `SELECT "after"::integer, "until"::integer, "numbers"::text FROM "scaffold_replays" ORDER BY "id"`,
       )
     ).rows;
   expect(await run(...args, "--no-wait")).toMatchObject({ code: 0, stdout: "" });
   // By the publisher's database alone it is all, and the group's own to tell.
-  const alone = await scaffold(root, ["events", ...args, "--no-wait", "--url", server.url("notes")]);
+  const alone = await scaffold(root, ["events", ...args, "--no-wait", "--url", server.ownerUrl("notes")]);
   expect(alone).toMatchObject({ code: 0, stdout: "" });
   expect(await replays()).toEqual([
     { after: 1, until: 4, numbers: "{[2,3),[4,6)}" },
@@ -373,7 +373,7 @@ test("dead letters are redriven and discarded by name, or all of them", async ()
   const left = async () => (await json("dlq", "list")).map(({ id }: { id: string }) => id);
   const due = async () =>
     (
-      await execute(server.url("audit"), `SELECT "key" FROM "scaffold_waiting" WHERE "due" <= now() ORDER BY "seq"`)
+      await execute(server.ownerUrl("audit"), `SELECT "key" FROM "scaffold_waiting" WHERE "due" <= now() ORDER BY "seq"`)
     ).rows.map(({ key }) => key);
   const all = await run("dlq", "redrive", "--all", "--topic", topic, "--dry-run");
   expect(all.stdout).toBe(names.map((name) => `would be redriven ${name}\n`).join(""));
@@ -404,9 +404,9 @@ test("one database is enough, wherever it is", async () => {
   await publish("n1");
   const seq = await bury("n1");
   const run = (...args: string[]) => scaffold(root, ["events", ...args]);
-  const tail = await run("tail", "--url", server.url("notes"), "--from", "beginning", "--no-follow");
+  const tail = await run("tail", "--url", server.ownerUrl("notes"), "--from", "beginning", "--no-follow");
   expect(tail.stdout).toContain(`{"noteId":"n1"}`);
-  expect((await run("dlq", "redrive", `audit/${seq}`, "--url", server.url("audit"))).stdout).toBe(
+  expect((await run("dlq", "redrive", `audit/${seq}`, "--url", server.ownerUrl("audit"))).stdout).toBe(
     `redriven audit/${seq}\n`,
   );
 });

@@ -27,8 +27,9 @@ export class Database {
     return { name: "postgres", process, port, state: this.#state, since: this.#since };
   }
 
-  url(database?: string): string {
-    return this.#server!.url(database);
+  /** The address of a database, as the role that owns it. */
+  url(database: string): string {
+    return this.#server!.ownerUrl(database);
   }
 
   /** Starts it on a port, with a database of each name. */
@@ -40,7 +41,7 @@ export class Database {
 
   /** Makes a database, if it is not there. */
   async create(name: string): Promise<void> {
-    await this.#server!.createDatabase(name);
+    await this.#server!.createOwned(name);
   }
 
   async stop(): Promise<void> {

@@ -12,7 +12,7 @@ test("knows the databases of the system that runs in a project", async () => {
   await mkdir(join(root, ".scaffold"), { mode: 0o711 });
   const server = await startPostgres({ directory: join(root, ".scaffold/postgres"), fsync: false });
   try {
-    await server.createDatabase("orders");
+    await server.createOwned("orders");
     const { pid, started, port } = server;
     await writeFile(
       join(root, ".scaffold/run.json"),

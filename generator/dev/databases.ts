@@ -2,13 +2,15 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { runFolder } from "./folder.js";
 import { isRunning } from "./pid.js";
+import { ownerUrl } from "./postgres/owner.js";
 import { readState } from "./state.js";
 
-/** Where the databases of the system are that runs in a project, by name; undefined if none runs. */
+/** Where the databases of the system are that runs in a project, by name, as their owners; undefined if none runs. */
 export async function runningDatabases(root: string): Promise<((database: string) => string) | undefined> {
   const folder = runFolder(root);
   const server = (await readState(folder.state))?.postgres;
   if (server?.process === undefined || !(await isRunning(server.process))) return undefined;
   const password = (await readFile(join(folder.postgres, "password"), "utf8")).trim();
-  return (database) => `postgres://postgres:${password}@127.0.0.1:${server.port}/${encodeURIComponent(database)}`;
+  const { port } = server;
+  return (database) => ownerUrl({ port, password }, database);
 }

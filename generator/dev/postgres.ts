@@ -8,6 +8,7 @@ import { identify, type ProcessIdentity } from "./pid.js";
 import { freePort } from "./ports.js";
 import { findBinaries } from "./postgres/binaries.js";
 import { openCluster, placeOf, removeCluster, serverEnvironment } from "./postgres/cluster.js";
+import { administratorUrl, createOwned, ownerUrl } from "./postgres/owner.js";
 import { postmasterFile, stopLeftover, stopPostgres } from "./postgres/stop.js";
 import { serverUser } from "./postgres/user.js";
 
@@ -27,10 +28,14 @@ export interface PostgresOptions {
 /** A PostgreSQL server that runs. */
 export interface Postgres extends ProcessIdentity {
   readonly port: number;
-  /** The address of a database, password included. Default: "postgres", which every server has. */
+  /** The address of a database, as the administrator, password included. Default: "postgres", which every server has. */
   url(database?: string): string;
   /** Makes an empty database of that name, unless there is one. */
   createDatabase(name: string): Promise<void>;
+  /** Makes a database that a role of its own owns, which no other database lets in; one that is there is given to it. */
+  createOwned(name: string): Promise<void>;
+  /** The address of a database that `createOwned` has made, as its owner, password included. */
+  ownerUrl(database: string): string;
   /** Resolves when the server is gone, asked to or not, with how it went: "SIGKILL", or "exit code 1". */
   readonly ended: Promise<string>;
   /** Ends connections, writes everything to disk, and waits until the server is gone. */
@@ -134,12 +139,14 @@ async function ready(child: ChildProcess, gone: Promise<string>, data: string): 
 }
 
 function running(identity: ProcessIdentity, gone: Promise<string>, port: number, password: string): Postgres {
-  const url = (database = "postgres") =>
-    `postgres://postgres:${password}@127.0.0.1:${port}/${encodeURIComponent(database)}`;
+  const administrator = { port, password };
+  const url = (database?: string) => administratorUrl(administrator, database);
   return {
     ...identity,
     port,
     url,
+    ownerUrl: (database) => ownerUrl(administrator, database),
+    createOwned: (database) => createOwned(administrator, database),
     ended: gone,
     stop: () => stopPostgres(identity),
     async createDatabase(name) {

@@ -35,7 +35,7 @@ describe("a running system", () => {
         new RegExp(`^${name} +http://127.0.0.1:${port} +${process!.pid} +.scaffold/logs/${name}.log$`, "m"),
       );
     }
-    expect(dev.stdout).toMatch(/^orders +postgres:\/\/postgres:[\w-]{32}@127\.0\.0\.1:\d+\/orders$/m);
+    expect(dev.stdout).toMatch(/^orders +postgres:\/\/scaffold_orders:[\w-]{43}@127\.0\.0\.1:\d+\/orders$/m);
     expect(dev.stdout).toMatch(new RegExp(`^ready ${url}\n$`, "m"));
     expect(dev.stdout + dev.stderr).not.toContain("\u001b");
     expect(readFileSync(file(".scaffold/.gitignore"), "utf8")).toBe("*\n");
