@@ -100,13 +100,13 @@ function explicitly<T>({ methodKind, input }: DescMethod, call: Call<T>): Call<T
 function one(path: string, policy: MethodPolicy, call: Call<Promise<unknown>>, repeatable: boolean) {
   return async (request: unknown, context?: Context | CallOptions) => {
     const options = callOptions(path, policy, context);
-    const started = Date.now();
+    const started = performance.now();
     try {
       return await call(request, options).catch((error) => {
         if (!repeatable || !wasRefused(error)) throw error;
         // gRPC's transparent retry: a connection that is being closed refused the call before its peer had seen it, so
         // that a service which drains costs its callers nothing.
-        const timeoutMs = options.timeoutMs && Math.max(1, options.timeoutMs - (Date.now() - started));
+        const timeoutMs = options.timeoutMs && Math.max(1, options.timeoutMs - (performance.now() - started));
         return call(request, { ...options, timeoutMs });
       });
     } catch (error) {

@@ -1,11 +1,15 @@
 import { getEventListeners } from "node:events";
 import { create } from "@bufbuild/protobuf";
-import { Code, ConnectError, createHandlerContext, type HandlerContext } from "@connectrpc/connect";
+import { Code, ConnectError, createClient, createHandlerContext, type HandlerContext } from "@connectrpc/connect";
 import { OrderService, PlaceOrderRequestSchema } from "@shop/generated/shop/orders/v1/orders_pb.js";
-import { describe, expect, test } from "vitest";
+import { UserService } from "@shop/generated/shop/users/v1/users_pb.js";
+import { describe, expect, test, vi } from "vitest";
 import type { MethodPolicy } from "../call/policy.js";
+import { answer } from "./answer.js";
 import type { KeyedContext } from "./context.js";
 import { bound, boundStream, createContext } from "./deadline.js";
+import { createOwnTransport } from "./grpc/client-transport.js";
+import { listen } from "./listen.js";
 
 const method = OrderService.method.placeOrder;
 
@@ -194,4 +198,31 @@ describe("boundStream", () => {
     }
     expect(await codeOf(boundStream(contextOf(from()).context, answers()).next())).toBe("NotFound");
   });
+});
+
+test("a system clock that is set forward neither ends a call nor takes the time that its own calls have", async () => {
+  const left: (number | undefined)[] = [];
+  const handlers = answer({
+    transport: "own",
+    routes: (router) =>
+      router.service(UserService, {
+        async getUser({ id }, { timeoutMs }) {
+          vi.setSystemTime(Date.now() + 40 * 86_400_000);
+          left.push(timeoutMs());
+          return { id };
+        },
+      }),
+  });
+  const listener = await listen({ ...handlers, host: "127.0.0.1", port: 0 });
+  const transport = createOwnTransport(`http://127.0.0.1:${listener.port}`);
+  vi.useFakeTimers({ toFake: ["Date"] });
+  try {
+    const users = createClient(UserService, transport);
+    expect(await users.getUser({ id: "a" }, { timeoutMs: 60_000 })).toMatchObject({ id: "a" });
+    expect(left[0]).toBeGreaterThan(1_000);
+  } finally {
+    vi.useRealTimers();
+    transport.close();
+    await listener.drain(100);
+  }
 });

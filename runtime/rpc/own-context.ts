@@ -51,7 +51,7 @@ export class OwnContext implements KeyedContext<never> {
   }
 
   timeoutMs(): number | undefined {
-    const { deadline } = this.#call;
-    return deadline === undefined ? undefined : Math.max(0, deadline - Date.now());
+    const left = this.#call.timeoutMs();
+    return left === undefined ? undefined : Math.max(0, left);
   }
 }

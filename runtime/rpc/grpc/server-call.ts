@@ -56,6 +56,8 @@ export class ServerCall extends OwnCall implements StreamConsumer, MessageTaker 
   #deframer: Deframer | undefined;
   #incomplete: IncompleteMessage | undefined;
   #timer: Timer | undefined;
+  /** The deadline by the monotonic clock: a system clock that is set anew ends no call. */
+  #expiresAt = 0;
   // One request.
   #request: unknown;
   #hasRequest = false;
@@ -241,7 +243,7 @@ export class ServerCall extends OwnCall implements StreamConsumer, MessageTaker 
 
   #invoke(request: unknown): void {
     if (this.#isOver) return;
-    if (this.deadline !== undefined && this.deadline <= Date.now()) {
+    if (this.deadline !== undefined && this.#expiresAt <= performance.now()) {
       this.#expire();
       return;
     }
@@ -514,9 +516,10 @@ export class ServerCall extends OwnCall implements StreamConsumer, MessageTaker 
   }
 
   limit(timeoutMs: number): void {
-    const deadline = Date.now() + timeoutMs;
-    if (this.#isOver || (this.deadline !== undefined && this.deadline <= deadline)) return;
-    this.deadline = deadline;
+    const expiresAt = performance.now() + timeoutMs;
+    if (this.#isOver || (this.deadline !== undefined && this.#expiresAt <= expiresAt)) return;
+    this.#expiresAt = expiresAt;
+    this.deadline = Date.now() + timeoutMs;
     this.#timer ??= new Timer(() => this.#expire());
     startTimer(this.#timer, timeoutMs);
   }
@@ -549,7 +552,7 @@ export class ServerCall extends OwnCall implements StreamConsumer, MessageTaker 
   }
 
   get timeoutMs(): () => number | undefined {
-    return () => (this.deadline === undefined ? undefined : this.deadline - Date.now());
+    return () => (this.deadline === undefined ? undefined : this.#expiresAt - performance.now());
   }
 
   get requestMethod(): string {
