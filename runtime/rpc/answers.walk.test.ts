@@ -108,6 +108,25 @@ async function pipelined(port: number): Promise<void> {
   socket.write(`GET ${path}?${query} HTTP/1.1\r\nhost: a\r\n\r\n`.repeat(200));
 }
 
+test("SETTINGS that would go through thousands of streams thousands of times harm nobody else", async () => {
+  const port = await start("own");
+  const { failures, p99 } = await beside(port, async () => {
+    const peer = await Peer.connect(port);
+    cleanups.push(() => peer.socket.destroy());
+    for (let call = 0; call < 9_000; call++) {
+      peer.write(peer.call(2 * call + 1, path));
+      if (call % 500 === 499) await peer.roundTrip();
+    }
+    const windows = Array.from({ length: 2_730 }, (_, each) =>
+      setting(Setting.INITIAL_WINDOW_SIZE, 65_535 - (each % 2)),
+    );
+    peer.write(...Array(20).fill(frame(FrameType.SETTINGS, 0, 0, Buffer.concat(windows))));
+    expect(await peer.goAway()).toBe("ENHANCE_YOUR_CALM");
+  });
+  expect(failures).toEqual(new Map());
+  expect(p99).toBeLessThan(200);
+}, 30_000);
+
 test("a client that reads gets all of its long answers, however many it asks for at once", async () => {
   const port = await start("own");
   const transport = createOwnTransport(`http://127.0.0.1:${port}`);
