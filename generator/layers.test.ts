@@ -51,6 +51,7 @@ test("the generator takes from the runtime only the vocabulary, and what is name
   ).toEqual([
     "generator/call/messages.ts -> runtime/codec/protojson/read",
     "generator/call/messages.ts -> runtime/codec/protojson/required",
+    "generator/cli/main.ts -> runtime/codec/exact-text",
     "generator/contract/http.ts -> runtime/gateway/precedence",
     "generator/contract/http.ts -> runtime/gateway/reserved",
     "generator/contract/http.ts -> runtime/gateway/resolve",

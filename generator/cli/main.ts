@@ -1,3 +1,4 @@
+import { keepTextExact } from "@protoscaffold/runtime/codec/exact-text";
 import yargs, { type Argv, type CommandModule } from "yargs";
 import { version } from "../version.js";
 import { breaking } from "./breaking.js";
@@ -38,6 +39,7 @@ const commands = [
 
 /** Runs the command line. The exit codes are buf's: 0 clean, 100 findings, 1 failure. */
 export async function main(args: readonly string[]): Promise<void> {
+  keepTextExact();
   // Whoever reads the output has had enough (`scaffold call … | head -1`): ends the command, which may have to clean up.
   process.stdout.once("error", () => {
     process.stdout.on("error", () => {});

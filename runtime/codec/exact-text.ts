@@ -1,5 +1,4 @@
 import { configureTextEncoding } from "@bufbuild/protobuf/wire";
-import { LoneSurrogateError } from "./lone-surrogate.js";
 
 /**
  * Has protobuf-es treat text as codecs do wherever this process, or this page, uses it: U+FEFF is a character like any
@@ -11,7 +10,7 @@ export function keepTextExact(): void {
   const strict = new TextDecoder("utf-8", { ignoreBOM: true, fatal: true });
   configureTextEncoding({
     encodeUtf8(text) {
-      if (!text.isWellFormed()) throw new LoneSurrogateError();
+      if (!text.isWellFormed()) throw new TypeError("a string has a lone surrogate, half a character");
       return encoder.encode(text) as Uint8Array<ArrayBuffer>;
     },
     decodeUtf8: (bytes, isStrict) => (isStrict ? strict : decoder).decode(bytes),
