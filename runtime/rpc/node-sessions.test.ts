@@ -123,24 +123,3 @@ test("a server that is gone is UNAVAILABLE", async () => {
   const url = "http://127.0.0.1:1";
   await expect(connectTo(url, 10_000).getUser({ id: "a" })).rejects.toMatchObject({ code: Code.Unavailable });
 });
-
-test("a stream that was open when its server asked to leave goes on to its end", async () => {
-  let next: (text: string | undefined) => void = () => undefined;
-  async function* requests() {
-    for (let text: string | undefined = "1"; text !== undefined; ) {
-      yield { text };
-      text = await new Promise<string | undefined>((resolve) => {
-        next = resolve;
-      });
-    }
-  }
-  const answers = client.chat(requests())[Symbol.asyncIterator]();
-  expect((await answers.next()).value).toMatchObject({ text: "1" });
-  const drained = service.drain(60_000);
-  next("2");
-  expect((await answers.next()).value).toMatchObject({ text: "2" });
-  next(undefined);
-  expect((await answers.next()).done).toBe(true);
-  await drained;
-  while (between.clients.size > 0) await new Promise((resolve) => setTimeout(resolve, 1));
-});

@@ -44,7 +44,7 @@ describe.each(rpcTransports)("calls to a service on %s", (transport) => {
     /** Sends all of a stream but its end. */
     async function begin(port: number, { path, contentType, body }: Sent, more: string[] = []): Promise<Peer> {
       const peer = await Peer.connect(port);
-      const fields = [":method", "POST", ":scheme", "http", ":path", path, ":authority", "a", "x-call", "half"];
+      const fields = [":method", "POST", ":scheme", "http", ":path", path, ":authority", "localhost", "x-call", "half"];
       const block = peer.block([...fields, "content-type", contentType, ...more]);
       peer.write(frame(FrameType.HEADERS, Flag.END_HEADERS, 1, block), frame(FrameType.DATA, 0, 1, body));
       return peer;

@@ -128,7 +128,7 @@ function hangUp(how: "destroy" | "end"): Cut {
 }
 
 function begin(peer: Peer, { path, contentType, body }: Sent, bytes: number, as: string, sized: boolean) {
-  const fields = [":method", "POST", ":scheme", "http", ":path", path, ":authority", "a", "x-call", as];
+  const fields = [":method", "POST", ":scheme", "http", ":path", path, ":authority", "localhost", "x-call", as];
   if (contentType !== "") fields.push("content-type", contentType);
   if (sized) fields.push("content-length", String(body.length));
   const data = bytes < 0 ? body : body.subarray(0, bytes);
@@ -154,7 +154,7 @@ function http1(how: "destroy" | "end", chunked: boolean): Cut {
       const whole = sent(call);
       const framing = chunked && whole.length > 0 ? "Transfer-Encoding: chunked" : `Content-Length: ${whole.length}`;
       const type = call.contentType === "" ? "" : `Content-Type: ${call.contentType}\r\n`;
-      const head = `POST ${call.path} HTTP/1.1\r\nHost: a\r\nX-Call: ${as}\r\n${type}${framing}`;
+      const head = `POST ${call.path} HTTP/1.1\r\nHost: localhost\r\nX-Call: ${as}\r\n${type}${framing}`;
       const closed = once(
         socket.on("error", () => undefined),
         "close",
