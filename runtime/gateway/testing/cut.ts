@@ -154,14 +154,14 @@ function http1(how: "destroy" | "end", chunked: boolean): Cut {
       const whole = sent(call);
       const framing = chunked && whole.length > 0 ? "Transfer-Encoding: chunked" : `Content-Length: ${whole.length}`;
       const type = call.contentType === "" ? "" : `Content-Type: ${call.contentType}\r\n`;
-      const head = `POST ${call.path} HTTP/1.1\r\nHost: localhost\r\nX-Call: ${as}\r\n${type}${framing}`;
+      const head = `POST ${call.path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nX-Call: ${as}\r\n${type}${framing}`;
       const closed = once(
         socket.on("error", () => undefined),
         "close",
       );
       socket.write(`${head}\r\n\r\n`);
       socket.write(bytes < 0 ? whole : whole.subarray(0, bytes));
-      if (bytes < 0) await once(socket.end().resume(), "end");
+      if (bytes < 0) await once(socket.resume(), "end");
       else {
         await new Promise((resolve) => setImmediate(resolve));
         if (how === "destroy") socket.destroy();
