@@ -9,7 +9,10 @@ import { freePort } from "./ports.js";
 
 const all = [...calls, ...restCalls];
 
-describe.each(rpcTransports)("calls to a service on %s, cut before each byte", (transport) => {
+// Each with connections of its own: node:http2 takes a thousand resets on one, and then 33 a second.
+const ways = rpcTransports.flatMap((transport) => cuts.map((cut) => ({ transport, cut, name: cut.name })));
+
+describe.each(ways)("calls to a service on $transport, cut before each byte by $name", ({ transport, cut }) => {
   const witness = new Witness();
   const ports: Record<string, number> = {};
   const stops: (() => unknown)[] = [];
@@ -30,13 +33,11 @@ describe.each(rpcTransports)("calls to a service on %s, cut before each byte", (
     for (const stop of stops) await stop();
   });
 
-  describe.each(cuts)("by $name", (cut) => {
-    test.each(["service", "gateway", "balancer"])("are not carried out at the %s", async (door) => {
-      const wrong: string[] = [];
-      for (const call of door === "service" ? calls : all) {
-        wrong.push(...(await cutEverywhere(ports[door]!, witness, call, cut)));
-      }
-      expect(wrong).toEqual([]);
-    });
+  test.each(["service", "gateway", "balancer"])("are not carried out at the %s", async (door) => {
+    const wrong: string[] = [];
+    for (const call of door === "service" ? calls : all) {
+      wrong.push(...(await cutEverywhere(ports[door]!, witness, call, cut)));
+    }
+    expect(wrong).toEqual([]);
   });
 });
