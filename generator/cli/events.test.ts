@@ -373,7 +373,10 @@ test("dead letters are redriven and discarded by name, or all of them", async ()
   const left = async () => (await json("dlq", "list")).map(({ id }: { id: string }) => id);
   const due = async () =>
     (
-      await execute(server.ownerUrl("audit"), `SELECT "key" FROM "scaffold_waiting" WHERE "due" <= now() ORDER BY "seq"`)
+      await execute(
+        server.ownerUrl("audit"),
+        `SELECT "key" FROM "scaffold_waiting" WHERE "due" <= now() ORDER BY "seq"`,
+      )
     ).rows.map(({ key }) => key);
   const all = await run("dlq", "redrive", "--all", "--topic", topic, "--dry-run");
   expect(all.stdout).toBe(names.map((name) => `would be redriven ${name}\n`).join(""));

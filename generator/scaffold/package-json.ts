@@ -80,8 +80,9 @@ export function completePackage(text: string | undefined, name: string, imported
       vitest: "~4.1.12",
     }),
   );
-  // Newer ones of these need a newer Node, and those that ask for them do not say so.
-  fill("overrides", { cookie: "1.1.1", "content-disposition": "1.0.1" });
+  // Newer ones of the first two need a newer Node, and those that ask for them do not say so. vite 8.4.0, which vitest brings, asks for
+  // a package that is in no registry, and `npm ci` refuses the lock file that lacks it.
+  fill("overrides", { cookie: "1.1.1", "content-disposition": "1.0.1", vite: "~8.3.8" });
   fill("allowScripts", Object.fromEntries(needless.map((name) => [name, false])));
 
   if (added.length === 0) return { content: text ?? "", added };
