@@ -15,6 +15,7 @@ import { jsonText } from "../codec/protojson/json-text.js";
 import { readJson } from "../codec/protojson/read.js";
 import { missingRequired } from "../codec/protojson/required.js";
 import { JsonPieces } from "../codec/protojson/write.js";
+import { onAbort } from "./on-abort.js";
 import { lacking, refusedJson } from "./refused-json.js";
 
 /** A method as Connect's router takes it: one request or an iterable of them, and the call's context. */
@@ -104,9 +105,9 @@ class JsonMethod {
         Object.assign(context, { method }),
       );
     if (methodKind === "unary" || methodKind === "client_streaming") {
-      return async (request, context) => this.write((await call(request, context)) as Message);
+      return async (request, context) => this.write((await call(request, context)) as Message, context.signal);
     }
-    return (request, context) => this.writeAll(call(request, context) as AsyncIterable<Message>);
+    return (request, context) => this.writeAll(call(request, context) as AsyncIterable<Message>, context.signal);
   }
 
   private read({ value }: StringValue, context: HandlerContext): Message {
@@ -128,7 +129,7 @@ class JsonMethod {
     for await (const text of texts) yield this.read(text, context);
   }
 
-  private async write(message: Message): Promise<{ value: string }> {
+  private async write(message: Message, signal: AbortSignal): Promise<{ value: string }> {
     const { output } = this.method;
     try {
       const pieces = new JsonPieces(output, create(output, message), this.options);
@@ -140,15 +141,19 @@ class JsonMethod {
         parts.push(Buffer.from(pieces.next()));
       }
       const name = `@${++largeTextsWritten}`;
-      largeTexts.set(name, Buffer.concat(parts));
+      if (!signal.aborted) {
+        largeTexts.set(name, Buffer.concat(parts));
+        // Connect aborts it at the end of each call, also of one whose answer it drops.
+        onAbort(signal, () => largeTexts.delete(name));
+      }
       return { value: name };
     } catch (error) {
       throw ConnectError.from(error, Code.Internal);
     }
   }
 
-  private async *writeAll(messages: AsyncIterable<Message>): AsyncIterable<{ value: string }> {
-    for await (const message of messages) yield await this.write(message);
+  private async *writeAll(messages: AsyncIterable<Message>, signal: AbortSignal): AsyncIterable<{ value: string }> {
+    for await (const message of messages) yield await this.write(message, signal);
   }
 }
 

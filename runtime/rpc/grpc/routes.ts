@@ -10,6 +10,7 @@ import type { Codec } from "../../codec/codec.js";
 import { codecOf } from "../../codec/known.js";
 import { answersText } from "../answer-text.js";
 import { readsJson } from "../json-handlers.js";
+import { withoutLongTimeouts } from "../long-timeouts.js";
 import { readsRequests, takesRequests } from "../request-bodies.js";
 import { readMessage } from "./frame.js";
 import { COMPRESS_MIN_BYTES } from "./gzip.js";
@@ -119,7 +120,9 @@ export function recordRoutes(
     const input = codecOf(method.input);
     const read = (bytes: Uint8Array) => readMessage(input, bytes, 0, bytes.length, Code.InvalidArgument);
     const { handlers } = router;
-    handlers[handlers.length - 1] = readsJson(readsRequests(handlers.at(-1)!, read, all), exact, all);
+    handlers[handlers.length - 1] = withoutLongTimeouts(
+      readsJson(readsRequests(handlers.at(-1)!, read, all), exact, all),
+    );
   }
 }
 
