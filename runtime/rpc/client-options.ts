@@ -12,7 +12,7 @@ export function callOptions(path: string, policy: MethodPolicy, given: Context |
   const options = isContext(given) ? fromContext(given) : given;
   const left = isContext(given) ? options.timeoutMs : withDeadline(options.timeoutMs);
   if (left === 0) throw new ConnectError(`no time is left to call ${path}`, Code.DeadlineExceeded);
-  const timeoutMs = left === undefined ? policy.timeoutMs : Math.min(left, policy.timeoutMs ?? left);
+  const timeoutMs = left === undefined ? policy.timeoutMs : wholeMs(Math.min(left, policy.timeoutMs ?? left));
   const timing = activeTiming();
   if (!timing) return { ...options, timeoutMs };
   const headers = new Headers(options.headers);
@@ -22,6 +22,11 @@ export function callOptions(path: string, policy: MethodPolicy, given: Context |
     options.onHeader?.(header);
   };
   return { ...options, timeoutMs, headers, onHeader };
+}
+
+/** A timeout as protocols take it: whole milliseconds, and no more than there are. To Connect 0 would mean no deadline. */
+export function wholeMs(timeoutMs: number): number {
+  return Math.max(1, Math.floor(timeoutMs));
 }
 
 function fromContext(context: Context): CallOptions {

@@ -135,13 +135,16 @@ describe("what is passed on", () => {
       seen(contextOf({ timeoutMs: 60_000 })),
       seen({ timeoutMs: 1_000 }),
       seen({ timeoutMs: 0 }),
+      // Clocks have fractions, and no protocol takes one.
+      seen(contextOf({ timeoutMs: 4_999.018626 })),
+      seen({ timeoutMs: 1_000.5 }),
       seen({}, { ...policy, getUser: {} }),
     ]);
     const seconds = headers.map(({ requestHeader }) => {
       const timeout = requestHeader.get("grpc-timeout");
       return timeout && Math.ceil(Number.parseInt(timeout, 10) / 1000);
     });
-    expect(seconds).toEqual([5, 1, 5, 1, 5, null]);
+    expect(seconds).toEqual([5, 1, 5, 1, 5, 5, 1, null]);
   });
 
   test("the trace and the request's name, but no credentials", async () => {

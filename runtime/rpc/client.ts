@@ -15,7 +15,7 @@ import { eachExplicit, explicit } from "../codec/create.js";
 import { know } from "../codec/known.js";
 import { own } from "../codec/message.js";
 import { peerError, wasRefused } from "./client-error.js";
-import { callOptions } from "./client-options.js";
+import { callOptions, wholeMs } from "./client-options.js";
 import { grpcTransport } from "./client-transport.js";
 import type { Context } from "./context.js";
 import { onAbort } from "./on-abort.js";
@@ -106,7 +106,7 @@ function one(path: string, policy: MethodPolicy, call: Call<Promise<unknown>>, r
         if (!repeatable || !wasRefused(error)) throw error;
         // gRPC's transparent retry: a connection that is being closed refused the call before its peer had seen it, so
         // that a service which drains costs its callers nothing.
-        const timeoutMs = options.timeoutMs && Math.max(1, options.timeoutMs - (performance.now() - started));
+        const timeoutMs = options.timeoutMs && wholeMs(options.timeoutMs - (performance.now() - started));
         return call(request, { ...options, timeoutMs });
       });
     } catch (error) {

@@ -52,6 +52,6 @@ export class OwnContext implements KeyedContext<never> {
 
   timeoutMs(): number | undefined {
     const left = this.#call.timeoutMs();
-    return left === undefined ? undefined : Math.max(0, left);
+    return left === undefined ? undefined : Math.max(0, Math.floor(left));
   }
 }
