@@ -49,7 +49,7 @@ export function packageWords(name: string): string[] {
 
 /** Names that no service can have: other parts of a running system, their addresses and logs, and the folder of what is built. */
 export const takenServiceNames: ReadonlySet<string> = new Set(
-  "balancer broker cache database dist gateway gateway-1 gateway-2 postgres sample".split(" "),
+  "balancer broker cache database dist gateway gateway-1 gateway-2 postgres sample template0 template1".split(" "),
 );
 
 /** "OrderLines", "order_lines" and "order__lines_" -> "order-lines". */

@@ -27,9 +27,10 @@ export interface Codec<D extends DescMessage = DescMessage> {
    * Reads a message, and nothing outside `start` and `end`, by default all. It keeps no part of `bytes`, which may be
    * used again.
    *
+   * @param most how many messages, entries of maps and values of bytes there may be in it; default 100,000
    * @throws if they are no such message
    */
-  decode(bytes: Uint8Array, start?: number, end?: number): MessageShape<D>;
+  decode(bytes: Uint8Array, start?: number, end?: number, most?: number): MessageShape<D>;
 }
 
 /** Larger than this, the buffer that `toBytes` writes into is not kept, for it was an exception. */
@@ -73,11 +74,11 @@ export function defineCodec<D extends DescMessage>(
       if (start === 0 && writer.buffer.length > KEPT) shared = new Writer();
       return bytes;
     },
-    decode(bytes, start = 0, end = bytes.length) {
+    decode(bytes, start = 0, end = bytes.length, most) {
       if (!(start >= 0 && start <= end && end <= bytes.length)) {
         throw new RangeError(`of ${bytes.length} bytes, there is nothing from ${start} to ${end}`);
       }
-      const reader = new Reader(bytes, start, end);
+      const reader = new Reader(bytes, start, end, most);
       const message = read(reader, end);
       reader.finish();
       return message;

@@ -5,8 +5,8 @@ import { UnknownFields } from "./unknown.js";
 /** Messages may be inside one another this deep, the outermost included; protobuf-es has the same limit. */
 const DEEPEST = 100;
 /**
- * How many messages, entries of maps and values of bytes there may be in one message, as in JSON. Each can come from two
- * bytes, and takes fifty times the memory or more.
+ * How many messages, entries of maps and values of bytes there may be in one message of a stranger's, as in JSON. Each can come from
+ * two bytes, and takes fifty times the memory or more.
  */
 const MOST = 100_000;
 /** What small numbers of 64 bits are read as, so that nothing is made for them. */
@@ -40,7 +40,13 @@ export class Reader {
   private from = 0;
   private unknowns: UnknownFields | undefined;
 
-  constructor(bytes: Uint8Array, start: number, end: number) {
+  /** @param most how many messages, entries of maps and values of bytes there may be */
+  constructor(
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    private readonly most = MOST,
+  ) {
     this.buffer = bytes;
     this.at = start;
     this.limit = end;
@@ -119,7 +125,8 @@ export class Reader {
 
   /** Bounds what a few bytes can have made of them, before it is made. */
   private made(): void {
-    if (++this.count > MOST) throw new RangeError(`there are more than ${MOST} messages, map entries and bytes in one`);
+    if (++this.count <= this.most) return;
+    throw new RangeError(`there are more than ${this.most} messages, map entries and bytes in one`);
   }
 
   string(): string {

@@ -148,6 +148,12 @@ test("what the database cannot keep is the caller's mistake", async () => {
     code: Code.InvalidArgument,
     rawMessage: expect.stringContaining("out of range"),
   });
+  for (const nanos of [-1, 1_000_000_000, 2 ** 31 - 1]) {
+    await expect(things.create({ timestamp: { seconds: 1n, nanos } })).rejects.toMatchObject({
+      code: Code.InvalidArgument,
+      rawMessage: expect.stringContaining(`${nanos} nanos`),
+    });
+  }
 });
 
 test("an instant is read in whatever time zone the session has", () => {

@@ -112,7 +112,8 @@ export function jsonColumn<D extends DescMessage, F extends keyof MessageShape<D
     const message = createMessage(schema, { [localName]: value } as MessageInitShape<D>);
     const json = toJson(schema, message, written) as JsonObject;
     // ProtoJSON leaves out what is empty.
-    return json[field.jsonName] ?? (field.fieldKind === "map" ? {} : []);
+    const empty = field.fieldKind === "map" ? {} : [];
+    return Object.hasOwn(json, field.jsonName) ? (json[field.jsonName] ?? empty) : empty;
   };
   const decode = (json: JsonValue): Held =>
     (fromJson(schema, { [field.jsonName]: json }, read) as MessageShape<D>)[localName] as Held;

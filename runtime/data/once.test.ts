@@ -32,11 +32,12 @@ function call(
   requestId: string,
   product: MessageInitShape<typeof ProductSchema> = {},
   timeoutMs?: number,
+  idempotencyIgnores?: readonly string[],
 ): KeyedContext<typeof ProductSchema> {
   const method = InventoryService.method.createProduct;
   const transport = { service: InventoryService, method, protocolName: "grpc", requestMethod: "POST", url: "" };
   const request = create(CreateProductRequestSchema, { requestId, product });
-  const policy = { idempotencyKey: "requestId", timeoutMs };
+  const policy = { idempotencyKey: "requestId", timeoutMs, ...(idempotencyIgnores && { idempotencyIgnores }) };
   const { context } = createContext(createHandlerContext(transport), method, policy, request);
   return context as KeyedContext<typeof ProductSchema>;
 }
@@ -59,6 +60,14 @@ test("twenty at once have one effect and one answer", async () => {
   expect(runs).toBe(1);
   expect(await products()).toBe(before + 1);
   expect(answers).toEqual(Array(20).fill(await data.repositories.products.get(answers[0]!.id)));
+});
+
+test("a key that was kept before its method ignored a field still names the same request", async () => {
+  const make = (context: KeyedContext<typeof ProductSchema>) => data.once(context, (tx) => tx.products.create({}));
+  const ignoring = (product: MessageInitShape<typeof ProductSchema>) => call("older", product, undefined, ["product"]);
+  const { id } = await make(call("older", { name: "a" }));
+  expect((await make(ignoring({ name: "a" }))).id).toBe(id);
+  await expect(make(ignoring({ name: "b" }))).rejects.toMatchObject({ code: Code.InvalidArgument });
 });
 
 test("what fails leaves nothing behind, and may be tried again", async () => {

@@ -26,12 +26,12 @@ export async function answerOnce<O extends DescMessage>(
   const key = context.idempotencyKey;
   if (key === undefined) return createMessage(output, await body());
   const method = pathOf(context.method);
-  const fingerprint = new Uint8Array(createHash("sha256").update(context.fingerprint).digest());
+  const fingerprint = hash(context.fingerprint);
   const claimed = await tx.insert(requests).values({ method, key, fingerprint }).onConflictDoNothing();
   const mine = and(eq(requests.method, method), eq(requests.key, key));
   if (claimed.rowCount === 0) {
     const [row] = await tx.select().from(requests).where(mine);
-    return codecOf(output).decode(recordedAnswer(row, key, fingerprint));
+    return codecOf(output).decode(recordedAnswer(row, key, fingerprint, context));
   }
   const answer = createMessage(output, await body());
   await tx
@@ -71,6 +71,15 @@ export async function undoOnce<O extends DescMessage, D extends DescMessage>(
   });
 }
 
+/** Whether a key was kept with these bytes before its method ignored some of them. */
+function isOlder(kept: Uint8Array, whole: Uint8Array | undefined): boolean {
+  return whole !== undefined && Buffer.compare(kept, hash(whole)) === 0;
+}
+
+function hash(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(createHash("sha256").update(bytes).digest());
+}
+
 function pathOf({ parent, name }: DescMethod): string {
   return `${parent.typeName}/${name}`;
 }
@@ -79,6 +88,7 @@ function recordedAnswer(
   row: typeof requests.$inferSelect | undefined,
   key: string,
   fingerprint: Uint8Array,
+  context: Pick<KeyedContext<DescMessage>, "wholeFingerprint">,
 ): Uint8Array {
   if (row === undefined) throw new ConnectError("the same request was in the way: try again", Code.Aborted);
   if (row.undoneAt !== null) {
@@ -87,7 +97,7 @@ function recordedAnswer(
       Code.FailedPrecondition,
     );
   }
-  if (Buffer.compare(row.fingerprint, fingerprint) !== 0) {
+  if (Buffer.compare(row.fingerprint, fingerprint) !== 0 && !isOlder(row.fingerprint, context.wholeFingerprint)) {
     throw new ConnectError(
       `the key ${JSON.stringify(key)} came with another request before: send the same request again, or a new key`,
       Code.InvalidArgument,

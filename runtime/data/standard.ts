@@ -1,5 +1,6 @@
-import { clearField, clone, type DescMessage, type Message, type MessageInitShape } from "@bufbuild/protobuf";
+import { clearField, type DescMessage, type Message, type MessageInitShape } from "@bufbuild/protobuf";
 import type { FieldMask } from "@bufbuild/protobuf/wkt";
+import { copyMessage } from "../codec/copy.js";
 import { own } from "../codec/message.js";
 import type { KeyedContext } from "../rpc/context.js";
 import { violated } from "../rpc/violations.js";
@@ -84,7 +85,7 @@ function createHandler(
 ): Handler {
   const { schema } = entity;
   return (request, context) => {
-    const resource = clone(schema, required(request, field));
+    const resource = copyMessage(required(request, field));
     for (const output of entity.outputOnly) clearField(resource, schema.field[output] as never);
     const init = resource as MessageInitShape<DescMessage>;
     return isKeyed(context) ? data.once(context, (tx) => tx[name]!.create(init)) : rows.create(init);

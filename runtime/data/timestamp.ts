@@ -38,6 +38,12 @@ export function formatTimestamp(timestamp: Timestamp): string {
       Code.InvalidArgument,
     );
   }
+  if (!(timestamp.nanos >= 0 && timestamp.nanos < 1_000_000_000)) {
+    throw new ConnectError(
+      `a timestamp of ${timestamp.nanos} nanos is out of range: use 0 to 999999999`,
+      Code.InvalidArgument,
+    );
+  }
   const date = new Date(Number(timestamp.seconds) * 1000).toISOString().slice(0, 19);
   const micros = Math.trunc(timestamp.nanos / 1000);
   return `${date}.${String(micros).padStart(6, "0")}Z`;

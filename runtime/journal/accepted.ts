@@ -1,5 +1,6 @@
-import { clone, create, type DescField, type DescMessage, getOption, type Message } from "@bufbuild/protobuf";
+import { create, type DescField, type DescMessage, getOption, type Message } from "@bufbuild/protobuf";
 import { reflect } from "@bufbuild/protobuf/reflect";
+import { copyMessage } from "../codec/copy.js";
 import { FieldBehavior, field_behavior } from "../options/google/api/field_behavior_pb.js";
 
 /**
@@ -28,7 +29,7 @@ export function acceptedAnswer(
   copy(from, input.fields);
   to.set(output.field[field]!, value);
   // What was copied may still be the request's own.
-  return clone(output, answer);
+  return copyMessage(answer);
 }
 
 function isSame(one: DescField, other: DescField): boolean {

@@ -36,4 +36,6 @@ export interface KeyedContext<O extends DescMessage, Published extends DescMessa
   readonly [answer]?: O;
   /** The request without its key and what the method ignores, as bytes: the same key with other bytes is a caller's mistake. */
   readonly fingerprint: Uint8Array;
+  /** The same with what the method ignores, as it was kept before the contract said so. Absent: the method ignores nothing. */
+  readonly wholeFingerprint?: Uint8Array | undefined;
 }

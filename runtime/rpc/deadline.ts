@@ -3,7 +3,7 @@ import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
 import type { MethodPolicy } from "../call/policy.js";
 import { own } from "../codec/message.js";
 import type { Context, KeyedContext } from "./context.js";
-import { fingerprint } from "./fingerprint.js";
+import { fingerprint, wholeFingerprint } from "./fingerprint.js";
 
 /**
  * The context of one call. Its deadline is the caller's or the contract's, whichever is earlier. `dispose` must be
@@ -36,6 +36,9 @@ export function createContext(
     // Computed only for those who ask: most calls have no use for it.
     get fingerprint() {
       return fingerprint(method.input, request as Message, policy);
+    },
+    get wholeFingerprint() {
+      return wholeFingerprint(method.input, request as Message, policy);
     },
   };
   return { context, dispose };

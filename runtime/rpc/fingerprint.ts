@@ -20,6 +20,12 @@ export function fingerprint(
   return toBinary(schema, copy);
 }
 
+/** The same with what its method ignores, as keys were kept before it did; undefined if it ignores nothing. */
+export function wholeFingerprint(schema: DescMessage, request: Message, policy: MethodPolicy): Uint8Array | undefined {
+  if (!policy.idempotencyIgnores?.length) return undefined;
+  return fingerprint(schema, request, { ...policy, idempotencyIgnores: [] });
+}
+
 function orderMaps(message: ReflectMessage): ReflectMessage {
   for (const field of message.fields) {
     if (!message.isSet(field)) continue;

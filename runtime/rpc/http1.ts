@@ -1,4 +1,4 @@
-import { createServer, type RequestListener, type Server } from "node:http";
+import { createServer, type RequestListener, type Server, type ServerResponse } from "node:http";
 import { createServer as createHttpsServer } from "node:https";
 import type { Socket } from "node:net";
 import type { TlsOptions } from "node:tls";
@@ -57,7 +57,12 @@ export const noTunnel: HttpRefusal = {
 
 /** Says what is wrong with bytes that are no request, or too many, and hangs up. */
 function sendClientError(error: NodeJS.ErrnoException & { rawPacket?: Buffer }, socket: Socket): void {
-  const { _httpMessage: open } = socket as { _httpMessage?: { headersSent: boolean } };
+  const { _httpMessage: open } = socket as { _httpMessage?: ServerResponse };
+  if (open?.req.complete && !open.writableFinished && error.code !== "ECONNRESET") {
+    // What is wrong came behind a request that is whole, and would be taken for its response (RFC 9112, 9.3.2).
+    open.once("finish", () => socket.end());
+    return;
+  }
   // There is nobody to tell, or it would stand in the middle of another response.
   if (error.code === "ECONNRESET" || !socket.writable || open?.headersSent) socket.destroy();
   else endWith(socket, explain(error.code, error.rawPacket));

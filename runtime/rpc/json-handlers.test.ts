@@ -138,6 +138,10 @@ describe.each(["own", "node"] as const)("Connect's JSON, HTTP/2 by %s", (transpo
     });
     const base64 = Buffer.from('{"bigCount": 9007199254740993}').toString("base64url");
     expect((await look(`connect=v1&encoding=json&base64=1&message=${base64}`)).status).toBe(200);
+    // The query may be percent-encoded in any letter.
+    const escaped = await look(`connect=v1&%65ncoding=%6Ason&message=${message}`);
+    expect(escaped).toEqual(await look(`connect=v1&encoding=json&message=${message}`));
+    expect((await look(`encoding=json&message=${message}&%6dessage=${message}`)).status).toBe(400);
   });
 
   it.each([

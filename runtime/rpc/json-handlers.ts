@@ -43,7 +43,8 @@ export function readsJson(
 const jsonType = /^application\/(?:(?:connect|grpc|grpc-web)\+)?json\s*(?:;|$)/i;
 
 function isJson({ method, url, header }: Parameters<UniversalHandler>[0]): boolean {
-  if (method === "GET") return /[?&]encoding=json(?:&|$)/.test(url);
+  // Connect reads the query by these rules, in which any letter may be percent-encoded.
+  if (method === "GET") return new URL(url).searchParams.get("encoding") === "json";
   return jsonType.test(header.get("content-type") ?? "");
 }
 
@@ -167,17 +168,23 @@ function checkQuery(url: string): void {
     .split(/\?(.*)/s)[1]!
     .replaceAll("+", " ")
     .split("&")
-    .map((part) => part.split(/=(.*)/s) as [name: string, value?: string]);
+    .map((part) => {
+      const [name, value] = part.split(/=(.*)/s) as [name: string, value?: string];
+      return [decoded(name), value] as const;
+    });
   const messages = parameters.filter(([name]) => name === "message");
   if (messages.length > 1) throw new ConnectError("the query has message twice", Code.InvalidArgument);
-  let message: string;
-  try {
-    message = decodeURIComponent(messages[0]?.[1] ?? "");
-  } catch {
-    throw new ConnectError("the percent-encoding of the URL is broken", Code.InvalidArgument);
-  }
+  const message = decoded(messages[0]?.[1] ?? "");
   const isBase64 = parameters.some(([name, value]) => name === "base64" && value === "1");
   if (!isBase64) return;
   const bytes = base64Bytes(message);
   if (typeof bytes === "string") throw new ConnectError(`message ${bytes}`, Code.InvalidArgument);
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    throw new ConnectError("the percent-encoding of the URL is broken", Code.InvalidArgument);
+  }
 }

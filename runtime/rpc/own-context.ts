@@ -2,7 +2,7 @@ import type { DescMethod, Message } from "@bufbuild/protobuf";
 import type { MethodPolicy } from "../call/policy.js";
 import type { KeyedContext } from "./context.js";
 import { idempotencyKeyOf } from "./deadline.js";
-import { fingerprint } from "./fingerprint.js";
+import { fingerprint, wholeFingerprint } from "./fingerprint.js";
 import type { OwnCall } from "./own-call.js";
 
 /** The context of a call that our own transport answers: every part of it is made when the handler asks for it. */
@@ -48,6 +48,10 @@ export class OwnContext implements KeyedContext<never> {
 
   get fingerprint(): Uint8Array {
     return fingerprint(this.method.input, this.#request as Message, this.#policy);
+  }
+
+  get wholeFingerprint(): Uint8Array | undefined {
+    return wholeFingerprint(this.method.input, this.#request as Message, this.#policy);
   }
 
   timeoutMs(): number | undefined {

@@ -95,6 +95,27 @@ describe.each([
   });
 });
 
+test.each([
+  ["a NUL byte", "\0"],
+  ["an unknown method", "FOO / HTTP/1.1\r\n\r\n"],
+  ["two lengths", "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n"],
+])("a whole request is answered, and what comes behind it that is none ends the connection: %s", async (_, behind) => {
+  await start(false);
+  socket.write(post("whole") + behind);
+  let text = "";
+  for await (const chunk of socket) text += chunk;
+  expect([...text.matchAll(/^HTTP\/1\.1 (\d+)/gm)].map(([, each]) => each)).toEqual(["200"]);
+  expect(text).toContain('{"id":"whole"}');
+});
+
+test("what comes behind a request that closes the connection is ignored", async () => {
+  await start(false);
+  socket.write(post("last").replace("host: a", "host: a\r\nconnection: close") + get("unheard"));
+  let text = "";
+  for await (const chunk of socket) text += chunk;
+  expect([...text.matchAll(/^HTTP\/1\.1 (\d+)/gm)].map(([, each]) => each)).toEqual(["200"]);
+});
+
 test("more requests than are kept end their connection", async () => {
   await start(false);
   socket.on("error", () => undefined).resume();

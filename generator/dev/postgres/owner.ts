@@ -1,4 +1,4 @@
-import { createHmac } from "node:crypto";
+import { createHash, createHmac } from "node:crypto";
 import pg from "pg";
 
 /** Who may do everything on a server, and where the server is. */
@@ -38,9 +38,10 @@ export async function createOwned(administrator: Administrator, database: string
   );
 }
 
-/** A prefix, for a service may be called like a role that every server has. */
+/** A prefix, for a service may be called like a role that every server has. What PostgreSQL would cut is told apart by its hash. */
 function roleOf(database: string): string {
-  return `scaffold_${database}`;
+  const role = `scaffold_${database}`;
+  return role.length <= 63 ? role : `scaffold_${createHash("sha256").update(database).digest("hex").slice(0, 40)}`;
 }
 
 /** Made of the administrator's, so that nothing more has to be kept; it says nothing of that, nor of another owner's. */

@@ -42,7 +42,8 @@ export type Blame = Code.InvalidArgument | Code.Internal;
 /** Reads a message. Throws a ConnectError if the bytes from `start` to `end` are none. Nothing of them is kept. */
 export function readMessage(codec: Codec, bytes: Uint8Array, start: number, end: number, blame: Blame): unknown {
   try {
-    return codec.decode(bytes, start, end);
+    // A server that was asked may answer with as much as its caller takes.
+    return codec.decode(bytes, start, end, blame === Code.Internal ? Number.POSITIVE_INFINITY : undefined);
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error);
     throw new ConnectError(`parse binary: ${text}`, blame, undefined, undefined, error);
