@@ -1,11 +1,16 @@
 import { randomUUID } from "node:crypto";
 import { setMaxListeners } from "node:events";
+import { createClient } from "@connectrpc/connect";
+import { createGrpcTransport } from "@connectrpc/connect-node";
 import { createOrderServiceClient } from "@shop/generated/shop/orders/v1/orders_client.js";
+import { OrderService } from "@shop/generated/shop/orders/v1/orders_pb.js";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { innocent } from "../../../runtime/testing/innocent.js";
 import { type Shop, startShop } from "../testing/shop.js";
 
-const WATCHERS = 1000;
+/** A gateway takes 250 streams of one connection. */
+const CONNECTIONS = 5;
+const WATCHERS = 200 * CONNECTIONS;
 
 let shop: Shop;
 
@@ -33,10 +38,14 @@ test("a thousand idle watchers slow nobody else", async () => {
   const gone = new AbortController();
   setMaxListeners(WATCHERS, gone.signal);
   let open = 0;
-  const watching = Array.from({ length: WATCHERS }, async () => {
+  // Clients of ours to one address share a connection.
+  const watchers = Array.from({ length: CONNECTIONS }, () =>
+    createClient(OrderService, createGrpcTransport({ baseUrl: shop.address })),
+  );
+  const watching = Array.from({ length: WATCHERS }, async (_, n) => {
     let isFirst = true;
     try {
-      for await (const _ of client.watchOrder({ id: watched.id }, { signal: gone.signal })) {
+      for await (const _ of watchers[n % CONNECTIONS]!.watchOrder({ id: watched.id }, { signal: gone.signal })) {
         if (isFirst) open++;
         isFirst = false;
       }
