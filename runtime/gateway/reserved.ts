@@ -1,6 +1,6 @@
 import type { PathTemplate } from "./template.js";
 
-/** What a gateway answers itself beside RPC: its health, and its metrics. */
+/** What a gateway answers itself beside RPC: its health. Its metrics are to come, at the path that all services have for theirs. */
 const ownPaths: ReadonlySet<string> = new Set(["healthz", "readyz", "metrics"]);
 
 /** The services of every gateway, beside those of its system. */
