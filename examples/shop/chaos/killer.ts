@@ -39,6 +39,8 @@ interface Victim {
 export class Killer {
   readonly #killed = new Map<string, number>();
   readonly #frozen = new Map<string, number>();
+  /** The processes that were killed: the supervisor may call them healthy until it notices. */
+  readonly #dead = new Set<number>();
 
   constructor(
     private readonly shop: Shop,
@@ -85,11 +87,14 @@ export class Killer {
     if (broker?.upMs !== undefined) this.#note(this.#killed, broker, () => broker.kill());
   }
 
-  /** Waits until every process runs again. */
+  /** Waits until every process runs again: a healthy one in the place of each that was killed. */
   async everyoneIsBack(): Promise<void> {
     await this.broker?.isBack();
     await until("every process is healthy", async () =>
-      (await this.#processes()).every(({ state }) => state === "healthy"),
+      (await this.#processes()).every(
+        ({ state, process: identity }) =>
+          state === "healthy" && identity !== undefined && !this.#dead.has(identity.pid),
+      ),
     );
   }
 
@@ -113,7 +118,7 @@ export class Killer {
   async #settled(): Promise<Victim[]> {
     const processes = (await this.#processes()).flatMap(({ name, state, since, process: identity }) =>
       state === "healthy" && identity !== undefined && since !== undefined && Date.now() - since > SETTLED_MS
-        ? [processVictim(name, identity.pid)]
+        ? [processVictim(name, identity.pid, this.#dead)]
         : [],
     );
     return this.broker !== undefined && (this.broker.upMs ?? 0) > SETTLED_MS ? [...processes, this.broker] : processes;
@@ -126,8 +131,11 @@ export class Killer {
   }
 }
 
-function processVictim(name: string, pid: number): Victim {
-  const kill = () => void process.kill(pid, "SIGKILL");
+function processVictim(name: string, pid: number, dead: Set<number>): Victim {
+  const kill = () => {
+    process.kill(pid, "SIGKILL");
+    dead.add(pid);
+  };
   // A database is several processes.
   if (name === "postgres") return { name, kill };
   return {
