@@ -5,23 +5,33 @@ import { RouteError, resolveRoute } from "@protoscaffold/runtime/gateway/resolve
 import { parseTemplate } from "@protoscaffold/runtime/gateway/template";
 import { http as httpOption } from "@protoscaffold/runtime/options/google/api/annotations_pb.js";
 import { type HttpRule, HttpRuleSchema } from "@protoscaffold/runtime/options/google/api/http_pb.js";
+import { service as serviceOption } from "@protoscaffold/runtime/options/scaffold/v1/options_pb.js";
 import type { Http } from "./contract.js";
 import type { Findings } from "./findings.js";
 import { upperFirst } from "./names.js";
 
 const { field } = HttpRuleSchema;
 
+const leftOut = "The contract is not this project's, so the route is left out.";
+
+/** Whether the project can mend a method's contract. Others' services have no (scaffold.v1.service), even if package.json has them run here. */
+function isOurs({ parent }: DescMethod): boolean {
+  return hasOption(parent, serviceOption);
+}
+
 /** Reports what is wrong with a rule; `at` is the number of the faulty field of the rule. */
 type Fail = (message: string, at?: { readonly number: number } | undefined) => undefined;
 
 /**
- * A method's HTTP face, additional bindings included. Nobody asks for that of a service that the system does not run,
- * so what is wrong with it is only noted there.
+ * A method's HTTP face, additional bindings included. A route that cannot be served is left out. That is an error in a
+ * contract of the project's own, and a note in somebody else's, which the project cannot mend.
  */
-export function buildRoutes(method: DescMethod, run: boolean, findings: Findings): Http[] {
+export function buildRoutes(method: DescMethod, findings: Findings): Http[] {
   if (!hasOption(method, httpOption)) return [];
   const tell = (message: string, at: readonly number[]) =>
-    run ? findings.error("HTTP_RULE", method, message, at) : findings.note("HTTP_RULE", method, message, at);
+    isOurs(method)
+      ? findings.error("HTTP_RULE", method, message, at)
+      : findings.note("HTTP_RULE", method, `${message} ${leftOut}`, at);
   if (method.methodKind === "client_streaming" || method.methodKind === "bidi_streaming") {
     tell(`${method.name} streams requests, which HTTP with JSON cannot: remove google.api.http.`, [httpOption.number]);
     return [];
@@ -68,34 +78,40 @@ function buildRoute(method: DescMethod, rule: HttpRule, option: readonly number[
   }
 }
 
-/** Refuses two methods with one verb and path, and paths that the gateway answers itself. */
-export function checkRoutes(
-  methods: readonly { desc: DescMethod; routes: readonly Http[] }[],
-  findings: Findings,
-): void {
+/**
+ * Refuses two methods with one verb and path, and paths that the gateway answers itself. Of a contract that is not the project's
+ * the route is left out instead, and noted; the project's own go before those.
+ */
+export function checkRoutes(methods: readonly { desc: DescMethod; routes: Http[] }[], findings: Findings): void {
   const services = [...new Set(methods.map(({ desc }) => desc.parent.typeName))];
   const seen = new Map<string, DescMethod>();
-  for (const { desc, routes } of methods) {
-    for (const { verb, path, option } of routes) {
+  for (const { desc, routes } of methods.toSorted((a, b) => Number(isOurs(b.desc)) - Number(isOurs(a.desc)))) {
+    const served = routes.filter(({ verb, path, option }) => {
       const template = parseTemplate(path);
       const key = `${verb} ${templateKey(template)}`;
-      const reserved = reservedBy(template, services);
-      const other = seen.get(key);
-      if (reserved !== undefined) {
-        const text = `${verb} ${path} already leads to ${reserved}: give ${desc.name} another path.`;
-        findings.error("HTTP_ROUTE_TAKEN", desc, text, option);
-      } else if (other === desc) {
-        findings.error(
-          "HTTP_ROUTE_TAKEN",
-          desc,
-          `${verb} ${path} repeats another route of ${desc.name}: remove one.`,
-          option,
-        );
-      } else if (other !== undefined) {
-        const text = `${verb} ${path} already means ${other.parent.typeName}.${other.name}: give ${desc.name} a path of its own.`;
-        findings.error("HTTP_ROUTE_TAKEN", desc, text, option);
+      const fault = whyTaken(desc, reservedBy(template, services), seen.get(key));
+      if (fault === undefined) {
+        seen.set(key, desc);
+        return true;
       }
-      seen.set(key, desc);
-    }
+      const [what, wayOut] = fault;
+      const text = `${verb} ${path} ${what}`;
+      if (isOurs(desc)) findings.error("HTTP_ROUTE_TAKEN", desc, `${text}: ${wayOut}.`, option);
+      else findings.note("HTTP_ROUTE_TAKEN", desc, `${text}. ${leftOut}`, option);
+      return false;
+    });
+    routes.splice(0, Infinity, ...served);
   }
+}
+
+/** What a route's path leads to already, and what to do about it. */
+function whyTaken(
+  desc: DescMethod,
+  reserved: string | undefined,
+  other: DescMethod | undefined,
+): readonly [what: string, wayOut: string] | undefined {
+  if (reserved !== undefined) return [`already leads to ${reserved}`, `give ${desc.name} another path`];
+  if (other === undefined) return undefined;
+  if (other === desc) return [`repeats another route of ${desc.name}`, "remove one"];
+  return [`already means ${other.parent.typeName}.${other.name}`, `give ${desc.name} a path of its own`];
 }

@@ -15,7 +15,7 @@ import {
   Reads,
   service as serviceOption,
 } from "@protoscaffold/runtime/options/scaffold/v1/options_pb.js";
-import type { Deferred, Entity, Event, Method, Service, Standard, Subscription } from "./contract.js";
+import type { Deferred, Entity, Event, Http, Method, Service, Standard, Subscription } from "./contract.js";
 import { isEntity } from "./entity-option.js";
 import { serviceExports } from "./exports.js";
 import type { Findings } from "./findings.js";
@@ -37,8 +37,8 @@ export type Draft = Service & {
   methods: readonly MethodDraft[];
 };
 
-/** A method whose events are still to be filled in. */
-export type MethodDraft = Method & { standard: Standard | undefined; publishes: Event[] };
+/** A method whose events are still to be filled in, and of whose routes some may still be left out. */
+export type MethodDraft = Method & { standard: Standard | undefined; publishes: Event[]; routes: Http[] };
 
 /** Which services say that they own a message. */
 export type Owners = Map<DescMessage, DescService[]>;
@@ -60,7 +60,7 @@ export function buildService(
     name: "",
     exports: serviceExports(desc),
     run,
-    methods: desc.methods.map((method) => buildMethod(method, run, owned, findings)),
+    methods: desc.methods.map((method) => buildMethod(method, owned, findings)),
     entities: owned,
     calls: [],
     consumes: [],
@@ -141,7 +141,7 @@ function ownedEntities(
   });
 }
 
-function buildMethod(desc: DescMethod, run: boolean, entities: readonly Entity[], findings: Findings): MethodDraft {
+function buildMethod(desc: DescMethod, entities: readonly Entity[], findings: Findings): MethodDraft {
   const options = getOption(desc, methodOption);
   const key = idempotencyKey(desc, options.idempotencyKey, findings);
   if (options.timeoutMs > 2 ** 31 - 1) {
@@ -162,7 +162,7 @@ function buildMethod(desc: DescMethod, run: boolean, entities: readonly Entity[]
     idempotencyKey: key,
     idempotencyIgnores: idempotencyIgnores(desc, options.idempotencyIgnores, key, findings),
     saga: undefined,
-    routes: buildRoutes(desc, run, findings),
+    routes: buildRoutes(desc, findings),
   };
 }
 

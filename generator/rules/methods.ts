@@ -183,7 +183,7 @@ message GetOrderRequest {
   },
   HTTP_RULE: {
     holds: "A google.api.http rule has a verb and a path, and names fields that exist and can stand there.",
-    why: "The gateway reads requests by the rule: it must know which fields the path, the query and the body fill, and which of the answer's to send. A path follows the grammar of google/api/http.proto: segments are literals, * or variables, ** is the last, a variable is one plain value and stands once. Of a service that the system does not run, the finding is a note, and the method has no route.",
+    why: "The gateway reads requests by the rule: it must know which fields the path, the query and the body fill, and which of the answer's to send. A path follows the grammar of google/api/http.proto: segments are literals, * or variables, ** is the last, a variable is one plain value and stands once. Of a service without (scaffold.v1.service), whose contract is somebody else's, the finding is a note: the method has no such route, and keeps its others.",
     language: "proto",
     bad: `service OrderService {
   option (scaffold.v1.service) = {};
@@ -213,7 +213,7 @@ message CancelOrderResponse {}`,
   },
   HTTP_ROUTE_TAKEN: {
     holds: "A verb and a path mean one method, and not what the gateway answers itself.",
-    why: "A request goes to one method. What a path's variable is called does not tell two paths apart: /v1/{id} and /v1/{other=*} are one. /healthz, /readyz and /metrics are the gateway's, and so is what begins with the full name of a service: RPC calls.",
+    why: "A request goes to one method. What a path's variable is called does not tell two paths apart: /v1/{id} and /v1/{other=*} are one. /healthz, /readyz and /metrics are the gateway's, and so is what begins with the full name of a service: RPC calls. Of a service without (scaffold.v1.service), whose contract is somebody else's, the finding is a note, and the route is left out.",
     language: "proto",
     bad: `service OrderService {
   option (scaffold.v1.service) = {};
