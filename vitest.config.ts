@@ -1,26 +1,63 @@
 import { fileURLToPath } from "node:url";
-import { defineConfig } from "vitest/config";
+import { defineConfig, type TestProjectInlineConfiguration } from "vitest/config";
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
+/** Tests of one kind. Kinds are told apart by how their files' names end; those of `unit` end on `.test.ts` alone. */
+function project(
+  name: "unit" | "walk" | "engines" | "browser",
+  options: TestProjectInlineConfiguration["test"],
+): TestProjectInlineConfiguration {
+  return {
+    resolve: {
+      // The same names as `paths` in tsconfig.json: tests run from sources, never from what was built.
+      alias: [
+        { find: /^@protoscaffold\/runtime\/options\/(.*)\.js$/, replacement: here("./runtime/options/$1.ts") },
+        { find: /^@protoscaffold\/runtime\/(.*)$/, replacement: here("./runtime/$1.ts") },
+        { find: /^@shop\/generated\/(.*)\.js$/, replacement: here("./generated/$1.ts") },
+        { find: /^protoscaffold\/(.*)$/, replacement: here("./generator/$1.ts") },
+      ],
+    },
+    test: {
+      name,
+      include: [`{generator,runtime,examples,bench}/**/*.${name}.test.ts`],
+      exclude: ["**/node_modules/**", "**/dist/**"],
+      globalSetup: ["./generator/testing/setup.ts"],
+      // Nothing waits this long; a busy machine may.
+      testTimeout: 120_000,
+      hookTimeout: 120_000,
+      ...options,
+    },
+  };
+}
+
 export default defineConfig({
-  resolve: {
-    // The same names as `paths` in tsconfig.json: tests run from sources, never from what was built.
-    alias: [
-      { find: /^@protoscaffold\/runtime\/options\/(.*)\.js$/, replacement: here("./runtime/options/$1.ts") },
-      { find: /^@protoscaffold\/runtime\/(.*)$/, replacement: here("./runtime/$1.ts") },
-      { find: /^@shop\/generated\/(.*)\.js$/, replacement: here("./generated/$1.ts") },
-      { find: /^protoscaffold\/(.*)$/, replacement: here("./generator/$1.ts") },
-    ],
-  },
   test: {
-    include: ["{generator,runtime,examples,bench}/**/*.test.ts"],
-    exclude: ["**/node_modules/**", "**/dist/**", "**/*.browser.test.ts", "**/*.walk.test.ts", "**/*.engines.test.ts"],
-    globalSetup: ["./generator/testing/setup.ts"],
     // Most tests wait for processes of their own; vitest would leave one core idle.
     maxWorkers: "100%",
-    // Nothing waits this long; a busy machine may.
-    testTimeout: 120_000,
-    hookTimeout: 120_000,
+    // What runs unless `--project` names another kind: `vitest run runtime/data` leads to no load, engine or browser. Vitest
+    // reads this, and has it in its types as an option of the command line only.
+    ...{ project: ["unit"] },
+    projects: [
+      project("unit", {
+        include: ["{generator,runtime,examples,bench}/**/*.test.ts"],
+        exclude: ["**/node_modules/**", "**/dist/**", "**/*.{walk,engines,browser}.test.ts"],
+      }),
+      // Long ways through the tool, packages from the registry included: not part of `npm test`, which needs no network.
+      project("walk", {
+        fileParallelism: false,
+        // One step leads to the next.
+        bail: 1,
+        // Some say how long an innocent caller waits beside an attack: what else a machine does in one moment must not decide that.
+        retry: 2,
+        testTimeout: 300_000,
+        hookTimeout: 300_000,
+      }),
+      // With what npm does not bring: Redis, Apache Kafka, RabbitMQ, and the public suites of Go. They find it on the PATH, or
+      // say that it is missing. The suites give each of their calls a few seconds, which are to be spent on that call.
+      project("engines", { fileParallelism: false }),
+      // The pages, in Debian's Chromium.
+      project("browser", {}),
+    ],
   },
 });
