@@ -93,11 +93,14 @@ function keyOf(settings: Settings, generated: string): string {
 /** The tool by its version, and its own files by size and time: in a checkout they change without it. */
 function toolDigest(): string {
   const digest = createHash("sha256").update(version);
-  const own = fileURLToPath(new URL("./", import.meta.url));
-  for (const { path } of filesIn(own, "")) {
-    if (!/(?<!\.test)\.[jt]s$|\.hbs$/.test(path)) continue;
-    const { size, mtimeMs } = statSync(join(own, path));
-    digest.update(`${path} ${size} ${mtimeMs}\n`);
+  // The package has its templates among its code.
+  for (const place of import.meta.url.endsWith(".ts") ? ["./", "../templates/"] : ["./"]) {
+    const own = fileURLToPath(new URL(place, import.meta.url));
+    for (const { path } of filesIn(own, "")) {
+      if (!/(?<!\.test)\.[jt]s$|\.hbs$/.test(path)) continue;
+      const { size, mtimeMs } = statSync(join(own, path));
+      digest.update(`${path} ${size} ${mtimeMs}\n`);
+    }
   }
   return digest.digest("hex");
 }

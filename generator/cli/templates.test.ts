@@ -1,4 +1,6 @@
+import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
+import { listTemplates } from "../scaffold/templates.js";
 import { scaffold } from "../testing/cli.js";
 import { contractProject } from "../testing/contract-project.js";
 
@@ -25,6 +27,12 @@ it("lists templates, hands one over, and never writes over it", async () => {
   });
   await scaffold(project.root, ["new-service", "greeter"]);
   expect(project.read("services/greeter/greeter.ts")).toBe("// The way we write them.\n");
+});
+
+it("takes its own templates for nobody's, in its own checkout", async () => {
+  const { templates } = await listTemplates(fileURLToPath(new URL("../..", import.meta.url)));
+  expect(templates).toContainEqual({ name: handlers, overridden: false });
+  expect(templates.filter(({ overridden }) => overridden)).toEqual([]);
 });
 
 it("says where a project's own template is broken, and writes nothing", async () => {

@@ -1,5 +1,6 @@
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join, sep } from "node:path";
+import { fileURLToPath } from "node:url";
 import { didYouMean } from "../closest.js";
 import type { Diagnostic } from "../contract/diagnostic.js";
 import { absent, assertReachable } from "../output/path.js";
@@ -21,8 +22,10 @@ export interface TemplateInfo {
 export async function listTemplates(root: string): Promise<{ templates: TemplateInfo[]; findings: Diagnostic[] }> {
   const [names, own] = await Promise.all([templatesIn(builtIn()), templatesIn(join(root, ownFolder))]);
   const findings = await Promise.all(own.map((name) => checkOwn(root, name, names)));
+  // In the tool's own checkout they are the same files.
+  const same = fileURLToPath(builtIn()) === join(root, ownFolder, sep);
   return {
-    templates: names.map((name) => ({ name, overridden: own.includes(name) })),
+    templates: names.map((name) => ({ name, overridden: !same && own.includes(name) })),
     findings: findings.flat(),
   };
 }
@@ -73,7 +76,7 @@ async function templatesIn(folder: string | URL): Promise<string[]> {
     .sort(byCodeUnit);
 }
 
-/** Beside the sources in a checkout, above `dist` in the package. */
+/** At the top of a checkout; in the package a copy of that. */
 function builtIn(): URL {
-  return new URL(import.meta.url.endsWith(".ts") ? "../templates/" : "../../templates/", import.meta.url);
+  return new URL(import.meta.url.endsWith(".ts") ? "../../templates/" : "../templates/", import.meta.url);
 }

@@ -1,4 +1,4 @@
-// Makes what a package publishes, before npm packs it: `node ../prepack.js`, in the package's folder.
+// Makes what a package publishes, before npm packs it: `node ../scripts/prepack.js`, in the package's folder.
 import { spawnSync } from "node:child_process";
 import { cpSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -6,7 +6,7 @@ import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
 import { bundle } from "./bundle.js";
 
-const here = (path) => fileURLToPath(new URL(path, import.meta.url));
+const here = (path) => fileURLToPath(new URL(`../${path}`, import.meta.url));
 const compiler = createRequire(import.meta.url).resolve("typescript/bin/tsc");
 
 const name = basename(process.cwd());
@@ -17,7 +17,8 @@ if (name === "generator") {
   rmSync(here("generator/dist"), { recursive: true, force: true });
   run("generator/tsconfig.build.json");
   await bundle(here("generator/dist"));
-  // The words that it writes into projects.
+  // What it renders starters from, and the words that it writes into projects.
+  cpSync(here("templates"), here("generator/dist/templates"), { recursive: true });
   cpSync(here("proto"), here("generator/dist/proto"), {
     recursive: true,
     filter: (path) => !path.startsWith(here("proto/shop")),
