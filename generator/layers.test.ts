@@ -58,29 +58,79 @@ test("the generator takes from the runtime only the vocabulary, and what is name
     "generator/contract/http.ts -> runtime/gateway/template",
     "generator/dev/load-balancer.ts -> runtime/rpc/connection-limit",
     "generator/dev/load-balancer.ts -> runtime/rpc/descriptors",
-    "generator/events/operations.ts -> runtime/events/operate",
     "generator/migrate/runner.ts -> runtime/data/migrate",
-    "generator/sagas.ts -> runtime/saga/admin",
-    "generator/sagas.ts -> runtime/saga/admin",
+    "generator/operate/events/operations.ts -> runtime/events/operate",
+    "generator/operate/sagas.ts -> runtime/saga/admin",
+    "generator/operate/sagas.ts -> runtime/saga/admin",
   ]);
 });
 
-test("nothing but the command line knows the command line", () => {
-  expect(offending(({ from, to }) => inside(to, "generator/cli") && !inside(from, "generator/cli"))).toEqual([]);
+/** The tool's folders and loose files, from the roof to the ground. Each may import what stands after it. */
+const layers = [
+  "cli",
+  "watch",
+  "generate",
+  "plan",
+  "operate",
+  "call",
+  "scaffold",
+  "check",
+  "print",
+  "emit",
+  "compare",
+  "migrate",
+  "evolve",
+  "image",
+  "project",
+  "contract",
+  "rules",
+  "output",
+  "dev",
+  "text",
+];
+
+function layerOf(path: string): number {
+  const [, layer = ""] = path.split("/");
+  return layers.indexOf(layer.replace(/\.ts$/, ""));
+}
+
+test("every folder of the tool is a layer", async () => {
+  const entries = await readdir(join(root, "generator"), { withFileTypes: true });
+  const notSources = ["bin", "dist", "node_modules", "templates", "testdata", "testing"];
+  const folders = entries.filter((entry) => entry.isDirectory() && !notSources.includes(entry.name));
+  expect(folders.map(({ name }) => name).filter((name) => !layers.includes(name))).toEqual([]);
 });
 
-test.each([
-  [
-    "generator/contract",
-    ["generator/contract", "generator/rules", "generator/closest", "runtime/options", "runtime/gateway"],
-  ],
-  ["generator/compare", ["generator/compare", "generator/contract"]],
-  ["generator/rules", ["generator/rules"]],
-  ["generator/emit", ["generator/emit", "generator/contract"]],
-  ["generator/output", ["generator/output"]],
-])("%s looks down, never up", (folder, below) => {
-  expect(offending(({ from, to }) => inside(from, folder) && !inside(to, ...below))).toEqual([]);
+test("the tool's imports point down", () => {
+  const up = ({ from, to }: { from: string; to: string }) =>
+    inside(from, "generator") && inside(to, "generator") && layerOf(from) > layerOf(to);
+  expect(offending(up)).toEqual([]);
 });
+
+test("no files of the tool import each other in a circle", () => {
+  expect(circles(all.filter(({ from }) => inside(from, "generator")))).toEqual([]);
+});
+
+/** Returns the files that can reach themselves by imports, sorted. */
+function circles(edges: readonly { from: string; to: string }[]): string[] {
+  const next = new Map<string, Set<string>>();
+  for (const { from, to } of edges) {
+    const file = from.replace(/\.ts$/, "");
+    next.set(file, (next.get(file) ?? new Set()).add(to));
+  }
+  const reaches = (start: string) => {
+    const seen = new Set<string>();
+    const waiting = [...(next.get(start) ?? [])];
+    for (let file = waiting.pop(); file !== undefined; file = waiting.pop()) {
+      if (file === start) return true;
+      if (seen.has(file)) continue;
+      seen.add(file);
+      waiting.push(...(next.get(file) ?? []));
+    }
+    return false;
+  };
+  return [...next.keys()].filter(reaches).sort();
+}
 
 test("the command line's own files end the process; nothing else does", async () => {
   const files = (await readdir(join(root, "generator"), { recursive: true })).filter(

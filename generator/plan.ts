@@ -16,12 +16,12 @@ import { emitSagas, hasSagas } from "./emit/saga.js";
 import { emitSchema } from "./emit/schema.js";
 import { emitService } from "./emit/service.js";
 import { emitSystem } from "./emit/system.js";
-import { type PrintedFile, parameter, printMessages } from "./messages.js";
 import type { OutputFile } from "./output/output-file.js";
-import { printPast } from "./past.js";
-import { createEcmaScriptPlugin } from "./printing.js";
-import { requirements } from "./requirements.js";
-import { version } from "./version.js";
+import { type PrintedFile, parameter, printMessages } from "./print/messages.js";
+import { printPast } from "./print/old-messages.js";
+import { createEcmaScriptPlugin } from "./print/protoplugin.js";
+import { requirements } from "./project/requirements.js";
+import { version } from "./project/version.js";
 
 /** What one .proto file becomes: which artefact, when there is anything to say, and who prints it. */
 const emitters: readonly {

@@ -10,7 +10,7 @@ const here = (path) => fileURLToPath(new URL(`../${path}`, import.meta.url));
 const entryPoints = {
   main: "cli/main.ts",
   guard: "dev/guard.ts",
-  "messages-thread": "messages-thread.ts",
+  "print/message-thread": "print/message-thread.ts",
   database: "testing/database.ts",
   setup: "testing/setup.ts",
 };

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { bufBinary } from "../../generator/buf.js";
+import { bufBinary } from "../../generator/image/buf.js";
 import { contract, contractPath } from "./system.js";
 
 const bin = fileURLToPath(new URL("../../node_modules/.bin", import.meta.url));

@@ -2,7 +2,7 @@ import { execFile } from "node:child_process";
 import { cp, mkdir } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { bufBinary } from "../../generator/buf.js";
+import { bufBinary } from "../../generator/image/buf.js";
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 const run = promisify(execFile);

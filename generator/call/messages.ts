@@ -2,7 +2,7 @@ import { createReadStream } from "node:fs";
 import { create, type DescMethod, type Message, type Registry } from "@bufbuild/protobuf";
 import { readJson } from "@protoscaffold/runtime/codec/protojson/read";
 import { missingRequired } from "@protoscaffold/runtime/codec/protojson/required";
-import { didYouMean } from "../closest.js";
+import { didYouMean } from "../text/closest.js";
 import { documents } from "./documents.js";
 
 /** The request messages in what the user gave with `-d`: JSON, or `@file`, or `@-` for standard input. */

@@ -1,7 +1,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { buildImage } from "../buf.js";
-import { descriptors } from "../image.js";
-import { findRoot, readSettings } from "../settings.js";
+import { buildImage } from "../image/compile.js";
+import { descriptors } from "../image/descriptors.js";
+import { findRoot, readSettings } from "../project/settings.js";
 import { parseAddress, runningAddress } from "./address.js";
 import { call } from "./call.js";
 import { parseHeaders, parseTimeout } from "./options.js";

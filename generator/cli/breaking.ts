@@ -47,7 +47,7 @@ export const breaking: CommandModule<object, Options> = {
       .example("$0 breaking --against ../before", "With another folder")
       .example("$0 breaking --against image.binpb", "With an image that buf build wrote"),
   async handler(args) {
-    const { findBreaking } = await import("../breaking.js");
+    const { findBreaking } = await import("../check/breaking.js");
     const { against, againstConfig, path: paths, allow } = args;
     const findings = await findBreaking(await project(), { against, againstConfig, paths, allow });
     report(findings, args.errorFormat);

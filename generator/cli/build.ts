@@ -16,7 +16,7 @@ export const build: CommandModule = {
       .example("PORT=8081 DATABASE_URL=postgres://… node services/dist/orders/main.js", "Run what was built"),
   async handler() {
     const settings = await project();
-    const { build } = await import("../build.js");
+    const { build } = await import("../project/build.js");
     const began = Date.now();
     const fresh = await build(settings);
     const folder = `${settings.services}/dist`;

@@ -2,9 +2,9 @@ import { create, createFileRegistry, type DescService, type Message } from "@buf
 import { Code, ConnectError, type ConnectRouter, type HandlerContext } from "@connectrpc/connect";
 import { BadRequestSchema } from "@protoscaffold/runtime/options/google/rpc/error_details_pb.js";
 import { describe, expect, it } from "vitest";
-import { buildImage } from "../buf.js";
-import { descriptors } from "../image.js";
-import { settingsOf } from "../settings.js";
+import { buildImage } from "../image/compile.js";
+import { descriptors } from "../image/descriptors.js";
+import { settingsOf } from "../project/settings.js";
 import { scaffold } from "../testing/cli.js";
 import { type TemporaryProject, temporaryProject } from "../testing/project.js";
 import { serveForTest } from "../testing/server.js";

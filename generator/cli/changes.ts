@@ -1,5 +1,5 @@
 import pc from "picocolors";
-import type { GenerateResult, Mode } from "../generate.js";
+import type { GenerateResult, Mode } from "../generate/result.js";
 import { type Action, isChange, isConflict } from "../output/action.js";
 
 export interface ChangesOptions {

@@ -15,10 +15,10 @@ export const check: CommandModule<object, { "error-format": ErrorFormat }> = {
   async handler({ errorFormat }) {
     const settings = await project();
     const [{ lint }, { generate }, { drift }, { checkTypes }] = await Promise.all([
-      import("../lint.js"),
+      import("../check/lint.js"),
       import("../generate.js"),
-      import("../drift.js"),
-      import("../types.js"),
+      import("../check/drift.js"),
+      import("../check/types.js"),
     ]);
     const linted = await stage("lint", () => lint(settings));
     report(linted, errorFormat);

@@ -2,7 +2,7 @@ import { cpSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
 import { generate } from "../generate.js";
-import { readSettings } from "../settings.js";
+import { readSettings } from "../project/settings.js";
 import { scaffold } from "../testing/cli.js";
 import { contractProject, notesPath, notesProto } from "../testing/contract-project.js";
 import { type TemporaryProject, temporaryProject } from "../testing/project.js";

@@ -26,7 +26,10 @@ export const dev: CommandModule<object, { reset: boolean; watch: boolean }> = {
     const [{ runSystem }, { runFolder }] = await Promise.all([import("../dev/run.js"), import("../dev/folder.js")]);
     const { programs } = runFolder(settings.root);
     const make = async () => {
-      const [{ build }, { systemOf }] = await Promise.all([import("../build.js"), import("../generate.js")]);
+      const [{ build }, { systemOf }] = await Promise.all([
+        import("../project/build.js"),
+        import("../operate/system.js"),
+      ]);
       const [{ services }, changed] = await Promise.all([systemOf(settings), build(settings, programs)]);
       return { services, changed };
     };

@@ -12,7 +12,7 @@ import { Metrics } from "@protoscaffold/runtime/observe/metrics";
 import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test } from "vitest";
 import { type Postgres, removePostgres, startPostgres } from "../dev/postgres.js";
 import { generate } from "../generate.js";
-import { readSettings } from "../settings.js";
+import { readSettings } from "../project/settings.js";
 import { bin, scaffold } from "../testing/cli.js";
 import { contractProject, notesPath } from "../testing/contract-project.js";
 import { execute } from "../testing/tables.js";

@@ -53,7 +53,7 @@ const tail: CommandModule<object, TailOptions> = {
       throw new Error("--limit is a number of events, 1 or more");
     }
     const settings = await project();
-    const { tail } = await import("../events/tail.js");
+    const { tail } = await import("../operate/events/tail.js");
     await tail(settings, { topics: topic, service, url, from, limit, follow, json });
   },
 };
@@ -76,7 +76,7 @@ const lag: CommandModule<object, { group?: string; topic?: string; url?: string;
       .example("$0 events lag --json | jq '[.subscriptions[].lag] | add'", "For programs"),
   async handler({ group, topic, url, json }) {
     const settings = await project();
-    const { lag } = await import("../events/lag.js");
+    const { lag } = await import("../operate/events/lag.js");
     await lag(settings, { group, topic, url, json });
   },
 };
@@ -131,7 +131,7 @@ const replay: CommandModule<object, ReplayOptions> = {
       ),
   async handler({ topic, group, missing, url, from, to, dryRun, wait, json }) {
     const settings = await project();
-    const { replay } = await import("../events/replay.js");
+    const { replay } = await import("../operate/events/replay.js");
     await replay(settings, { topic, group, missing, url, from, to, dryRun: dryRun as boolean, wait, json });
   },
 };
@@ -164,7 +164,7 @@ const list: CommandModule<object, Selection & { limit: number }> = {
   async handler({ group, topic, from, to, url, limit, json }) {
     if (!(Number.isSafeInteger(limit) && limit > 0)) throw new Error("--limit is a number of dead letters, 1 or more");
     const settings = await project();
-    const { listLetters } = await import("../events/dead-letters.js");
+    const { listLetters } = await import("../operate/events/dead-letters.js");
     await listLetters(settings, { group, topic, from, to, url, limit, json });
   },
 };
@@ -197,7 +197,7 @@ function settling(
         .example([...examples]),
     async handler({ ids, group, topic, from, to, url, all, dryRun, yes, json }) {
       const settings = await project();
-      const { settleLetters } = await import("../events/dead-letters.js");
+      const { settleLetters } = await import("../operate/events/dead-letters.js");
       const options = { ids, group, topic, from, to, url, all, dryRun: dryRun as boolean, yes, json };
       await settleLetters(settings, verb, options);
     },

@@ -10,7 +10,7 @@ export const explain: CommandModule<object, { rule?: string }> = {
       .example("$0 explain", "All rules")
       .example("$0 explain HTTP_RULE", "One of them"),
   async handler({ rule }) {
-    const { explain, listRules } = await import("../explain.js");
+    const { explain, listRules } = await import("../check/explain.js");
     if (rule !== undefined) {
       process.stdout.write(await explain(rule));
       return;

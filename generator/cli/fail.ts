@@ -1,6 +1,6 @@
-import { didYouMean } from "../closest.js";
 import type { Diagnostic } from "../contract/diagnostic.js";
 import { camelCase } from "../contract/names.js";
+import { didYouMean } from "../text/closest.js";
 import { type ErrorFormat, errorFormats, report } from "./report.js";
 
 /** A mistake on the command line itself. */

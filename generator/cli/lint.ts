@@ -15,7 +15,7 @@ export const lint: CommandModule<object, { "error-format": ErrorFormat }> = {
       .example("$0 lint --error-format github-actions", "As annotations of a pull request"),
   async handler({ errorFormat }) {
     const settings = await project();
-    const { lint } = await import("../lint.js");
+    const { lint } = await import("../check/lint.js");
     const findings = await lint(settings);
     report(findings, errorFormat);
     if (findings.some(({ rule, severity }) => severity === "error" && rule !== "COMPILE"))

@@ -1,6 +1,6 @@
 import { keepTextExact } from "@protoscaffold/runtime/codec/exact-text";
 import yargs, { type Argv, type CommandModule } from "yargs";
-import { version } from "../version.js";
+import { version } from "../project/version.js";
 import { breaking } from "./breaking.js";
 import { build } from "./build.js";
 import { call } from "./call.js";

@@ -1,8 +1,8 @@
+import { locate, read } from "../check/read.js";
 import type { Allowable } from "../migrate/changes.js";
 import { planMigrations } from "../migrate/migrations.js";
 import { printSql } from "../migrate/statement.js";
-import { locate, read } from "../read.js";
-import type { Settings } from "../settings.js";
+import type { Settings } from "../project/settings.js";
 import { type ErrorFormat, hasErrors, report } from "./report.js";
 
 export interface PreviewOptions {

@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { bufBinary } from "../buf.js";
+import { bufBinary } from "../image/buf.js";
 import { scaffold } from "../testing/cli.js";
 import { contractProject } from "../testing/contract-project.js";
 

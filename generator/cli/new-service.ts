@@ -34,7 +34,7 @@ export const newService: CommandModule<object, Options> = {
     const settings = await project();
     const { newService } = await import("../scaffold/new-service.js");
     const { generate } = await import("../generate.js");
-    const { conflicts } = await import("../drift.js");
+    const { conflicts } = await import("../check/drift.js");
 
     const written = await newService(settings, { name, package: pkg, entities: entity });
     for (const { path } of written) process.stdout.write(`create ${path}\n`);

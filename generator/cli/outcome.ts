@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Diagnostic } from "../contract/diagnostic.js";
-import type { GenerateResult, Mode } from "../generate.js";
+import type { GenerateResult, Mode } from "../generate/result.js";
 import { type Action, isConflict } from "../output/action.js";
 import type { MissingHandlers } from "../scaffold/handlers.js";
 

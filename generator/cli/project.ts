@@ -1,4 +1,4 @@
-import { findRoot, readSettings, type Settings } from "../settings.js";
+import { findRoot, readSettings, type Settings } from "../project/settings.js";
 
 /** The settings of the project that the command was called in. */
 export async function project(): Promise<Settings> {

@@ -1,9 +1,10 @@
+import { conflicts, drift } from "../check/drift.js";
 import type { Diagnostic } from "../contract/diagnostic.js";
-import { conflicts, drift } from "../drift.js";
-import { type GenerateResult, generate, type Mode } from "../generate.js";
+import type { GenerateResult, Mode } from "../generate/result.js";
+import { generate } from "../generate.js";
 import type { Allowable } from "../migrate/changes.js";
 import type { Action } from "../output/action.js";
-import type { Settings } from "../settings.js";
+import type { Settings } from "../project/settings.js";
 import { printChanges } from "./changes.js";
 import { printJson, printOutcome } from "./outcome.js";
 import { type ErrorFormat, hasErrors, report } from "./report.js";

@@ -1,9 +1,16 @@
 import type { JsonValue } from "@bufbuild/protobuf";
-import { buildImage } from "../buf.js";
-import { descriptors } from "../image.js";
+import { buildImage } from "../image/compile.js";
+import { descriptors } from "../image/descriptors.js";
 import { chooseDatabases, type ServiceDatabase } from "../migrate/databases.js";
-import { contractSteps, loadAdmin, reader, type SagaDetails, type SagaListing, type SagaQuery } from "../sagas.js";
-import type { Settings } from "../settings.js";
+import {
+  contractSteps,
+  loadAdmin,
+  reader,
+  type SagaDetails,
+  type SagaListing,
+  type SagaQuery,
+} from "../operate/sagas.js";
+import type { Settings } from "../project/settings.js";
 import type { Outcome } from "./act.js";
 
 /** Whose sagas a command is about. */

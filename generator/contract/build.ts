@@ -22,7 +22,7 @@ import { isGiven, type Naming, nameServices, otherName, unnamed } from "./short-
 import { longestName } from "./sql-name.js";
 import { linkEvents } from "./subscription.js";
 import { checkTypeScript } from "./typescript.js";
-import { isOwn } from "./words.js";
+import { isOwn } from "./vendored.js";
 
 /** What was read, and all that is wrong with it. With errors among the findings, the contract is not to be used. */
 export interface Reading {

@@ -1,5 +1,5 @@
-import { didYouMean } from "../closest.js";
 import { catalogue, findRule, type Rule } from "../rules/catalogue.js";
+import { didYouMean } from "../text/closest.js";
 import type { Diagnostic } from "./diagnostic.js";
 import { type IgnoreComment, ignoreComments, ignoreWord } from "./ignore-comments.js";
 

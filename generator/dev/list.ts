@@ -1,5 +1,5 @@
 import pc from "picocolors";
-import { duration } from "../duration.js";
+import { duration } from "../text/duration.js";
 import { columns, inColor } from "./console.js";
 import { runFolder } from "./folder.js";
 import { isRunning } from "./pid.js";

@@ -3,7 +3,7 @@ import { nestedTypes } from "@bufbuild/protobuf/reflect";
 import type { GeneratedFile, Printable } from "@bufbuild/protoplugin";
 import type { ContractFile, Service } from "../contract/contract.js";
 import { codecExports } from "../contract/exports.js";
-import { codecHome } from "../contract/words.js";
+import { codecHome } from "../contract/vendored.js";
 import { emitMake, emitRead } from "./codec/read.js";
 import { Scribe } from "./codec/scribe.js";
 import { emitWrite } from "./codec/write.js";

@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
-import { codecsOfRuntime } from "../contract/words.js";
+import { codecsOfRuntime } from "../contract/vendored.js";
 import { wellKnownCodecs } from "../testing/well-known-codecs.js";
 
 test("the runtime library's codecs of Protobuf's own messages are what the tool prints", async () => {

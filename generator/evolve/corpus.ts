@@ -2,10 +2,10 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type DescMessage, fromJson, type JsonValue, toJson } from "@bufbuild/protobuf";
 import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
-import { layOut } from "../lay-out.js";
 import type { Manifest } from "../output/manifest.js";
 import { absent } from "../output/path.js";
 import { hash } from "../output/text.js";
+import { layOut } from "../text/json-layout.js";
 import { samplesOf } from "./samples.js";
 import { messageOf } from "./shape.js";
 

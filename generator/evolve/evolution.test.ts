@@ -1,7 +1,9 @@
 import { expect, it } from "vitest";
-import { drift } from "../drift.js";
-import { inspect, type Mode, generate as run } from "../generate.js";
-import { readSettings } from "../settings.js";
+import { drift } from "../check/drift.js";
+import { inspect } from "../check/inspect.js";
+import type { Mode } from "../generate/result.js";
+import { generate as run } from "../generate.js";
+import { readSettings } from "../project/settings.js";
 import { contractProject, notesPath, notesProto } from "../testing/contract-project.js";
 import type { TemporaryProject } from "../testing/project.js";
 import { treeOf } from "../testing/tree.js";

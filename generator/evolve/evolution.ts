@@ -13,7 +13,7 @@ import { committed } from "../output/git.js";
 import { type Manifest, manifestName, parseManifest } from "../output/manifest.js";
 import type { OutputFile } from "../output/output-file.js";
 import { absent } from "../output/path.js";
-import type { Settings } from "../settings.js";
+import type { Settings } from "../project/settings.js";
 import { type Change, compare, pairsIn } from "./compare.js";
 import { printVersion, type Recorded, readCorpus, type Version, versionFile } from "./corpus.js";
 import { messageOf, shapeOf } from "./shape.js";

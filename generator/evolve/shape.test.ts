@@ -4,7 +4,7 @@ import { createFileRegistry, type DescMessage, fromBinary, toBinary } from "@buf
 import { nestedTypes } from "@bufbuild/protobuf/reflect";
 import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
 import { describe, expect, test } from "vitest";
-import { isOwn } from "../contract/words.js";
+import { isOwn } from "../contract/vendored.js";
 import { compile } from "../testing/image.js";
 import { compare } from "./compare.js";
 import { samplesOf } from "./samples.js";

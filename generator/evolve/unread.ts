@@ -4,7 +4,7 @@ import type { Contract } from "../contract/contract.js";
 import type { Diagnostic } from "../contract/diagnostic.js";
 import { Findings } from "../contract/findings.js";
 import { absent } from "../output/path.js";
-import type { Settings } from "../settings.js";
+import type { Settings } from "../project/settings.js";
 import { compare } from "./compare.js";
 import { corpusFolder, planEvolution } from "./evolution.js";
 import { messageOf, shapeOf } from "./shape.js";

@@ -2,7 +2,7 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { runningDatabases } from "../dev/databases.js";
-import type { Settings } from "../settings.js";
+import type { Settings } from "../project/settings.js";
 
 /** A service that owns data. */
 export interface ServiceDatabase {

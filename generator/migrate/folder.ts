@@ -1,6 +1,6 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { layOut } from "../lay-out.js";
+import { layOut } from "../text/json-layout.js";
 import type { SchemaSnapshot } from "./snapshot.js";
 
 /** What lies in a service's folder of migrations. */

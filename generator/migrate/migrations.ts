@@ -4,7 +4,7 @@ import type { Diagnostic } from "../contract/diagnostic.js";
 import { Findings } from "../contract/findings.js";
 import { processOwners } from "../contract/process.js";
 import type { OutputFile } from "../output/output-file.js";
-import type { Settings } from "../settings.js";
+import type { Settings } from "../project/settings.js";
 import { type Allowable, allowable, type Migration, type Refusal } from "./changes.js";
 import { lostMigration, type MigrationFolder, print, readFolder } from "./folder.js";
 import { emptySchema, planMigration } from "./plan.js";

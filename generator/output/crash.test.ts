@@ -3,7 +3,7 @@ import { cpSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
-import { exclusively } from "../exclusive.js";
+import { exclusively } from "../project/lock.js";
 import { type TemporaryProject, temporaryProject } from "../testing/project.js";
 import { treeOf } from "../testing/tree.js";
 import { applyOutput, planOutput } from "./output.js";

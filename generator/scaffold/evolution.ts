@@ -6,7 +6,7 @@ import { upcasterExport } from "../contract/exports.js";
 import { corpusFolder, type Evolution } from "../evolve/evolution.js";
 import type { OutputFile } from "../output/output-file.js";
 import { absent } from "../output/path.js";
-import type { Settings } from "../settings.js";
+import type { Settings } from "../project/settings.js";
 import { constant, exports } from "./handlers.js";
 import { renderer } from "./render.js";
 

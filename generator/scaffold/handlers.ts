@@ -6,7 +6,7 @@ import { camelCase } from "../contract/names.js";
 import type { OutputFile } from "../output/output-file.js";
 import { absent } from "../output/path.js";
 import { lf } from "../output/text.js";
-import type { Settings } from "../settings.js";
+import type { Settings } from "../project/settings.js";
 import { type Render, renderer } from "./render.js";
 
 /** Methods, or consumers of events, that are written by hand and are not written yet. */

@@ -1,15 +1,15 @@
 import { readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
+import { planVendored } from "../image/vendored.js";
 import type { Action } from "../output/action.js";
 import { applyOutput, planOutput } from "../output/output.js";
 import type { OutputFile } from "../output/output-file.js";
 import { absent } from "../output/path.js";
 import { replace } from "../output/replace.js";
-import { type Settings, settingsOf } from "../settings.js";
-import { version } from "../version.js";
+import { type Settings, settingsOf } from "../project/settings.js";
+import { version } from "../project/version.js";
 import { completePackage } from "./package-json.js";
 import { renderer } from "./render.js";
-import { planWords } from "./words.js";
 
 /** A project to start in a folder, which may hold files already. */
 export interface InitRequest {
@@ -67,7 +67,7 @@ export async function initProject({ root, name, package: imported }: InitRequest
   }
   const first = await write(settings, starters);
   // They go where buf.yaml says.
-  const words = await write(settings, await planWords(settings, { anew: true }));
+  const words = await write(settings, await planVendored(settings, { anew: true }));
   return { settings, manifest: { created: before === undefined, added }, actions: [...first, ...words] };
 }
 

@@ -1,14 +1,14 @@
 import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { bufBinary } from "../buf.js";
-import { exclusively } from "../exclusive.js";
-import { bufModules } from "../modules.js";
+import { bufBinary } from "../image/buf.js";
+import { bufModules } from "../image/modules.js";
 import { applyOutput, planOutput } from "../output/output.js";
 import type { OutputFile } from "../output/output-file.js";
 import { absent } from "../output/path.js";
-import type { Settings } from "../settings.js";
-import { version } from "../version.js";
+import { exclusively } from "../project/lock.js";
+import type { Settings } from "../project/settings.js";
+import { version } from "../project/version.js";
 import { planService, type ServiceRequest } from "./service.js";
 
 /**

@@ -1,5 +1,5 @@
-import { requirements } from "../requirements.js";
-import { version } from "../version.js";
+import { requirements } from "../project/requirements.js";
+import { version } from "../project/version.js";
 
 type Json = Record<string, unknown>;
 

@@ -4,7 +4,7 @@ import { identifier } from "../contract/identifier.js";
 import { camelCase, pascalCase, takenServiceNames } from "../contract/names.js";
 import type { OutputFile } from "../output/output-file.js";
 import { absent } from "../output/path.js";
-import type { Settings } from "../settings.js";
+import type { Settings } from "../project/settings.js";
 import { type EntityData, parseEntity } from "./entity.js";
 import { renderer } from "./render.js";
 

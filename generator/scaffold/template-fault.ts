@@ -1,7 +1,7 @@
 import Handlebars from "handlebars";
-import { didYouMean } from "../closest.js";
 import type { Diagnostic } from "../contract/diagnostic.js";
 import type { Rule } from "../rules/catalogue.js";
+import { didYouMean } from "../text/closest.js";
 
 /** A template that cannot be rendered; its findings say where and why. */
 export class TemplateError extends Error {

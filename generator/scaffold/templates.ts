@@ -1,11 +1,11 @@
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join, sep } from "node:path";
 import { fileURLToPath } from "node:url";
-import { didYouMean } from "../closest.js";
 import type { Diagnostic } from "../contract/diagnostic.js";
 import { absent, assertReachable } from "../output/path.js";
 import { byCodeUnit } from "../output/text.js";
 import type { Rule } from "../rules/catalogue.js";
+import { didYouMean } from "../text/closest.js";
 import { faultIn } from "./template-fault.js";
 
 /** The folder of a project's own templates, relative to its root. */

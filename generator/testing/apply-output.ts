@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
-import { exclusively } from "../exclusive.js";
 import { applyOutput, planOutput } from "../output/output.js";
+import { exclusively } from "../project/lock.js";
 
 /** A program that brings a project's output up to date, as `scaffold generate` does: `root`, and a file with what is wanted. */
 const [root = "", wanted = ""] = process.argv.slice(2);

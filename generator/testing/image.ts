@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { fromBinary } from "@bufbuild/protobuf";
 import { type FileDescriptorSet, FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
-import { bufBinary } from "../buf.js";
+import { bufBinary } from "../image/buf.js";
 
 const words = fileURLToPath(new URL("../../proto/", import.meta.url));
 

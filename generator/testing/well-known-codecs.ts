@@ -11,8 +11,8 @@ import {
 } from "@bufbuild/protobuf/wkt";
 import { emitCodec } from "../emit/codec.js";
 import { layout } from "../emit/layout.js";
-import { createEcmaScriptPlugin } from "../printing.js";
-import { version } from "../version.js";
+import { createEcmaScriptPlugin } from "../print/protoplugin.js";
+import { version } from "../project/version.js";
 
 const files = [
   file_google_protobuf_any,

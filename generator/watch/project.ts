@@ -1,5 +1,5 @@
-import { bufModules } from "../modules.js";
-import type { Settings } from "../settings.js";
+import { bufModules } from "../image/modules.js";
+import type { Settings } from "../project/settings.js";
 import { type Watcher, watchTree } from "./tree.js";
 
 /** What changed: the contract, or what decides how it is read; or else only handwritten code. */

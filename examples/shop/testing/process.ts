@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { build } from "protoscaffold/build";
-import { readSettings } from "protoscaffold/settings";
+import { build } from "protoscaffold/project/build";
+import { readSettings } from "protoscaffold/project/settings";
 import { root, stateFolder } from "./shop.js";
 
 /** A service as a process of its own. */

@@ -1,7 +1,7 @@
 import type { DescField, DescMessage } from "@bufbuild/protobuf";
 import type { GeneratedFile, Printable } from "@bufbuild/protoplugin";
 import { type CodecExports, codecExports } from "../../contract/exports.js";
-import { codecHome } from "../../contract/words.js";
+import { codecHome } from "../../contract/vendored.js";
 import { fromGenerated, fromRuntime } from "../print.js";
 
 /** One `_codec` file that is printed, and what it says often; an import is made once. */

@@ -1,0 +1,46 @@
+import type { Diagnostic } from "../contract/diagnostic.js";
+import type { Settings } from "../project/settings.js";
+import { asJson, bufBinary, runBuf } from "./buf.js";
+import { type KnownModules, locateIn, readModules } from "./modules.js";
+import { sourcesDigest } from "./sources.js";
+
+/** The contract as buf compiled it, comments and places included. */
+export interface Image {
+  /** A google.protobuf.FileDescriptorSet as buf wrote it: the same contract gives the same bytes. */
+  readonly bytes: Uint8Array;
+  /** What it was compiled from: `sourcesDigest`. */
+  readonly sources: string;
+  /** The path of a file relative to the project's root, from its path in the image: proto/shop/… from shop/…. */
+  locate(path: string): string;
+}
+
+/** A contract that does not compile. */
+export class CompileError extends Error {
+  constructor(readonly diagnostics: readonly Diagnostic[]) {
+    super(`the contract does not compile (${diagnostics.length} errors)`);
+  }
+}
+
+/** Compiles the project's protos. Throws a CompileError with all that buf found wrong. `known`: see `readModules`. */
+export async function buildImage({ root }: Settings, known?: KnownModules): Promise<Image> {
+  const modules = await readModules(root, known);
+  // Before buf reads them: an edit in between is another source.
+  const sources = sourcesDigest(root, modules, bufBinary());
+  const { findings, stdout } = await runBuf(root, ["build", "--as-file-descriptor-set", "--output", "-", ...asJson]);
+  if (findings.length > 0) throw new CompileError(findings);
+  return { bytes: stdout, sources, locate: locateIn(root, modules.modules) };
+}
+
+/**
+ * Compiles what is not the project's contract as it is now: an input in buf's words, such as ".git#branch=main". Throws a
+ * CompileError if it does not compile.
+ *
+ * @param config a buf.yaml for it, if not its own
+ */
+export async function buildInput({ root }: Settings, input: string, config?: string): Promise<Uint8Array> {
+  const given = config === undefined ? [] : ["--config", config];
+  const args = ["build", input, "--as-file-descriptor-set", "--output", "-", ...given, ...asJson];
+  const { findings, stdout } = await runBuf(root, args);
+  if (findings.length > 0) throw new CompileError(findings);
+  return stdout;
+}

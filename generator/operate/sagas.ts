@@ -1,0 +1,52 @@
+import { createFileRegistry, fromBinary, type JsonValue, toJson } from "@bufbuild/protobuf";
+import type { FileDescriptorSet } from "@bufbuild/protobuf/wkt";
+import { buildContract } from "../contract/build.js";
+import type { SagaStep } from "../contract/contract.js";
+import type { Naming } from "../contract/short-name.js";
+
+/** What looks at sagas and has them go on or back: the runtime's own code. Loaded only by the commands that need a database. */
+export const loadAdmin = () => import("@protoscaffold/runtime/saga/admin");
+
+export type { SagaDetails, SagaListing, SagaQuery } from "@protoscaffold/runtime/saga/admin";
+
+/** One step as the contract has it, with where both sides of it are kept. */
+export interface ContractStep {
+  /** The service that starts the saga. */
+  readonly starter: string;
+  /** The full name of the method that starts it. */
+  readonly saga: string;
+  readonly step: string;
+  readonly call: string;
+  /** The called service. */
+  readonly service: string;
+}
+
+/** Every step of every saga of a contract. */
+export function contractSteps(files: FileDescriptorSet, naming: Naming): ContractStep[] {
+  return buildContract(files, naming).contract.services.flatMap((service) =>
+    service.methods.flatMap(({ desc, saga }) =>
+      (saga?.steps ?? []).map((step) => ({
+        starter: service.name,
+        saga: `${desc.parent.typeName}/${desc.name}`,
+        step: step.name,
+        call: pathOf(step),
+        service: step.service.name,
+      })),
+    ),
+  );
+}
+
+/** Reads messages of a contract's methods as JSON; what the contract does not know is told by its length. */
+export function reader(files: FileDescriptorSet) {
+  const registry = createFileRegistry(files);
+  return (path: string, side: "input" | "output", bytes: Uint8Array): JsonValue => {
+    const [service = "", name] = path.split("/");
+    const method = registry.getService(service)?.methods.find((candidate) => candidate.name === name);
+    if (method === undefined) return `${bytes.length} bytes`;
+    return toJson(method[side], fromBinary(method[side], bytes), { registry });
+  };
+}
+
+function pathOf({ method: { desc } }: SagaStep): string {
+  return `${desc.parent.typeName}/${desc.name}`;
+}

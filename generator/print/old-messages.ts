@@ -1,0 +1,17 @@
+import { create } from "@bufbuild/protobuf";
+import { type FileDescriptorProto, FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
+import type { Histories } from "../contract/history.js";
+import { wellKnownFiles } from "../evolve/shape.js";
+import { type PrintedFile, printMessages } from "./messages.js";
+
+/** `_pb` of events as they were, for those who are to say what these mean today. */
+export function printPast(histories: Histories): PrintedFile[] {
+  const upcasts = [...histories.values()].flatMap((history) => history.upcasts);
+  return upcasts.flatMap(({ old: { file } }) =>
+    printMessages(create(FileDescriptorSetSchema, { file: [...dependencies(file.proto), file.proto] })),
+  );
+}
+
+function dependencies({ dependency }: FileDescriptorProto): FileDescriptorProto[] {
+  return dependency.flatMap((name) => wellKnownFiles.get(name)?.proto ?? []);
+}

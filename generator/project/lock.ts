@@ -1,0 +1,33 @@
+import { mkdir, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { takeLock } from "../dev/lock.js";
+
+const POLL_MS = 50;
+const PATIENCE_MS = 60_000;
+
+/**
+ * Runs what writes into a project, one run at a time: another is waited for, a minute at most. The lock is a file in the
+ * project's `.scaffold`, which git does not see; that of a process that was killed counts for nothing.
+ */
+export async function exclusively<T>(root: string, run: () => Promise<T>): Promise<T> {
+  const folder = join(root, ".scaffold");
+  await mkdir(folder, { recursive: true });
+  await writeFile(join(folder, ".gitignore"), "*\n");
+  const lock = join(folder, "generate.lock");
+  for (let waited = 0; ; waited += POLL_MS) {
+    const holder = await takeLock(lock);
+    if (holder === undefined) break;
+    if (waited >= PATIENCE_MS) {
+      throw new Error(
+        `another scaffold writes into ${root} (pid ${holder.pid}) and does not end. If it hangs: kill ${holder.pid}`,
+      );
+    }
+    await sleep(POLL_MS);
+  }
+  try {
+    return await run();
+  } finally {
+    await rm(lock, { force: true });
+  }
+}
