@@ -1,5 +1,6 @@
 import { type DescField, type DescMessage, ScalarType } from "@bufbuild/protobuf";
 import { EncodeError } from "./encode-error.js";
+import { type Search, searchMessage } from "./search.js";
 
 /** A string with half a character of UTF-16, which UTF-8 cannot say. Codecs refuse it: in its place would be U+FFFD. */
 export class LoneSurrogateError extends EncodeError {
@@ -14,60 +15,13 @@ export class LoneSurrogateError extends EncodeError {
  * "lines[1].product_id". Undefined if there is none.
  */
 export function loneSurrogateIn(schema: DescMessage, message: object): string | undefined {
-  for (const field of textFieldsOf(schema)) {
-    const value = valueIn(message as Init, field);
-    const path = value == null ? undefined : pathIn(field, value);
-    if (path !== undefined) return `${field.name}${path}`;
-  }
-  return undefined;
+  return searchMessage(schema, message, loneSurrogates)?.path;
 }
 
-type Init = Readonly<Record<string, unknown>>;
-
-function valueIn(message: Init, { oneof, localName }: DescField): unknown {
-  if (oneof === undefined) return Object.hasOwn(message, localName) ? message[localName] : undefined;
-  const choice = message[oneof.localName] as { case?: string; value?: unknown } | undefined;
-  return choice?.case === localName ? choice.value : undefined;
-}
-
-function pathIn(field: DescField, value: unknown): string | undefined {
-  if (field.fieldKind === "list") return pathInList(value as unknown[], (item) => pathInItem(field, item));
-  if (field.fieldKind === "map") return pathInMap(value as Init, (item) => pathInItem(field, item));
-  return pathInItem(field, value);
-}
-
-function pathInItem(field: DescField, value: unknown): string | undefined {
-  const { message } = field;
-  if (message === undefined || typeof value !== "object" || value === null) return pathInJson(value);
-  // A Struct in a field is held as JSON, except in a Value.
-  const isJson = message.typeName === "google.protobuf.Struct" && field.parent.typeName !== "google.protobuf.Value";
-  if (isJson) return pathInJson(value);
-  const path = loneSurrogateIn(message, value);
-  return path === undefined ? undefined : `.${path}`;
-}
-
-function pathInJson(value: unknown): string | undefined {
-  if (typeof value === "string") return value.isWellFormed() ? undefined : "";
-  if (Array.isArray(value)) return pathInList(value, pathInJson);
-  return typeof value === "object" && value !== null ? pathInMap(value as Init, pathInJson) : undefined;
-}
-
-function pathInList(list: readonly unknown[], pathOf: (item: unknown) => string | undefined): string | undefined {
-  for (const [index, item] of list.entries()) {
-    const path = pathOf(item);
-    if (path !== undefined) return `[${index}]${path}`;
-  }
-  return undefined;
-}
-
-function pathInMap(map: Init, pathOf: (value: unknown) => string | undefined): string | undefined {
-  for (const key of Object.keys(map)) {
-    const path = key.isWellFormed() ? pathOf(map[key]) : "";
-    // Escapes what is no text in the key.
-    if (path !== undefined) return `[${JSON.stringify(key)}]${path}`;
-  }
-  return undefined;
-}
+const loneSurrogates: Search<true> = {
+  text: (value) => (value.isWellFormed() ? undefined : true),
+  fields: textFieldsOf,
+};
 
 /** The fields of each type that are strings, or may have some in them. */
 const textFields = new WeakMap<DescMessage, readonly DescField[]>();

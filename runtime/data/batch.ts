@@ -1,5 +1,7 @@
 import pg from "pg";
+import { LoneSurrogateError } from "../codec/lone-surrogate.js";
 import { BoundedQuery } from "./bounded.js";
+import { summary } from "./redact.js";
 
 /** A statement, as the driver takes it. With a `name` the server prepares it once for each connection. */
 export interface Statement {
@@ -12,6 +14,20 @@ export interface Statement {
   readonly maxBytes?: number | undefined;
   /** How cells are read. Default: as pg does. */
   readonly types?: pg.CustomTypesConfig | undefined;
+}
+
+/**
+ * pg writes a lone surrogate as U+FFFD, so another text would be kept, or looked for, than was meant.
+ *
+ * @throws LoneSurrogateError if a parameter has one
+ */
+export function checkParameters({ text, values }: Pick<Statement, "text" | "values">): void {
+  if (values?.every(isWhole) === false) throw new LoneSurrogateError(`a parameter of "${summary(text)}"`);
+}
+
+function isWhole(value: unknown): boolean {
+  if (typeof value === "string") return value.isWellFormed();
+  return !Array.isArray(value) || value.every(isWhole);
 }
 
 /**

@@ -1,6 +1,7 @@
-import { create, equals, type JsonObject, toJsonString } from "@bufbuild/protobuf";
+import { create, equals, type JsonObject, type MessageInitShape, toJsonString } from "@bufbuild/protobuf";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
-import { Code } from "@connectrpc/connect";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { sql } from "drizzle-orm";
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Color, ThingSchema } from "../../generator/testdata/columns/expected/generated/contract_pb.js";
@@ -9,6 +10,8 @@ import { thingEntity } from "../../generator/testdata/columns/expected/generated
 import { arbitraryMessage } from "../../generator/testing/arbitrary.js";
 import { testDatabase } from "../../generator/testing/database.js";
 import { createTables, execute } from "../../generator/testing/tables.js";
+import { BadRequestSchema } from "../options/google/rpc/error_details_pb.js";
+import { ActiveCall, runAs } from "../rpc/active-call.js";
 import { type Data, openData } from "./data.js";
 import { formatTimestamp, parseTimestamp } from "./timestamp.js";
 
@@ -89,8 +92,8 @@ test("durations are ordered by their length, and those that mean nothing are ref
   expect(rows.map((row) => row.thing_id)).toEqual(ids);
   for (const duration of [{ seconds: longest + 1n }, { seconds: 1n, nanos: -1 }, { nanos: 1_000_000_000 }]) {
     await expect(things.create({ duration })).rejects.toMatchObject({
-      code: Code.InvalidArgument,
-      rawMessage: expect.stringContaining("a duration of"),
+      code: Code.Internal,
+      rawMessage: expect.stringContaining("Thing.duration is a duration"),
     });
   }
 });
@@ -137,24 +140,100 @@ test("fields that a newer process wrote into a message are passed over", async (
   expect((await data.repositories.things.get(thingId)).part?.name).toBe("wheel");
 });
 
-test("what the database cannot keep is the caller's mistake", async () => {
+const badTimestamp = { seconds: 1n, nanos: 1_000_000_000 };
+const badDuration = { seconds: 1n, nanos: -1 };
+const nan = { kind: { case: "numberValue", value: Number.NaN } } as const;
+
+/** What a caller may send in bytes, and no column keeps. */
+const unkeepable: [field: string, thing: MessageInitShape<typeof ThingSchema>][] = [
+  ["string", { string: "a\0b" }],
+  ["texts[1]", { texts: ["a", "a\0b"] }],
+  ["string_value", { stringValue: "\0" }],
+  ['labels["a"]', { labels: { a: "\0" } }],
+  ['labels["\\u0000"]', { labels: { "\0": "a" } }],
+  ["part.name", { part: { name: "\0" } }],
+  ['parts_by_number["1"].name', { partsByNumber: { 1: { name: "\0" } } }],
+  ["choice_text", { choice: { case: "choiceText", value: "\0" } }],
+  ['struct["a"][0]', { struct: { a: ["\0"] } }],
+  ['struct["a"]', { struct: { a: Number.NaN } }],
+  ['choice_struct["a"]', { choice: { case: "choiceStruct", value: { a: Number.POSITIVE_INFINITY } } }],
+  ['structs[0].fields["a"]', { structs: [{ fields: { a: nan } }] }],
+  ["value", { value: nan }],
+  ["value", { value: {} }],
+  ["list_value.values[1]", { listValue: { values: [{ kind: { case: "boolValue", value: true } }, nan] } }],
+  ["timestamp", { timestamp: badTimestamp }],
+  ["timestamp", { timestamp: { seconds: 1n << 40n } }],
+  ["choice_timestamp", { choice: { case: "choiceTimestamp", value: { seconds: 0n, nanos: -1 } } }],
+  ["timestamps[0]", { timestamps: [badTimestamp] }],
+  ["duration", { duration: badDuration }],
+  ["durations[1]", { durations: [{}, badDuration] }],
+  ["durations[0]", { durations: [{ nanos: 1_000_000_000 }] }],
+  ["mask", { mask: { paths: ["a__b"] } }],
+  ["mask", { mask: { paths: ["aB"] } }],
+  ["mask", { mask: { paths: ["a,b"] } }],
+  ["mask", { mask: { paths: ["a", ""] } }],
+];
+
+test.each(unkeepable)("%s that no column keeps is the caller's fault if the caller sent it", async (field, thing) => {
   const { things } = data.repositories;
-  await expect(things.create({ string: "a\0b" })).rejects.toMatchObject({
-    code: Code.InvalidArgument,
-    rawMessage: expect.stringContaining("U+0000"),
-  });
-  await expect(things.create({ labels: { a: "\0" } })).rejects.toMatchObject({ code: Code.InvalidArgument });
-  await expect(things.create({ timestamp: { seconds: 1n << 40n } })).rejects.toMatchObject({
-    code: Code.InvalidArgument,
-    rawMessage: expect.stringContaining("out of range"),
-  });
-  for (const nanos of [-1, 1_000_000_000, 2 ** 31 - 1]) {
-    await expect(things.create({ timestamp: { seconds: 1n, nanos } })).rejects.toMatchObject({
-      code: Code.InvalidArgument,
-      rawMessage: expect.stringContaining(`${nanos} nanos`),
-    });
+  const request = { schema: ThingSchema, message: create(ThingSchema, thing) };
+  const asked = runAs(new ActiveCall({ request }), () => failure(things.create(thing)));
+  expect(await asked).toMatchObject({ code: Code.InvalidArgument, fields: [field] });
+  const { thingId } = await things.create({});
+  const changed = runAs(new ActiveCall({ request }), () => failure(things.update(thingId, thing)));
+  expect(await changed).toMatchObject({ code: Code.InvalidArgument, fields: [field] });
+
+  const other = { schema: ThingSchema, message: create(ThingSchema, { string: "a" }) };
+  const own = await runAs(new ActiveCall({ request: other }), () => failure(things.create(thing)));
+  expect(own).toMatchObject({ code: Code.Internal, fields: [], message: expect.stringContaining(`Thing.${field} `) });
+  expect(await failure(things.create(thing))).toMatchObject({ code: Code.Internal });
+});
+
+test("U+0000 that a caller looks for is the caller's fault", async () => {
+  const { things } = data.repositories;
+  const request = { schema: ThingSchema, message: create(ThingSchema, { thingId: "a\0" }) };
+  for (const ask of [() => things.get("a\0"), () => things.delete("a\0"), () => things.batchGet(["a\0"])]) {
+    const asked = await runAs(new ActiveCall({ request }), () => failure(ask()));
+    expect(asked).toMatchObject({ code: Code.InvalidArgument, fields: ["thing_id"] });
+    expect(await failure(ask())).toMatchObject({ code: Code.Internal });
   }
 });
+
+test("half a character is refused, not replaced, and its field is named", async () => {
+  const { things } = data.repositories;
+  const half = "a\ud83d";
+  const cut: [field: string, thing: MessageInitShape<typeof ThingSchema>][] = [
+    ["thing_id", { thingId: half }],
+    ["string", { string: half }],
+    ["texts[0]", { texts: [half] }],
+    ["part.name", { part: { name: half } }],
+    ['struct["a"]', { struct: { a: half } }],
+    ["value.string_value", { value: { kind: { case: "stringValue", value: half } } }],
+    [`labels[${JSON.stringify(half)}]`, { labels: { [half]: "a" } }],
+  ];
+  for (const [field, thing] of cut) {
+    // As the handler has it, whatever the request has.
+    const request = { schema: ThingSchema, message: create(ThingSchema, { string: "\0" }) };
+    const refused = await runAs(new ActiveCall({ request }), () => failure(things.create(thing)));
+    const message = expect.stringContaining(`columns.v1.Thing.${field} has a lone surrogate`);
+    expect(refused).toMatchObject({ code: Code.Internal, fields: [], message });
+  }
+  const { thingId } = await things.create({ string: "a\ufffd" });
+  await expect(things.update(thingId, { string: half })).rejects.toThrow("Thing.string has a lone surrogate");
+  for (const ask of [() => things.get(half), () => things.delete(half), () => things.batchGet(["a", half])]) {
+    expect(await failure(ask())).toMatchObject({ code: Code.Internal, message: expect.stringContaining("surrogate") });
+  }
+  await expect(data.transaction((tx) => tx.db.execute(sql`select ${half}`))).rejects.toThrow("surrogate");
+});
+
+async function failure(call: Promise<unknown>): Promise<{ code: Code; fields: string[]; message: string }> {
+  const error = await call.then(
+    () => expect.unreachable("it succeeded"),
+    (reason: unknown) => ConnectError.from(reason),
+  );
+  const fields = error.findDetails(BadRequestSchema).flatMap((details) => details.fieldViolations);
+  return { code: error.code, fields: fields.map(({ field }) => field), message: error.rawMessage };
+}
 
 test("an instant is read in whatever time zone the session has", () => {
   const instant = timestampFromDate(new Date("2024-02-29T23:30:00.123Z"));

@@ -14,6 +14,7 @@ import { createMessage } from "../codec/create.js";
 import { put } from "../codec/message.js";
 import { formatDuration, parseDuration } from "./duration.js";
 import { formatTimestamp, parseTimestamp } from "./timestamp.js";
+import { UnkeepableError } from "./unkeepable-error.js";
 
 /**
  * Drizzle columns for what Protobuf has and Drizzle's own columns do not keep exactly. What is written comes back
@@ -144,7 +145,13 @@ function jsonb<T>(name: string, encode: (value: T) => JsonValue, decode: (json: 
   return customType<{ data: T; driverData: JsonValue }>({
     dataType: () => "jsonb",
     // As text: the driver would send an array as PostgreSQL's own array.
-    toDriver: (value) => JSON.stringify(encode(value)),
+    toDriver: (value) => {
+      try {
+        return JSON.stringify(encode(value));
+      } catch (error) {
+        throw new UnkeepableError("a value has no JSON", { cause: error });
+      }
+    },
     fromDriver: decode,
   })(name);
 }

@@ -78,6 +78,8 @@ describe.each([{ prepares: false }, { prepares: true }])("a database with prepar
     });
     await expect(refused).rejects.toThrow("U+0000");
     expect(await data.repositories.products.find("1")).toBeUndefined();
+    const half = data.transaction((tx) => tx.publish(userRegistered, event("a\ud83d")));
+    await expect(half).rejects.toThrow("has a lone surrogate");
     await data.transaction((tx) => tx.publish(userRegistered, event("c")));
     expect(await published()).toEqual(["c"]);
   });

@@ -3,7 +3,7 @@ import { PgDialect, type PgPreparedQuery, type PreparedQueryConfig } from "drizz
 import type pg from "pg";
 import { activeTiming, timed } from "../observe/timing.js";
 import { activeCall } from "../rpc/active-call.js";
-import { runBatch, type Statement } from "./batch.js";
+import { checkParameters, runBatch, type Statement } from "./batch.js";
 import { Cancellation, streamOf } from "./cancellation.js";
 import { failedStatement, summary, withoutValues } from "./redact.js";
 
@@ -111,6 +111,7 @@ export async function inTransaction<T>(
   async function send(statement: Statement): Promise<pg.QueryArrayResult> {
     const refused = refusal();
     if (refused !== undefined) throw refused;
+    checkParameters(statement);
     const statements = [...waiting, statement];
     waiting = [];
     begun = true;
@@ -140,7 +141,11 @@ export async function inTransaction<T>(
   const session = new Session(measured(run, manner.span), dialect, undefined);
   const tx = new NodePgTransaction(dialect, session, undefined) as unknown as DatabaseTransaction;
   const timedSend = (statement: Statement) => timedQuery(manner.span, statement.text, () => send(statement));
-  connections.set(tx, { run: timedSend, add: (statement) => void waiting.push(statement) });
+  const add = (statement: Statement) => {
+    checkParameters(statement);
+    waiting.push(statement);
+  };
+  connections.set(tx, { run: timedSend, add });
   let late: NodeJS.Timeout | undefined;
   let unlisten: (() => void) | undefined;
   try {

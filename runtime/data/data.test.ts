@@ -11,6 +11,7 @@ import { testDatabase } from "../../generator/testing/database.js";
 import { createTables, execute } from "../../generator/testing/tables.js";
 import { timedCall } from "../observe/timing.js";
 import { type Data, openData } from "./data.js";
+import { pageToken as writeToken } from "./page-token.js";
 
 let url: string;
 let data: Data<{ users: UserRepository; products: ProductRepository }>;
@@ -119,6 +120,8 @@ describe("a list", () => {
       `${nextPageToken}A`,
       `${nextPageToken}=`,
       Buffer.from("b").toString("base64url"),
+      // With the right checksum, and positions that no database has.
+      ...["\ud83d", "\0"].map((id) => writeToken([productEntity.schema.typeName, "", "", false].join("\0"), [id])),
     ];
     for (const pageToken of forged) {
       await expect(products.list({ pageToken }), pageToken).rejects.toEqual(

@@ -3,6 +3,7 @@ import type { PgDatabase } from "drizzle-orm/pg-core";
 import type pg from "pg";
 import type { Logger } from "../observe/log.js";
 import { Metrics } from "../observe/metrics.js";
+import { checkParameters } from "./batch.js";
 import { queryBounded } from "./bounded.js";
 import { runCancellable } from "./cancellation.js";
 import { type DatabaseTransaction, databaseOf, inTransaction, measured, type Query, unnamed } from "./connection.js";
@@ -67,7 +68,12 @@ export function openDriver(options: DriverOptions): Driver {
   const { metrics = new Metrics(service) } = options;
   const servers = new Servers({ urls: [url, ...replicas], service, maxConnections, watch, metrics, log });
   const database = (query: Query, span: string) =>
-    databaseOf(measured((config, values) => query(prepares ? config : unnamed(config), values), span));
+    databaseOf(
+      measured(async (config, values) => {
+        checkParameters({ text: config.text, values });
+        return query(prepares ? config : unnamed(config), values);
+      }, span),
+    );
 
   /** Begins something anew, on another server if need be, as long as it fails without an effect. */
   async function onPrimary<T>(

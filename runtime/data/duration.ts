@@ -1,6 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { type Duration, DurationSchema } from "@bufbuild/protobuf/wkt";
-import { Code, ConnectError } from "@connectrpc/connect";
+import { UnkeepableError } from "./unkeepable-error.js";
 
 const SECOND = 1_000_000_000n;
 // google.protobuf.Duration's own bound: about 10,000 years, either way.
@@ -12,24 +12,22 @@ export function parseDuration(nanoseconds: string): Duration {
   return create(DurationSchema, { seconds: all / SECOND, nanos: Number(all % SECOND) });
 }
 
+/** Why google.protobuf.Duration cannot hold this; undefined: it can. With parts of different signs nobody says which is meant. */
+export function durationFault({ seconds, nanos }: Pick<Duration, "seconds" | "nanos">): string | undefined {
+  if (!(seconds >= -LONGEST && seconds <= LONGEST && Math.abs(nanos) < Number(SECOND))) {
+    return `is a duration out of range: use ±${LONGEST} seconds, ±999999999 nanos`;
+  }
+  if ((seconds < 0n && nanos > 0) || (seconds > 0n && nanos < 0)) return "is a duration of two signs: use one";
+  return undefined;
+}
+
 /**
  * The nanoseconds of a duration.
  *
- * @throws ConnectError INVALID_ARGUMENT if it is out of google.protobuf.Duration's range, or if its parts are of
- *   different signs, for then nobody says which is meant
+ * @throws UnkeepableError if google.protobuf.Duration cannot hold it
  */
-export function formatDuration({ seconds, nanos }: Duration): string {
-  if (seconds < -LONGEST || seconds > LONGEST || Math.abs(nanos) >= Number(SECOND)) {
-    throw new ConnectError(
-      `a duration of ${seconds} seconds and ${nanos} nanoseconds is out of range: use ±${LONGEST} seconds, ±999999999 nanoseconds`,
-      Code.InvalidArgument,
-    );
-  }
-  if ((seconds < 0n && nanos > 0) || (seconds > 0n && nanos < 0)) {
-    throw new ConnectError(
-      `a duration of ${seconds} seconds and ${nanos} nanoseconds has two signs: use one`,
-      Code.InvalidArgument,
-    );
-  }
-  return String(seconds * SECOND + BigInt(nanos));
+export function formatDuration(duration: Duration): string {
+  const fault = durationFault(duration);
+  if (fault !== undefined) throw new UnkeepableError(`a column ${fault}`);
+  return String(duration.seconds * SECOND + BigInt(duration.nanos));
 }

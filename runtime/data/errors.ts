@@ -1,8 +1,11 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import pg from "pg";
+import { LoneSurrogateError } from "../codec/lone-surrogate.js";
 import { own } from "../codec/message.js";
 import { RetryInfoSchema } from "../options/google/rpc/error_details_pb.js";
 import { type Violation, violated } from "../rpc/violations.js";
+import { unkeepable, type Written } from "./unkeepable.js";
+import { UnkeepableError } from "./unkeepable-error.js";
 
 /**
  * What an error from the database means to a caller. Errors that are not the database's come back as they are, so this
@@ -13,7 +16,10 @@ import { type Violation, violated } from "../rpc/violations.js";
 export function fromDatabase(error: unknown, subject?: Subject): unknown {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
     if (cause instanceof ConnectError) return cause;
-    if (cause instanceof pg.DatabaseError) return answered(cause, subject);
+    if (cause instanceof pg.DatabaseError) return refusedValue(cause, subject) ?? answered(cause, subject);
+    if (cause instanceof UnkeepableError || cause instanceof LoneSurrogateError) {
+      return unkeepable(cause, subject?.written, false) ?? error;
+    }
     if (isConnectionTrouble(cause)) {
       return failure("the database does not answer", Code.Unavailable, cause);
     }
@@ -27,6 +33,8 @@ export interface Subject {
   readonly constraints: Readonly<Record<string, readonly string[]>>;
   /** Whether a row was to be removed: then it is others that refer to it. */
   readonly removes?: boolean;
+  /** What was to be written. */
+  readonly written?: Written;
 }
 
 /** Runs `body`; what the database throws in it becomes a ConnectError. */
@@ -117,8 +125,6 @@ const meanings: Readonly<Record<string, readonly [code: Code, message: string]>>
   "08": [Code.Unavailable, "the database does not answer"],
   "22": [Code.InvalidArgument, "a value does not fit"],
   "22003": [Code.InvalidArgument, "a number is out of range"],
-  "22021": [Code.InvalidArgument, "a text holds the character U+0000, which the database cannot keep: leave it out"],
-  "22P05": [Code.InvalidArgument, "a text holds the character U+0000, which the database cannot keep: leave it out"],
   "23": [Code.InvalidArgument, "a rule of the database does not allow this"],
   "23001": [Code.FailedPrecondition, "another row refers to this one, or the row it refers to does not exist"],
   "23502": [Code.InvalidArgument, "a value that the database needs is missing"],
@@ -139,6 +145,13 @@ const meanings: Readonly<Record<string, readonly [code: Code, message: string]>>
   "57": [Code.Unavailable, "the database is shutting down or starting"],
   "57014": [Code.DeadlineExceeded, "the database took too long"],
 };
+
+/** A value that no column of its type has; undefined: it is another error. */
+function refusedValue(error: pg.DatabaseError, subject: Subject | undefined): ConnectError | undefined {
+  if (!error.code?.startsWith("22")) return undefined;
+  // U+0000 in a text, and in JSON.
+  return unkeepable(error, subject?.written, error.code === "22021" || error.code === "22P05");
+}
 
 /** PostgreSQL names table, column and constraint, but a trigger that raises the same need not. */
 function answered(error: pg.DatabaseError, subject: Subject | undefined): ConnectError {

@@ -39,12 +39,16 @@ export function parsePageToken(list: string, token: string, length: number): Pos
 function parse(payload: string): Position | undefined {
   try {
     const position: unknown = JSON.parse(payload);
-    const isPosition =
-      Array.isArray(position) && position.every((value) => value === null || typeof value === "string");
+    const isPosition = Array.isArray(position) && position.every((value) => value === null || isText(value));
     return isPosition ? position : undefined;
   } catch {
     return undefined;
   }
+}
+
+/** Whether the database may have written this. */
+function isText(value: unknown): value is string {
+  return typeof value === "string" && value.isWellFormed() && !value.includes("\0");
 }
 
 function encode(list: string, payload: string): string {

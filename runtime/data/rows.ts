@@ -18,6 +18,7 @@ import { checkKeyLength } from "./key-length.js";
 import { after, inOrder, type OrderField, parseOrder, positionOf } from "./order.js";
 import { pageToken, parsePageToken } from "./page-token.js";
 import type { Page, PageRequest, Precondition, SoftRepository, TransactionRepository } from "./repository.js";
+import { checkMasks } from "./unkeepable.js";
 
 const DEFAULT_PAGE_SIZE = 50;
 const MAX_PAGE_SIZE = 1000;
@@ -182,8 +183,9 @@ export class Rows<D extends DescMessage>
   }
 
   async create(init: MessageInitShape<D>): Promise<MessageShape<D>> {
-    const { schema, table, key, createTime, updateTime, deleteTime, etag } = this.#entity;
-    const row = this.#entity.toRow(createMessage(schema, init));
+    const { schema, table, key, createTime, updateTime, deleteTime, etag, constraints } = this.#entity;
+    const message = createMessage(schema, init);
+    const row = this.#entity.toRow(message);
     if (row[key] === "") row[key] = uuidv7();
     else checkKeyLength(this.#entity, row[key] as string);
     const now = timestampNow();
@@ -193,8 +195,11 @@ export class Rows<D extends DescMessage>
     if (etag !== undefined) row[etag] = newEtag();
     const beside = this.#announced(row[key] as string);
     const created = await translated(
-      () => insertRow(this.#db, { table, columns: this.#columns, row, beside }),
-      this.#entity,
+      async () => {
+        checkMasks(schema, message);
+        return insertRow(this.#db, { table, columns: this.#columns, row, beside });
+      },
+      { constraints, written: { schema, message } },
     );
     return this.#written(created);
   }
@@ -237,7 +242,7 @@ export class Rows<D extends DescMessage>
       return found;
     }
     const change = Object.fromEntries(changed.map((name) => [name, row[name] ?? null]));
-    const written = await this.#change(key, change, this.#notDeleted(), precondition);
+    const written = await this.#change(key, change, this.#notDeleted(), precondition, message);
     return written ?? this.#refuse(key, this.#notDeleted());
   }
 
@@ -271,8 +276,9 @@ export class Rows<D extends DescMessage>
     change: Written,
     state: SQL | undefined,
     precondition: Precondition,
+    message?: MessageShape<D>,
   ): Promise<MessageShape<D> | undefined> {
-    const { table, updateTime, etag } = this.#entity;
+    const { schema, table, updateTime, etag, constraints } = this.#entity;
     if (updateTime !== undefined) change[updateTime] = timestampNow() satisfies Timestamp;
     if (etag !== undefined) change[etag] = newEtag();
     const query = this.#db
@@ -280,7 +286,12 @@ export class Rows<D extends DescMessage>
       .set(this.#settable(change))
       .where(and(eq(this.#key, key), state, this.#hasEtag(precondition)))
       .returning(this.#returning(key));
-    const [changed] = (await translated(async () => await query, this.#entity)) as Written[];
+    const run = async () => {
+      if (message !== undefined) checkMasks(schema, message);
+      return await query;
+    };
+    const subject = { constraints, written: message && { schema, message } };
+    const [changed] = (await translated(run, subject)) as Written[];
     return changed && this.#written(changed);
   }
 

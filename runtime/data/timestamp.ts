@@ -1,6 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { type Timestamp, TimestampSchema } from "@bufbuild/protobuf/wkt";
-import { Code, ConnectError } from "@connectrpc/connect";
+import { UnkeepableError } from "./unkeepable-error.js";
 
 // google.protobuf.Timestamp's own bounds: 0001-01-01T00:00:00Z to 9999-12-31T23:59:59Z, inclusive.
 const EARLIEST = -62_135_596_800n;
@@ -26,24 +26,25 @@ export function parseTimestamp(value: string): Timestamp {
   });
 }
 
+/** Why google.protobuf.Timestamp cannot hold this; undefined: it can. */
+export function timestampFault({ seconds, nanos }: Pick<Timestamp, "seconds" | "nanos">): string | undefined {
+  if (seconds < EARLIEST || seconds > LATEST) {
+    return "is a timestamp whose seconds are out of range: use 0001-01-01T00:00:00Z to 9999-12-31T23:59:59Z";
+  }
+  if (!(nanos >= 0 && nanos < 1_000_000_000)) {
+    return "is a timestamp whose nanos are out of range: use 0 to 999999999";
+  }
+  return undefined;
+}
+
 /**
  * Text that PostgreSQL reads as this instant. It keeps microseconds; what is finer is cut off.
  *
- * @throws ConnectError INVALID_ARGUMENT if it is out of google.protobuf.Timestamp's range
+ * @throws UnkeepableError if it is out of google.protobuf.Timestamp's range
  */
 export function formatTimestamp(timestamp: Timestamp): string {
-  if (timestamp.seconds < EARLIEST || timestamp.seconds > LATEST) {
-    throw new ConnectError(
-      `a timestamp of ${timestamp.seconds} seconds is out of range: use 0001-01-01T00:00:00Z to 9999-12-31T23:59:59Z`,
-      Code.InvalidArgument,
-    );
-  }
-  if (!(timestamp.nanos >= 0 && timestamp.nanos < 1_000_000_000)) {
-    throw new ConnectError(
-      `a timestamp of ${timestamp.nanos} nanos is out of range: use 0 to 999999999`,
-      Code.InvalidArgument,
-    );
-  }
+  const fault = timestampFault(timestamp);
+  if (fault !== undefined) throw new UnkeepableError(`a column ${fault}`);
   const date = new Date(Number(timestamp.seconds) * 1000).toISOString().slice(0, 19);
   const micros = Math.trunc(timestamp.nanos / 1000);
   return `${date}.${String(micros).padStart(6, "0")}Z`;

@@ -2,6 +2,7 @@ import { sql } from "drizzle-orm";
 import { Condition } from "../data/condition.js";
 import type { Data } from "../data/data.js";
 import { isDatabaseOutage } from "../data/errors.js";
+import { plainText } from "../data/plain-text.js";
 import type { Logger } from "../observe/log.js";
 import type { Metrics } from "../observe/metrics.js";
 import { ActiveCall, runAs } from "../rpc/active-call.js";
@@ -344,9 +345,8 @@ function pauseAfter(attempt: number, { initialBackoffMs, maxBackoffMs, backoffMu
 }
 
 function reasonOf(error: unknown): string {
-  return (error instanceof Error ? `${error.name}: ${error.message}` : String(error))
-    .replaceAll("\0", "")
-    .slice(0, LONGEST_REASON);
+  const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  return plainText(text.slice(0, LONGEST_REASON));
 }
 
 /** The lowest number of each source among records of one partition. */

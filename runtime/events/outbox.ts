@@ -3,6 +3,7 @@ import type { DescMessage, MessageInitShape } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { sql } from "drizzle-orm";
 import { createMessage } from "../codec/create.js";
+import { LoneSurrogateError } from "../codec/lone-surrogate.js";
 import { connectionOf, type DatabaseTransaction } from "../data/connection.js";
 import type { Database } from "../data/driver.js";
 import { attributeName } from "../rpc/propagation.js";
@@ -70,6 +71,7 @@ export class Outbox {
         ...Object.fromEntries(Object.entries(trace()).map(([header, value]) => [attributeName(header), value])),
       };
       const key = event.key?.(message) ?? "";
+      if (!key.isWellFormed()) throw new LoneSurrogateError(`the key of ${name}`);
       connection.add({ ...insert, values: [event.topic, key, JSON.stringify(attributes), asBuffer(payload)] });
       published();
     };

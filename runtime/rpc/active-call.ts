@@ -1,10 +1,19 @@
 import { AsyncLocalStorage } from "node:async_hooks";
+import type { DescMessage, Message } from "@bufbuild/protobuf";
 
 /** Says, in the metadata of an answer, how many milliseconds old the oldest row in it is that could not be read anew. */
 export const staleAgeHeader = "scaffold-stale-age-ms";
 
+/** What a call was asked. */
+export interface ActiveRequest {
+  readonly schema: DescMessage;
+  readonly message: Message;
+}
+
 /** What a call is, as far as its data is concerned. */
 export interface ActiveCallOptions {
+  /** What it was asked, to tell a caller's values from the handler's. Default: unknown. */
+  readonly request?: ActiveRequest | undefined;
   /** Whether its reads may be answered by replicas, as its contract says. Default: no. */
   readonly replicas?: boolean;
   /** When it must have been answered, in milliseconds since the epoch. */
@@ -17,6 +26,8 @@ export interface ActiveCallOptions {
 
 /** What the data behind a handler knows of the call that it runs for. */
 export class ActiveCall {
+  /** What it was asked; of a stream of requests, the last one that was read. */
+  request: ActiveRequest | undefined;
   readonly replicas: boolean;
   readonly deadline: number | undefined;
   readonly patientUntil: number | undefined;
@@ -24,7 +35,8 @@ export class ActiveCall {
   #cancelled: Error | undefined;
   #listeners: Set<(reason: Error) => void> | undefined;
 
-  constructor({ replicas = false, deadline, patientUntil, stale = () => undefined }: ActiveCallOptions) {
+  constructor({ request, replicas = false, deadline, patientUntil, stale = () => undefined }: ActiveCallOptions) {
+    this.request = request;
     this.replicas = replicas;
     this.deadline = deadline;
     this.patientUntil = patientUntil;

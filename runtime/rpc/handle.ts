@@ -2,12 +2,13 @@ import type { DescMethod, DescService, Message } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ConnectRouter, type HandlerContext, type ServiceImpl } from "@connectrpc/connect";
 import type { MethodPolicy } from "../call/policy.js";
 import { eachExplicit, explicit } from "../codec/create.js";
+import { LoneSurrogateError } from "../codec/lone-surrogate.js";
 import { own } from "../codec/message.js";
 import type { Deferral } from "../journal/deferral.js";
 import type { Logger } from "../observe/log.js";
 import type { Metrics } from "../observe/metrics.js";
 import { timedCall, timingRequestHeader } from "../observe/timing.js";
-import { ActiveCall, runAs, staleAgeHeader } from "./active-call.js";
+import { ActiveCall, activeCall, runAs, staleAgeHeader } from "./active-call.js";
 import type { Context, KeyedContext } from "./context.js";
 import { abortError, bound, boundStream, createContext } from "./deadline.js";
 import { onAbort } from "./on-abort.js";
@@ -65,7 +66,7 @@ function guard(method: DescMethod, policy: MethodPolicy, name: string, handler: 
     from.explain = tell;
     if (policy.timeoutMs !== undefined) from.limit(policy.timeoutMs);
     const context = new OwnContext(from, method, policy, request);
-    const call = active(context);
+    const call = active(context, request);
     if (call !== undefined) from.cancelled = (reason) => call.cancel(reason);
     if (answers === "many") {
       from.endWith(around.draining, leave);
@@ -80,7 +81,7 @@ function guard(method: DescMethod, policy: MethodPolicy, name: string, handler: 
 
   async function answer(request: unknown, from: HandlerContext) {
     const { context, dispose } = createContext(from, method, policy, request);
-    const { call, unfollow } = following(context);
+    const { call, unfollow } = following(context, request);
     try {
       const result = await runAs(call, () => timedCall(from, name, method.name, () => run(request, context)));
       return explicit(method.output, result);
@@ -105,7 +106,7 @@ function guard(method: DescMethod, policy: MethodPolicy, name: string, handler: 
     const nobody = { signal: new AbortController().signal, timeoutMs: () => undefined };
     const headers = { requestHeader, responseHeader: new Headers(), responseTrailer: new Headers() };
     const { context, dispose } = createContext({ ...nobody, ...headers } as HandlerContext, method, policy, request);
-    const { call, unfollow } = following(context);
+    const { call, unfollow } = following(context, request);
     try {
       return await runAs(call, () => bound(context, async () => handler(request, context)));
     } catch (error) {
@@ -119,7 +120,7 @@ function guard(method: DescMethod, policy: MethodPolicy, name: string, handler: 
   async function* stream(request: unknown, from: HandlerContext) {
     const { signal, unlink } = link(from.signal, around.draining);
     const { context, dispose } = createContext({ ...from, signal }, method, policy, request);
-    const { call, unfollow } = following(context);
+    const { call, unfollow } = following(context, request);
     try {
       const messages = runAs(call, () => handler(valid(request), context)) as AsyncIterable<unknown>;
       const stepped = call === undefined ? messages : steppedAs(call, messages);
@@ -134,13 +135,14 @@ function guard(method: DescMethod, policy: MethodPolicy, name: string, handler: 
   }
 
   /** What the data behind the handler is to know of the call. */
-  function active(context: Context): ActiveCall | undefined {
+  function active(context: Context, request: unknown): ActiveCall | undefined {
     const { metrics } = around;
     if (metrics === undefined) return undefined;
     const { deadline } = context;
     let oldestMs = -1;
     const now = Date.now();
     return new ActiveCall({
+      request: takesMany ? undefined : { schema: input, message: request as Message },
       replicas: policy.replicas === true,
       deadline,
       // Whoever has waited in vain needs time for something else.
@@ -156,8 +158,8 @@ function guard(method: DescMethod, policy: MethodPolicy, name: string, handler: 
   }
 
   /** The same, cancelled when the context's signal is aborted, until `unfollow`: what ends after that was answered. */
-  function following(context: Context): { readonly call: ActiveCall | undefined; unfollow(): void } {
-    const call = active(context);
+  function following(context: Context, request: unknown): { readonly call: ActiveCall | undefined; unfollow(): void } {
+    const call = active(context, request);
     if (call === undefined) return { call, unfollow: () => undefined };
     const { signal } = context;
     const cancel = () => call.cancel(abortError(context));
@@ -190,6 +192,9 @@ function guard(method: DescMethod, policy: MethodPolicy, name: string, handler: 
   async function* eachValid(requests: AsyncIterable<unknown>) {
     for await (const request of requests) {
       validateMessage(input, request);
+      // The handler asks for it, as part of the call.
+      const call = activeCall();
+      if (call !== undefined) call.request = { schema: input, message: request as Message };
       yield request;
     }
   }
@@ -199,6 +204,10 @@ function guard(method: DescMethod, policy: MethodPolicy, name: string, handler: 
     const foreseen = error instanceof ConnectError && error.code !== Code.Internal && error.code !== Code.Unknown;
     if (foreseen) return error;
     around.log.error({ err: error, method: method.toString() }, "a handler failed");
+    // Names a field, and no value.
+    if (error instanceof LoneSurrogateError) {
+      return new ConnectError(error.message, Code.Internal, undefined, undefined, error);
+    }
     return error instanceof ConnectError
       ? error
       : new ConnectError("internal error", Code.Internal, undefined, undefined, error);

@@ -2,6 +2,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { type SQL, sql } from "drizzle-orm";
 import type { Database } from "../data/driver.js";
 import { translated } from "../data/errors.js";
+import { plainText } from "../data/plain-text.js";
 
 /** How far a saga has come. */
 export type SagaPhase = "running" | "compensating" | "completed" | "compensated";
@@ -157,10 +158,10 @@ export async function write(db: Database, { id, epoch }: Lease, change: SagaChan
   const { state, reason, answer, next, undone, error, attempts, misfit, dueInMs } = change;
   const isEnd = state === "completed" || state === "compensated";
   const sets = [
-    sql`"due_at" = ${after(dueInMs)}, "updated_at" = now(), "misfit" = ${misfit ?? null}`,
+    sql`"due_at" = ${after(dueInMs)}, "updated_at" = now(), "misfit" = ${misfit === undefined ? null : plainText(misfit)}`,
     ...(misfit === undefined ? [attempted(state, error, attempts)] : []),
     ...(state === undefined ? [] : [sql`"state" = ${state}`]),
-    ...(reason === undefined ? [] : [sql`"reason" = ${reason}`]),
+    ...(reason === undefined ? [] : [sql`"reason" = ${plainText(reason)}`]),
     ...(answer === undefined ? [] : [sql`"answers" = array_append("answers", ${buffer(answer)})`]),
     ...(next === undefined
       ? []
@@ -186,13 +187,13 @@ function appended(list: "calls" | "compensations", method: string): SQL {
 
 function attempted(state: SagaPhase | undefined, error: string | undefined, attempts: number | undefined): SQL {
   if (error === undefined) return sql`"attempts" = 0, "error" = NULL`;
-  return sql`"attempts" = ${attempts ?? (state === undefined ? sql`"attempts" + 1` : 0)}, "error" = ${error}`;
+  return sql`"attempts" = ${attempts ?? (state === undefined ? sql`"attempts" + 1` : 0)}, "error" = ${plainText(error)}`;
 }
 
 /** Has a saga undone whatever has become of it, and whoever works at it. False: it is, or is being, already. */
 export async function turnBack(db: Database, id: string, reason: string): Promise<boolean> {
   const { rowCount } = await db.execute(sql`
-    UPDATE "scaffold_sagas" SET "state" = 'compensating', "reason" = ${reason}, "attempts" = 0, "error" = NULL, "misfit" = NULL,
+    UPDATE "scaffold_sagas" SET "state" = 'compensating', "reason" = ${plainText(reason)}, "attempts" = 0, "error" = NULL, "misfit" = NULL,
       "epoch" = "epoch" + 1, "due_at" = now(), "updated_at" = now(), "ended_at" = NULL
     WHERE "id" = ${id} AND "state" IN ('running', 'completed')`);
   if (rowCount === 0 && (await phase(db, id)) === undefined) {

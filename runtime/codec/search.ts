@@ -1,0 +1,98 @@
+import { type DescField, type DescMessage, ScalarType } from "@bufbuild/protobuf";
+
+/** What is looked for in a message, at every depth. Each function returns what it found, or undefined to go on. */
+export interface Search<T> {
+  /** Of a string, the key of a map or of an entry of a Struct. */
+  text(value: string): T | undefined;
+  /** Of a value in a Struct that a field holds as JSON. */
+  json?(value: unknown): T | undefined;
+  /** Of a message, before its fields. */
+  message?(schema: DescMessage, message: object): T | undefined;
+  /** The fields of a type that are to be looked at. Default: those with texts or messages. */
+  fields?(schema: DescMessage): readonly DescField[];
+}
+
+/** What was found, and where: "lines[1].product_id", in proto spelling. */
+export interface Found<T> {
+  readonly path: string;
+  readonly found: T;
+}
+
+/** The first place in a message, or in what `create` would make one of, where a search finds something. */
+export function searchMessage<T>(schema: DescMessage, message: object, search: Search<T>): Found<T> | undefined {
+  const own = search.message?.(schema, message);
+  if (own !== undefined) return { path: "", found: own };
+  for (const field of search.fields?.(schema) ?? schema.fields) {
+    if (isPlain(field)) continue;
+    const value = valueIn(message as Init, field);
+    if (value == null) continue;
+    const inner = inField(field, value, search);
+    if (inner !== undefined) return at(field.name, inner);
+  }
+  return undefined;
+}
+
+type Init = Readonly<Record<string, unknown>>;
+
+function valueIn(message: Init, { oneof, localName }: DescField): unknown {
+  if (oneof === undefined) return Object.hasOwn(message, localName) ? message[localName] : undefined;
+  const choice = message[oneof.localName] as { case?: string; value?: unknown } | undefined;
+  return choice?.case === localName ? choice.value : undefined;
+}
+
+function isPlain(field: DescField): boolean {
+  if (field.fieldKind === "map" && field.mapKey === ScalarType.STRING) return false;
+  return field.message === undefined && field.scalar !== ScalarType.STRING;
+}
+
+function inField<T>(field: DescField, value: unknown, search: Search<T>): Found<T> | undefined {
+  const item = (each: unknown) => inItem(field, each, search);
+  if (field.fieldKind === "list") return inList(value as unknown[], item);
+  if (field.fieldKind === "map") return inMap(value as Init, item, search);
+  return item(value);
+}
+
+function inItem<T>(field: DescField, value: unknown, search: Search<T>): Found<T> | undefined {
+  const { message } = field;
+  if (message === undefined || typeof value !== "object" || value === null) return inJson(value, search);
+  if (isJson(field, message)) return inJson(value, search);
+  const inner = searchMessage(message, value, search);
+  return inner === undefined || inner.path === "" ? inner : at(".", inner);
+}
+
+/** A Struct is held as JSON, except in a list, a map, or a Value. */
+function isJson({ fieldKind, parent }: DescField, { typeName }: DescMessage): boolean {
+  return (
+    typeName === "google.protobuf.Struct" && fieldKind === "message" && parent.typeName !== "google.protobuf.Value"
+  );
+}
+
+function inJson<T>(value: unknown, search: Search<T>): Found<T> | undefined {
+  const found = typeof value === "string" ? search.text(value) : search.json?.(value);
+  if (found !== undefined) return { path: "", found };
+  const item = (each: unknown) => inJson(each, search);
+  if (Array.isArray(value)) return inList(value, item);
+  return typeof value === "object" && value !== null ? inMap(value as Init, item, search) : undefined;
+}
+
+function inList<T>(list: readonly unknown[], inItem: (item: unknown) => Found<T> | undefined): Found<T> | undefined {
+  for (const [index, item] of list.entries()) {
+    const inner = inItem(item);
+    if (inner !== undefined) return at(`[${index}]`, inner);
+  }
+  return undefined;
+}
+
+function inMap<T>(map: Init, inItem: (item: unknown) => Found<T> | undefined, search: Search<T>): Found<T> | undefined {
+  for (const key of Object.keys(map)) {
+    const found = search.text(key);
+    const inner = found === undefined ? inItem(map[key]) : { path: "", found };
+    // Escapes what is no text in the key.
+    if (inner !== undefined) return at(`[${JSON.stringify(key)}]`, inner);
+  }
+  return undefined;
+}
+
+function at<T>(place: string, { path, found }: Found<T>): Found<T> {
+  return { path: place + path, found };
+}
