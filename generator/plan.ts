@@ -1,50 +1,12 @@
-import { create } from "@bufbuild/protobuf";
-import { CodeGeneratorRequestSchema, type FileDescriptorSet } from "@bufbuild/protobuf/wkt";
-import type { GeneratedFile, Plugin } from "@bufbuild/protoplugin";
-import type { Contract, ContractFile } from "./contract/contract.js";
+import type { FileDescriptorSet } from "@bufbuild/protobuf/wkt";
+import type { Contract } from "./contract/contract.js";
 import type { Histories } from "./contract/history.js";
-import { emitBrowser } from "./emit/browser.js";
-import { emitCache } from "./emit/cache.js";
-import { emitClient } from "./emit/client.js";
-import { emitCodec, hasCodecs } from "./emit/codec.js";
-import { emitEvents } from "./emit/events.js";
-import { layout } from "./emit/layout.js";
-import { emitPolicy } from "./emit/policy.js";
-import { emitRepository } from "./emit/repository.js";
-import { emitRoutes, hasRoutes } from "./emit/routes.js";
-import { emitSagas, hasSagas } from "./emit/saga.js";
-import { emitSchema } from "./emit/schema.js";
-import { emitService } from "./emit/service.js";
-import { emitSystem } from "./emit/system.js";
+import type { EmittedFile } from "./emit/emitter.js";
 import type { OutputFile } from "./output/output-file.js";
-import { type PrintedFile, parameter, printMessages } from "./print/messages.js";
-import { printPast } from "./print/old-messages.js";
-import { createEcmaScriptPlugin } from "./print/protoplugin.js";
+import { printContract } from "./print/contract.js";
+import { printMessages } from "./print/messages.js";
+import { printOldMessages } from "./print/old-messages.js";
 import { requirements } from "./project/requirements.js";
-import { version } from "./project/version.js";
-
-/** What one .proto file becomes: which artefact, when there is anything to say, and who prints it. */
-const emitters: readonly {
-  readonly suffix: string;
-  readonly applies: (file: ContractFile) => boolean;
-  readonly emit: (file: ContractFile, f: GeneratedFile, histories: Histories) => void;
-}[] = [
-  { suffix: "_codec", applies: hasCodecs, emit: emitCodec },
-  { suffix: "_events", applies: ({ events }) => events.length > 0, emit: emitEvents },
-  { suffix: "_policy", applies: ({ services }) => services.length > 0, emit: emitPolicy },
-  { suffix: "_service", applies: ({ services }) => services.length > 0, emit: emitService },
-  { suffix: "_client", applies: ({ services }) => services.length > 0, emit: emitClient },
-  { suffix: "_browser", applies: ({ services }) => services.length > 0, emit: emitBrowser },
-  { suffix: "_routes", applies: ({ services }) => services.some(hasRoutes), emit: emitRoutes },
-  { suffix: "_saga", applies: hasSagas, emit: emitSagas },
-  { suffix: "_schema", applies: ({ entities }) => entities.length > 0, emit: emitSchema },
-  { suffix: "_repository", applies: ({ entities }) => entities.length > 0, emit: emitRepository },
-  {
-    suffix: "_cache",
-    applies: ({ entities }) => entities.some((entity) => entity.cache !== undefined),
-    emit: emitCache,
-  },
-];
 
 /** Where generated files go, and by which name they are imported. */
 export interface Target {
@@ -63,50 +25,15 @@ export async function plan(
   descriptors: FileDescriptorSet,
   target: Target,
   histories: Histories = new Map(),
-  printing?: Promise<readonly PrintedFile[]>,
+  printing?: Promise<readonly EmittedFile[]>,
 ): Promise<OutputFile[]> {
-  const request = create(CodeGeneratorRequestSchema, {
-    fileToGenerate: contract.files.map(({ desc }) => `${desc.name}.proto`),
-    protoFile: descriptors.file,
-    parameter,
-  });
-  const ours = protocGenScaffold(contract, histories)
-    .run(request)
-    .file.map(({ name, content }) => ({ path: name, content: layout(withHeader(withoutParameters(content))) }));
-  const past = printPast(histories);
-  const messages = [...((await printing) ?? printMessages(descriptors)), ...past].map(({ name, content }) => ({
-    path: name,
-    content: withoutParameters(content),
-  }));
-  return [...messages, ...ours, packageJson(target)].map(({ path, content }) => ({
+  const messages = (await printing) ?? printMessages(descriptors);
+  const printed = [...messages, ...printOldMessages(histories), ...printContract(contract, descriptors, histories)];
+  return [...printed, packageJson(target)].map(({ path, content }) => ({
     path: `${target.generated}/${path}`,
     content: withPlainLines(content),
     owner: "tool",
   }));
-}
-
-/** The plugin that prints what is ours. One for each run: a plugin remembers its imports. */
-function protocGenScaffold(contract: Contract, histories: Histories): Plugin {
-  return createEcmaScriptPlugin({
-    name: "protoc-gen-scaffold",
-    version: `v${version}`,
-    generateTs(schema) {
-      for (const file of contract.files) {
-        for (const { suffix, applies, emit } of emitters) {
-          if (!applies(file)) continue;
-          const f = schema.generateFile(`${file.path}${suffix}.ts`);
-          f.preamble(file.desc);
-          emit(file, f, histories);
-        }
-      }
-      emitSystem(contract, schema.generateFile("system.ts"));
-    },
-  });
-}
-
-/** The plugins' parameters are always the same, and would make the header's first line the longest. */
-function withoutParameters(content: string): string {
-  return content.replace(/^(\/\/ @generated by \S+ v\S+) with parameter .*$/m, "$1");
 }
 
 /**
@@ -117,18 +44,11 @@ function withPlainLines(content: string): string {
   return content.replace(/\r(?=\n)/g, "").replace(/[\r\u2028\u2029]/g, " ");
 }
 
-/** A file that no one .proto stands behind begins like those that have one. */
-function withHeader(content: string): string {
-  return /^\/\/ @generated/m.test(content)
-    ? content
-    : `// @generated by protoc-gen-scaffold v${version}\n/* eslint-disable */\n\n${content}`;
-}
-
 /**
  * What makes the folder a package that code imports by name. Its imports are peers: npm then refuses to give it a copy of
  * its own of what the services have.
  */
-function packageJson({ package: name }: Target): { path: string; content: string } {
+function packageJson({ package: name }: Target): EmittedFile {
   const exports = { "./*.js": "./*.ts" };
   const content = { name, version: "0.0.0", private: true, type: "module", exports, peerDependencies: requirements };
   return { path: "package.json", content: `${JSON.stringify(content, undefined, 2)}\n` };

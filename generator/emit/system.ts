@@ -1,11 +1,16 @@
 import type { GeneratedFile, Printable } from "@bufbuild/protoplugin";
 import type { Contract, Event, Service } from "../contract/contract.js";
 import { publishedBy } from "../contract/event.js";
+import type { EmittedFile, PrintTypeScript } from "./emitter.js";
 import { fromGenerated, fromRuntime, strings } from "./print.js";
 import { hasRoutes } from "./routes.js";
 
 /** `system.ts`: every service that the contract has the system run, and how they hang together. */
-export function emitSystem(contract: Contract, f: GeneratedFile): void {
+export function emitSystem(contract: Contract, print: PrintTypeScript): EmittedFile[] {
+  return [print("system.ts", (f) => printServices(contract, f))];
+}
+
+function printServices(contract: Contract, f: GeneratedFile): void {
   f.print(f.jsDoc("Every service of the system: how it is called, over what, and by whom. The gateway runs on this."));
   f.print(f.export("const", "system"), ": ", fromRuntime(f, "System", "system", true), " = {");
   f.print("  services: [");

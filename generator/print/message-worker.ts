@@ -1,6 +1,6 @@
 import { Worker, type WorkerOptions } from "node:worker_threads";
+import type { EmittedFile } from "../emit/emitter.js";
 import type { Image } from "../image/compile.js";
-import type { PrintedFile } from "./messages.js";
 
 /** Of an image smaller than this, in bytes, all is printed here before a thread has started. */
 const WORTH_A_THREAD = 600_000;
@@ -8,7 +8,7 @@ const WORTH_A_THREAD = 600_000;
 /** What is printed while something else is done. */
 export interface MessageWorker {
   /** Undefined if it is not worth it: then whoever needs the files prints them. */
-  readonly messages?: Promise<readonly PrintedFile[]>;
+  readonly messages?: Promise<readonly EmittedFile[]>;
   /** Gives up what is not printed yet. */
   end(): void;
 }
@@ -17,7 +17,7 @@ export interface MessageWorker {
 export function printInWorker({ bytes }: Pick<Image, "bytes">, worth = WORTH_A_THREAD): MessageWorker {
   if (bytes.length < worth) return { end() {} };
   const worker = startThread({ workerData: bytes });
-  const messages = new Promise<readonly PrintedFile[]>((resolve, reject) => {
+  const messages = new Promise<readonly EmittedFile[]>((resolve, reject) => {
     worker.once("message", resolve);
     worker.once("error", reject);
     worker.once("exit", () => reject(new Error("the thread that prints messages has ended")));

@@ -1,11 +1,12 @@
 import { create } from "@bufbuild/protobuf";
 import { type FileDescriptorProto, FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import type { Histories } from "../contract/history.js";
+import type { EmittedFile } from "../emit/emitter.js";
 import { wellKnownFiles } from "../evolve/shape.js";
-import { type PrintedFile, printMessages } from "./messages.js";
+import { printMessages } from "./messages.js";
 
 /** `_pb` of events as they were, for those who are to say what these mean today. */
-export function printPast(histories: Histories): PrintedFile[] {
+export function printOldMessages(histories: Histories): EmittedFile[] {
   const upcasts = [...histories.values()].flatMap((history) => history.upcasts);
   return upcasts.flatMap(({ old: { file } }) =>
     printMessages(create(FileDescriptorSetSchema, { file: [...dependencies(file.proto), file.proto] })),
