@@ -183,7 +183,7 @@ message GetOrderRequest {
   },
   HTTP_RULE: {
     holds: "A google.api.http rule has a verb and a path, and names fields that exist and can stand there.",
-    why: "The gateway reads requests by the rule: it must know which fields the path, the query and the body fill, and which of the answer's to send. A path follows the grammar of google/api/http.proto: segments are literals, * or variables, ** is the last, a variable is one plain value and stands once. Of a service without (scaffold.v1.service), whose contract is somebody else's, the finding is a note: the method has no such route, and keeps its others.",
+    why: "The gateway reads requests by the rule: it must know which fields the path, the query and the body fill, and which of the answer's to send. A path follows the grammar of google/api/http.proto: segments are literals, * or variables, ** stands once, in whichever place, a variable is one plain value and stands once. Of a service without (scaffold.v1.service), whose contract is somebody else's, the finding is a note: the method has no such route, and keeps its others.",
     language: "proto",
     bad: `service OrderService {
   option (scaffold.v1.service) = {};

@@ -20,11 +20,13 @@ const bad: readonly Route[] = [
   { verb: "POST", path: "/v1/orders", body: "nothing.at.all", method: placeOrder },
   { verb: "GET", path: "/v1/orders/{other=*}", method: listOrders },
   { verb: "GET", path: "/healthz", method: listOrders },
+  { verb: "GET", path: "/v1/{page_token=**}/orders/**", method: listOrders },
 ];
 const good: readonly Route[] = [
   { verb: "GET", path: "/v1/orders/{id}", method: getOrder },
   { verb: "GET", path: "/", method: listOrders },
   { verb: "POST", path: "/v1/orders/{id}:a:b", body: "*", method: cancelOrder },
+  { verb: "GET", path: "/v1/{page_token=shelves/**}/orders/{filter}", method: listOrders },
 ];
 const ofFields: Route = {
   verb: "PUT",
@@ -52,7 +54,7 @@ it("logs and skips the routes that cannot be served, and serves the others", asy
   const service = await startService((router) => {
     router.service(OrderService, {
       getOrder: ({ id }) => ({ id }),
-      listOrders: () => ({ nextPageToken: "all" }),
+      listOrders: ({ pageToken, filter }) => ({ nextPageToken: pageToken && `${filter} of ${pageToken}` }),
       cancelOrder: ({ id }) => ({ id, cancelReason: "late" }),
     });
     router.service(InventoryService, { updateProduct: ({ product }) => product! });
@@ -79,7 +81,8 @@ it("logs and skips the routes that cannot be served, and serves the others", asy
   const send = (method: string, path: string, body: unknown) =>
     get(path, { method, headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
   expect(await get("/v1/orders/1")).toMatchObject({ id: "1" });
-  expect(await get("/")).toMatchObject({ nextPageToken: "all" });
+  expect(await get("/")).toMatchObject({ nextPageToken: "" });
+  expect(await get("/v1/shelves/a/b%2Fc/orders/d%2Fe")).toMatchObject({ nextPageToken: "d/e of shelves/a/b%2Fc" });
   expect(await get("/v1/users/2")).toMatchObject({ id: "2" });
   expect(await send("POST", "/v1/orders/1:a:b", {})).toMatchObject({ id: "1", cancelReason: "late" });
   expect(await send("PUT", "/v1/names/p", "Cup")).toBe("Cup");

@@ -28,23 +28,28 @@ export function splitPath(path: string): RequestPath {
 /**
  * Compares a path with a template; undefined if it does not match.
  *
- * `*` takes one segment that is not empty, `**` takes all that are left, also none. A custom verb ends the
- * last segment, after a literal colon; an id that ends like one is sent with `%3A`.
+ * `*` takes one segment that is not empty, `**` takes all that the template's others leave, also none. A custom verb ends
+ * the last segment, after a literal colon; an id that ends like one is sent with `%3A`.
  */
 export function matchPath(template: PathTemplate, path: RequestPath): PathValue[] | undefined {
-  const { segments, customVerb, variables } = template;
-  const open = segments.at(-1)?.kind === "rest";
-  const fixed = open ? segments.length - 1 : segments.length;
-  if (open ? path.raw.length < fixed : path.raw.length !== fixed) return undefined;
+  const { segments, rest, customVerb, variables } = template;
+  // By how many segments the path is longer: what follows "**" is moved by so many.
+  const longer = path.raw.length - segments.length;
+  if (rest === -1 ? longer !== 0 : longer < -1) return undefined;
   const bare = customVerb === undefined ? path : withoutVerb(path, customVerb);
   if (bare === undefined) return undefined;
-  for (let i = 0; i < fixed; i++) {
-    if (!accepts(segments[i]!, bare.decoded[i]!)) return undefined;
+  for (let i = 0; i < segments.length; i++) {
+    if (i !== rest && !accepts(segments[i]!, bare.decoded[placeInPath(i, template, longer)]!)) return undefined;
   }
   return variables.map((variable) => ({
     fieldPath: variable.fieldPath,
-    value: variableValue(variable, template, bare),
+    value: variableValue(variable, template, bare, longer),
   }));
+}
+
+/** Where in a path that is `longer` the template's segment at a position begins. */
+function placeInPath(position: number, { rest }: PathTemplate, longer: number): number {
+  return rest === -1 || position <= rest ? position : position + longer;
 }
 
 function accepts(segment: Segment, text: string): boolean {
@@ -63,18 +68,20 @@ function withoutVerb({ raw, decoded }: RequestPath, verb: string): RequestPath |
 function verbColon(segment: string, verb: string): number {
   if (segment.endsWith(`:${verb}`)) return segment.length - verb.length - 1;
   if (!segment.includes("%")) return -1;
-  for (let colon = segment.lastIndexOf(":"); colon > 0; colon = segment.lastIndexOf(":", colon - 1)) {
+  // Each of a verb's UTF-16 units is 3 bytes at most, and each of them 3 characters. A segment may be all colons.
+  const first = Math.max(segment.length - 1 - verb.length * 9, 1);
+  for (let colon = segment.lastIndexOf(":"); colon >= first; colon = segment.lastIndexOf(":", colon - 1)) {
     if (decodeURIComponent(segment.slice(colon + 1)) === verb) return colon;
   }
   return -1;
 }
 
 /** One segment is decoded whole; several keep `%2F`, so that a slash inside a segment is told from one between two. */
-function variableValue(variable: Variable, template: PathTemplate, path: RequestPath): string {
-  if (!variable.multi) return path.decoded[variable.start]!;
-  const toTheEnd = template.segments[variable.end - 1]?.kind === "rest";
+function variableValue(variable: Variable, template: PathTemplate, path: RequestPath, longer: number): string {
+  const start = placeInPath(variable.start, template, longer);
+  if (!variable.multi) return path.decoded[start]!;
   return path.raw
-    .slice(variable.start, toTheEnd ? undefined : variable.end)
+    .slice(start, placeInPath(variable.end, template, longer))
     .map((segment) => decodeURIComponent(segment.replace(/%(2f)/gi, "%25$1")))
     .join("/");
 }

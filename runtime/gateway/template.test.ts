@@ -20,6 +20,7 @@ describe("parseTemplate", () => {
         { kind: "one" },
         { kind: "rest" },
       ],
+      rest: 5,
       variables: [
         { fieldPath: ["parent", "name"], start: 1, end: 3, multi: true },
         { fieldPath: ["id"], start: 4, end: 5, multi: false },
@@ -29,7 +30,7 @@ describe("parseTemplate", () => {
   });
 
   it("reads a path without segments", () => {
-    expect(parseTemplate("/")).toEqual({ text: "/", segments: [], variables: [], customVerb: undefined });
+    expect(parseTemplate("/")).toEqual({ text: "/", segments: [], rest: -1, variables: [], customVerb: undefined });
   });
 
   it("reads colons: the last segment's first begins the verb, others are text", () => {
@@ -58,8 +59,8 @@ describe("parseTemplate", () => {
     ["/v1/{a={b}}", 8, "a variable cannot contain another one"],
     ["/v1/{id}/x/{id}", 12, "id is bound twice: a field takes its value from one place"],
     ["/v1/{a}/{a.b}", 9, "a.b and a set the same field: keep one"],
-    ["/v1/**/x", 5, 'only a verb may follow "**": put it last, or use "*" for one segment'],
-    ["/v1/{a=**}/{b=**}", 8, 'only a verb may follow "**": put it last, or use "*" for one segment'],
+    ["/v1/{a=**}/{b=**}", 15, '"**" stands once in a path, or its parts could not be told apart: use "*" here'],
+    ["/**/x/**", 7, '"**" stands once in a path, or its parts could not be told apart: use "*" here'],
     ["/v1/orders:", 12, 'a verb must follow ":": write one, or remove the colon'],
     ["/v1/{id}:a:", 12, 'a verb must follow ":": write one, or remove the colon'],
     ["/v1/:verb", 5, "a verb follows a segment, and here is none"],
@@ -116,8 +117,44 @@ describe("matchPath", () => {
     ["/v1/{id}:get%20all", "/v1/a:b:get%20all", { id: "a:b" }],
     ["/v1/{id}:caf%C3%A9", "/v1/1:caf%c3%a9", { id: "1" }],
     ["/caf%C3%A9/{id}", "/caf%c3%a9/1", { id: "1" }],
+    ["/v1/{parent=dbs/*/docs/**}/{id}", "/v1/dbs/d/docs/a/b/c", { parent: "dbs/d/docs/a/b", id: "c" }],
+    ["/v1/{parent=dbs/*/docs/**}/{id}", "/v1/dbs/d/docs/c", { parent: "dbs/d/docs", id: "c" }],
+    ["/v1/{parent=dbs/*/docs/**}/{id}", "/v1/dbs/d/docs", undefined],
+    ["/v1/{parent=dbs/*/docs/*/**}/{id}", "/v1/dbs/d/docs/c", undefined],
+    ["/v1/{parent=dbs/*/docs/**}/{id}", "/v1/dbs/d/docs/c/", undefined],
+    ["/v1/{a=**}/x/{b=y/*}:do", "/v1/x/x/y/1:do", { a: "x", b: "y/1" }],
+    ["/{a=**}/{b}", "/%2Fa/b%2Fc", { a: "%2Fa", b: "b/c" }],
+    ["/{a=**}/{b}", "/", undefined],
   ])("%s meets %s", (template, path, expected) => {
     expect(match(template, path)).toEqual(expected);
+  });
+
+  it("finds what trying every length of ** finds", () => {
+    const piece = fc.constantFrom("a", "b", "*");
+    const shapes = fc.tuple(fc.array(piece, { maxLength: 3 }), fc.boolean(), fc.array(piece, { maxLength: 3 }));
+    const paths = fc.array(fc.constantFrom("a", "b", "c", ""), { minLength: 1, maxLength: 7 });
+    fc.assert(
+      fc.property(shapes, paths, ([before, open, after], path) => {
+        // Each segment a variable of its own, so that every value shows.
+        const pieces = [...before, ...(open ? ["**"] : []), ...after];
+        fc.pre(pieces.length > 0);
+        const template = `/${pieces.map((text, i) => `{f${i}=${text}}`).join("/")}`;
+        expect(match(template, `/${path.join("/")}`)).toEqual(tryAll(pieces, path));
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  it("reads the longest paths among many templates", () => {
+    const templates = Array.from({ length: 200 }, (_, i) => parseTemplate(`/{a=x/**}/x/*/x/{b=x/*/x${i}}:do`));
+    const path = splitPath(`${"/x".repeat(7_000)}/x150:do`);
+    expect(templates.filter((template) => matchPath(template, path) !== undefined)).toEqual([templates[150]]);
+  });
+
+  it("finds a verb behind as many colons as a path has", () => {
+    const path = splitPath(`/v1/%41${":".repeat(15_000)}`);
+    for (let i = 0; i < 200; i++) expect(matchPath(parseTemplate(`/v1/{id}:do${i}`), path)).toBe(undefined);
+    expect(match("/v1/{id}:a%F0%9F%A6%8A", `/v1/%41:::%61%F0%9F%A6%8A`)).toEqual({ id: "A::" });
   });
 
   it("refuses a path whose percent-encoding is broken", () => {
@@ -128,7 +165,14 @@ describe("matchPath", () => {
   it("finds again every value that a client writes into a template", () => {
     const text = fc.string({ unit: "binary" });
     const segment = text.filter((value) => value !== "");
-    const shapes = fc.constantFrom("/v1/{a}", "/v1/{a}/{b.c}:do", "/v1/{b.c}/x/{a=**}", "/{a}/{b.c=**}:do");
+    const shapes = fc.constantFrom(
+      "/v1/{a}",
+      "/v1/{a}/{b.c}:do",
+      "/v1/{b.c}/x/{a=**}",
+      "/{a}/{b.c=**}:do",
+      "/v1/{a=**}/x/{b.c}",
+      "/{a=**}/{b.c}:do",
+    );
     fc.assert(
       fc.property(
         shapes,
@@ -148,6 +192,18 @@ describe("matchPath", () => {
     );
   });
 });
+
+/** What a template of these segments, each a variable `f0`, `f1` …, reads in a path, by trying all that `**` could take. */
+function tryAll([piece, ...pieces]: string[], path: string[], at = 0): Record<string, string> | undefined {
+  if (piece === undefined) return path.length === 0 ? {} : undefined;
+  for (let length = piece === "**" ? 0 : 1; length <= (piece === "**" ? path.length : 1); length++) {
+    const taken = path.slice(0, length);
+    const isTaken = piece === "**" || (taken.length === 1 && (piece === "*" ? taken[0] !== "" : taken[0] === piece));
+    const others = isTaken ? tryAll(pieces, path.slice(length), at + 1) : undefined;
+    if (others !== undefined) return { [`f${at}`]: taken.join("/"), ...others };
+  }
+  return undefined;
+}
 
 /** Writes a path as http.proto asks of clients: everything but `[-_.~0-9a-zA-Z]` (and `/` if multi) percent-encoded. */
 function formatPath(template: PathTemplate, values: Record<string, string>): string {

@@ -1,4 +1,4 @@
-/** One part of a path template: literal text, `*` (one path segment) or `**` (all that are left). */
+/** One part of a path template: literal text, `*` (one path segment) or `**` (as many as there are, also none). */
 export type Segment = { readonly kind: "literal"; readonly text: string } | { readonly kind: "one" | "rest" };
 
 /** A request field that takes its value from a part of the path. */
@@ -17,6 +17,8 @@ export interface Variable {
 export interface PathTemplate {
   readonly text: string;
   readonly segments: readonly Segment[];
+  /** The position of `**` among the segments; -1 if the template has none. */
+  readonly rest: number;
   readonly variables: readonly Variable[];
   /** What follows the last segment's first colon: `cancel` in `/v1/orders/{id}:cancel`. */
   readonly customVerb: string | undefined;
@@ -36,7 +38,8 @@ export class PathTemplateError extends Error {
 }
 
 /**
- * Parses a path template by the grammar of google/api/http.proto, and `/` alone:
+ * Parses a path template by the grammar of google/api/http.proto, and `/` alone. `**` may stand anywhere, as in grpc-gateway, but
+ * once: then a path has one reading, which is found without trying others.
  *
  *     Template = "/" [ Segments [ Verb ] ] ;
  *     Segments = Segment { "/" Segment } ;
@@ -77,10 +80,7 @@ class Parser {
     if (this.at < this.part.length) this.misplaced();
     const customVerb = this.verb();
     const rest = segments.findIndex((segment) => segment.kind === "rest");
-    if (rest !== -1 && rest !== segments.length - 1) {
-      this.fail('only a verb may follow "**": put it last, or use "*" for one segment', text.indexOf("**"));
-    }
-    return { text, segments, variables, customVerb };
+    return { text, segments, rest, variables, customVerb };
   }
 
   private segmentList(inVariable: boolean): void {
@@ -89,13 +89,16 @@ class Parser {
   }
 
   private segment(inVariable: boolean): void {
-    if (this.take("**")) this.segments.push({ kind: "rest" });
-    else if (this.take("*")) this.segments.push({ kind: "one" });
+    const at = this.at;
+    if (this.take("**")) {
+      const isSecond = this.segments.some((segment) => segment.kind === "rest");
+      if (isSecond) this.fail('"**" stands once in a path, or its parts could not be told apart: use "*" here', at);
+      this.segments.push({ kind: "rest" });
+    } else if (this.take("*")) this.segments.push({ kind: "one" });
     else if (this.next === "{") {
       if (inVariable) this.fail("a variable cannot contain another one");
       this.variable();
     } else {
-      const at = this.at;
       const text = this.literal() ?? this.noSegment();
       if (text === "." || text === "..") this.fail(`clients resolve "${text}" before they send a path: remove it`, at);
       this.segments.push({ kind: "literal", text });
