@@ -1,9 +1,10 @@
-import { type DescField, type DescMessage, getOption, hasOption, ScalarType } from "@bufbuild/protobuf";
+import { type DescField, type DescMessage, getOption, hasOption, type ScalarType } from "@bufbuild/protobuf";
 import { isWrapperDesc } from "@bufbuild/protobuf/wkt";
 import { FieldBehavior } from "@protoscaffold/runtime/options/google/api/field_behavior_pb.js";
 import { field as fieldOption } from "@protoscaffold/runtime/options/scaffold/v1/options_pb.js";
 import { behaves } from "./behavior.js";
-import type { Column, ColumnType } from "./contract.js";
+import { type ColumnTypeName, scalarTypes } from "./column-types.js";
+import type { Column } from "./contract.js";
 import type { Findings } from "./findings.js";
 import { isSqlName, longestName, systemColumns } from "./sql-name.js";
 
@@ -72,22 +73,19 @@ function isGiven({ name, desc }: Pick<Column, "name" | "desc">): boolean {
   return name !== desc.name.slice(0, longestName);
 }
 
-function columnType(field: DescField): ColumnType | undefined {
+function columnType(field: DescField): ColumnTypeName | undefined {
   switch (field.fieldKind) {
     case "scalar":
-      return { sql: scalarTypes[field.scalar] };
+      return scalarTypes[field.scalar];
     case "enum":
-      return { sql: "integer", enum: field.enum };
+      return "enum";
     case "message":
       if (field.delimitedEncoding) return undefined;
-      if (isWrapperDesc(field.message)) return { sql: scalarTypes[field.message.fields[0].scalar] };
-      if (field.message.typeName === "google.protobuf.Timestamp") return { sql: "timestamptz" };
-      if (field.message.typeName === "google.protobuf.Duration") return { sql: "numeric", duration: true };
-      return { sql: "jsonb", message: field.message };
-    case "list":
-      return { sql: "jsonb", message: field.listKind === "message" ? field.message : undefined };
-    case "map":
-      return { sql: "jsonb", message: undefined };
+      if (isWrapperDesc(field.message)) return scalarTypes[field.message.fields[0].scalar];
+      if (field.message.typeName === "google.protobuf.Timestamp") return "timestamp";
+      return field.message.typeName === "google.protobuf.Duration" ? "duration" : "json";
+    default:
+      return "json";
   }
 }
 
@@ -104,21 +102,3 @@ function scalarOf(field: DescField): ScalarType | undefined {
   if (field.fieldKind === "message" && isWrapperDesc(field.message)) return field.message.fields[0].scalar;
   return undefined;
 }
-
-const scalarTypes = {
-  [ScalarType.STRING]: "text",
-  [ScalarType.BOOL]: "boolean",
-  [ScalarType.BYTES]: "bytea",
-  [ScalarType.FLOAT]: "real",
-  [ScalarType.DOUBLE]: "double precision",
-  [ScalarType.INT32]: "integer",
-  [ScalarType.SINT32]: "integer",
-  [ScalarType.SFIXED32]: "integer",
-  [ScalarType.UINT32]: "bigint",
-  [ScalarType.FIXED32]: "bigint",
-  [ScalarType.INT64]: "bigint",
-  [ScalarType.SINT64]: "bigint",
-  [ScalarType.SFIXED64]: "bigint",
-  [ScalarType.UINT64]: "numeric",
-  [ScalarType.FIXED64]: "numeric",
-} as const;

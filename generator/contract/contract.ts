@@ -1,5 +1,4 @@
 import type {
-  DescEnum,
   DescEnumValue,
   DescField,
   DescFile,
@@ -8,6 +7,7 @@ import type {
   DescService,
   ScalarType,
 } from "@bufbuild/protobuf";
+import type { ColumnTypeName } from "./column-types.js";
 import type { EntityExports, EventExports, SagaExports, ServiceExports } from "./exports.js";
 
 /** What the protos say, read, resolved and frozen: all that planning needs to know. */
@@ -196,7 +196,7 @@ export interface Column {
   readonly desc: DescField;
   /** The name in the database: the field's own, unless the contract gives another. */
   readonly name: string;
-  readonly type: ColumnType;
+  readonly type: ColumnTypeName;
   /** What it holds, or what the wrapper wraps that it holds; undefined for all that is no scalar. */
   readonly scalar: ScalarType | undefined;
   /** What is not set is NULL. */
@@ -204,16 +204,6 @@ export interface Column {
   /** A text that refers to nothing is empty in its message, and NULL here, for no row has the empty key. */
   readonly emptyIsNull: boolean;
 }
-
-/** A PostgreSQL type, and with `enum` and `message` what it holds. */
-export type ColumnType =
-  | { readonly sql: "text" | "boolean" | "integer" | "bigint" | "numeric" | "real" | "double precision" | "bytea" }
-  | { readonly sql: "timestamptz" }
-  /** A google.protobuf.Duration, in nanoseconds. */
-  | { readonly sql: "numeric"; readonly duration: true }
-  | { readonly sql: "integer"; readonly enum: DescEnum }
-  /** A message, or a list or map of anything, in its ProtoJSON form. */
-  | { readonly sql: "jsonb"; readonly message: DescMessage | undefined };
 
 export interface Index {
   readonly name: string;

@@ -70,7 +70,7 @@ export function buildEntity(message: DescMessage, findings: Findings): EntityDra
         ) ?? []
       );
     }
-    const json = covered.filter((column) => column?.type.sql === "jsonb");
+    const json = covered.filter((column) => column?.type === "json");
     if (json.length > 0) {
       const names = json.map((column) => column?.name).join(", ");
       return (
@@ -149,7 +149,7 @@ function findKey(message: DescMessage, columns: readonly Column[], findings: Fin
     const way = key.desc.oneof === undefined ? "remove optional from" : `take it out of ${key.desc.oneof.name}:`;
     return findings.error("ENTITY_KEY", key.desc, `A row is nothing without its key: ${way} ${key.name}.`);
   }
-  if (key.type.sql !== "text" || key.desc.fieldKind !== "scalar") {
+  if (key.type !== "text" || key.desc.fieldKind !== "scalar") {
     return findings.error(
       "ENTITY_KEY",
       key.desc,

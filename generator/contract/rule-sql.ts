@@ -1,4 +1,6 @@
+import { entryOf, textLiteral } from "./column-types.js";
 import type { Column } from "./contract.js";
+import { zeroOf } from "./zero.js";
 
 const IMPLICIT = 2;
 
@@ -99,11 +101,11 @@ function among(value: Sql, kind: Kind, rules: Rules, term: MakeTerm): Term[] {
 /** `gt`, `gte`, `lt`, `lte`: between the two if the lower one is lower, else outside of them. */
 function bounds(value: Sql, kind: Kind, column: Column, rules: Rules, term: MakeTerm): Term[] {
   // An instant is cut to microseconds, so one that is just later than `gt` may not be in its row.
-  if (column.type.sql === "timestamptz" && rules.gt !== undefined) return [];
+  if (column.type === "timestamp" && rules.gt !== undefined) return [];
   const low = bound(">", rules.gt, rules.gte, kind);
   const high = bound("<", rules.lt, rules.lte, kind);
   if (low === null || high === null) return [];
-  const isFloat = column.type.sql === "real" || column.type.sql === "double precision";
+  const isFloat = column.type === "float" || column.type === "double";
   // For PostgreSQL NaN is more than any number; the rules take it for none.
   const isNumber: Sql = isFloat && low !== undefined ? [...value, ` <> ${kind.literal(Number.NaN)} AND `] : [];
   if (low !== undefined && high !== undefined && kind.compare(high.value, low.value) < 0) {
@@ -135,7 +137,7 @@ function bound(operator: ">" | "<", open: unknown, closed: unknown, kind: Kind) 
 
 /** What is about the length of a text or of bytes, or about what is in a text; and `finite`. */
 function inner(value: Sql, column: Column, rules: Rules, term: MakeTerm): Term[] {
-  switch (column.type.sql) {
+  switch (column.type) {
     case "text":
       return [
         // Both count code points, and UTF-8's bytes.
@@ -143,12 +145,12 @@ function inner(value: Sql, column: Column, rules: Rules, term: MakeTerm): Term[]
         ...size("octet_length", value, [rules.len_bytes, rules.min_bytes, rules.max_bytes], term),
         ...parts(value, rules, term),
       ];
-    case "bytea":
+    case "bytes":
       return size("octet_length", value, [rules.len, rules.min_len, rules.max_len], term);
-    case "real":
-    case "double precision": {
+    case "float":
+    case "double": {
       if (rules.finite !== true) return [];
-      const literals = ["NaN", "Infinity", "-Infinity"].map((name) => `'${name}'::${column.type.sql}`);
+      const literals = ["NaN", "Infinity", "-Infinity"].map((name) => entryOf(column).literal?.(Number(name)));
       return [term([...value, ` NOT IN (${literals.join(", ")})`], () => true)];
     }
     default:
@@ -181,64 +183,7 @@ function parts(value: Sql, rules: Rules, term: MakeTerm): Term[] {
   ];
 }
 
-function kindOf({ type, desc }: Column): Kind | undefined {
-  switch (type.sql) {
-    case "text":
-      return { literal: textLiteral, compare: (a, b) => (a === b ? 0 : 1), zero: "" };
-    case "bytea":
-      return {
-        literal: (value) => `'\\x${Buffer.from(value as Uint8Array).toString("hex")}'::bytea`,
-        compare: (a, b) => Buffer.compare(a as Uint8Array, b as Uint8Array),
-        zero: new Uint8Array(),
-      };
-    case "boolean":
-      return { literal: String, compare: (a, b) => (a === b ? 0 : 1), zero: false };
-    case "real":
-    case "double precision":
-      return { literal: (value) => `'${Object.is(value, -0) ? 0 : value}'::${type.sql}`, compare: order, zero: 0 };
-    case "timestamptz":
-      return { literal: instantLiteral, compare: (a, b) => order(nanosOf(a), nanosOf(b)) };
-    case "numeric":
-      if ("duration" in type)
-        return { literal: (value) => String(nanosOf(value)), compare: (a, b) => order(nanosOf(a), nanosOf(b)) };
-      return { literal: String, compare: order, zero: 0n };
-    case "integer":
-    case "bigint":
-      return { literal: String, compare: order, zero: desc.enum?.values[0]?.number ?? 0 };
-    default:
-      return undefined;
-  }
-}
-
-/** Also of a bigint and a number. */
-function order(a: unknown, b: unknown): number {
-  const [one, other] = [a as number, b as number];
-  return one < other ? -1 : one > other ? 1 : 0;
-}
-
-/** SQL's own form; undefined for what no text of PostgreSQL holds. */
-function textLiteral(value: unknown): string | undefined {
-  if (typeof value !== "string" || value.includes("\0")) return undefined;
-  const quoted = value.replaceAll("'", "''");
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: a line of its own could be taken for a mark of the file
-  if (!/[\\\x01-\x1f]/.test(quoted)) return `'${quoted}'`;
-  const escaped = quoted
-    .replaceAll("\\", "\\\\")
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: those are what is escaped
-    .replaceAll(/[\x01-\x1f]/g, (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`);
-  return `E'${escaped}'`;
-}
-
-/** An instant of whole microseconds, which is what a row keeps. */
-function instantLiteral(value: unknown): string | undefined {
-  const { seconds, nanos } = value as { seconds: bigint; nanos: number };
-  if (nanos % 1000 !== 0) return undefined;
-  const text = new Date(Number(seconds) * 1000).toISOString().slice(0, 19);
-  const fraction = nanos === 0 ? "" : `.${String(nanos / 1000).padStart(6, "0")}`;
-  return `'${text}${fraction}Z'::timestamptz`;
-}
-
-function nanosOf(value: unknown): bigint {
-  const { seconds, nanos } = value as { seconds: bigint; nanos: number };
-  return seconds * 1_000_000_000n + BigInt(nanos);
+function kindOf(column: Column): Kind | undefined {
+  const { literal, compare } = entryOf(column);
+  return literal && compare && { literal, compare, zero: zeroOf(column)?.value };
 }

@@ -1,9 +1,10 @@
 import type { DescField, DescOneof } from "@bufbuild/protobuf";
 import type { GeneratedFile, Printable } from "@bufbuild/protoplugin";
+import { entryOf } from "../contract/column-types.js";
 import type { Column, Entity } from "../contract/contract.js";
 import { identifier } from "../contract/identifier.js";
 import { lowerFirst } from "../contract/names.js";
-import { isOwnMessage, isWide } from "./field-type.js";
+import { isOwnMessage } from "./field-type.js";
 import { fromRuntime, local } from "./print.js";
 
 /** A row's type, and the functions that turn a message into one and back. */
@@ -26,31 +27,14 @@ function emitType(entity: Entity, f: GeneratedFile): void {
 
 /** A field's type in its message, never undefined; of a wrapper, what it wraps. */
 function typeOf(entity: Entity, column: Column, f: GeneratedFile): Printable {
-  const { desc, type } = column;
-  switch (type.sql) {
-    case "integer":
-      return "enum" in type ? f.importShape(type.enum) : "number";
-    case "text":
-      return "string";
-    case "boolean":
-      return "boolean";
-    case "bytea":
-      return "Uint8Array";
-    case "real":
-    case "double precision":
-      return "number";
-    case "bigint":
-      return isWide(column) ? "bigint" : "number";
-    case "numeric":
-      return "duration" in type ? f.import("Duration", "@bufbuild/protobuf/wkt", true) : "bigint";
-    case "timestamptz":
-      return f.import("Timestamp", "@bufbuild/protobuf/wkt", true);
-    case "jsonb": {
-      if (isOwnMessage(desc)) return [f.importShape(desc.message), desc.fieldKind === "list" ? "[]" : ""];
-      if (desc.fieldKind === "message") return f.import("JsonObject", "@bufbuild/protobuf", true);
-      return [f.importShape(entity.desc), `["${desc.localName}"]`];
-    }
-  }
+  const { desc } = column;
+  const { typeScript } = entryOf(column);
+  if (desc.fieldKind === "enum") return f.importShape(desc.enum);
+  if (typeof typeScript === "string") return typeScript;
+  if (typeScript !== undefined) return f.import(typeScript.wellKnown, "@bufbuild/protobuf/wkt", true);
+  if (isOwnMessage(desc)) return [f.importShape(desc.message), desc.fieldKind === "list" ? "[]" : ""];
+  if (desc.fieldKind === "message") return f.import("JsonObject", "@bufbuild/protobuf", true);
+  return [f.importShape(entity.desc), `["${desc.localName}"]`];
 }
 
 function emitToRow(entity: Entity, f: GeneratedFile): void {

@@ -1,6 +1,8 @@
 import type { GeneratedFile, Printable } from "@bufbuild/protoplugin";
+import { entryOf } from "../contract/column-types.js";
 import type { Check, Column, ContractFile, Entity, Index, Reference } from "../contract/contract.js";
-import { isOwnMessage, isWide } from "./field-type.js";
+import { zeroOf } from "../contract/zero.js";
+import { isOwnMessage } from "./field-type.js";
 import { doc, fromGenerated, fromRuntime } from "./print.js";
 import { emitRow } from "./row.js";
 
@@ -72,14 +74,7 @@ function checkOf({ name, sql }: Check, f: GeneratedFile): Printable {
 
 /** The column's builder, with what its type needs to know. */
 function builder(entity: Entity, column: Column, f: GeneratedFile): Printable {
-  const { desc, name, type } = column;
-  const call = (symbol: string, ...rest: Printable[]): Printable => [
-    f.import(symbol, drizzle),
-    "(",
-    f.string(name),
-    ...rest,
-    ")",
-  ];
+  const { desc, name } = column;
   const own = (symbol: string, ...rest: Printable[]): Printable => [
     fromRuntime(f, symbol, "data/columns"),
     "(",
@@ -87,58 +82,22 @@ function builder(entity: Entity, column: Column, f: GeneratedFile): Printable {
     ...rest,
     ")",
   ];
-  switch (type.sql) {
-    case "integer":
-      return "enum" in type ? [call("integer"), ".$type<", f.importShape(type.enum), ">()"] : call("integer");
-    case "bigint":
-      return call("bigint", `, { mode: "${isWide(column) ? "bigint" : "number"}" }`);
-    case "numeric":
-      return own("duration" in type ? "duration" : "uint64");
-    case "real":
-      return own("float");
-    case "double precision":
-      return own("double");
-    case "bytea":
-      return own("bytes");
-    case "timestamptz":
-      return own("timestamptz");
-    case "jsonb":
-      if (isOwnMessage(desc)) {
-        return own(desc.fieldKind === "list" ? "messagesColumn" : "messageColumn", ", ", f.importSchema(desc.message));
-      }
-      if (desc.fieldKind === "message") return own("struct");
-      return own("jsonColumn", ", ", f.importSchema(entity.desc), ", ", f.string(desc.localName));
-    default:
-      return call(type.sql);
+  const known = entryOf(column).builder;
+  if (known?.of === "runtime") return own(known.name);
+  if (known !== undefined) {
+    const options = known.options === undefined ? "" : `, ${known.options}`;
+    const call: Printable = [f.import(known.name, drizzle), "(", f.string(name), options, ")"];
+    return desc.fieldKind === "enum" ? [call, ".$type<", f.importShape(desc.enum), ">()"] : call;
   }
+  if (isOwnMessage(desc)) {
+    return own(desc.fieldKind === "list" ? "messagesColumn" : "messageColumn", ", ", f.importSchema(desc.message));
+  }
+  if (desc.fieldKind === "message") return own("struct");
+  return own("jsonColumn", ", ", f.importSchema(entity.desc), ", ", f.string(desc.localName));
 }
 
 /** A list, a map or text without presence is never NULL; its default lets an older process insert beside a newer one. */
 function constraints(entity: Entity, column: Column): string {
   if (column === entity.key) return ".primaryKey()";
-  return column.nullable ? "" : `.notNull().default(${zero(column)})`;
-}
-
-/** What a field has when nobody set it. */
-function zero(column: Column): string {
-  const { desc, type } = column;
-  switch (type.sql) {
-    case "text":
-      return '""';
-    case "boolean":
-      return "false";
-    case "bytea":
-      return "new Uint8Array()";
-    case "numeric":
-      return "0n";
-    case "bigint":
-      return isWide(column) ? "0n" : "0";
-    case "jsonb":
-      return desc.fieldKind === "map" ? "{}" : "[]";
-    case "integer":
-      // A closed enum need not have a 0; a field that must be set has its first value here, as in the database.
-      return String(desc.enum?.values[0]?.number ?? 0);
-    default:
-      return "0";
-  }
+  return column.nullable ? "" : `.notNull().default(${zeroOf(column)?.typeScript})`;
 }

@@ -1,31 +1,30 @@
+import { type ColumnTypeEntry, columnTypes } from "../contract/column-types.js";
 import type { Changes } from "./changes.js";
 import type { ColumnSnapshot, TableSnapshot } from "./snapshot.js";
 import { alterColumn, alterTable, concurrent, exclusive, quoted } from "./sql.js";
 import type { Statement } from "./statement.js";
 import { replaceField } from "./steps.js";
 
-/** What PostgreSQL casts without a value that does not fit, or is not what it was. */
-const widenings: Readonly<Record<string, readonly string[]>> = {
-  integer: ["bigint", "numeric", "double precision"],
-  bigint: ["numeric"],
-  real: ["double precision"],
-};
+/** The types to which PostgreSQL casts each type unchanged, by its name there. */
+const widenings: Readonly<Record<string, readonly string[]>> = Object.fromEntries(
+  Object.values<ColumnTypeEntry>(columnTypes).flatMap(({ sql, widensTo }) => (widensTo ? [[sql, widensTo]] : [])),
+);
 
 /** What was JSON once, and has a column of its own now: its type, and how it is made of the JSON's text. */
 const recasts: Readonly<Record<string, readonly [type: string, make: (text: string) => string]>> = {
-  Duration: ["numeric", (text) => `trunc(rtrim(${text}, 's')::numeric * 1000000000)`],
-  BytesValue: ["bytea", (text) => `decode(${text}, 'base64')`],
+  Duration: [columnTypes.duration.sql, (text) => `trunc(rtrim(${text}, 's')::numeric * 1000000000)`],
+  BytesValue: [columnTypes.bytes.sql, (text) => `decode(${text}, 'base64')`],
   ...Object.fromEntries(
     Object.entries({
-      StringValue: "text",
-      BoolValue: "boolean",
-      Int32Value: "integer",
-      UInt32Value: "bigint",
-      Int64Value: "bigint",
-      UInt64Value: "numeric",
-      FloatValue: "real",
-      DoubleValue: "double precision",
-    }).map(([name, type]) => [name, [type, (text: string) => `(${text})::${type}`] as const]),
+      StringValue: columnTypes.text,
+      BoolValue: columnTypes.boolean,
+      Int32Value: columnTypes.int32,
+      UInt32Value: columnTypes.uint32,
+      Int64Value: columnTypes.int64,
+      UInt64Value: columnTypes.uint64,
+      FloatValue: columnTypes.float,
+      DoubleValue: columnTypes.double,
+    }).map(([name, { sql }]) => [name, [sql, (text: string) => `(${text})::${sql}`] as const]),
   ),
 };
 
@@ -34,7 +33,7 @@ function recast(from: ColumnSnapshot, to: ColumnSnapshot): string | undefined {
   const name = from.json?.replace(/^google\.protobuf\./, "") ?? "";
   const [type, make] = recasts[name] ?? [];
   const json = name === "Duration" ? from.json : undefined;
-  if (from.type !== "jsonb" || to.type !== type || to.json !== json) return undefined;
+  if (from.type !== columnTypes.json.sql || to.type !== type || to.json !== json) return undefined;
   return make?.(`${quoted(to.name)} #>> '{}'`);
 }
 

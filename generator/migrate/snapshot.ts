@@ -1,5 +1,6 @@
-import { type DescField, ScalarType } from "@bufbuild/protobuf";
+import { columnTypes } from "../contract/column-types.js";
 import type { Check, Column, Entity, Service } from "../contract/contract.js";
+import { zeroOf } from "../contract/zero.js";
 import { jsonMessages, jsonType } from "./json-shape.js";
 
 /**
@@ -112,36 +113,18 @@ function checkOf({ name, sql, refusesDefault }: Check): CheckSnapshot {
 
 function columnOf(column: Column, isKey: boolean): ColumnSnapshot {
   const { desc, name, type, nullable, emptyIsNull } = column;
-  const zero = nullable || isKey ? undefined : zeroOf(desc);
+  const zero = nullable || isKey ? undefined : zeroOf(column)?.sql;
   return {
     field: desc.number,
     name,
-    type: type.sql,
+    type: columnTypes[type].sql,
     nullable,
     ...(zero !== undefined && { default: zero }),
-    ...((isJson(column) || "duration" in type) && { json: jsonType(desc) }),
+    ...((isJson(column) || type === "duration") && { json: jsonType(desc) }),
     ...(emptyIsNull && { emptyIsNull }),
   };
 }
 
 function isJson({ type }: Column): boolean {
-  return type.sql === "jsonb";
-}
-
-/** What an unset field is, as an SQL literal. A closed enum (proto2) need not have a 0; its first value stands for it. */
-function zeroOf(field: DescField): string | undefined {
-  switch (field.fieldKind) {
-    case "list":
-      return "'[]'";
-    case "map":
-      return "'{}'";
-    case "enum":
-      return String(field.enum.values[0]?.number ?? 0);
-    case "message":
-      return undefined;
-    case "scalar":
-      if (field.scalar === ScalarType.STRING) return "''";
-      if (field.scalar === ScalarType.BYTES) return String.raw`'\x'`;
-      return field.scalar === ScalarType.BOOL ? "false" : "0";
-  }
+  return type === "json";
 }
