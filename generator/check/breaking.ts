@@ -1,7 +1,7 @@
 import { fromBinary } from "@bufbuild/protobuf";
 import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
+import { comparisons } from "../compare/comparisons.js";
 import type { SagaRule } from "../compare/saga-rules.js";
-import { compareSagas } from "../compare/sagas.js";
 import { buildContract } from "../contract/build.js";
 import type { Diagnostic } from "../contract/diagnostic.js";
 import { unreadEvents } from "../evolve/unread.js";
@@ -39,7 +39,10 @@ export async function findBreaking(settings: Settings, options: BreakingOptions)
   // What is wrong in itself is for scaffold check to say.
   if (hasErrors(reading.findings)) return found;
   const old = buildContract(fromBinary(FileDescriptorSetSchema, before), settings).contract;
-  const broken = [...compareSagas(old, reading.contract), ...(await unreadEvents(settings, old, reading.contract))];
+  const broken = [
+    ...comparisons.flatMap((compare) => compare(old, reading.contract)),
+    ...(await unreadEvents(settings, old, reading.contract)),
+  ];
   const asked = locate(broken, after).filter(
     ({ file, rule }) => isIn(file, paths) && !(allow as readonly string[]).includes(rule),
   );
