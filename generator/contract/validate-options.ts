@@ -22,6 +22,8 @@ export interface Rules {
   readonly type: FieldRules["type"]["case"];
   /** Those about that kind which are set, by name: `{ gte: 0, lt: 10 }`. */
   readonly typed: Readonly<Record<string, unknown>> | undefined;
+  /** CEL, in which `this` is the field's value. */
+  readonly expressions: readonly string[];
 }
 
 /**
@@ -35,14 +37,19 @@ export function fieldRules(field: DescField, registry: Registry): Rules | undefi
   if (rules === undefined || rules.ignore === ALWAYS) return undefined;
   const { type, required } = rules;
   const typed = type.case === undefined ? undefined : given(type.value, messageOf(extension, type.case));
-  return { required, ignoresZero: rules.ignore === IF_ZERO_VALUE, type: type.case, typed };
+  const ignoresZero = rules.ignore === IF_ZERO_VALUE;
+  return { required, ignoresZero, type: type.case, typed, expressions: expressionsOf(rules) };
 }
 
 /** Returns the CEL expressions that a message's rules are made of. */
 export function messageExpressions(message: DescMessage, registry: Registry): string[] {
   const extension = registry.getExtension("buf.validate.message");
   const rules = readOption<MessageRules>(message.proto.options, extension);
-  return [...(rules?.cel ?? []).map(({ expression }) => expression), ...(rules?.celExpression ?? [])];
+  return rules === undefined ? [] : expressionsOf(rules);
+}
+
+function expressionsOf({ cel, celExpression }: FieldRules | MessageRules): string[] {
+  return [...cel.map(({ expression }) => expression), ...celExpression];
 }
 
 /** Returns an option that need not be known when the tool is built, only to the contract. */

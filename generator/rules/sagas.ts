@@ -105,7 +105,7 @@ export const sagas = {
   },
   SAGA_OVERFLOW: {
     holds: "A number that callers may set, of a service that a saga has do and undo things, has an upper bound.",
-    why: "A step takes from a count, and whoever undoes it adds that again. If a caller sets the count to the largest number of its type meanwhile, the addition fails for ever, and the saga never ends. What a step takes belongs into the bound as well: a rule over both fields holds before and after it. The finding is a note, for the contract does not say which numbers a method adds to.",
+    why: "A step takes from a count, and whoever undoes it adds that again. If a caller sets the count to the largest number of its type meanwhile, the addition fails for ever, and the saga never ends. What a step takes belongs into the bound as well: a rule over both fields holds before and after it. A rule that only mentions the number, or bounds it from below, is no bound. The finding is a note, for the contract does not say which numbers a method adds to.",
     language: "proto",
     bad: counted(""),
     good: counted(`
