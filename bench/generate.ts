@@ -1,9 +1,9 @@
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
+import { buildTool } from "../generator/testing/tool.js";
 import { type Figures, measureSystem } from "./generate/measure.js";
 import { report } from "./generate/report.js";
 import { writeSystem } from "./generate/system.js";
-import { buildTool } from "./generate/tool.js";
 import { machine } from "./rounds.js";
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));

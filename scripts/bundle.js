@@ -18,11 +18,17 @@ const entryPoints = {
 /** Packages that every command needs, or nearly: they come in, and so does yaml. All others are found where npm puts them. */
 const inside = /^(yargs|@bufbuild\/protobuf)(\/|$)/;
 
-/** What of the runtime comes in: the vocabulary, what the gateway makes of a route, what bounds connections, and what reads JSON. */
+/** What of the runtime comes in, if not all: the vocabulary, what the gateway makes of a route, what bounds connections, and what reads JSON. */
 const runtime = /^@protoscaffold\/runtime\/((?:options|gateway|rpc|codec)\/.*?)(?:\.js)?$/;
 
-/** Bundles generator/ into a folder, with the licences of what comes in. What is loaded late stays in files of its own. */
-export async function bundle(outdir) {
+/** All of the runtime, where its package has not been built. */
+const wholeRuntime = /^@protoscaffold\/runtime\/(.*?)(?:\.js)?$/;
+
+/**
+ * Bundles generator/ into a folder, with the licences of what comes in. What is loaded late stays in files of its own. `alone`:
+ * with all of the runtime inside.
+ */
+export async function bundle(outdir, { alone = false } = {}) {
   const { metafile } = await build({
     absWorkingDir: here("generator"),
     entryPoints,
@@ -35,7 +41,7 @@ export async function bundle(outdir) {
     chunkNames: "[name]-[hash]",
     metafile: true,
     logLevel: "warning",
-    plugins: [places, packages],
+    plugins: [places, packages(alone ? wholeRuntime : runtime)],
   });
   writeFileSync(join(outdir, "LICENSES.txt"), licences(Object.keys(metafile.inputs)));
 }
@@ -55,7 +61,7 @@ const places = {
   },
 };
 
-const packages = {
+const packages = (runtime) => ({
   name: "packages",
   setup({ onResolve }) {
     onResolve({ filter: /^[^./]/ }, ({ path, importer, kind }) => {
@@ -68,7 +74,7 @@ const packages = {
       return inside.test(path) ? undefined : { path, external: true };
     });
   },
-};
+});
 
 function licences(inputs) {
   const folders = new Set(inputs.flatMap((path) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path)?.[0] ?? []));

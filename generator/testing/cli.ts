@@ -1,9 +1,9 @@
 import { spawn } from "node:child_process";
 import { text } from "node:stream/consumers";
-import { fileURLToPath } from "node:url";
+import { builtTool } from "./tool.js";
 
-/** The command line's entry. */
-export const bin = fileURLToPath(new URL("../bin/scaffold.js", import.meta.url));
+/** The command line's entry, as the tool's package has it. */
+export const bin = await builtTool();
 
 export interface CliResult {
   readonly code: number | null;

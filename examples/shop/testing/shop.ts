@@ -6,10 +6,10 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { freePort } from "protoscaffold/dev/ports";
 import { removePostgres } from "protoscaffold/dev/postgres";
+import { bin } from "protoscaffold/testing/cli";
 import { execute } from "protoscaffold/testing/tables";
 
 export const root = fileURLToPath(new URL("../../../", import.meta.url));
-export const scaffold = join(root, "generator/bin/scaffold.js");
 
 /** A whole system, run by `scaffold dev` as a user runs it. */
 export interface Shop {
@@ -54,7 +54,7 @@ export async function startShop(
   const state = options.state ?? (await stateFolder("shop-"));
   const port = options.port ?? (await freePort());
   const env = { ...process.env, ...options.env, PORT: String(port), SCAFFOLD_STATE: state, NO_COLOR: "1" };
-  const [program, ...args] = options.command ?? [process.execPath, scaffold, "dev"];
+  const [program, ...args] = options.command ?? [process.execPath, bin, "dev"];
   const supervisor = spawn(program, args, {
     cwd: root,
     env,
@@ -112,7 +112,7 @@ export async function stateFolder(prefix: string): Promise<string> {
 
 /** Runs a command of the tool, and answers with what it printed; rejects with its errors if it fails. */
 export function run(args: readonly string[], env: NodeJS.ProcessEnv = process.env, cwd = root): Promise<string> {
-  const child = spawn(process.execPath, [scaffold, ...args], { cwd, env, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(process.execPath, [bin, ...args], { cwd, env, stdio: ["ignore", "pipe", "pipe"] });
   let stdout = "";
   let stderr = "";
   child.stdout.on("data", (chunk) => {
