@@ -1,8 +1,9 @@
 import type { AnyDesc, DescField } from "@bufbuild/protobuf";
+import { method as methodOption } from "@protoscaffold/runtime/options/scaffold/v1/options_pb.js";
 import type { Contract, Method, Saga, SagaStep } from "../contract/contract.js";
 import type { Diagnostic } from "../contract/diagnostic.js";
 import { Findings } from "../contract/findings.js";
-import { SAGA_OPTION, SAGA_STEPS } from "../contract/saga.js";
+import { optionPath } from "../contract/option-path.js";
 import type { SagaRule } from "./saga-rules.js";
 
 /** A method, with its saga if it starts one. */
@@ -44,7 +45,8 @@ function compareSteps(
 ): void {
   const moved = before.findIndex(({ name }, position) => after[position]?.name !== name);
   if (moved >= 0) {
-    const at = moved < after.length ? [...SAGA_OPTION, SAGA_STEPS, moved] : SAGA_OPTION;
+    const at =
+      moved < after.length ? optionPath(methodOption, "saga", "steps", moved) : optionPath(methodOption, "saga");
     const message =
       `The steps of ${desc.name}'s saga were ${listed(before)}, and are ${listed(after)}: one that runs finds another step ` +
       "where it goes on. Keep those that there were, and let new ones come last.";
@@ -55,7 +57,7 @@ function compareSteps(
     const other = after[position];
     if (other === undefined) continue;
     const error = (rule: SagaRule, message: string) =>
-      findings.error(rule, desc, message, [...SAGA_OPTION, SAGA_STEPS, position]);
+      findings.error(rule, desc, message, optionPath(methodOption, "saga", "steps", position));
     const [called, calls] = [asked(step.method, step.key), asked(other.method, other.key)];
     if (called !== calls) {
       error(

@@ -4,13 +4,12 @@ import { entity as entityOption } from "@protoscaffold/runtime/options/scaffold/
 import { behaves } from "./behavior.js";
 import { buildColumn, checkColumnNames } from "./column.js";
 import type { Check, Column, Entity, Index, Reference } from "./contract.js";
-import { ENTITY, INDEX } from "./entity-option.js";
 import { entityExports } from "./exports.js";
 import type { Findings } from "./findings.js";
 import { camelCase, plural, snakeCase } from "./names.js";
+import { optionPath } from "./option-path.js";
 import { isSqlName, longestName } from "./sql-name.js";
 
-const CACHE = 3;
 /** What PostgreSQL's tables and indexes can hold. */
 const mostColumns = 1600;
 const mostOfIndex = 32;
@@ -29,7 +28,12 @@ export function buildEntity(message: DescMessage, findings: Findings): EntityDra
   }
   const key = findKey(message, columns, findings);
   if (options.cache !== undefined && options.cache.ttlS === 0) {
-    findings.error("ENTITY_CACHE", message, `The cache of ${message.name} keeps nothing: set ttl_s.`, [ENTITY, CACHE]);
+    findings.error(
+      "ENTITY_CACHE",
+      message,
+      `The cache of ${message.name} keeps nothing: set ttl_s.`,
+      optionPath(entityOption, "cache"),
+    );
   }
   const table = options.table === "" ? snakeCase(plural(message.name)) : options.table;
   if (!isSqlName(table)) {
@@ -37,7 +41,7 @@ export function buildEntity(message: DescMessage, findings: Findings): EntityDra
       "ENTITY_TABLE_TAKEN",
       message,
       `"${table}" is no name for a table: use a-z, 0-9 and _, at most 63 of them.`,
-      [ENTITY, 1],
+      optionPath(entityOption, "table"),
     );
   }
   const owner = /^scaffold(_|$)/.test(table) ? "the runtime's" : table.startsWith("pg_") ? "PostgreSQL's" : undefined;
@@ -46,12 +50,12 @@ export function buildEntity(message: DescMessage, findings: Findings): EntityDra
       "ENTITY_TABLE_TAKEN",
       message,
       `Tables that begin with ${/^[a-z]*_?/.exec(table)} are ${owner} own: call ${table} something else.`,
-      [ENTITY, 1],
+      optionPath(entityOption, "table"),
     );
   }
   const indexes = options.index.flatMap((index, position) => {
     const covered = index.fields.map((name) => columns.find((column) => column.desc.name === name));
-    const at = [ENTITY, INDEX, position];
+    const at = optionPath(entityOption, "index", position);
     if (covered.length === 0)
       return findings.error("ENTITY_INDEX", message, "An index names at least one field.", at) ?? [];
     if (covered.length > mostOfIndex) {

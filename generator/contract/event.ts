@@ -4,8 +4,8 @@ import type { Event, Service } from "./contract.js";
 import { eventExports } from "./exports.js";
 import type { Findings } from "./findings.js";
 import { kebabCase, lowerFirst, packageWords } from "./names.js";
+import { optionPath } from "./option-path.js";
 
-const EVENT = 270101;
 const DEFAULT_PARTITIONS = 8;
 const MOST_PARTITIONS = 1024;
 const DEFAULT_RETENTION_H = 168;
@@ -25,7 +25,7 @@ export function buildEvent(message: DescMessage, findings: Findings): EventDraft
       "EVENT_TOPIC",
       message,
       `"${topic}" is no name for a topic: use a-z, 0-9, "." and "-", at most 200 of them.`,
-      [EVENT, 1],
+      optionPath(eventOption, "topic"),
     );
   }
   if (options.partitions > MOST_PARTITIONS) {
@@ -33,14 +33,16 @@ export function buildEvent(message: DescMessage, findings: Findings): EventDraft
       "EVENT_TOPIC",
       message,
       `${options.partitions} partitions are too many: ${MOST_PARTITIONS} at most.`,
-      [EVENT, 3],
+      optionPath(eventOption, "partitions"),
     );
   }
   if (options.retentionH > LONGEST_RETENTION_H) {
-    findings.error("EVENT_TOPIC", message, `retention_h is ${options.retentionH}: ${LONGEST_RETENTION_H} at most.`, [
-      EVENT,
-      4,
-    ]);
+    findings.error(
+      "EVENT_TOPIC",
+      message,
+      `retention_h is ${options.retentionH}: ${LONGEST_RETENTION_H} at most.`,
+      optionPath(eventOption, "retention_h"),
+    );
   }
   return {
     desc: message,
@@ -83,7 +85,7 @@ export function checkEvents(events: readonly Event[], findings: Findings): void 
         "EVENT_QUEUE",
         desc,
         `${desc.name} is a queue, and ${names(consumers)} consume it: keep one, or leave queue out.`,
-        [EVENT, 5],
+        optionPath(eventOption, "queue"),
       );
     }
   }
@@ -112,7 +114,7 @@ function findKey(message: DescMessage, name: string, findings: Findings): DescFi
     "EVENT_KEY",
     message,
     `${message.name} has no string, whole number or bool "${name}": add one, or name another field.`,
-    [EVENT, 2],
+    optionPath(eventOption, "key"),
   );
 }
 

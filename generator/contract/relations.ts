@@ -1,9 +1,10 @@
 import type { AnyDesc } from "@bufbuild/protobuf";
+import { entity as entityOption } from "@protoscaffold/runtime/options/scaffold/v1/options_pb.js";
 import type { Rule } from "../rules/catalogue.js";
 import type { Entity, Index, Service } from "./contract.js";
-import { ENTITY, INDEX } from "./entity-option.js";
 import type { Findings } from "./findings.js";
 import { upperFirst } from "./names.js";
+import { optionPath } from "./option-path.js";
 import { longestName } from "./sql-name.js";
 
 const suffix = "_pkey";
@@ -43,7 +44,7 @@ export function checkRelations({ entities }: Service, findings: Findings): void 
     const kept: Index[] = [];
     for (const [position, index] of entity.indexes.entries()) {
       const twin = kept.find((other) => isTwin(index, other));
-      const at = [ENTITY, INDEX, position];
+      const at = optionPath(entityOption, "index", position);
       if (twin !== undefined) {
         findings.error(
           "ENTITY_INDEX",

@@ -11,12 +11,8 @@ import type { Method, Saga, SagaRetry, SagaStep, Service } from "./contract.js";
 import { sagaExports } from "./exports.js";
 import type { Findings } from "./findings.js";
 import { camelCase, resolve } from "./names.js";
+import { optionPath } from "./option-path.js";
 
-/** Where a saga stands in a method's options, and its steps in that. */
-export const SAGA_OPTION = [270100, 12];
-export const SAGA_STEPS = 1;
-const [NAME, CALL, COMPENSATE, TIMEOUT] = [1, 2, 3, 4];
-const RETENTION = 3;
 const DEFAULT_TIMEOUT_S = 60;
 const DEFAULT_RETENTION_H = 720;
 /** Some 68 years, as for events. */
@@ -26,7 +22,11 @@ const DEFAULT_MAX_BACKOFF_MS = 10_000;
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /** What is wrong with one step, and which of its fields says so. */
-type Fault = (rule: "SAGA_STEP" | "SAGA_COMPENSATION" | "METHOD_TIMEOUT", field: number, message: string) => undefined;
+type Fault = (
+  rule: "SAGA_STEP" | "SAGA_COMPENSATION" | "METHOD_TIMEOUT",
+  field: "name" | "call" | "compensate" | "timeout_ms",
+  message: string,
+) => undefined;
 
 /** Reads the sagas of a service, once all services and whom they call are known. */
 export function linkSagas(service: Service, registry: Registry, findings: Findings): void {
@@ -39,7 +39,7 @@ function buildSaga(service: Service, method: Method, registry: Registry, finding
   const { desc, idempotencyKey } = method;
   const { saga } = getOption(desc, methodOption);
   if (saga === undefined) return undefined;
-  const fault = (message: string) => findings.error("SAGA_METHOD", desc, message, SAGA_OPTION);
+  const fault = (message: string) => findings.error("SAGA_METHOD", desc, message, optionPath(methodOption, "saga"));
   if (desc.methodKind !== "unary") return fault(`${desc.name} streams, so it has no one request to start a saga with.`);
   if (desc.idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS) {
     return fault(`${desc.name} has no side effects, and a saga is one: remove saga, or NO_SIDE_EFFECTS.`);
@@ -53,16 +53,16 @@ function buildSaga(service: Service, method: Method, registry: Registry, finding
   if (saga.steps.length === 0) return fault(`The saga of ${desc.name} has no steps: name them, or remove saga.`);
   if (saga.retentionH > LONGEST_RETENTION_H) {
     const message = `retention_h is ${saga.retentionH}: ${LONGEST_RETENTION_H} at most.`;
-    findings.error("SAGA_METHOD", desc, message, [...SAGA_OPTION, RETENTION]);
+    findings.error("SAGA_METHOD", desc, message, optionPath(methodOption, "saga", "retention_h"));
   }
   const names = new Set<string>();
   const steps = saga.steps.map((option, position) => {
-    const at = (field: number) => [...SAGA_OPTION, SAGA_STEPS, position, field];
+    const at = (field: string) => optionPath(methodOption, "saga", "steps", position, field);
     const step = buildStep(service, desc, option, registry, (rule, field, message) =>
       findings.error(rule, desc, message, at(field)),
     );
     if (names.has(option.name)) {
-      findings.error("SAGA_STEP", desc, `Two steps are called "${option.name}": rename one.`, at(NAME));
+      findings.error("SAGA_STEP", desc, `Two steps are called "${option.name}": rename one.`, at("name"));
     }
     names.add(option.name);
     return step;
@@ -86,23 +86,27 @@ function buildStep(
   if (!/^[a-z][a-z0-9]*(_[a-z0-9]+)*$/.test(name)) {
     return fault(
       "SAGA_STEP",
-      NAME,
+      "name",
       `"${name}" names no step: use lower case, digits and underscores, as in "reserve".`,
     );
   }
   if (option.timeoutMs > LONGEST_TIMER_MS) {
-    fault("METHOD_TIMEOUT", TIMEOUT, `${option.timeoutMs} ms is longer than a timer runs (24 days): leave it out.`);
+    fault(
+      "METHOD_TIMEOUT",
+      "timeout_ms",
+      `${option.timeoutMs} ms is longer than a timer runs (24 days): leave it out.`,
+    );
   }
   const found = findMethod(service, starter, option.call, registry);
-  if (typeof found === "string") return fault("SAGA_STEP", CALL, found);
+  if (typeof found === "string") return fault("SAGA_STEP", "call", found);
   const { callee, method } = found;
   const path = `${callee.desc.name}.${method.desc.name}`;
-  if (method.desc.methodKind !== "unary") return fault("SAGA_STEP", CALL, `${path} streams, so it is no step.`);
+  if (method.desc.methodKind !== "unary") return fault("SAGA_STEP", "call", `${path} streams, so it is no step.`);
   const key = method.idempotencyKey;
   if (key === undefined) {
     return fault(
       "SAGA_STEP",
-      CALL,
+      "call",
       `${path} has no idempotency_key, so a second attempt would do it twice: give it one.`,
     );
   }
@@ -129,7 +133,7 @@ function buildCompensation(
   registry: Registry,
   fault: Fault,
 ): Pick<SagaStep, "compensation" | "compensationKey" | "copied"> | undefined {
-  const wrong = (message: string) => fault("SAGA_COMPENSATION", COMPENSATE, message);
+  const wrong = (message: string) => fault("SAGA_COMPENSATION", "compensate", message);
   if (name === "") {
     return wrong(`Nothing undoes ${step.desc.name}: name a method of ${callee.desc.name} in compensate.`);
   }

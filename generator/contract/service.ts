@@ -21,12 +21,10 @@ import { serviceExports } from "./exports.js";
 import type { Findings } from "./findings.js";
 import { buildRoutes } from "./http.js";
 import { resolve } from "./names.js";
+import { optionPath } from "./option-path.js";
 import type { Naming } from "./short-name.js";
 import { findStandard } from "./standard.js";
 
-const SCAFFOLD = 270100;
-const ENTITIES = 1;
-const CALLS = 2;
 const DEFAULT_TIMEOUT_MS = 10_000;
 
 /** A service whose name, calls and events are still to be filled in, once all services are known. */
@@ -75,7 +73,7 @@ export function linkCalls(
   findings: Findings,
 ): void {
   getOption(service.desc, serviceOption).calls.forEach((name, position) => {
-    const at = [SCAFFOLD, CALLS, position];
+    const at = optionPath(serviceOption, "calls", position);
     const found = resolve(registry, "service", name, service.desc.file.proto.package);
     const target = found && services.get(found.typeName);
     if (found !== undefined && target === undefined) {
@@ -114,7 +112,7 @@ function ownedEntities(
   findings: Findings,
 ): Entity[] {
   return getOption(desc, serviceOption).entities.flatMap((name, position) => {
-    const at = [SCAFFOLD, ENTITIES, position];
+    const at = optionPath(serviceOption, "entities", position);
     const message = resolve(registry, "message", name, desc.file.proto.package);
     if (message === undefined) {
       return (
@@ -149,7 +147,7 @@ function buildMethod(desc: DescMethod, entities: readonly Entity[], findings: Fi
       "METHOD_TIMEOUT",
       desc,
       `${options.timeoutMs} ms is longer than a timer runs (24 days): leave timeout_ms out for no bound.`,
-      [SCAFFOLD, 1],
+      optionPath(methodOption, "timeout_ms"),
     );
   }
   return {
@@ -168,7 +166,7 @@ function buildMethod(desc: DescMethod, entities: readonly Entity[], findings: Fi
 
 function idempotencyKey(desc: DescMethod, name: string, findings: Findings): DescField | undefined {
   if (name === "") return undefined;
-  const at = [SCAFFOLD, 2];
+  const at = optionPath(methodOption, "idempotency_key");
   if (desc.methodKind !== "unary") {
     return findings.error(
       "METHOD_KEY",
@@ -196,7 +194,8 @@ function idempotencyIgnores(
   findings: Findings,
 ): DescField[] {
   return names.flatMap((name, position) => {
-    const fault = (message: string) => findings.error("METHOD_KEY", desc, message, [SCAFFOLD, 3, position]) ?? [];
+    const fault = (message: string) =>
+      findings.error("METHOD_KEY", desc, message, optionPath(methodOption, "idempotency_ignores", position)) ?? [];
     const field = desc.input.fields.find((candidate) => candidate.name === name);
     if (key === undefined) return fault(`${desc.name} has no idempotency_key, so nothing ignores ${name}: name a key.`);
     if (field === undefined)
@@ -212,7 +211,7 @@ function readsReplicas(
   entities: readonly Entity[],
   findings: Findings,
 ): boolean {
-  const fault = (message: string) => findings.error("METHOD_READS", desc, message, [SCAFFOLD, 10]);
+  const fault = (message: string) => findings.error("METHOD_READS", desc, message, optionPath(methodOption, "reads"));
   if (reads === Reads.UNSPECIFIED || reads === Reads.PRIMARY) return false;
   if (reads !== Reads.REPLICA) fault(`reads is ${reads}, which means nothing: say READS_PRIMARY or READS_REPLICA.`);
   else if (desc.idempotency !== MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS) {
@@ -231,7 +230,8 @@ function deferredAnswer(
   findings: Findings,
 ): Deferred | undefined {
   if (deferred === undefined) return undefined;
-  const fault = (message: string) => findings.error("METHOD_DEFERRED", desc, message, [SCAFFOLD, 11]);
+  const fault = (message: string) =>
+    findings.error("METHOD_DEFERRED", desc, message, optionPath(methodOption, "deferred"));
   if (desc.methodKind !== "unary") return fault(`${desc.name} streams, so it cannot be deferred: remove deferred.`);
   if (desc.idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS) {
     return fault(`${desc.name} has no side effects, so there is nothing to defer: remove deferred.`);

@@ -9,11 +9,9 @@ import type { Event, Method, Service, Subscription } from "./contract.js";
 import type { EventDraft } from "./event.js";
 import type { Findings } from "./findings.js";
 import { resolve } from "./names.js";
+import { optionPath } from "./option-path.js";
 import type { Draft } from "./service.js";
 
-const SCAFFOLD = 270100;
-const CONSUMES = 3;
-const PUBLISHES = 13;
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 type Drafts = ReadonlyMap<string, EventDraft>;
@@ -21,7 +19,7 @@ type Drafts = ReadonlyMap<string, EventDraft>;
 /** Fills in what a service consumes, and what its methods and its consumers publish. */
 export function linkEvents(service: Draft, registry: Registry, events: Drafts, findings: Findings): void {
   getOption(service.desc, serviceOption).consumes.forEach((options, position) => {
-    const at = [SCAFFOLD, CONSUMES, position];
+    const at = optionPath(serviceOption, "consumes", position);
     const event = findEvent(options.event, service, service.desc, at, registry, events, findings);
     if (event === undefined) return;
     const other = service.consumes.find((subscription) => subscription.event.handler === event.handler);
@@ -42,7 +40,7 @@ export function linkEvents(service: Draft, registry: Registry, events: Drafts, f
   });
   for (const method of service.methods) {
     const { publishes: names } = getOption(method.desc, methodOption);
-    method.publishes = publishedAs(names, method.desc, (position) => [SCAFFOLD, PUBLISHES, position]);
+    method.publishes = publishedAs(names, method.desc, (position) => optionPath(methodOption, "publishes", position));
     // What is published, only its author knows.
     if (method.publishes.length > 0) method.standard = undefined;
   }
