@@ -1,4 +1,6 @@
-import { copyFile, open, rename, rm, stat, truncate } from "node:fs/promises";
+import { type FSWatcher, watch } from "node:fs";
+import { appendFile, type FileHandle, open, rename, rm, stat, truncate } from "node:fs/promises";
+import { dirname } from "node:path";
 
 export interface RotationOptions {
   /** How long a log may get. Default: 10 MiB. */
@@ -7,36 +9,67 @@ export interface RotationOptions {
   readonly keep?: number;
 }
 
+/** How often logs are looked at where the system does not say that one was written. */
 const EVERY_MS = 5_000;
+/** How long after a log was written it is looked at: what comes meanwhile is one look. */
+const AFTER_MS = 20;
 
 /**
  * Keeps logs from growing without end. Processes write to them directly, so that nothing is lost with the supervisor: a log
- * that is too long is copied, and goes on from its beginning. What is written at that very moment may be lost.
+ * that is too long is copied, and goes on from its beginning. What is written at that very moment may be lost, and so is what
+ * comes faster than it can be kept: a log says how much that was. A log outgrows its bound by what is written in the moment
+ * that it takes to notice; the older parts do not.
  */
 export class LogRotation {
   #timer: NodeJS.Timeout | undefined;
+  #soon: NodeJS.Timeout | undefined;
+  #watcher: FSWatcher | undefined;
+  #stopped = false;
   #running: Promise<void> = Promise.resolve();
 
   constructor(
-    /** The paths of the logs as they are at that time. */
+    /** The paths of the logs as they are at that time; all are in one folder. */
     private readonly logs: () => readonly string[],
     private readonly report: (message: string) => void,
+    private readonly options: RotationOptions = {},
   ) {}
 
   start(): void {
-    this.#timer = setInterval(() => {
-      this.#running = this.#running.then(() => this.#rotateAll());
-    }, EVERY_MS).unref();
+    this.#timer = setInterval(() => this.#look(), EVERY_MS).unref();
+    const [first] = this.logs();
+    if (first === undefined) return;
+    const look = () => {
+      this.#soon = undefined;
+      this.#look();
+    };
+    const later = () => {
+      this.#soon ??= setTimeout(look, AFTER_MS).unref();
+    };
+    try {
+      this.#watcher = watch(dirname(first), later).unref();
+      // A system that has no watchers left looks every few seconds.
+      this.#watcher.on("error", () => this.#watcher?.close());
+    } catch {}
   }
 
   async stop(): Promise<void> {
+    this.#stopped = true;
     clearInterval(this.#timer);
+    clearTimeout(this.#soon);
+    this.#watcher?.close();
     await this.#running;
+  }
+
+  #look(): void {
+    this.#running = this.#running.then(() => this.#rotateAll());
   }
 
   async #rotateAll(): Promise<void> {
     for (const path of this.logs()) {
-      await rotate(path).catch((error: Error) => this.report(`${path} cannot be rotated: ${error.message}`));
+      if (this.#stopped) return;
+      await rotate(path, this.options).catch((error: Error) =>
+        this.report(`${path} cannot be rotated: ${error.message}`),
+      );
     }
   }
 }
@@ -50,29 +83,55 @@ export async function rotate(path: string, { maxBytes = 10 * 2 ** 20, keep = 2 }
     if (n === keep) await rm(older(n), { force: true });
     else await rename(older(n), older(n + 1)).catch(absent);
   }
+  let lost = 0;
   try {
-    if (keep > 0) await copyWhole(path, older(1));
+    if (keep > 0) lost = await copyEnd(path, older(1), maxBytes);
   } catch (error) {
     for (let n = 1; n <= keep; n++) await rm(older(n), { force: true });
     await truncate(path);
     throw error;
   }
   await truncate(path);
+  if (lost === 0) return;
+  const line = {
+    level: "warn",
+    time: new Date().toISOString(),
+    msg: `${lost} bytes before this came too fast to be kept`,
+  };
+  await appendFile(path, `${JSON.stringify(line)}\n`, { mode: 0o600 });
 }
 
-/** Copies a file that is written to meanwhile. */
-async function copyWhole(from: string, to: string): Promise<void> {
-  await copyFile(from, to);
-  const { size } = await stat(to);
-  const [source, target] = [await open(from, "r"), await open(to, "a")];
+const CHUNK = 2 ** 20;
+
+/** Copies the last so many bytes of a file that is written to meanwhile. Answers how many bytes are left out. */
+async function copyEnd(from: string, to: string, maxBytes: number): Promise<number> {
+  const [source, target] = [await open(from, "r"), await open(to, "w", 0o600)];
   try {
-    // What came while it was copied: little, and read at once.
-    const { buffer, bytesRead } = await source.read(Buffer.alloc(2 ** 20), 0, 2 ** 20, size);
-    await target.appendFile(buffer.subarray(0, bytesRead));
+    const { size } = await source.stat();
+    // What has come since it was found to be too long, and a line more, is no burst.
+    const whole = size <= maxBytes + CHUNK;
+    const start = whole ? 0 : await lineAfter(source, size - maxBytes);
+    const most = whole ? size + CHUNK : maxBytes;
+    let copied = 0;
+    const buffer = Buffer.alloc(CHUNK);
+    while (copied < most) {
+      const { bytesRead } = await source.read(buffer, 0, Math.min(CHUNK, most - copied), start + copied);
+      if (bytesRead === 0) break;
+      await target.appendFile(buffer.subarray(0, bytesRead));
+      copied += bytesRead;
+    }
+    return (await source.stat()).size - copied;
   } finally {
     await source.close();
     await target.close();
   }
+}
+
+/** Where the next line begins behind a position; the position itself if none does soon. */
+async function lineAfter(file: FileHandle, position: number): Promise<number> {
+  const { buffer, bytesRead } = await file.read(Buffer.alloc(2 ** 16), 0, 2 ** 16, position);
+  const end = buffer.subarray(0, bytesRead).indexOf(10);
+  return end === -1 ? position : position + end + 1;
 }
 
 async function sizeOf(path: string): Promise<number | undefined> {
