@@ -35,18 +35,27 @@ export function runFolder(root: string): RunFolder {
   };
 }
 
-/** Makes the folder, if it is not there, and closes it to other users: it holds passwords, and logs and writes of callers. */
+/** As root, PostgreSQL runs as another user, who must get to its data but need see nothing on the way. */
+export function runFolderMode(): number {
+  return process.getuid?.() === 0 ? 0o711 : 0o700;
+}
+
+/**
+ * Makes the folder, if it is not there, and closes it to other users, whatever the user's mask says: it holds passwords, logs and
+ * writes of callers, and programs in which what the project keeps to itself may stand.
+ */
 export async function makeRunFolder(folder: RunFolder): Promise<void> {
-  // As root, PostgreSQL runs as another user, who must get to its data but need see nothing on the way.
-  const mode = process.getuid?.() === 0 ? 0o711 : 0o700;
-  const logs = join(folder.path, "logs");
+  const mode = runFolderMode();
+  const closed = [join(folder.path, "logs"), folder.programs];
   try {
     const made = await mkdir(folder.path, { recursive: true, mode });
-    await mkdir(logs, { recursive: true, mode: 0o700 });
     // A folder that SCAFFOLD_STATE names and that was there before may be for other things, too.
     if (made !== undefined || !process.env.SCAFFOLD_STATE) await close(folder.path, mode);
-    await close(logs, 0o700);
-    await writeFile(join(folder.path, ".gitignore"), "*\n");
+    for (const path of closed) {
+      await mkdir(path, { recursive: true, mode: 0o700 });
+      await close(path, 0o700);
+    }
+    await writeFile(join(folder.path, ".gitignore"), "*\n", { mode: 0o600 });
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code !== "EACCES" && code !== "EPERM" && code !== "EROFS") throw error;

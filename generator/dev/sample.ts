@@ -35,6 +35,6 @@ export async function fillSampleData(
     await appendFile(log, stderr || String(error));
     throw new Error(`the sample data could not be filled in: see ${log}`);
   }
-  await writeFile(folder.sampled, "");
+  await writeFile(folder.sampled, "", { mode: 0o600 });
   return true;
 }

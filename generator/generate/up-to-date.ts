@@ -64,7 +64,7 @@ export async function keep(settings: Settings, { sources }: Image, result: Gener
     result: { diagnostics, actions: actions.flatMap(settled), missing },
     modules: await readModules(settings.root),
   };
-  await writeFile(join(settings.root, kept), `${JSON.stringify(all)}\n`);
+  await writeFile(join(settings.root, kept), `${JSON.stringify(all)}\n`, { mode: 0o600 });
 }
 
 /** What the next run will find of an action; texts are left out. */

@@ -1,6 +1,7 @@
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { runFolderMode } from "../dev/folder.js";
 import { takeLock } from "../dev/lock.js";
 
 const POLL_MS = 50;
@@ -12,8 +13,8 @@ const PATIENCE_MS = 60_000;
  */
 export async function exclusively<T>(root: string, run: () => Promise<T>): Promise<T> {
   const folder = join(root, ".scaffold");
-  await mkdir(folder, { recursive: true });
-  await writeFile(join(folder, ".gitignore"), "*\n");
+  await mkdir(folder, { recursive: true, mode: runFolderMode() });
+  await writeFile(join(folder, ".gitignore"), "*\n", { mode: 0o600 });
   const lock = join(folder, "generate.lock");
   for (let waited = 0; ; waited += POLL_MS) {
     const holder = await takeLock(lock);
