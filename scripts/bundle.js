@@ -26,12 +26,12 @@ const wholeRuntime = /^@protoscaffold\/runtime\/(.*?)(?:\.js)?$/;
 
 /**
  * Bundles generator/ into a folder, with the licences of what comes in. What is loaded late stays in files of its own. `alone`:
- * with all of the runtime inside.
+ * with all of the runtime inside. `programs`: further ones to run, by the file that each becomes.
  */
-export async function bundle(outdir, { alone = false } = {}) {
+export async function bundle(outdir, { alone = false, programs = {} } = {}) {
   const { metafile } = await build({
     absWorkingDir: here("generator"),
-    entryPoints,
+    entryPoints: { ...entryPoints, ...programs },
     outdir,
     bundle: true,
     splitting: true,

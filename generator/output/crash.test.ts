@@ -5,14 +5,15 @@ import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
 import { exclusively } from "../project/lock.js";
 import { type TemporaryProject, temporaryProject } from "../testing/project.js";
+import { builtTool } from "../testing/tool.js";
 import { treeOf } from "../testing/tree.js";
 import { applyOutput, planOutput } from "./output.js";
 import type { OutputFile } from "./output-file.js";
 
-const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 const program = [
-  ...["--import", here("../testing/kill-at.mjs"), "--import", import.meta.resolve("tsx")],
-  here("../testing/apply-output.ts"),
+  "--import",
+  fileURLToPath(new URL("../testing/kill-at.mjs", import.meta.url)),
+  await builtTool("apply-output"),
 ];
 
 const tool = (path: string, content: string): OutputFile => ({ path: `generated/${path}`, content, owner: "tool" });

@@ -3,15 +3,21 @@ import { existsSync, readdirSync, statSync } from "node:fs";
 import { cp, mkdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import type { BundleOptions } from "../../scripts/bundle.js";
 
 const repository = fileURLToPath(new URL("../../", import.meta.url));
+/** What tests start beside the command, by name. */
+const programs = {
+  "apply-output": "testing/apply-output.ts",
+  "run-fixture": "dev/testing/run-fixture.ts",
+};
 const DAY = 24 * 60 * 60 * 1000;
 
 /**
- * The path of the tool's command, as its package has it, built from the sources as they are now. A command of it starts in
- * half the time that one of the sources takes. It is built once, by whichever process asks first after a change.
+ * The path of the tool's command, as its package has it, or of another program, built from the sources as they are now. It
+ * starts in half the time that the sources take. All is built once, by whichever process asks first after a change.
  */
-export async function builtTool(): Promise<string> {
+export async function builtTool(program?: keyof typeof programs): Promise<string> {
   // Inside the repository, so that node_modules is found.
   const place = join(repository, ".scaffold/tool");
   const folder = join(place, sourcesDigest());
@@ -20,18 +26,15 @@ export async function builtTool(): Promise<string> {
     const old = readdirSync(place).filter((name) => Date.now() - statSync(join(place, name)).mtimeMs > DAY);
     for (const name of old) await rm(join(place, name), { recursive: true, force: true });
     const half = `${folder}.${process.pid}`;
-    await buildTool(half, { alone: true });
+    await buildTool(half, { alone: true, programs });
     // Another process may have been faster.
     await rename(half, folder).catch(() => rm(half, { recursive: true, force: true }));
   }
-  return join(folder, "bin/scaffold.js");
+  return join(folder, program === undefined ? "bin/scaffold.js" : `dist/${program}.js`);
 }
 
-/**
- * Builds the tool as its package has it into a folder inside the repository. Answers with the path of its command. `alone`:
- * with all of the runtime inside, which need not be built then.
- */
-export async function buildTool(folder: string, options?: { alone?: boolean }): Promise<string> {
+/** Builds the tool as its package has it into a folder inside the repository. Answers with the path of its command. */
+export async function buildTool(folder: string, options?: BundleOptions): Promise<string> {
   const { bundle } = await import("../../scripts/bundle.js");
   await bundle(join(folder, "dist"), options);
   for (const part of ["bin", "package.json"]) {

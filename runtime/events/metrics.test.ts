@@ -1,5 +1,4 @@
 import { spawn } from "node:child_process";
-import { fileURLToPath } from "node:url";
 import { userRegistered } from "@shop/generated/shop/users/v1/users_events.js";
 import { type UserRegisteredSchema, UserService } from "@shop/generated/shop/users/v1/users_pb.js";
 import pg from "pg";
@@ -11,6 +10,7 @@ import { type Data, openData } from "../data/data.js";
 import { ownTables } from "../data/tables.js";
 import { createLogger } from "../observe/log.js";
 import { Metrics } from "../observe/metrics.js";
+import { builtProgram } from "../testing/program.js";
 import { type Broker, RecordRefused } from "./broker.js";
 import { measureSpan, replayProgress, requestReplay } from "./operate.js";
 import { openPostgres } from "./postgres.js";
@@ -19,8 +19,7 @@ import { HOLD } from "./testing/observed.js";
 
 const WAIT = { timeout: 60_000, interval: 50 };
 const { topic, partitions, retentionMs } = userRegistered;
-const program = fileURLToPath(new URL("testing/observed.ts", import.meta.url));
-const tsconfig = fileURLToPath(new URL("../../tsconfig.json", import.meta.url));
+const program = await builtProgram(new URL("testing/observed.ts", import.meta.url));
 
 /** The value of the first series of a name in Prometheus' text. */
 function valueIn(text: string, name: string): number | undefined {
@@ -55,10 +54,9 @@ test("a running service says at /metrics how its events fare", async () => {
   const broker = openPostgres(brokerUrl, { service: "test" });
   onTestFinished(() => broker.close());
   await broker.declare([{ name: topic, partitions, retentionMs, groups: ["observed"] }]);
-  const child = spawn(process.execPath, ["--import", "tsx", program], {
+  const child = spawn(process.execPath, [program], {
     env: {
       ...process.env,
-      TSX_TSCONFIG_PATH: tsconfig,
       PORT: String(port),
       DATABASE_URL: url,
       BROKER_URL: brokerUrl,

@@ -8,19 +8,19 @@ import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import { connect } from "node:tls";
-import { fileURLToPath } from "node:url";
 import { Code, ConnectError, createClient, type Transport } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
 import { UserService } from "@shop/generated/shop/users/v1/users_pb.js";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { startGatewayTo } from "../gateway/testing/gateway.js";
+import { builtProgram } from "../testing/program.js";
 import { answer } from "./answer.js";
 import { createOwnTransport } from "./grpc/client-transport.js";
 import { defaultLimits } from "./http2/limits.js";
 import { listen } from "./listen.js";
 import { type Authority, authority, type Identity } from "./testing/certificates.js";
 
-const program = fileURLToPath(new URL("./testing/users-process.ts", import.meta.url));
+const program = await builtProgram(new URL("./testing/users-process.ts", import.meta.url));
 let folder: string;
 let ours: Authority;
 let theirs: Authority;
@@ -56,7 +56,7 @@ function run(env: NodeJS.ProcessEnv): ChildProcess {
     name.endsWith("_FILE") ? join(folder, value!) : value,
   ]);
   const child = fork(program, {
-    execArgv: ["--import", "tsx"],
+    execArgv: [],
     env: { ...process.env, PORT: "0", NEXT_URL: "http://127.0.0.1:1", ...Object.fromEntries(paths) },
     stdio: ["ignore", "pipe", "pipe", "ipc"],
   });

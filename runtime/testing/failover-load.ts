@@ -5,7 +5,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { freePort } from "../../generator/dev/ports.js";
 import type { ParcelServiceClient } from "../../generator/testdata/parcels/expected/generated/contract_client.js";
@@ -18,6 +17,7 @@ import { startGateway } from "../gateway/start.js";
 import { createLogger } from "../observe/log.js";
 import { staleAgeHeader } from "../rpc/active-call.js";
 import { createParcels } from "./parcels.js";
+import { builtProgram } from "./program.js";
 
 export interface FailoverLoad {
   readonly clients: number;
@@ -289,8 +289,8 @@ async function overRest(parcels: string, ids: readonly string[]): Promise<Tally[
 }
 
 async function start(env: NodeJS.ProcessEnv, port: number): Promise<Service> {
-  const program = fileURLToPath(new URL("parcel-process.ts", import.meta.url));
-  const child = fork(program, { execArgv: ["--import", "tsx"], env, stdio: ["ignore", "pipe", "inherit", "ipc"] });
+  const program = await builtProgram(new URL("parcel-process.ts", import.meta.url));
+  const child = fork(program, { execArgv: [], env, stdio: ["ignore", "pipe", "inherit", "ipc"] });
   const said: string[] = [];
   createInterface({ input: child.stdout! }).on("line", (line) => said.push(line));
   const url = `http://127.0.0.1:${port}`;

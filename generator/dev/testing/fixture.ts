@@ -3,9 +3,11 @@ import { realpath, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { builtTool } from "../../testing/tool.js";
 import { runFolder } from "../folder.js";
 import { removePostgres } from "../postgres.js";
 
+const runFixture = await builtTool("run-fixture");
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
 /** A system of two services, of which one calls the other, in a folder of its own. */
@@ -25,9 +27,7 @@ export interface Fixture {
 export function systemFixture(): Fixture {
   const root = realpathSync(mkdtempSync(join(tmpdir(), "scaffold-dev-")));
   const journal = join(root, "journal");
-  // Sources of the runtime are found by the checkout's tsconfig.json, wherever the fixture is.
-  const checkout = `TSX_TSCONFIG_PATH=${here("../../../tsconfig.json")}`;
-  const start = `env ${checkout} node --import ${import.meta.resolve("tsx")} ${here("./run-fixture.ts")}`;
+  const start = `node ${runFixture}`;
   const write = (path: string, content: string) => {
     mkdirSync(dirname(join(root, path)), { recursive: true });
     writeFileSync(join(root, path), content);

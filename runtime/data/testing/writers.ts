@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
-import { fileURLToPath } from "node:url";
 import { expect } from "vitest";
+import { builtProgram } from "../../testing/program.js";
 
 export interface Crowd {
   readonly url: string;
@@ -17,9 +17,9 @@ export interface Crowd {
 export async function expectAgreement({ url, cacheUrl = "", processes, operations, meanwhile }: Crowd): Promise<void> {
   const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 1e9));
   console.info(`random writers: SEED=${seed}`);
-  const program = fileURLToPath(new URL("random-writer.ts", import.meta.url));
+  const program = await builtProgram(new URL("random-writer.ts", import.meta.url));
   const children = Array.from({ length: processes }, (_, index) =>
-    fork(program, [url, cacheUrl, String(seed + index), String(operations)], { execArgv: ["--import", "tsx"] }),
+    fork(program, [url, cacheUrl, String(seed + index), String(operations)], { execArgv: [] }),
   );
   try {
     await Promise.all(children.map((child) => said(child)));
