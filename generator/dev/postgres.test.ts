@@ -67,6 +67,33 @@ describe("the embedded PostgreSQL", () => {
     await second.stop();
   });
 
+  test("writes no value of a statement into its log, which only its owner reads", async () => {
+    const log = join(root, "values.log");
+    writeFileSync(log, "", { mode: 0o644 });
+    const server = await startPostgres({ directory, fsync: false, log });
+    await server.createDatabase("values");
+    const ask = (text: string) => query(server.url("values"), text);
+    await ask("create table secrets (name text primary key, size integer not null check (size > 0), note text)");
+    const failing = [
+      "insert into secrets values ('secret-1', 1, ''), ('secret-1', 2, '')",
+      "insert into secrets values ('secret-2', null, 'secret-3')",
+      "insert into secrets values ('secret-4', -7, 'secret-5')",
+      "insert into secrets values ('secret-6', 'secret-7'::integer)",
+      "do $$ begin raise exception 'secret-8'; end $$",
+      "do $$ begin raise warning 'secret-9'; end $$; select 'secret-10' from nowhere",
+    ];
+    for (const text of failing) await expect(ask(text), text).rejects.toThrow();
+    const client = new pg.Client({ connectionString: server.url("values") });
+    await client.connect();
+    await expect(client.query("select $1::integer", ["secret-11"])).rejects.toThrow();
+    await client.end();
+    await server.stop();
+    const said = readFileSync(log, "utf8");
+    expect(said).toContain("ready to accept connections");
+    expect(said).not.toContain("secret");
+    expect(lstatSync(log).mode & 0o777).toBe(0o600);
+  });
+
   test("takes over from a server that still runs, and from one that was killed", async () => {
     const left = await startPostgres({ directory, fsync: false });
     const next = await startPostgres({ directory, fsync: false });

@@ -61,6 +61,8 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
   for (let attempt = 1; ; attempt++) {
     const port = options.port ?? (await freePort());
     const log = await open(logPath, "a", 0o600);
+    // One that was there may have been open to others.
+    await log.chmod(0o600);
     const from = (await log.stat()).size;
     const child = spawn(join(binaries.bin, "postgres"), ["-D", data, ...settings(port, options)], {
       cwd: dirname(data),
@@ -114,6 +116,11 @@ function settings(port: number, { fsync = true, settings: further }: PostgresOpt
     jit: "off",
     timezone: "UTC",
     log_timezone: "UTC",
+    // The log says what became of the server. What became of a statement is said to whoever sent it: its text, its error and
+    // the error's details quote values, and a service logs errors without them.
+    log_min_messages: "log",
+    log_min_error_statement: "panic",
+    log_error_verbosity: "terse",
     ...(fsync ? {} : { fsync: "off", synchronous_commit: "off", full_page_writes: "off" }),
     ...further,
   };
