@@ -6,7 +6,7 @@ import { userCache } from "@shop/generated/shop/users/v1/users_cache.js";
 import type { UserRepository } from "@shop/generated/shop/users/v1/users_repository.js";
 import { userEntity } from "@shop/generated/shop/users/v1/users_repository.js";
 import { sql } from "drizzle-orm";
-import { beforeAll, beforeEach, describe, expect, onTestFinished, test } from "vitest";
+import { beforeAll, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import { testDatabase } from "../../generator/testing/database.js";
 import { createTables, execute } from "../../generator/testing/tables.js";
 import { timedCall } from "../observe/timing.js";
@@ -91,6 +91,29 @@ describe("a repository", () => {
       refusal(Code.AlreadyExists, "this id"),
     );
   });
+});
+
+test("says that all connections are in use, rather than that the database does not answer", async () => {
+  const small = openData<{ products: ProductRepository }>({
+    url,
+    service: "inventory",
+    entities: { products: { entity: productEntity } },
+    maxConnections: 1,
+  });
+  onTestFinished(() => small.close());
+  onTestFinished(() => void vi.useRealTimers());
+  await small.transaction(async (tx) => {
+    await tx.products.find("1");
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    const refused = expect(small.repositories.products.find("1")).rejects.toMatchObject({
+      code: Code.Unavailable,
+      rawMessage: "the one connection of this service to its database stayed in use for 5 s: try again",
+    });
+    await vi.advanceTimersByTimeAsync(5000);
+    vi.useRealTimers();
+    await refused;
+  });
+  expect(await small.repositories.products.find("1")).toBeUndefined();
 });
 
 describe("a list", () => {

@@ -1,7 +1,7 @@
 import pg from "pg";
 import { activeCall } from "../rpc/active-call.js";
 import { streamOf, takeWithin } from "./cancellation.js";
-import { isSilence, isStale } from "./errors.js";
+import { isSilence, isStale, unavailable } from "./errors.js";
 
 /** What a server says of itself. */
 export type Role =
@@ -14,6 +14,8 @@ export type Role =
     };
 
 const LOOK_TIMEOUT_MS = 2000;
+/** How long a connection is waited for, one that is made or one that others use. */
+const CONNECT_MS = 5000;
 
 /** A timeline is the first third of a WAL file's name, in hexadecimal; it grows with each promotion. */
 const roleQuery = `
@@ -34,6 +36,8 @@ export class Server {
   /** How often in a row a look got no answer at all, not even a refusal. */
   silences = 0;
   readonly #service: string;
+  readonly #maxConnections: number;
+  readonly #broke: (server: Server) => void;
   readonly #pool: pg.Pool;
   readonly #clients = new Set<pg.PoolClient>();
   /** Connections that have statements prepared for what a table once was. */
@@ -50,12 +54,14 @@ export class Server {
     this.url = url;
     this.address = new URL(url).host;
     this.#service = service;
+    this.#maxConnections = maxConnections;
+    this.#broke = broke;
     this.#pool = new pg.Pool({
       connectionString: url,
       application_name: service,
       max: maxConnections,
       // Long enough for a server that restarts, shorter than what most callers wait.
-      connectionTimeoutMillis: 5000,
+      connectionTimeoutMillis: CONNECT_MS,
       idleTimeoutMillis: 60_000,
       keepAlive: true,
     });
@@ -78,11 +84,7 @@ export class Server {
       const waits = this.#pool.idleCount === 0;
       return waits ? takeWithin(call, this.#pool.connect()) : this.#pool.connect();
     };
-    let client = await take();
-    while (this.#stale.has(client)) {
-      client.release(true);
-      client = await take();
-    }
+    const client = await this.#fresh(take);
     try {
       return await run(client);
     } catch (error) {
@@ -92,6 +94,25 @@ export class Server {
       // Without the error: a statement that was refused says nothing against the connection, and the pool sees by
       // itself when one is broken.
       client.release(this.#stale.has(client) || streamOf(client)?.destroyed);
+    }
+  }
+
+  async #fresh(take: () => Promise<pg.PoolClient>): Promise<pg.PoolClient> {
+    try {
+      let client = await take();
+      while (this.#stale.has(client)) {
+        client.release(true);
+        client = await take();
+      }
+      return client;
+    } catch (error) {
+      // Otherwise connections were being made, and the server did not answer.
+      const isFull = isSilence(error) && this.#clients.size >= this.#maxConnections;
+      if (!isFull) throw error;
+      // It may be in use for nothing but a server that is gone.
+      this.#broke(this);
+      const all = this.#maxConnections === 1 ? "the one connection" : `all ${this.#maxConnections} connections`;
+      throw unavailable(`${all} of this service to its database stayed in use for ${CONNECT_MS / 1000} s: try again`);
     }
   }
 
