@@ -69,6 +69,36 @@ describe("buildImage", () => {
     expect(await bufBreaking(settings(project), ["--against", "."])).toEqual((error as CompileError).diagnostics);
   });
 
+  it("names imports of folders, and a file in each", async () => {
+    const long = "x".repeat(300);
+    const project = temporaryProject({
+      "buf.yaml": bufYaml,
+      "proto/a/v1/a.proto": [
+        clean.split("\n\n")[0]!,
+        "package a.v1;",
+        'import "a/v1";',
+        'import "proto/a";',
+        'import "b";',
+        'import "b.proto";',
+        `import "${long}";`,
+      ].join("\n"),
+      "proto/a/v1/b.proto": clean,
+      "proto/b/notes.txt": "",
+      "proto/b.proto/c.proto": clean.replace("package a.v1", "package c.v1"),
+    });
+    const error: unknown = await buildImage(settings(project)).catch((error: unknown) => error);
+    const found = (error as CompileError).diagnostics.map(({ file, line, message }) => `${file}:${line}: ${message}`);
+    const nowhere = "does not exist in proto, nor in the deps of buf.yaml: add it there, or remove the import.";
+    const folder = "is a folder, and imports name files";
+    expect(found).toEqual([
+      `proto/a/v1/a.proto:3: The import "a/v1" ${folder}: write "a/v1/b.proto", or another one in it.`,
+      `proto/a/v1/a.proto:4: The import "proto/a" ${nowhere}`,
+      `proto/a/v1/a.proto:5: The import "b" ${folder}: remove the import.`,
+      `proto/a/v1/a.proto:6: The import "b.proto" ${folder}: write "b.proto/c.proto", or another one in it.`,
+      `proto/a/v1/a.proto:7: The import "${long}" ${nowhere}`,
+    ]);
+  });
+
   it.each([
     ["without buf.yaml", {}, "buf.yaml is missing"],
     ["with a buf.yaml that is not YAML", { "buf.yaml": "a: [" }, "buf.yaml:"],

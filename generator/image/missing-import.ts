@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { type Stats, statSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { basename, join, posix } from "node:path";
 import type { Diagnostic } from "../contract/diagnostic.js";
@@ -32,14 +32,14 @@ async function named(root: string, known: KnownModules, finding: Diagnostic): Pr
   if (literal === undefined) return finding;
   const name = literal.replace(/["'\s]/g, "");
   // What buf read may be another state of the file, as in a branch that the contract is compared with.
-  if (known.modules.some((folder) => existsSync(join(root, folder, name)))) return finding;
+  if (known.modules.some((folder) => isFile(join(root, folder, name)))) return finding;
   return { ...finding, message: `The import "${name}" ${wayOut(root, known, name, finding.file)}` };
 }
 
 function wayOut(root: string, { modules, excludes }: KnownModules, name: string, file: string): string {
   const folders = modules.map((folder) => (folder === "." ? "the project's folder" : folder)).join(" or ");
   const normal = posix.normalize(name);
-  const inside = modules.find((folder) => normal.startsWith(`${folder}/`) && existsSync(join(root, normal)));
+  const inside = modules.find((folder) => normal.startsWith(`${folder}/`) && isFile(join(root, normal)));
   if (inside !== undefined)
     return `does not exist: paths begin in ${inside}, so write "${normal.slice(inside.length + 1)}".`;
   const there = modules.flatMap((folder) =>
@@ -47,8 +47,30 @@ function wayOut(root: string, { modules, excludes }: KnownModules, name: string,
       .filter(({ path }) => path.endsWith(".proto") && path !== file)
       .map(({ path }) => (folder === "." ? path : path.slice(folder.length + 1))),
   );
+  const within = `${normal.replace(/\/$/, "")}/`;
+  if (modules.some((folder) => isFolder(join(root, folder, name)))) {
+    const [first] = there.filter((path) => path.startsWith(within)).sort();
+    return `is a folder, and imports name files: ${first === undefined ? "remove the import" : `write "${first}", or another one in it`}.`;
+  }
   const sameName = there.filter((path) => basename(path) === basename(name));
   const meant = sameName.length === 1 ? sameName[0] : closest(name, there);
   const hint = meant === undefined ? "" : ` Did you mean "${meant}"?`;
   return `does not exist in ${folders}, nor in the deps of buf.yaml: add it there, or remove the import.${hint}`;
+}
+
+function isFile(path: string): boolean {
+  return find(path)?.isFile() ?? false;
+}
+
+function isFolder(path: string): boolean {
+  return find(path)?.isDirectory() ?? false;
+}
+
+function find(path: string): Stats | undefined {
+  try {
+    return statSync(path, { throwIfNoEntry: false });
+  } catch {
+    // An import may be no path at all, or longer than one can be.
+    return undefined;
+  }
 }
