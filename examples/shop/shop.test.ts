@@ -13,7 +13,10 @@ beforeAll(async () => {
   shop = await startShop();
 }, 120_000);
 
-afterAll(() => shop?.stop());
+afterAll(async () => {
+  // The last test has stopped it.
+  if (shop?.supervisor.exitCode === null && shop.supervisor.signalCode === null) await shop.stop();
+});
 
 /** @param enough leaves a stream of answers once it has said this */
 const rest = async (method: string, path: string, body?: unknown, enough?: string) => {
@@ -450,3 +453,29 @@ test("products are also there by name, for whoever knows only the contract", asy
   const { products } = await client.batchGetProducts({ ids: ["oak-tray", "desk-lamp"] });
   expect(products.map(({ id }) => id)).toEqual(["oak-tray", "desk-lamp"]);
 });
+
+// Last: what comes after it would run in the shop that it starts.
+test("the supervisor is killed, the rest drains by itself, and the next start has all the data", async () => {
+  const order = orderOf("espresso-cup");
+  const placed = await createClient(OrderService, createGrpcTransport({ baseUrl: shop.address })).placeOrder(order);
+  expect(placed.state).toBe(OrderState.CONFIRMED);
+  const pids = (await shop.processes()).map(({ pid }) => pid);
+  shop.supervisor.kill("SIGKILL");
+  await until("nothing is left behind", () => !pids.some(isAlive));
+
+  shop = await startShop({ state: shop.state, port: Number(new URL(shop.address).port) });
+  const client = createClient(OrderService, createGrpcTransport({ baseUrl: shop.address }));
+  expect(await client.getOrder({ id: placed.id })).toEqual(placed);
+  expect(await client.placeOrder(order)).toEqual(placed);
+  const left = (await shop.processes()).map(({ pid }) => pid);
+  await shop.stop();
+  expect(left.filter(isAlive)).toEqual([]);
+});
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}

@@ -4,6 +4,9 @@ import ts from "typescript";
 
 const repository = fileURLToPath(new URL("../../", import.meta.url));
 
+/** The repository's files, its packages' and the compiler's, which one check after another reads. */
+const parsed = new Map<string, ts.SourceFile | undefined>();
+
 /**
  * What TypeScript finds wrong with files that exist in memory only, as `file:line: TS2322: message`. They are checked
  * as strictly as this repository, by its tsconfig.json, and see its packages.
@@ -24,9 +27,11 @@ export function typeCheck(files: ReadonlyMap<string, string>, stricter: ts.Compi
   host.directoryExists = (path) => folders.has(path) || (directoryExists?.call(host, path) ?? true);
   host.getSourceFile = (path, version, ...rest) => {
     const text = texts.get(path);
-    return text === undefined
-      ? getSourceFile.call(host, path, version, ...rest)
-      : ts.createSourceFile(path, text, version);
+    if (text !== undefined) return ts.createSourceFile(path, text, version);
+    const key = `${JSON.stringify(stricter)} ${path}`;
+    const known = parsed.get(key) ?? getSourceFile.call(host, path, version, ...rest);
+    parsed.set(key, known);
+    return known;
   };
   const rootNames = [...texts.keys()].filter((path) => path.endsWith(".ts"));
   const program = ts.createProgram({ rootNames, options: { ...options, ...stricter }, host });
