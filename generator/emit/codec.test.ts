@@ -1,4 +1,6 @@
 import { create, fromBinary, getExtension, type MessageInitShape, setExtension, toBinary } from "@bufbuild/protobuf";
+import type { Codec } from "@protoscaffold/runtime/codec/codec";
+import { reflectedCodec } from "@protoscaffold/runtime/codec/reflected";
 import { Writer } from "@protoscaffold/runtime/codec/writer";
 import { expect, test } from "vitest";
 import { featuredCodec } from "../testdata/codec/expected/generated/editions_codec.js";
@@ -52,6 +54,7 @@ test("lists are read packed and not, whatever the contract says", () => {
   expect(listsCodec.decode(bytes("92 01 02 01 02 90 01 03")).loose).toEqual([1, 2, 3]);
   expect(listsCodec.decode(bytes("48 01 2d 01 00 00 00"))).toMatchObject({ string: [], int32: [] });
   expect(() => listsCodec.decode(bytes("2a 02 01 80 01"))).toThrow("past the end");
+  expect(() => listsCodec.decode(bytes("2a 0b 80 80 80 80 80 80 80 80 80 80 01"))).toThrow("too long");
 });
 
 test("an entry of a map has a key and a value: other fields are passed over, a message that comes twice is merged", () => {
@@ -68,6 +71,49 @@ test("no value goes past the end of the message that it is in", () => {
   expect(() => treeCodec.decode(bytes("12 05 0a 01 61"))).toThrow("end in the middle");
   expect(() => mapsCodec.decode(bytes("0a 03 0a 05 61 62 63 64 65"))).toThrow("past the end");
   expect(() => scalarsCodec.decode(bytes("f8 3e ff ff ff ff ff ff ff ff ff ff 01"))).toThrow("too long");
+});
+
+test.each([
+  ["a string", scalarsCodec, "4a"],
+  ["bytes", scalarsCodec, "52"],
+  ["a message", treeCodec, "12"],
+  ["an entry of a map", mapsCodec, "0a"],
+  ["an entry's value", mapsCodec, "0a 06 12"],
+  ["a packed list", listsCodec, "2a"],
+  ["JSON", wellKnownCodec, "32"],
+  ["an unknown field", scalarsCodec, "fa 3e"],
+  ["a field of an unknown group", scalarsCodec, "fb 3e 0a"],
+])("a length that 32 bits do not hold is refused: %s", (_, codec, tag) => {
+  for (const each of [codec, reflectedCodec(codec.schema)] as Codec[]) {
+    // 2^32, which would be nothing at all, 2^32 + 1, and one that 64 bits do not hold.
+    for (const length of ["80 80 80 80 10", "81 80 80 80 10 00", "80 80 80 80 80 80 80 80 80 02"]) {
+      expect(() => each.decode(bytes(`${tag} ${length}`))).toThrow(/end in the middle|past the end/);
+    }
+    expect(() => each.decode(bytes(`${tag} 80 80 80 80 80 80 80 80 80 80 01`))).toThrow("too long");
+  }
+});
+
+test("a length in more bytes than it needs is read", () => {
+  for (const codec of [scalarsCodec, reflectedCodec(scalarsCodec.schema)] as Codec<typeof scalarsCodec.schema>[]) {
+    expect(codec.decode(bytes("4a 81 80 80 80 80 00 61")).string).toBe("a");
+  }
+});
+
+test.each([
+  ["a tag of more than 32 bits", "88 80 80 80 10 00"],
+  ["a tag of six bytes", "88 80 80 80 80 00 00"],
+  ["the field number 0", "00 00"],
+  ["the field number 0 in two bytes", "82 00 00"],
+  ["a wire type that does not exist", "0e 00"],
+  ["a number of eleven bytes", "28 80 80 80 80 80 80 80 80 80 80 01"],
+  ["one of 64 bits", "18 80 80 80 80 80 80 80 80 80 80 01"],
+  ["one that is not known", "f8 3e 80 80 80 80 80 80 80 80 80 80 01"],
+  ["a group that ends as another one", "fb 3e 84 3f"],
+  ["the end of no group", "fc 3e"],
+])("%s is refused", (_, hex) => {
+  for (const codec of [scalarsCodec, reflectedCodec(scalarsCodec.schema)] as Codec[]) {
+    expect(() => codec.decode(bytes(hex))).toThrow();
+  }
 });
 
 test("U+FEFF is a character like any other, also at the beginning", () => {

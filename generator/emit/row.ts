@@ -1,4 +1,4 @@
-import type { DescField, DescOneof } from "@bufbuild/protobuf";
+import { type DescField, type DescOneof, ScalarType } from "@bufbuild/protobuf";
 import type { GeneratedFile, Printable } from "@bufbuild/protoplugin";
 import { entryOf } from "../contract/column-types.js";
 import type { Column, Entity } from "../contract/contract.js";
@@ -78,8 +78,11 @@ function emitFromRow(entity: Entity, f: GeneratedFile): void {
   const row = here(entity, "row", f);
   f.print(f.jsDoc(`The ${desc.name} that a row keeps.\n\n@generated from ${desc}`));
   f.print(f.export("function", exports.fromRow), "(", row, ": ", exports.row, "): ", f.importShape(desc), " {");
-  const isOdd = desc.members.some(({ localName }) => localName in Object.prototype);
-  const create = isOdd ? fromRuntime(f, "createMessage", "codec/create") : f.import("create", "@bufbuild/protobuf");
+  // protobuf-es loses a key of these maps, and takes what every object inherits for a value.
+  const isLossy =
+    desc.members.some(({ localName }) => localName in Object.prototype) ||
+    desc.fields.some((field) => field.fieldKind === "map" && (field.message ?? field.scalar === ScalarType.BYTES));
+  const create = isLossy ? fromRuntime(f, "createMessage", "codec/create") : f.import("create", "@bufbuild/protobuf");
   f.print("  return ", create, "(", f.importSchema(desc), ", {");
   for (const member of desc.members) {
     f.print("    ", member.kind === "oneof" ? fromColumns(entity, member, row) : fromColumn(entity, member, row), ",");

@@ -1,4 +1,5 @@
-import type { DescMessage, MessageInitShape, MessageShape, UnknownField } from "@bufbuild/protobuf";
+import type { DescMessage, Message, MessageInitShape, MessageShape, UnknownField } from "@bufbuild/protobuf";
+import { notA } from "./create.js";
 import { LoneSurrogateError, loneSurrogateIn } from "./lone-surrogate.js";
 import { Reader } from "./reader.js";
 import { Writer } from "./writer.js";
@@ -18,7 +19,8 @@ export interface Codec<D extends DescMessage = DescMessage> {
   /**
    * Appends a message's bytes. It may be what `create` would make one of: nobody needs to.
    *
-   * @throws if a field holds what its type cannot, or a required one is not set; then nothing was appended
+   * @throws if it is no object or a message of another type, a field holds what its type cannot, or a required one is not
+   *   set; then nothing was appended
    */
   encode(message: MessageInitShape<D>, writer: Writer): void;
   /** A message's bytes, in an array of their own. */
@@ -51,7 +53,9 @@ export function defineCodec<D extends DescMessage>(
   read: (reader: Reader, end: number) => MessageShape<D>,
 ): Codec<D> {
   function encode(message: MessageInitShape<D>, writer: Writer): void {
-    if (typeof message !== "object" || message === null) throw new TypeError(`this is no ${schema.typeName}`);
+    if (typeof message !== "object" || message === null) throw notA(schema, message);
+    const { $typeName: type } = message as Partial<Message>;
+    if (type !== undefined && type !== schema.typeName) throw notA(schema, message);
     const start = writer.at;
     try {
       write(writer, message as Init<D>);

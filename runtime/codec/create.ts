@@ -5,24 +5,87 @@ import {
   isMessage,
   type MessageInitShape,
   type MessageShape,
+  ScalarType,
 } from "@bufbuild/protobuf";
+import { isWrapperDesc } from "@bufbuild/protobuf/wkt";
+import { isJsonField } from "./field.js";
+import { put } from "./message.js";
 
 /**
- * As protobuf-es's `create`, but what `init` only inherits from Object.prototype is no value: a field may be called
- * `has_own_property`.
+ * Makes a message as protobuf-es's `create` does, but keeps an entry of a map that is called `__proto__`, and takes what `init`
+ * only inherits from Object.prototype for no value: a field may be called `has_own_property`.
+ *
+ * @throws TypeError if `init` is no object, or a message of another type
  */
 export function createMessage<D extends DescMessage>(schema: D, init: MessageInitShape<D>): MessageShape<D> {
-  return create(schema, explicit(schema, init));
+  if (isMessage(init, schema)) return init as MessageShape<D>;
+  if (typeof init !== "object" || init === null) throw notA(schema, init);
+  const given = init as Readonly<Record<string, unknown>>;
+  if (given.$typeName !== undefined && given.$typeName !== schema.typeName) throw notA(schema, init);
+  const message = create(schema);
+  const made = message as Record<string, unknown>;
+  for (const member of schema.members) {
+    const { localName: name } = member;
+    const value = isInherited(name) && !Object.hasOwn(given, name) ? undefined : given[name];
+    if (value == null) continue;
+    if (member.kind === "field") made[name] = fieldValue(member, value);
+    else {
+      const { case: set, value: held } = value as { readonly case?: string; readonly value?: unknown };
+      const field = member.fields.find(({ localName }) => localName === set);
+      if (field !== undefined) made[name] = { case: set, value: fieldValue(field, held) };
+    }
+  }
+  return message;
 }
 
-/** `init` with no more values than are its own, for others who create messages. Most often it is `init` itself. */
+/** The error for what is no message of this type: says what it is. */
+export function notA({ typeName }: DescMessage, value: unknown): TypeError {
+  const type = typeof value === "object" ? (value as { $typeName?: unknown } | null)?.$typeName : undefined;
+  const found = value === null ? "null" : type === undefined ? typeof value : `a ${type}`;
+  return new TypeError(`this is no ${typeName}, but ${found}`);
+}
+
+/** What a field of a message holds, of what it is given in an init. */
+function fieldValue(field: DescField, value: unknown): unknown {
+  if (!isMade(field)) return value;
+  if (field.fieldKind === "list") return Array.isArray(value) ? value.map((each) => itemOf(field, each)) : value;
+  if (field.fieldKind !== "map") return itemOf(field, value);
+  if (typeof value !== "object" || value === null) return value;
+  const map: Record<string, unknown> = {};
+  for (const [key, init] of Object.entries(value)) put(map, key, itemOf(field, init));
+  return map;
+}
+
+/** Whether a field's values are not always held as they are given. */
+function isMade({ message, scalar }: DescField): boolean {
+  return message !== undefined || scalar === ScalarType.BYTES;
+}
+
+function itemOf(field: DescField, value: unknown): unknown {
+  const { message } = field;
+  if (message === undefined) return bytesOf(value);
+  // What a wrapper wraps, and a Struct's JSON, is what these fields hold.
+  if (field.fieldKind === "message" && field.oneof === undefined && isWrapperDesc(message)) {
+    return message.fields[0].scalar === ScalarType.BYTES ? bytesOf(value) : value;
+  }
+  if (isJsonField(field)) return value;
+  return typeof value === "object" && value !== null ? createMessage(message, value as never) : value;
+}
+
+function bytesOf(value: unknown): unknown {
+  return Array.isArray(value) ? new Uint8Array(value as number[]) : value;
+}
+
+/** A message in place of an `init` of which protobuf-es would lose something; most often that is `init` itself. */
 export function explicit<I>(schema: DescMessage, init: I): I {
-  return typeof init === "object" && init !== null && isOdd(schema) ? (ownInit(schema, init) as I) : init;
+  return typeof init === "object" && init !== null && isLossy(schema)
+    ? (createMessage(schema, init as never) as I)
+    : init;
 }
 
 /** The same for a stream of messages. */
 export function eachExplicit<I>(schema: DescMessage, inits: AsyncIterable<I>): AsyncIterable<I> {
-  return isOdd(schema) ? mapped(inits, (init) => explicit(schema, init)) : inits;
+  return isLossy(schema) ? mapped(inits, (init) => explicit(schema, init)) : inits;
 }
 
 async function* mapped<I>(inits: AsyncIterable<I>, map: (init: I) => I): AsyncIterable<I> {
@@ -34,46 +97,34 @@ export function isInherited(name: string): boolean {
   return name in Object.prototype;
 }
 
-const odd = new WeakMap<DescMessage, boolean>();
+/** Remembers, by type, whether it, or a message in it, is of some kind. */
+function anyInside(is: (schema: DescMessage) => boolean): (schema: DescMessage) => boolean {
+  const known = new WeakMap<DescMessage, boolean>();
+  return (schema) => {
+    let found = known.get(schema);
+    if (found === undefined) {
+      const reached = new Set([schema]);
+      // A set may grow while it is walked.
+      for (const { fields } of reached)
+        for (const { message } of fields) if (message !== undefined) reached.add(message);
+      found = [...reached].some(is);
+      known.set(schema, found);
+    }
+    return found;
+  };
+}
 
 /** Whether a message, or one in it, has a field or oneof that is called like what every object inherits. */
-function isOdd(schema: DescMessage): boolean {
-  const known = odd.get(schema);
-  if (known !== undefined) return known;
-  const reached = new Set([schema]);
-  // A set may grow while it is walked.
-  for (const { fields } of reached) for (const { message } of fields) if (message !== undefined) reached.add(message);
-  const found = [...reached].some(({ members }) => members.some(({ localName }) => isInherited(localName)));
-  odd.set(schema, found);
-  return found;
-}
+const isOdd = anyInside(({ members }) => members.some(({ localName }) => isInherited(localName)));
 
-/** The same values in an object that inherits nothing. */
-function ownInit(schema: DescMessage, init: object): object {
-  if (isMessage(init, schema)) return init;
-  const given = init as Readonly<Record<string, unknown>>;
-  const own: Record<string, unknown> = Object.create(null);
-  for (const member of schema.members) {
-    const name = member.localName;
-    if (!Object.hasOwn(given, name)) continue;
-    own[name] = member.kind === "oneof" ? ownCase(member.fields, given[name]) : ownValue(member, given[name]);
-  }
-  return own;
-}
-
-function ownCase(fields: readonly DescField[], given: unknown): unknown {
-  const { case: name, value } = (given ?? {}) as { readonly case?: string; readonly value?: unknown };
-  const field = fields.find(({ localName }) => localName === name);
-  return field === undefined ? undefined : { case: name, value: ownValue(field, value) };
-}
-
-function ownValue({ fieldKind, message }: DescField, value: unknown): unknown {
-  if (message === undefined || typeof value !== "object" || value === null) return value;
-  const one = (init: unknown) => (typeof init === "object" && init !== null ? ownInit(message, init) : init);
-  if (fieldKind === "list") return Array.isArray(value) ? value.map(one) : value;
-  if (fieldKind === "map") return Object.fromEntries(Object.entries(value).map(([key, init]) => [key, one(init)]));
-  return isOdd(message) ? one(value) : value;
-}
+/** Whether there is something that `create` may lose. */
+const isLossy = anyInside(
+  (schema) =>
+    isOdd(schema) ||
+    schema.fields.some(
+      ({ fieldKind, message, scalar }) => fieldKind === "map" && (message !== undefined || scalar === ScalarType.BYTES),
+    ),
+);
 
 /**
  * Gives fields that hold a message, are not set, and are called like what every object inherits an `undefined` of their own, in

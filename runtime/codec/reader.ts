@@ -105,10 +105,27 @@ export class Reader {
 
   /** Where ends what begins with its length. */
   length(): number {
-    const length = this.uint32();
+    const byte = this.buffer[this.at]!;
+    // Most often it is one byte.
+    if (byte < 0x80) this.at++;
+    const length = byte < 0x80 ? byte : this.longLength();
     const end = this.at + length;
-    if (end > this.limit) throw tooShort();
+    // Not a number if there is no byte.
+    if (!(end <= this.limit)) throw tooShort();
     return end;
+  }
+
+  /** A length of several bytes, all of its bits: a number's beyond 32 are passed over, but this says what comes next. */
+  private longLength(): number {
+    const { buffer } = this;
+    let length = 0;
+    for (let shift = 0; ; shift += 7) {
+      if (shift > 63) throw new RangeError("a length is too long");
+      const byte = buffer[this.at++]!;
+      // As a fraction beyond 53 bits, which is longer than anything in any case.
+      length += (byte & 0x7f) * 2 ** shift;
+      if (!(byte > 0x7f)) return length;
+    }
   }
 
   /** Where an entry of a map ends. */

@@ -1,31 +1,16 @@
-import {
-  create,
-  type DescField,
-  type DescMessage,
-  type MessageInitShape,
-  type MessageShape,
-  ScalarType,
-  toBinary,
-} from "@bufbuild/protobuf";
-import { type ReflectMessage, reflect, scalarZeroValue } from "@bufbuild/protobuf/reflect";
+import { create, type DescField, type DescMessage, type MessageShape, ScalarType } from "@bufbuild/protobuf";
+import { isWrapperDesc } from "@bufbuild/protobuf/wkt";
 import { type Codec, defineCodec, type Init } from "./codec.js";
-import { createMessage } from "./create.js";
-import { EncodeError } from "./encode-error.js";
-import { LoneSurrogateError, loneSurrogateIn } from "./lone-surrogate.js";
-import { knows } from "./message.js";
+import { isInherited } from "./create.js";
+import { isJsonField } from "./field.js";
+import { readJsonObject, writeJsonObject } from "./json.js";
+import { boolKey, entries, has, isZero, knows, numberKey, own, put } from "./message.js";
 import type { Reader } from "./reader.js";
 import type { Writer } from "./writer.js";
 
 /** Writes a message that has no generated codec. */
 export function writeReflected<D extends DescMessage>(writer: Writer, schema: D, message: Init<D>): void {
-  if (loneSurrogateIn(schema, message) !== undefined) throw new LoneSurrogateError();
-  let bytes: Uint8Array;
-  try {
-    bytes = toBinary(schema, createMessage(schema, message as MessageInitShape<D>));
-  } catch (error) {
-    throw new EncodeError((error as Error).message, { cause: error });
-  }
-  writer.raw(bytes);
+  writeFields(writer, schema, message as Fields);
 }
 
 /** Reads a message that has no generated codec, by its descriptor; one that was there already takes the fields. */
@@ -35,11 +20,11 @@ export function readReflected<D extends DescMessage>(
   end: number,
   message: MessageShape<D> = create(schema),
 ): MessageShape<D> {
-  readFields(reader, reflect(schema, message, false), end);
+  readFields(reader, schema, end, message as never);
   return message;
 }
 
-/** A codec that has nothing generated, and reads the message's descriptor each time. */
+/** A codec that has nothing generated: it does by the message's descriptor what a generated one does. */
 export function reflectedCodec<D extends DescMessage>(schema: D): Codec<D> {
   return defineCodec(
     schema,
@@ -48,26 +33,321 @@ export function reflectedCodec<D extends DescMessage>(schema: D): Codec<D> {
   );
 }
 
-type MessageField = DescField & { readonly message: DescMessage };
+/** A message, its type forgotten. */
+type Fields = Record<string, unknown> & { readonly $typeName: string };
 
-function readFields(reader: Reader, message: ReflectMessage, end: number): void {
+/** Writes a field with its tag, if it is set. */
+type WriteField = (writer: Writer, message: Fields) => void;
+/** Reads a field whose tag was read. */
+type ReadField = (reader: Reader, message: Fields, tag: number) => void;
+/** Writes one value with its tag: of a field, of a list, of a map's entry. */
+type WriteValue = (writer: Writer, value: unknown) => void;
+/** Reads one value; a message from before takes the fields. */
+type ReadValue = (reader: Reader, before?: unknown) => unknown;
+
+interface Plan {
+  /** In the order of the fields' numbers. */
+  readonly writes: readonly WriteField[];
+  /** By tag: a list of numbers has two, for it may be packed or not. */
+  readonly reads: ReadonlyMap<number, ReadField>;
+}
+
+const plans = new WeakMap<DescMessage, Plan>();
+
+function planOf(schema: DescMessage): Plan {
+  let plan = plans.get(schema);
+  if (plan === undefined) {
+    const fields = schema.fields.toSorted((a, b) => a.number - b.number);
+    plan = { writes: fields.map(fieldWriter), reads: new Map(fields.flatMap(fieldReaders)) };
+    plans.set(schema, plan);
+  }
+  return plan;
+}
+
+function writeFields(writer: Writer, schema: DescMessage, message: Fields): void {
+  for (const write of planOf(schema).writes) write(writer, message);
+  writer.unknown(message, schema.typeName);
+}
+
+function readFields(reader: Reader, schema: DescMessage, end: number, message: Fields): void {
+  const { reads } = planOf(schema);
   reader.enter();
   for (let tag = reader.tag(end); tag !== 0; tag = reader.tag(end)) {
-    const field = message.findNumber(tag >>> 3);
-    if (field === undefined || !isTagOf(field, tag & 7)) reader.unknown(tag, message.message);
-    else readField(reader, message, field, tag);
+    const read = reads.get(tag);
+    if (read === undefined) reader.unknown(tag, message);
+    else read(reader, message, tag);
   }
   reader.leave();
 }
 
-/** Whether a field's values have this wire type: those of a list may be packed or not. */
-function isTagOf(field: DescField, wireType: number): boolean {
-  if (field.fieldKind === "map") return wireType === LENGTH;
-  return wireType === wireTypeOf(field) || (wireType === LENGTH && isPackable(field));
+// -------------------------------------------------------------------------------------------------------------- writing
+
+function fieldWriter(field: DescField): WriteField {
+  const { localName: name, oneof, presence } = field;
+  switch (field.fieldKind) {
+    case "list":
+      return listWriter(field);
+    case "map":
+      return mapWriter(field);
+  }
+  const write = valueWriter(field);
+  if (oneof !== undefined) {
+    return (writer, message) => {
+      const choice = message[oneof.localName] as { case?: string; value?: unknown } | null | undefined;
+      if (choice?.case === name) write(writer, choice.value);
+    };
+  }
+  if (presence === IMPLICIT) {
+    const isSet = isNotZero(field);
+    return (writer, message) => {
+      const value = ownValue(message, name);
+      if (isSet(value)) write(writer, value);
+    };
+  }
+  // What is not set may have its default on the prototype.
+  const isSet = field.fieldKind === "message" ? (message: Fields) => ownValue(message, name) != null : hasOwn;
+  const isRequired = presence === REQUIRED;
+  return (writer, message) => {
+    if (isSet(message, name)) write(writer, message[name]);
+    else if (isRequired) writer.missing(`${field.parent.typeName}.${field.name}`);
+  };
 }
 
-function isPackable(field: DescField): boolean {
-  return field.fieldKind === "list" && wireTypeOf(field) !== LENGTH && wireTypeOf(field) !== GROUP;
+function hasOwn(message: Fields, name: string): boolean {
+  return has<Record<string, unknown>>(message, name);
+}
+
+/** What a message has of its own where every object inherits something, and else what it has. */
+function ownValue(message: Fields, name: string): unknown {
+  return isInherited(name) ? own(message, name) : message[name];
+}
+
+function isNotZero(field: DescField): (value: unknown) => boolean {
+  if (field.enum !== undefined) {
+    const zero = field.enum.values[0]?.number;
+    return (value) => value != null && value !== zero;
+  }
+  switch (field.scalar) {
+    case ScalarType.STRING:
+    case ScalarType.BOOL:
+      return Boolean;
+    case ScalarType.BYTES:
+      return (value) => Boolean((value as Uint8Array | undefined)?.length);
+    case ScalarType.DOUBLE:
+    case ScalarType.FLOAT:
+      // -0 is no zero.
+      return (value) => value != null && !Object.is(value, 0);
+    case ScalarType.INT64:
+    case ScalarType.UINT64:
+    case ScalarType.FIXED64:
+    case ScalarType.SFIXED64:
+    case ScalarType.SINT64:
+      return isText(field) ? (value) => value != null && !isZero(value as string) : Boolean;
+    default:
+      return (value) => value != null && value !== 0;
+  }
+}
+
+function valueWriter(field: DescField, number = field.number): WriteValue {
+  if (field.message === undefined) {
+    const wireType = wireTypeOf(field);
+    const write = scalarWriter(field.scalar);
+    return (writer, value) => write(writer.tag(number, wireType), value);
+  }
+  const { message } = field;
+  const write: WriteValue = isWrapped(field)
+    ? (writer, value) => writeFields(writer, message, { $typeName: "", value })
+    : isJsonField(field)
+      ? (writer, value) => writeJsonObject(writer, value as never)
+      : (writer, value) => writeFields(writer, message, value as Fields);
+  if (wireTypeOf(field) === GROUP) {
+    return (writer, value) => {
+      write(writer.tag(number, GROUP), value);
+      writer.tag(number, END_GROUP);
+    };
+  }
+  // What is wrapped is no object.
+  const mustBeObject = !isWrapped(field);
+  return (writer, value) => {
+    const start = mustBeObject ? writer.open(number, value) : writer.open(number);
+    write(writer, value);
+    writer.close(start);
+  };
+}
+
+function scalarWriter(type = ScalarType.INT32): WriteValue {
+  const method = methods[type];
+  return (writer, value) => writer[method](value as never);
+}
+
+function listWriter(field: DescField & { fieldKind: "list" }): WriteField {
+  const { localName: name, number } = field;
+  if (!field.packed) {
+    const write = valueWriter(field);
+    return (writer, message) => {
+      for (const each of (ownValue(message, name) as unknown[] | undefined) ?? []) write(writer, each);
+    };
+  }
+  const write = scalarWriter(field.scalar);
+  return (writer, message) => {
+    const list = ownValue(message, name) as unknown[] | undefined;
+    if (!list?.length) return;
+    const start = writer.open(number);
+    for (const each of list) write(writer, each);
+    writer.close(start);
+  };
+}
+
+function mapWriter(field: DescField & { fieldKind: "map" }): WriteField {
+  const { localName: name, number, mapKey } = field;
+  const writeKey = scalarWriter(mapKey);
+  const writeValue = valueWriter(field, 2);
+  const keyType = wireTypes[mapKey];
+  // Keys of 64 bits are written from a text.
+  const keyOf = mapKey === ScalarType.BOOL ? boolKey : isNarrow(mapKey) ? numberKey : (key: string) => key;
+  return (writer, message) => {
+    for (const [key, value] of entries(ownValue(message, name) as Record<string, unknown> | undefined)) {
+      const start = writer.open(number);
+      writeKey(writer.tag(1, keyType), keyOf(key));
+      writeValue(writer, value);
+      writer.close(start);
+    }
+  };
+}
+
+// -------------------------------------------------------------------------------------------------------------- reading
+
+function fieldReaders(field: DescField): [tag: number, ReadField][] {
+  const { localName: name, number, oneof } = field;
+  const wireType = field.fieldKind === "map" ? LENGTH : wireTypeOf(field);
+  const read = field.fieldKind === "map" ? undefined : valueReader(field);
+  if (read === undefined) return [[tagOf(number, wireType), mapReader(field as DescField & { fieldKind: "map" })]];
+  if (field.fieldKind === "list") {
+    const one: ReadField = (reader, message) => void (message[name] as unknown[]).push(read(reader));
+    if (wireType === LENGTH || wireType === GROUP) return [[tagOf(number, wireType), one]];
+    const packed: ReadField = (reader, message) => {
+      const list = message[name] as unknown[];
+      for (const stop = reader.length(); reader.more(stop); ) list.push(read(reader));
+    };
+    return [
+      [tagOf(number, wireType), one],
+      [tagOf(number, LENGTH), packed],
+    ];
+  }
+  const closed = field.enum?.open === false ? field.enum : undefined;
+  return [
+    [
+      tagOf(number, wireType),
+      (reader, message, tag) => {
+        const before = field.message === undefined ? undefined : heldBy(message, field);
+        const value = read(reader, before);
+        if (closed !== undefined && !knows(closed, value as number)) reader.unknownEnum(tag, message);
+        else if (oneof === undefined) message[name] = value;
+        else message[oneof.localName] = { case: name, value };
+      },
+    ],
+  ];
+}
+
+/** What a message has in a field with one value; undefined if it has nothing. */
+function heldBy(message: Fields, { localName: name, oneof }: DescField): unknown {
+  if (oneof === undefined) return ownValue(message, name);
+  const choice = message[oneof.localName] as { case?: string; value?: unknown };
+  return choice.case === name ? choice.value : undefined;
+}
+
+function valueReader(field: DescField): ReadValue {
+  const { message: schema } = field;
+  if (schema === undefined) {
+    const method = field.scalar === ScalarType.STRING ? stringMethod(field) : methods[field.scalar ?? ScalarType.INT32];
+    return isText(field) ? (reader) => String(reader[method]()) : (reader) => reader[method]();
+  }
+  const endOf = wireTypeOf(field) === GROUP ? () => -field.number : (reader: Reader) => reader.length();
+  if (isJsonField(field)) return (reader, before) => readJsonObject(reader, endOf(reader), before as never);
+  const isHeld = isWrapped(field);
+  return (reader, before) => {
+    const end = endOf(reader);
+    const message = ((isHeld ? undefined : before) ?? create(schema)) as Fields;
+    if (isHeld && before !== undefined) message.value = before;
+    readFields(reader, schema, end, message);
+    return isHeld ? message.value : message;
+  };
+}
+
+function stringMethod({ utf8Validation }: DescField) {
+  return utf8Validation ? "string" : "anyString";
+}
+
+function mapReader(field: DescField & { fieldKind: "map" }): ReadField {
+  const { localName: name, mapKey } = field;
+  const keyTag = tagOf(1, wireTypes[mapKey]);
+  const valueTag = tagOf(2, wireTypeOf(field));
+  const readValue = valueReader(field);
+  const keyMethod = mapKey === ScalarType.STRING ? stringMethod(field) : methods[mapKey];
+  const noKey = mapKey === ScalarType.STRING ? "" : mapKey === ScalarType.BOOL ? "false" : "0";
+  const empty = emptyValue(field);
+  return (reader, message) => {
+    const stop = reader.entry();
+    let key = noKey;
+    let value: unknown;
+    for (let entry = reader.tag(stop); entry !== 0; entry = reader.tag(stop)) {
+      // A property's name is a text, whatever the key is.
+      if (entry === keyTag) key = String(reader[keyMethod]());
+      else if (entry === valueTag) value = readValue(reader, value);
+      else reader.skip(entry);
+    }
+    put(message[name] as Record<string, unknown>, key, value ?? empty());
+  };
+}
+
+/** What makes an entry's value that did not come. */
+function emptyValue(field: DescField & { fieldKind: "map" }): () => unknown {
+  const { message } = field;
+  if (message !== undefined) return isJsonField(field) ? () => ({}) : () => create(message);
+  if (field.enum !== undefined) return () => field.enum!.values[0]!.number;
+  const { scalar } = field;
+  switch (scalar) {
+    case ScalarType.STRING:
+      return () => "";
+    case ScalarType.BOOL:
+      return () => false;
+    case ScalarType.BYTES:
+      return () => new Uint8Array(0);
+    case ScalarType.INT64:
+    case ScalarType.UINT64:
+    case ScalarType.FIXED64:
+    case ScalarType.SFIXED64:
+    case ScalarType.SINT64:
+      return () => 0n;
+    default:
+      return () => 0;
+  }
+}
+
+// --------------------------------------------------------------------------------------------------------------- fields
+
+/** Whether protobuf-es has a wrapper in this field as what it wraps. */
+function isWrapped({ fieldKind, message, oneof }: DescField): boolean {
+  return fieldKind === "message" && message !== undefined && oneof === undefined && isWrapperDesc(message);
+}
+
+/** Whether a field of 64 bits is a text in TypeScript. */
+function isText(field: DescField): boolean {
+  return "longAsString" in field && field.longAsString === true;
+}
+
+/** Whether TypeScript has a map's keys of this type as numbers. */
+function isNarrow(type: ScalarType): boolean {
+  switch (type) {
+    case ScalarType.INT32:
+    case ScalarType.SINT32:
+    case ScalarType.SFIXED32:
+    case ScalarType.UINT32:
+    case ScalarType.FIXED32:
+      return true;
+    default:
+      return false;
+  }
 }
 
 /** The wire type of one value: of an element of a list, of the value of a map. */
@@ -76,61 +356,11 @@ function wireTypeOf(field: DescField): number {
   return wireTypes[field.scalar ?? ScalarType.INT32];
 }
 
-function readField(reader: Reader, message: ReflectMessage, field: DescField, tag: number): void {
-  switch (field.fieldKind) {
-    case "scalar":
-      message.set(field, readScalar(reader, field.scalar, field));
-      break;
-    case "enum": {
-      const value = reader.int32();
-      if (field.enum.open || knows(field.enum, value)) message.set(field, value);
-      else reader.unknownEnum(tag, message.message);
-      break;
-    }
-    case "message":
-      message.set(field, readMessage(reader, field, message.get(field)));
-      break;
-    case "list": {
-      const list = message.get(field);
-      if (!isPackable(field) || (tag & 7) !== LENGTH) list.add(readItem(reader, field));
-      else for (const stop = reader.length(); reader.more(stop); ) list.add(readItem(reader, field));
-      break;
-    }
-    case "map": {
-      const stop = reader.entry();
-      const keyTag = 8 | wireTypes[field.mapKey];
-      const valueTag = 16 | wireTypeOf(field);
-      let key: unknown;
-      let value: unknown;
-      for (let entry = reader.tag(stop); entry !== 0; entry = reader.tag(stop)) {
-        if (entry === keyTag) key = readScalar(reader, field.mapKey, field);
-        else if (entry === valueTag) value = readItem(reader, field, value as ReflectMessage | undefined);
-        else reader.skip(entry);
-      }
-      // A property's name, whatever the key is.
-      const name = (key ?? scalarZeroValue(field.mapKey, false)) as string;
-      message.get(field).set(name, value ?? emptyItem(field));
-      break;
-    }
-  }
+function tagOf(number: number, wireType: number): number {
+  return ((number << 3) | wireType) >>> 0;
 }
 
-/** An element of a list, or a map's value; a message from before takes the fields. */
-function readItem(reader: Reader, field: DescField, before?: ReflectMessage): unknown {
-  if (field.message !== undefined) return readMessage(reader, field as MessageField, before);
-  return readScalar(reader, field.scalar ?? ScalarType.INT32, field);
-}
-
-function readMessage(reader: Reader, field: MessageField, into = reflect(field.message, undefined, false)) {
-  const isGroup = "delimitedEncoding" in field && field.delimitedEncoding === true;
-  readFields(reader, into, isGroup ? -field.number : reader.length());
-  return into;
-}
-
-function readScalar(reader: Reader, type: ScalarType, { utf8Validation }: DescField) {
-  return type === ScalarType.STRING && !utf8Validation ? reader.anyString() : reader[methods[type]]();
-}
-
+/** What writes a value, and reads one. */
 const methods = {
   [ScalarType.DOUBLE]: "double",
   [ScalarType.FLOAT]: "float",
@@ -147,10 +377,11 @@ const methods = {
   [ScalarType.SFIXED64]: "sfixed64",
   [ScalarType.SINT32]: "sint32",
   [ScalarType.SINT64]: "sint64",
-} as const satisfies Record<ScalarType, keyof Reader>;
+} as const satisfies Record<ScalarType, keyof Reader & keyof Writer>;
 
 const LENGTH = 2;
 const GROUP = 3;
+const END_GROUP = 4;
 
 const wireTypes: Readonly<Record<ScalarType, number>> = {
   [ScalarType.DOUBLE]: 1,
@@ -170,9 +401,6 @@ const wireTypes: Readonly<Record<ScalarType, number>> = {
   [ScalarType.SINT64]: 0,
 };
 
-/** What stands for a map's value that did not come. */
-function emptyItem(field: DescField & { fieldKind: "map" }): unknown {
-  if (field.message !== undefined) return reflect(field.message, undefined, false);
-  if (field.enum !== undefined) return field.enum.values[0]!.number;
-  return scalarZeroValue(field.scalar, false);
-}
+// Numbers of google.protobuf.FeatureSet.FieldPresence.
+const IMPLICIT = 2;
+const REQUIRED = 3;

@@ -1,4 +1,5 @@
 import { type DescField, type DescMessage, ScalarType } from "@bufbuild/protobuf";
+import { isJsonField, valueOfField } from "./field.js";
 
 /** What is looked for in a message, at every depth. Each function returns what it found, or undefined to go on. */
 export interface Search<T> {
@@ -24,7 +25,7 @@ export function searchMessage<T>(schema: DescMessage, message: object, search: S
   if (own !== undefined) return { path: "", found: own };
   for (const field of search.fields?.(schema) ?? schema.fields) {
     if (isPlain(field)) continue;
-    const value = valueIn(message as Init, field);
+    const value = valueOfField(message, field);
     if (value == null) continue;
     const inner = inField(field, value, search);
     if (inner !== undefined) return at(field.name, inner);
@@ -33,12 +34,6 @@ export function searchMessage<T>(schema: DescMessage, message: object, search: S
 }
 
 type Init = Readonly<Record<string, unknown>>;
-
-function valueIn(message: Init, { oneof, localName }: DescField): unknown {
-  if (oneof === undefined) return Object.hasOwn(message, localName) ? message[localName] : undefined;
-  const choice = message[oneof.localName] as { case?: string; value?: unknown } | undefined;
-  return choice?.case === localName ? choice.value : undefined;
-}
 
 function isPlain(field: DescField): boolean {
   if (field.fieldKind === "map" && field.mapKey === ScalarType.STRING) return false;
@@ -55,16 +50,9 @@ function inField<T>(field: DescField, value: unknown, search: Search<T>): Found<
 function inItem<T>(field: DescField, value: unknown, search: Search<T>): Found<T> | undefined {
   const { message } = field;
   if (message === undefined || typeof value !== "object" || value === null) return inJson(value, search);
-  if (isJson(field, message)) return inJson(value, search);
+  if (isJsonField(field)) return inJson(value, search);
   const inner = searchMessage(message, value, search);
   return inner === undefined || inner.path === "" ? inner : at(".", inner);
-}
-
-/** A Struct is held as JSON, except in a list, a map, or a Value. */
-function isJson({ fieldKind, parent }: DescField, { typeName }: DescMessage): boolean {
-  return (
-    typeName === "google.protobuf.Struct" && fieldKind === "message" && parent.typeName !== "google.protobuf.Value"
-  );
 }
 
 function inJson<T>(value: unknown, search: Search<T>): Found<T> | undefined {

@@ -59,6 +59,34 @@ test("a key called __proto__ is one like others", async () => {
   expect(Object.getPrototypeOf(labels)).toBe(Object.prototype);
 });
 
+test("a key called __proto__ is kept in columns of every kind, by create, get and update", async () => {
+  const { things } = data.repositories;
+  const json = JSON.parse('{"__proto__": {"__proto__": [{"__proto__": 1}]}}') as JsonObject;
+  const key = (value: unknown) => Object.defineProperty({}, "__proto__", { value, enumerable: true });
+  const struct = { fields: key({ kind: { case: "boolValue", value: true } }) };
+  const holding = {
+    labels: key("a"),
+    blobsByName: key(new Uint8Array([1])),
+    structs: [json, {}],
+    value: { kind: { case: "structValue", value: struct } },
+    listValue: { values: [{ kind: { case: "structValue", value: struct } }] },
+    choice: { case: "choiceStruct", value: json },
+  } as MessageInitShape<typeof ThingSchema>;
+  const keys = (thing: object) =>
+    JSON.stringify(thing, (_, value) => (typeof value === "bigint" ? "" : value)).split("__proto__").length - 1;
+  const created = await things.create(holding);
+  const read = await things.get(created.thingId);
+  const updated = await things.update((await things.create({})).thingId, holding);
+  for (const thing of [created, read, updated, await things.get(updated.thingId)]) expect(keys(thing)).toBe(10);
+  expect(Object.entries(read.blobsByName)).toEqual([["__proto__", new Uint8Array([1])]]);
+});
+
+test("-0 is kept in lists, wrappers and messages", async () => {
+  const { things } = data.repositories;
+  const { thingId } = await things.create({ doubles: [-0, 0], doubleValue: -0, floatValue: -0 });
+  expect(await things.get(thingId)).toMatchObject({ doubles: [-0, 0], doubleValue: -0, floatValue: -0 });
+});
+
 test("of a oneof, a change to one member leaves the others", async () => {
   const { things } = data.repositories;
   const { thingId } = await things.create({ choice: { case: "choiceText", value: "" } });

@@ -1,17 +1,16 @@
 import {
+  create,
   type DescMessage,
-  fromJson,
   type JsonObject,
   type JsonValue,
   type MessageInitShape,
   type MessageShape,
-  ScalarType,
-  toJson,
 } from "@bufbuild/protobuf";
-import { type Duration, StructSchema, type Timestamp } from "@bufbuild/protobuf/wkt";
+import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 import { type AnyPgColumn, customType, foreignKey } from "drizzle-orm/pg-core";
 import { createMessage } from "../codec/create.js";
-import { put } from "../codec/message.js";
+import { mergeJsonField, readJson } from "../codec/protojson/read.js";
+import { jsonOf } from "../codec/protojson/write.js";
 import { formatDuration, parseDuration } from "./duration.js";
 import { formatTimestamp, parseTimestamp } from "./timestamp.js";
 import { UnkeepableError } from "./unkeepable-error.js";
@@ -69,9 +68,8 @@ export function struct(name: string) {
   return jsonb<JsonObject>(
     name,
     (value) => {
-      // Refuses what a Struct cannot hold. It is JSON already, and protobuf-es loses a key called __proto__.
-      toJson(StructSchema, fromJson(StructSchema, value));
-      return value;
+      checkObject(value);
+      return JSON.stringify(value);
     },
     (json) => json as JsonObject,
   );
@@ -82,12 +80,28 @@ export function reference(name: string, column: AnyPgColumn, to: () => AnyPgColu
   return foreignKey({ name, columns: [column], foreignColumns: [to()] });
 }
 
+/** Refuses what a Struct cannot hold. */
+function checkObject(value: unknown): void {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) throw new TypeError("a Struct is an object");
+  for (const each of Object.values(value)) checkJson(each);
+}
+
+function checkJson(value: unknown): void {
+  if (Array.isArray(value)) for (const each of value) checkJson(each);
+  else if (typeof value === "object" && value !== null) checkObject(value);
+  else if (!(value === null || isPlain(value))) throw new TypeError(`${value} in a Struct is no JSON`);
+}
+
+function isPlain(value: unknown): boolean {
+  return typeof value === "string" || typeof value === "boolean" || Number.isFinite(value);
+}
+
 /** One message, as JSON. */
 export function messageColumn<D extends DescMessage>(name: string, schema: D) {
   return jsonb<MessageShape<D>>(
     name,
-    (message) => toJson(schema, message, written),
-    (json) => fromJson(schema, json, read),
+    (message) => jsonOf(schema, message, written),
+    (json) => readJson(schema, JSON.stringify(json), read),
   );
 }
 
@@ -95,8 +109,8 @@ export function messageColumn<D extends DescMessage>(name: string, schema: D) {
 export function messagesColumn<D extends DescMessage>(name: string, schema: D) {
   return jsonb<MessageShape<D>[]>(
     name,
-    (messages) => messages.map((message) => toJson(schema, message, written)),
-    (json) => (json as JsonValue[]).map((element) => fromJson(schema, element, read)),
+    (messages) => `[${messages.map((message) => jsonOf(schema, message, written)).join()}]`,
+    (json) => (json as JsonValue[]).map((element) => readJson(schema, JSON.stringify(element), read)),
   );
 }
 
@@ -109,45 +123,34 @@ export function jsonColumn<D extends DescMessage, F extends keyof MessageShape<D
   const field = schema.field[localName];
   if (field === undefined) throw new Error(`${schema.typeName} has no field ${localName}`);
   type Held = NonNullable<MessageShape<D>[F]>;
-  const encode = (value: Held): JsonValue => {
-    const message = createMessage(schema, { [localName]: value } as MessageInitShape<D>);
-    const json = toJson(schema, message, written) as JsonObject;
-    // ProtoJSON leaves out what is empty.
-    const empty = field.fieldKind === "map" ? {} : [];
-    return Object.hasOwn(json, field.jsonName) ? (json[field.jsonName] ?? empty) : empty;
-  };
-  const decode = (json: JsonValue): Held =>
-    (fromJson(schema, { [field.jsonName]: json }, read) as MessageShape<D>)[localName] as Held;
-  if (field.fieldKind !== "map" || field.mapKey !== ScalarType.STRING) return jsonb<Held>(name, encode, decode);
-  return jsonb<Held>(name, keepingProto(encode), keepingProto(decode));
+  // ProtoJSON leaves out what is empty.
+  const empty = { list: "[]", map: "{}" }[field.fieldKind as string];
+  return jsonb<Held>(
+    name,
+    (value) => {
+      const message = createMessage(schema, { [localName]: value } as MessageInitShape<D>);
+      const text = jsonOf(schema, message, written, field);
+      return text === "null" && empty !== undefined ? empty : text;
+    },
+    (json) => {
+      const message = create(schema);
+      mergeJsonField(schema, message, [field], JSON.stringify(json), read);
+      return message[localName] as Held;
+    },
+  );
 }
 
-/** Has a conversion of maps keep an entry called __proto__, which protobuf-es loses: it goes through under another name. */
-function keepingProto<A, B>(convert: (map: A) => B): (map: A) => B {
-  return (map) => {
-    if (!Object.hasOwn(map as object, "__proto__")) return convert(map);
-    const entries = Object.entries(map as object);
-    const others = Object.fromEntries(entries.filter(([key]) => key !== "__proto__")) as A;
-    const [, entry] = entries.find(([key]) => key === "__proto__")!;
-    const converted = convert(others);
-    const [value] = Object.values(convert({ entry } as A) as object);
-    put(converted as Record<string, unknown>, "__proto__", value);
-    return converted;
-  };
-}
-
-// Enum values as numbers, so that they can be renamed.
-const written = { enumAsInteger: true };
+const written = { stored: true };
 // A newer process may have written fields that this one does not know.
-const read = { ignoreUnknownFields: true };
+const read = { stored: true, ignoreUnknownFields: true };
 
-function jsonb<T>(name: string, encode: (value: T) => JsonValue, decode: (json: JsonValue) => T) {
+/** @param encode returns JSON as text: the driver would send an array as PostgreSQL's own array */
+function jsonb<T>(name: string, encode: (value: T) => string, decode: (json: JsonValue) => T) {
   return customType<{ data: T; driverData: JsonValue }>({
     dataType: () => "jsonb",
-    // As text: the driver would send an array as PostgreSQL's own array.
     toDriver: (value) => {
       try {
-        return JSON.stringify(encode(value));
+        return encode(value);
       } catch (error) {
         throw new UnkeepableError("a value has no JSON", { cause: error });
       }

@@ -1,6 +1,6 @@
-import { type DescMessage, equals, isFieldSet, type Message } from "@bufbuild/protobuf";
-import { reflect } from "@bufbuild/protobuf/reflect";
+import { clearField, type DescMessage, equals, isFieldSet, type Message } from "@bufbuild/protobuf";
 import { copy, copyMessage } from "../codec/copy.js";
+import { setField, valueOfField } from "../codec/field.js";
 import { keepOutputOnly } from "../rpc/output-only.js";
 import { validateMessage } from "../rpc/validate.js";
 import { violated } from "../rpc/violations.js";
@@ -48,15 +48,10 @@ export async function updateRow(
 /** `before` with these fields as `change` has them, less what only the service sets in their messages. */
 function merge(schema: DescMessage, before: Message, change: Message, fields: readonly string[]): Message {
   const after = copyMessage(before);
-  const from = reflect(schema, change);
-  const held = change as unknown as Readonly<Record<string, unknown>>;
-  const to = reflect(schema, after);
   for (const name of fields) {
     const field = schema.field[name]!;
-    if (!from.isSet(field)) to.clear(field);
-    else if (field.oneof !== undefined) to.set(field, from.get(field));
-    // As it is: to reflection a Struct is a message, in which no entry is called __proto__.
-    else (after as unknown as Record<string, unknown>)[field.localName] = copy(held[field.localName]);
+    if (isFieldSet(change, field)) setField(after, field, copy(valueOfField(change, field)));
+    else clearField(after, field);
   }
   keepOutputOnly(schema, before, after);
   return after;

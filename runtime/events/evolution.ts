@@ -1,13 +1,8 @@
-import {
-  type DescMessage,
-  fromBinary,
-  type MessageInitShape,
-  type MessageShape,
-  mergeFromBinary,
-  toBinary,
-} from "@bufbuild/protobuf";
-import { BinaryReader } from "@bufbuild/protobuf/wire";
+import type { DescMessage, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import { createMessage } from "../codec/create.js";
+import { codecOf } from "../codec/known.js";
+import { Reader } from "../codec/reader.js";
+import { readReflected } from "../codec/reflected.js";
 import { Unprocessable } from "./delivery.js";
 import type { EventType } from "./event.js";
 
@@ -102,7 +97,7 @@ function majorOf(event: EventType, type: string, dataschema: string): number {
 
 /** An event's bytes in the next version: the fields that are carried over, and what was said of the others. */
 function applied({ from, old, next, carries }: Upcast, bytes: Uint8Array, upcasters: Upcasters): Uint8Array {
-  const message = fromBinary(old, bytes);
+  const message = codecOf(old).decode(bytes, 0, bytes.length, Number.POSITIVE_INFINITY);
   let filled: object;
   try {
     filled = upcasters.get(from)!(message as never);
@@ -112,18 +107,21 @@ function applied({ from, old, next, carries }: Upcast, bytes: Uint8Array, upcast
     });
   }
   const told = createMessage(next, filled as MessageInitShape<DescMessage>);
-  return toBinary(next, mergeFromBinary(next, told, only(carries, bytes)));
+  const carried = only(carries, bytes);
+  const reader = new Reader(carried, 0, carried.length, Number.POSITIVE_INFINITY);
+  readReflected(reader, next, carried.length, told);
+  reader.finish();
+  return codecOf(next).toBytes(told);
 }
 
 /** The fields of a message that have these numbers, as they are. */
 export function only(numbers: readonly number[], bytes: Uint8Array): Uint8Array {
-  const reader = new BinaryReader(bytes);
+  const reader = new Reader(bytes, 0, bytes.length);
   const parts: Uint8Array[] = [];
-  while (reader.pos < reader.len) {
-    const start = reader.pos;
-    const [number, wireType] = reader.tag();
-    reader.skip(wireType, number);
-    if (numbers.includes(number)) parts.push(bytes.subarray(start, reader.pos));
+  for (let start = 0, tag = reader.tag(bytes.length); tag !== 0; tag = reader.tag(bytes.length)) {
+    reader.skip(tag);
+    if (numbers.includes(tag >>> 3)) parts.push(bytes.subarray(start, reader.at));
+    start = reader.at;
   }
   return Buffer.concat(parts);
 }

@@ -1,7 +1,9 @@
-import { create, type JsonObject, type Registry, toJson } from "@bufbuild/protobuf";
-import { type Any, AnySchema, anyPack } from "@bufbuild/protobuf/wkt";
+import type { JsonObject, Registry } from "@bufbuild/protobuf";
+import { type Any, AnySchema } from "@bufbuild/protobuf/wkt";
 import type { ConnectError } from "@connectrpc/connect";
 import { codeToHttpStatus } from "@connectrpc/connect/protocol-connect";
+import { jsonOf } from "../codec/protojson/write.js";
+import { anyOf } from "../rpc/error-detail.js";
 
 /** A google.rpc.Status in ProtoJSON, with the HTTP status that goes with it. */
 export interface HttpError {
@@ -14,20 +16,16 @@ export interface HttpError {
  * the one that google/rpc/code.proto names for the code, unless HTTP has a more exact word (413, 415, 405) in `status`.
  */
 export function httpError(error: ConnectError, types: Registry, status = codeToHttpStatus(error.code)): HttpError {
-  const details = error.details.map((detail) => {
-    const any =
-      "desc" in detail
-        ? anyPack(detail.desc, create(detail.desc, detail.value))
-        : create(AnySchema, { typeUrl: `type.googleapis.com/${detail.type}`, value: detail.value });
-    return anyToJson(any, types);
-  });
+  const details = error.details.map((detail) => anyToJson(anyOf(detail), types));
   return { status, body: { code: error.code, message: error.rawMessage, details } };
 }
 
 /** A detail of a type that nobody here knows, or whose bytes are broken, is shown as it came. */
 function anyToJson(any: Any, types: Registry): JsonObject {
   try {
-    return { "@type": any.typeUrl, ...(toJson(AnySchema, any, { registry: types }) as JsonObject) };
+    // From the text, so that a key called __proto__ is one.
+    const json = JSON.parse(jsonOf(AnySchema, any, { registry: types })) as JsonObject;
+    return { "@type": any.typeUrl, ...json };
   } catch {
     return { "@type": any.typeUrl, value: Buffer.from(any.value).toString("base64") };
   }

@@ -56,7 +56,9 @@ export class Transcoder {
   response(message: Message): JsonPieces {
     const path = this.resolved.responseBody ?? [];
     let holder = reflect(this.route.method.output, message);
-    for (const field of path.slice(0, -1)) holder = holder.get(field) as ReflectMessage;
+    for (const field of path.slice(0, -1)) {
+      holder = (holder.isSet(field) ? holder.get(field) : reflect(field.message as DescMessage)) as ReflectMessage;
+    }
     return new JsonPieces(holder.desc, holder.message, { alwaysEmitImplicit: true, registry: this.types }, path.at(-1));
   }
 

@@ -1,6 +1,6 @@
-import { create, type DescField, type DescMessage, getOption, type Message } from "@bufbuild/protobuf";
-import { reflect } from "@bufbuild/protobuf/reflect";
+import { create, type DescField, type DescMessage, getOption, isFieldSet, type Message } from "@bufbuild/protobuf";
 import { copyMessage } from "../codec/copy.js";
+import { setField, valueOfField } from "../codec/field.js";
 import { FieldBehavior, field_behavior } from "../options/google/api/field_behavior_pb.js";
 
 /**
@@ -14,20 +14,20 @@ export function acceptedAnswer(
   request: Message,
   { field, value }: { readonly field: string; readonly value: number },
 ): Message {
-  const from = reflect(input, request);
   const resource = input.fields.find((candidate) => candidate.fieldKind === "message" && candidate.message === output);
   const answer = create(output);
-  const to = reflect(output, answer);
-  const copy = (source: typeof from, fields: readonly DescField[]) => {
+  const copy = (source: Message, fields: readonly DescField[]) => {
     for (const own of fields) {
       const other = output.fields.find((candidate) => isSame(candidate, own));
-      if (other === undefined || isOutputOnly(other) || !source.isSet(own)) continue;
-      to.set(other, source.get(own));
+      if (other === undefined || isOutputOnly(other) || !isFieldSet(source, own)) continue;
+      setField(answer, other, valueOfField(source, own));
     }
   };
-  if (resource?.fieldKind === "message" && from.isSet(resource)) copy(from.get(resource), output.fields);
-  copy(from, input.fields);
-  to.set(output.field[field]!, value);
+  if (resource !== undefined && isFieldSet(request, resource)) {
+    copy(valueOfField(request, resource) as Message, output.fields);
+  }
+  copy(request, input.fields);
+  setField(answer, output.field[field]!, value);
   // What was copied may still be the request's own.
   return copyMessage(answer);
 }

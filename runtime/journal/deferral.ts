@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type DescMethod, type Message, toJson } from "@bufbuild/protobuf";
+import type { DescMethod, Message } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { codecOf } from "../codec/known.js";
+import { jsonOf } from "../codec/protojson/write.js";
 import { Condition } from "../data/condition.js";
 import { isDatabaseOutage, unavailable } from "../data/errors.js";
 import type { Logger } from "../observe/log.js";
@@ -250,7 +251,9 @@ function nameOf({ method, key }: Pick<Entry, "method" | "key">): string {
 /** The request for the eyes of a person. */
 function readable(known: Deferrable | undefined, { request }: Entry): unknown {
   try {
-    return known && toJson(known.method.input, codecOf(known.method.input).decode(Buffer.from(request, "base64")));
+    if (known === undefined) return undefined;
+    const { input } = known.method;
+    return JSON.parse(jsonOf(input, codecOf(input).decode(Buffer.from(request, "base64"))));
   } catch {
     return undefined;
   }

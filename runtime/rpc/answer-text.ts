@@ -1,6 +1,7 @@
 import type { DescMessage, DescMethod } from "@bufbuild/protobuf";
 import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
 import { LoneSurrogateError, loneSurrogateIn } from "../codec/lone-surrogate.js";
+import { encodedDetail } from "./error-detail.js";
 
 type Implementation = (request: unknown, context: HandlerContext) => unknown;
 
@@ -14,7 +15,7 @@ export function answersText({ methodKind, output }: DescMethod, implementation: 
       try {
         return checked(output, await implementation(request, context));
       } catch (error) {
-        throw error instanceof ConnectError ? tellable(error) : error;
+        throw error instanceof ConnectError ? encoded(tellable(error)) : error;
       }
     };
   }
@@ -42,6 +43,15 @@ export function tellable(error: ConnectError): ConnectError {
   return told;
 }
 
+/** The same error with its details in bytes, and as JSON beside them: Connect would make both with protobuf-es. */
+function encoded(error: ConnectError): ConnectError {
+  if (!error.details.some((detail) => "desc" in detail)) return error;
+  const { rawMessage, code, metadata, cause } = error;
+  const told = new ConnectError(rawMessage, code, metadata, undefined, cause);
+  told.details.push(...error.details.map(encodedDetail));
+  return told;
+}
+
 function checkedEach(schema: DescMessage, messages: AsyncIterable<unknown>): AsyncIterable<unknown> {
   return {
     [Symbol.asyncIterator]() {
@@ -54,7 +64,7 @@ function checkedEach(schema: DescMessage, messages: AsyncIterable<unknown>): Asy
             return result.done ? result : { done: false, value: checked(schema, result.value) };
           } catch (error) {
             await leave();
-            throw error instanceof ConnectError ? tellable(error) : error;
+            throw error instanceof ConnectError ? encoded(tellable(error)) : error;
           }
         },
         return: leave,

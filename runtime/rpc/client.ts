@@ -71,10 +71,10 @@ export function createServiceClient<S extends DescService>(
 ): ServiceClient<S> {
   know(codecs);
   if (!transport && !baseUrl) throw new Error(`a client of ${service.typeName} needs a baseUrl or a transport`);
-  const client = createClient(service, transport ?? grpcTransport(baseUrl as string, compress)) as Record<
-    string,
-    unknown
-  >;
+  const through = transport ?? grpcTransport(baseUrl as string, compress);
+  const client = createClient(service, through) as Record<string, unknown>;
+  // Another transport makes messages of its own with protobuf-es; ours write what they are given.
+  const exactly = transport === undefined ? <T>(_: DescMethod, call: Call<T>) => call : explicitly;
   const methods = service.methods.map((method) => {
     const call = client[method.localName];
     const rules = own(policy, method.localName as keyof S["method"]) ?? {};
@@ -83,8 +83,8 @@ export function createServiceClient<S extends DescService>(
     return [
       method.localName,
       methodKind === "unary" || methodKind === "client_streaming"
-        ? one(path, rules, explicitly(method, call as Call<Promise<unknown>>), methodKind === "unary")
-        : many(path, rules, explicitly(method, call as Call<AsyncIterable<unknown>>)),
+        ? one(path, rules, exactly(method, call as Call<Promise<unknown>>), methodKind === "unary")
+        : many(path, rules, exactly(method, call as Call<AsyncIterable<unknown>>)),
     ];
   });
   return Object.fromEntries(methods);

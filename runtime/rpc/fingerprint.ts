@@ -1,6 +1,9 @@
-import { clone, type DescField, type DescMessage, type Message, toBinary } from "@bufbuild/protobuf";
-import { type ReflectMessage, reflect } from "@bufbuild/protobuf/reflect";
+import { clearField, type DescField, type DescMessage, type JsonValue, type Message } from "@bufbuild/protobuf";
 import type { MethodPolicy } from "../call/policy.js";
+import { copyMessage } from "../codec/copy.js";
+import { isJsonField, setField, valueOfField } from "../codec/field.js";
+import { codecOf } from "../codec/known.js";
+import { put } from "../codec/message.js";
 
 /**
  * Returns a request without its key and the fields that its method ignores, as bytes that are equal for equal requests. Map entries
@@ -11,13 +14,11 @@ export function fingerprint(
   request: Message,
   { idempotencyKey, idempotencyIgnores = [] }: MethodPolicy,
 ): Uint8Array {
-  const copy = clone(schema, request);
-  const message = reflect(schema, copy);
+  const copy = copyMessage(request);
   for (const field of schema.fields) {
-    if (field.localName === idempotencyKey || idempotencyIgnores.includes(field.localName)) message.clear(field);
+    if (field.localName === idempotencyKey || idempotencyIgnores.includes(field.localName)) clearField(copy, field);
   }
-  orderMaps(message);
-  return toBinary(schema, copy);
+  return codecOf(schema).toBytes(withOrderedMaps(schema, copy));
 }
 
 /** The same with what its method ignores, as keys were kept before it did; undefined if it ignores nothing. */
@@ -26,27 +27,36 @@ export function wholeFingerprint(schema: DescMessage, request: Message, policy: 
   return fingerprint(schema, request, { ...policy, idempotencyIgnores: [] });
 }
 
-function orderMaps(message: ReflectMessage): ReflectMessage {
-  for (const field of message.fields) {
-    if (!message.isSet(field)) continue;
-    if (field.fieldKind === "map") {
-      orderMap(message, field);
-    } else if (field.fieldKind === "message") {
-      // Set again, because google.protobuf.Struct is kept as a plain object, and what was ordered is a copy of it.
-      message.set(field, orderMaps(message.get(field)));
-    } else if (field.fieldKind === "list" && field.listKind === "message") {
-      const list = message.get(field);
-      for (let i = 0; i < list.size; i++) list.set(i, orderMaps(list.get(i) as ReflectMessage));
-    }
+/** Puts the entries of all maps in a message in order, and returns it. */
+function withOrderedMaps<M extends object>(schema: DescMessage, message: M): M {
+  for (const field of schema.fields) {
+    if (field.fieldKind !== "map" && field.message === undefined) continue;
+    const value = valueOfField(message, field);
+    if (value !== undefined) setField(message, field, inOrder(field, value));
   }
   return message;
 }
 
-function orderMap(message: ReflectMessage, field: DescField & { fieldKind: "map" }): void {
-  const map = message.get(field);
-  const entries = [...map].sort(([a], [b]) => (String(a) < String(b) ? -1 : 1));
-  map.clear();
-  for (const [key, value] of entries) {
-    map.set(key, field.mapKind === "message" ? orderMaps(value as ReflectMessage) : value);
-  }
+function inOrder(field: DescField, value: unknown): unknown {
+  if (field.fieldKind === "map") return ordered(value as Record<string, unknown>, (each) => itemInOrder(field, each));
+  if (field.fieldKind === "list") return (value as unknown[]).map((each) => itemInOrder(field, each));
+  return itemInOrder(field, value);
+}
+
+function itemInOrder(field: DescField, value: unknown): unknown {
+  // What a wrapper wraps is no object, or bytes.
+  if (field.message === undefined || typeof value !== "object" || value === null) return value;
+  if (value instanceof Uint8Array) return value;
+  return isJsonField(field) ? jsonInOrder(value as JsonValue) : withOrderedMaps(field.message, value);
+}
+
+function jsonInOrder(json: JsonValue): JsonValue {
+  if (Array.isArray(json)) return json.map(jsonInOrder);
+  return typeof json === "object" && json !== null ? ordered(json, jsonInOrder) : json;
+}
+
+function ordered<V>(map: Readonly<Record<string, V>>, item: (value: V) => V): Record<string, V> {
+  const sorted: Record<string, V> = {};
+  for (const key of Object.keys(map).sort()) put(sorted, key, item(map[key] as V));
+  return sorted;
 }

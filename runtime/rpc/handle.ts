@@ -1,7 +1,7 @@
 import type { DescMethod, DescService, Message } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ConnectRouter, type HandlerContext, type ServiceImpl } from "@connectrpc/connect";
 import type { MethodPolicy } from "../call/policy.js";
-import { eachExplicit, explicit } from "../codec/create.js";
+import { createMessage } from "../codec/create.js";
 import { LoneSurrogateError } from "../codec/lone-surrogate.js";
 import { own } from "../codec/message.js";
 import type { Deferral } from "../journal/deferral.js";
@@ -11,6 +11,7 @@ import { timedCall, timingRequestHeader } from "../observe/timing.js";
 import { ActiveCall, activeCall, runAs, staleAgeHeader } from "./active-call.js";
 import type { Context, KeyedContext } from "./context.js";
 import { abortError, bound, boundStream, createContext } from "./deadline.js";
+import { explains } from "./explain.js";
 import { onAbort } from "./on-abort.js";
 import { type ClearOutputOnly, clearsOutputOnly } from "./output-only.js";
 import { OwnCall } from "./own-call.js";
@@ -80,11 +81,12 @@ function guard(method: DescMethod, policy: MethodPolicy, name: string, handler: 
   }
 
   async function answer(request: unknown, from: HandlerContext) {
+    from.values.set(explains, tell);
     const { context, dispose } = createContext(from, method, policy, request);
     const { call, unfollow } = following(context, request);
     try {
       const result = await runAs(call, () => timedCall(from, name, method.name, () => run(request, context)));
-      return explicit(method.output, result);
+      return createMessage(method.output, result as never);
     } catch (error) {
       throw tell(error);
     } finally {
@@ -118,13 +120,14 @@ function guard(method: DescMethod, policy: MethodPolicy, name: string, handler: 
   }
 
   async function* stream(request: unknown, from: HandlerContext) {
+    from.values.set(explains, tell);
     const { signal, unlink } = link(from.signal, around.draining);
     const { context, dispose } = createContext({ ...from, signal }, method, policy, request);
     const { call, unfollow } = following(context, request);
     try {
       const messages = runAs(call, () => handler(valid(request), context)) as AsyncIterable<unknown>;
       const stepped = call === undefined ? messages : steppedAs(call, messages);
-      yield* boundStream(context, eachExplicit(method.output, stepped));
+      for await (const message of boundStream(context, stepped)) yield createMessage(method.output, message as never);
     } catch (error) {
       throw tell(error);
     } finally {

@@ -11,6 +11,8 @@ import { createLogger } from "../observe/log.js";
 import { Metrics } from "../observe/metrics.js";
 import { openSagas } from "../saga/engine.js";
 import { assemble } from "./assemble.js";
+import { withCodecs } from "./carried.js";
+import { recordRoutes } from "./grpc/routes.js";
 import { hasEvents, type ServiceDefinition } from "./service.js";
 
 /** What a service in memory stands on. */
@@ -85,7 +87,7 @@ export async function inMemory(definition: ServiceDefinition, options: InMemoryO
   sagas?.start();
   return {
     metrics,
-    transport: createRouterTransport(routes),
+    transport: withCodecs(createRouterTransport((router) => void recordRoutes(routes, router, {}))),
     async deliver(event, message, id = randomUUID()) {
       if (events === undefined) throw new Error(`${name} has no database to take events into`);
       await events.deliver(event, message, id);

@@ -1,5 +1,5 @@
 import { setImmediate } from "node:timers/promises";
-import { create, type DescMethod, type Message } from "@bufbuild/protobuf";
+import type { DescMethod, Message } from "@bufbuild/protobuf";
 import { type StringValue, StringValueSchema } from "@bufbuild/protobuf/wkt";
 import {
   Code,
@@ -10,11 +10,13 @@ import {
   type MethodImpl,
 } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
+import { createMessage } from "../codec/create.js";
 import { base64Bytes } from "../codec/protojson/base64.js";
 import { jsonText } from "../codec/protojson/json-text.js";
 import { readJson } from "../codec/protojson/read.js";
 import { missingRequired } from "../codec/protojson/required.js";
 import { JsonPieces } from "../codec/protojson/write.js";
+import { explains } from "./explain.js";
 import { onAbort } from "./on-abort.js";
 import { lacking, refusedJson } from "./refused-json.js";
 
@@ -32,10 +34,11 @@ type Implementation = (request: unknown, context: HandlerContext) => unknown;
  */
 export function readsJson(
   handler: UniversalHandler,
+  method: DescMethod,
   implementation: Implementation,
   options: ConnectRouterOptions,
 ): UniversalHandler {
-  const json = jsonHandler(handler.method, implementation, options);
+  const json = jsonHandler(method, implementation, options);
   const handle = (request: Parameters<UniversalHandler>[0]) => (isJson(request) ? json : handler)(request);
   return Object.assign(handle, { ...handler });
 }
@@ -106,9 +109,9 @@ class JsonMethod {
         Object.assign(context, { method }),
       );
     if (methodKind === "unary" || methodKind === "client_streaming") {
-      return async (request, context) => this.write((await call(request, context)) as Message, context.signal);
+      return async (request, context) => this.write(await call(request, context), context);
     }
-    return (request, context) => this.writeAll(call(request, context) as AsyncIterable<Message>, context.signal);
+    return (request, context) => this.writeAll(call(request, context) as AsyncIterable<unknown>, context);
   }
 
   private read({ value }: StringValue, context: HandlerContext): Message {
@@ -130,10 +133,10 @@ class JsonMethod {
     for await (const text of texts) yield this.read(text, context);
   }
 
-  private async write(message: Message, signal: AbortSignal): Promise<{ value: string }> {
+  private async write(message: unknown, { signal, values }: HandlerContext): Promise<{ value: string }> {
     const { output } = this.method;
     try {
-      const pieces = new JsonPieces(output, create(output, message), this.options);
+      const pieces = new JsonPieces(output, createMessage(output, message as never), this.options);
       const first = pieces.next();
       if (pieces.isDone) return { value: first };
       const parts = [Buffer.from(first)];
@@ -149,12 +152,12 @@ class JsonMethod {
       }
       return { value: name };
     } catch (error) {
-      throw ConnectError.from(error, Code.Internal);
+      throw values.get(explains)(ConnectError.from(error, Code.Internal));
     }
   }
 
-  private async *writeAll(messages: AsyncIterable<Message>, signal: AbortSignal): AsyncIterable<{ value: string }> {
-    for await (const message of messages) yield await this.write(message, signal);
+  private async *writeAll(messages: AsyncIterable<unknown>, context: HandlerContext): AsyncIterable<{ value: string }> {
+    for await (const message of messages) yield await this.write(message, context);
   }
 }
 

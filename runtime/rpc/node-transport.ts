@@ -1,5 +1,6 @@
 import { Code, type Transport } from "@connectrpc/connect";
 import { createGrpcTransport, type GrpcTransportOptions } from "@connectrpc/connect-node";
+import { withCodecs } from "./carried.js";
 import { compressions } from "./compressions.js";
 import { READ_MAX_BYTES } from "./grpc/client-transport.js";
 import { COMPRESS_MIN_BYTES } from "./grpc/gzip.js";
@@ -13,11 +14,12 @@ export function nodeGrpcTransport(
   compress = false,
 ): Transport {
   const known = compressions(Code.Internal);
-  return createGrpcTransport({
+  const transport = createGrpcTransport({
     baseUrl,
     sessionManager,
     ...(compress ? { acceptCompression: known, sendCompression: known[0] as Compression } : { acceptCompression: [] }),
     compressMinBytes: COMPRESS_MIN_BYTES,
     readMaxBytes: READ_MAX_BYTES,
   });
+  return withCodecs(transport);
 }

@@ -7,6 +7,7 @@ import {
   isFieldSet,
   type Message,
 } from "@bufbuild/protobuf";
+import { valueOfField } from "../codec/field.js";
 import { FieldBehavior, field_behavior } from "../options/google/api/field_behavior_pb.js";
 
 /** Clears a message's fields that only the service sets. */
@@ -40,12 +41,7 @@ function clear(schema: DescMessage, message: Message): void {
 
 /** The messages that a field holds. */
 export function messagesIn(field: DescField, message: Message): readonly Message[] {
-  const holder = message as unknown as Record<string, unknown>;
-  if (field.oneof !== undefined) {
-    const choice = holder[field.oneof.localName] as { case?: string; value?: unknown };
-    return choice.case === field.localName ? [choice.value as Message] : [];
-  }
-  const value = holder[field.localName];
+  const value = valueOfField(message, field);
   if (value === undefined) return [];
   if (field.fieldKind === "list") return value as Message[];
   return field.fieldKind === "map" ? Object.values(value as Record<string, Message>) : [value as Message];

@@ -34,6 +34,6 @@ export abstract class OwnCall implements HandlerContext {
   /** Is told why the call ends, if it ends before it is answered. */
   abstract cancelled: ((reason: Error) => void) | undefined;
 
-  /** Has what the handler throws told as this error. It is not asked once the call is over. */
+  /** Has what the handler throws, or returns though it cannot be sent, told as this error. It is not asked once the call is over. */
   abstract explain: (error: unknown) => ConnectError;
 }

@@ -16,7 +16,10 @@ import {
   transformDecompressEnvelope,
   transformSplitEnvelope,
 } from "@connectrpc/connect/protocol";
+import { codecOf } from "../codec/known.js";
 import { base64Bytes } from "../codec/protojson/base64.js";
+import { carry } from "./carried.js";
+import { explains } from "./explain.js";
 import { tooLong } from "./grpc/frame.js";
 
 /** Reads a request in binary. Throws a ConnectError, INVALID_ARGUMENT, if the bytes are none. */
@@ -57,17 +60,36 @@ export function readsRequests(handler: UniversalHandler, read: ReadRequest, opti
   });
 }
 
-/** Has an implementation take what was read in place of what Connect gives it. */
-export function takesRequests({ methodKind }: DescMethod, implementation: Implementation): Implementation {
-  const isMany = methodKind === "client_streaming" || methodKind === "bidi_streaming";
-  return (request, context) => {
+/**
+ * Has an implementation take what was read in place of what Connect gives it, and gives Connect what it answers as Connect can
+ * write it. To Connect, it is the implementation of `carriedMethod(method)`.
+ */
+export function takesRequests(method: DescMethod, implementation: Implementation): Implementation {
+  const { methodKind } = method;
+  const takesMany = methodKind === "client_streaming" || methodKind === "bidi_streaming";
+  const output = codecOf(method.output);
+  const call = (request: unknown, context: HandlerContext) => {
     const requests = context.values.get(requestsOf);
-    if (requests === undefined) return implementation(request, context);
-    if (isMany) return implementation(each(request as AsyncIterable<unknown>, requests), context);
+    if (requests === undefined) throw new ConnectError("a request was not read", Code.Internal);
+    // The method, not how Connect knows it.
+    const own = Object.assign(context, { method });
+    if (takesMany) return implementation(each(request as AsyncIterable<unknown>, requests), own);
     const read = requests.take();
-    return read instanceof Promise
-      ? read.then((message) => implementation(message, context))
-      : implementation(read, context);
+    return read instanceof Promise ? read.then((message) => implementation(message, own)) : implementation(read, own);
+  };
+  const write = (message: unknown, { values }: HandlerContext) => {
+    try {
+      return carry(output, message);
+    } catch (error) {
+      throw values.get(explains)(error);
+    }
+  };
+  if (methodKind === "unary" || methodKind === "client_streaming") {
+    return async (request, context) => write(await call(request, context), context);
+  }
+  return async function* (request, context) {
+    const answers = (await call(request, context)) as AsyncIterable<unknown>;
+    for await (const answer of answers) yield write(answer, context);
   };
 }
 

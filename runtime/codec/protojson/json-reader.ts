@@ -18,6 +18,11 @@ export interface JsonReadOptions {
   readonly ignoreUnknownFields?: boolean | undefined;
   /** Whether a field mask may have its paths in proto spelling, too. Default: in lowerCamelCase only, as in JSON. */
   readonly protoPaths?: boolean | undefined;
+  /**
+   * Whether it comes from a row, where any number of messages may be in one another, and closed enums may have numbers that this
+   * process does not know. Default: false.
+   */
+  readonly stored?: boolean | undefined;
 }
 
 /** A JSON text that is read as a message, with what bounds it. */
@@ -25,12 +30,20 @@ export class JsonReader extends JsonText {
   readonly registry: Registry | undefined;
   readonly ignoreUnknown: boolean;
   readonly protoPaths: boolean;
+  readonly stored: boolean;
   private depth = 0;
-  private left = MOST;
+  private left: number;
+  private readonly deepest: number;
   private readTwice = 0;
 
-  constructor(text: string, { registry, ignoreUnknownFields = false, protoPaths = false }: JsonReadOptions = {}) {
+  constructor(
+    text: string,
+    { registry, ignoreUnknownFields = false, protoPaths = false, stored = false }: JsonReadOptions = {},
+  ) {
     super(text);
+    this.stored = stored;
+    this.left = stored ? Number.POSITIVE_INFINITY : MOST;
+    this.deepest = stored ? Number.POSITIVE_INFINITY : DEEPEST;
     this.registry = registry;
     this.ignoreUnknown = ignoreUnknownFields;
     this.protoPaths = protoPaths;
@@ -38,7 +51,7 @@ export class JsonReader extends JsonText {
 
   /** Begins a message that has this many fields to be filled in. */
   enter(fields: number): void {
-    if (++this.depth > DEEPEST) throw new JsonFault(`messages are more than ${DEEPEST} deep in one another`);
+    if (++this.depth > this.deepest) throw new JsonFault(`messages are more than ${DEEPEST} deep in one another`);
     this.count(1 + Math.floor(fields / FIELDS_OF_A_VALUE));
   }
 

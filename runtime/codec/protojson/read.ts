@@ -12,6 +12,7 @@ import {
   setExtension,
 } from "@bufbuild/protobuf";
 import { isWrapperDesc } from "@bufbuild/protobuf/wkt";
+import { isJsonField } from "../field.js";
 import { put } from "../message.js";
 import { base64Bytes } from "./base64.js";
 import { JsonFault, short } from "./fault.js";
@@ -287,8 +288,7 @@ function fieldReader(field: DescField): FieldPlan["read"] {
 /** How messages in a field are read that have a form of their own in JSON. */
 function messageReader(field: DescField, schema: DescMessage): Read | undefined {
   // In a field, protobuf-es has a Struct as JSON.
-  const isJson = schema.typeName === "google.protobuf.Struct" && field.parent.typeName !== "google.protobuf.Value";
-  return isJson ? readJsonObject : specialReader(schema);
+  return isJsonField(field) ? readJsonObject : specialReader(schema);
 }
 
 /** How one element of a list, or a map's value, is read, or a field that has one value. */
@@ -378,7 +378,7 @@ function enumReader(desc: DescEnum): Read {
     const text = json.number();
     const number = wholeNumber(text, range);
     if (typeof number === "string") throw new JsonFault(`${short(text)} ${number}`);
-    if (!desc.open && desc.value[number as number] === undefined) {
+    if (!desc.open && !json.stored && desc.value[number as number] === undefined) {
       throw new JsonFault(`${short(text)} is the number of none of ${namesOf(desc)}`);
     }
     return number;

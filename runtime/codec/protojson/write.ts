@@ -1,7 +1,9 @@
 import {
   type DescEnum,
+  type DescExtension,
   type DescField,
   type DescMessage,
+  getExtension,
   type JsonValue,
   type Message,
   type Registry,
@@ -10,7 +12,6 @@ import {
 } from "@bufbuild/protobuf";
 import {
   type Any,
-  anyUnpack,
   type Duration,
   DurationSchema,
   FeatureSet_FieldPresence,
@@ -23,6 +24,11 @@ import {
   TimestampSchema,
   type Value,
 } from "@bufbuild/protobuf/wkt";
+import { EncodeError } from "../encode-error.js";
+import { isJsonField } from "../field.js";
+import { codecOf } from "../known.js";
+import { short } from "./fault.js";
+import { ranges, wholeNumber } from "./number.js";
 
 /** How ProtoJSON is written. */
 export interface JsonWriteOptions {
@@ -30,6 +36,11 @@ export interface JsonWriteOptions {
   readonly alwaysEmitImplicit?: boolean;
   /** The types that a google.protobuf.Any may hold, and the extensions that are known. */
   readonly registry?: Registry;
+  /**
+   * Whether it is for a row: enums by their numbers, so that they can be renamed, and -0 in quotes, because PostgreSQL's jsonb
+   * has no such number. Default: false.
+   */
+  readonly stored?: boolean;
 }
 
 /** About how many characters one piece has. */
@@ -38,10 +49,19 @@ const PIECE = 64 * 1024;
 const LONG_TEXT = 32 * 1024;
 const LONG_BYTES = 48 * 1024;
 
+/** Returns a message, or one of its fields, in ProtoJSON: all pieces of `JsonPieces` in one text. */
+export function jsonOf(desc: DescMessage, message: Message, options?: JsonWriteOptions, field?: DescField): string {
+  const pieces = new JsonPieces(desc, message, options, field);
+  let text = pieces.next();
+  while (!pieces.isDone) text += pieces.next();
+  return text;
+}
+
 /**
  * A message in ProtoJSON, written piece by piece: what protobuf-es' `toJsonString` says, to the character, but no piece is
  * much longer than 64 Ki characters, and between two pieces others can have their turn. The stack of what is being written
- * is kept here, not in the calls, so a piece costs what its text costs.
+ * is kept here, not in the calls, so a piece costs what its text costs. Unlike there, -0 has its sign, as other implementations
+ * write it, the key `__proto__` is kept, and what a field's type cannot hold is refused.
  */
 export class JsonPieces {
   /** The piece that is being written. */
@@ -58,7 +78,8 @@ export class JsonPieces {
     if (field === undefined) this.#push(writeMessage(this, desc, message));
     else {
       const plan = planOf(desc).find((each) => each.field === field) as FieldPlan;
-      if (isWritten(plan, message as Fields, options)) this.#push(plan.write(this, valueIn(plan, message as Fields)));
+      const fields = message as Message & Fields;
+      if (isWritten(plan, fields, options)) this.#push(plan.write(this, valueIn(plan, fields)));
       else this.text = "null";
     }
   }
@@ -98,7 +119,7 @@ interface Step {
 type Write<T> = (pieces: JsonPieces, value: T) => Step | undefined;
 
 /** A message, its type forgotten. */
-type Fields = Readonly<Record<string, unknown>> & { readonly $unknown?: readonly unknown[] };
+type Fields = Readonly<Record<string, unknown>> & Pick<Message, "$unknown">;
 
 interface FieldPlan {
   readonly field: DescField;
@@ -174,15 +195,36 @@ function writeMessage(pieces: JsonPieces, desc: DescMessage, message: Message, l
   if (wellKnown !== undefined) return wellKnown(pieces, message as never);
   if (isWrapperDesc(desc)) return planOf(desc)[0]?.write(pieces, (message as unknown as Fields).value);
   const fields = message as unknown as Fields;
-  const { registry } = pieces.options;
-  if (registry !== undefined && fields.$unknown !== undefined && extended(registry).has(desc.typeName)) {
-    // Extensions, which protobuf-es finds among the unknown fields. They are in options, which are small.
-    const json = JSON.stringify(toJson(desc, message, pieces.options));
-    pieces.text += last === "" ? json : `${json === "{}" ? "{" : `${json.slice(0, -1)},`}${last}}`;
-    return undefined;
-  }
   pieces.text += "{";
-  return new MessageStep(planOf(desc), fields, last);
+  return new MessageStep(planOf(desc), fields, extensionsOf(pieces, desc, message), last);
+}
+
+/** A member of a message's JSON that is none of its fields. */
+interface Extension {
+  readonly name: string;
+  readonly value: unknown;
+  readonly write: Write<unknown>;
+}
+
+/** The extensions among a message's unknown fields. */
+function extensionsOf(
+  { options: { registry } }: JsonPieces,
+  desc: DescMessage,
+  message: Message,
+): readonly Extension[] {
+  if (registry === undefined || message.$unknown === undefined || !extended(registry).has(desc.typeName)) return [];
+  const numbers = new Set(message.$unknown.map(({ no }) => no));
+  return [...numbers].flatMap((number) => {
+    const extension = registry.getExtensionFor(desc, number);
+    if (extension === undefined) return [];
+    const name = `${JSON.stringify(extension.jsonName)}:`;
+    return [{ name, value: getExtension(message, extension), write: writerOf(asField(extension)) }];
+  });
+}
+
+/** What an extension holds is written as if it were a field. */
+function asField(extension: DescExtension): DescField {
+  return { ...extension, kind: "field", parent: extension.extendee, localName: extension.typeName } as never;
 }
 
 class MessageStep implements Step {
@@ -192,19 +234,23 @@ class MessageStep implements Step {
   constructor(
     private readonly plan: readonly FieldPlan[],
     private readonly message: Fields,
-    /** A member that stands behind the fields. */
+    private readonly extensions: readonly Extension[],
+    /** A member that stands behind all others. */
     private readonly last: string,
   ) {}
 
   step(pieces: JsonPieces): Step | undefined {
-    const { plan, message } = this;
-    while (this.#at < plan.length) {
+    const { plan, message, extensions } = this;
+    while (this.#at < plan.length + extensions.length) {
       if (pieces.text.length >= PIECE) return this;
-      const field = plan[this.#at++] as FieldPlan;
-      if (!isWritten(field, message, pieces.options)) continue;
-      pieces.text += this.#isFirst ? field.name : `,${field.name}`;
+      const at = this.#at++;
+      const field = plan[at];
+      if (field !== undefined && !isWritten(field, message, pieces.options)) continue;
+      const { name, write } = field ?? (extensions[at - plan.length] as Extension);
+      pieces.text += this.#isFirst ? name : `,${name}`;
       this.#isFirst = false;
-      const inner = field.write(pieces, valueIn(field, message));
+      const value = field === undefined ? extensions[at - plan.length]?.value : valueIn(field, message);
+      const inner = write(pieces, value);
       if (inner !== undefined) return inner;
     }
     pieces.text += this.last === "" ? "}" : `${this.#isFirst ? "" : ","}${this.last}}`;
@@ -265,10 +311,23 @@ function list<T>(write: Write<T>): Write<readonly T[]> {
   };
 }
 
-function map<T>(write: Write<T>): Write<Readonly<Record<string, T>>> {
+function map<T>(write: Write<T>, checkKeys?: (map: object) => void): Write<Readonly<Record<string, T>>> {
   return (pieces, entries) => {
+    checkKeys?.(entries);
     pieces.text += "{";
     return new MapStep(entries, write);
+  };
+}
+
+/** What refuses keys that a map's type does not have: undefined where it has any. */
+function keyCheck(field: DescField & { fieldKind: "map" }): ((map: object) => void) | undefined {
+  const { mapKey } = field;
+  if (mapKey === ScalarType.STRING) return undefined;
+  const range = ranges[mapKey];
+  const isKey = (key: string) =>
+    range === undefined ? key === "true" || key === "false" : typeof wholeNumber(key, range) !== "string";
+  return (map) => {
+    for (const key of Object.keys(map)) if (!isKey(key)) throw unfit(field, key);
   };
 }
 
@@ -279,7 +338,7 @@ function writerOf(field: DescField): Write<unknown> {
     case "scalar":
       return scalar(field, field.scalar);
     case "enum":
-      return enumeration(field.enum);
+      return enumeration(field, field.enum);
     case "message":
       return singular(field);
     case "list":
@@ -287,7 +346,7 @@ function writerOf(field: DescField): Write<unknown> {
         field.listKind === "scalar"
           ? scalar(field, field.scalar)
           : field.listKind === "enum"
-            ? enumeration(field.enum)
+            ? enumeration(field, field.enum)
             : element(field, field.message),
       ) as Write<unknown>;
     case "map":
@@ -295,8 +354,9 @@ function writerOf(field: DescField): Write<unknown> {
         field.mapKind === "scalar"
           ? scalar(field, field.scalar)
           : field.mapKind === "enum"
-            ? enumeration(field.enum)
+            ? enumeration(field, field.enum)
             : element(field, field.message),
+        keyCheck(field),
       ) as Write<unknown>;
   }
 }
@@ -313,25 +373,31 @@ function singular(field: DescField & { fieldKind: "message" }): Write<unknown> {
 
 /** A Struct in a field is kept as JSON, but for that of a Value. */
 function element(field: DescField, desc: DescMessage): Write<unknown> {
-  if (desc.typeName === "google.protobuf.Struct" && field.parent.typeName !== "google.protobuf.Value") {
-    return writeJson as Write<unknown>;
-  }
+  if (isJsonField(field)) return writeJson as Write<unknown>;
   return (pieces, message) => writeMessage(pieces, desc, message as Message);
 }
 
-function enumeration(desc: DescEnum): Write<unknown> {
+function enumeration(field: DescField, desc: DescEnum): Write<unknown> {
+  const isNull = desc.typeName === "google.protobuf.NullValue";
   return (pieces, value) => {
-    if (typeof value !== "number")
-      throw new Error(`cannot encode ${desc} to JSON: expected number, got ${typeof value}`);
-    const name = desc.value[value]?.name;
-    pieces.text +=
-      desc.typeName === "google.protobuf.NullValue" ? "null" : name === undefined ? String(value) : `"${name}"`;
+    if (typeof value !== "number" || (value | 0) !== value) throw unfit(field, value);
+    const name = pieces.options.stored ? undefined : desc.value[value]?.name;
+    pieces.text += isNull ? "null" : name === undefined ? String(value) : `"${name}"`;
     return undefined;
   };
 }
 
+/** The error for a value that a field's type cannot hold. */
+function unfit(field: DescField, value: unknown): EncodeError {
+  const isShown = typeof value === "number" || typeof value === "bigint" || typeof value === "string";
+  const shown = value === null ? "null" : isShown ? short(String(value)) : `a value of type ${typeof value}`;
+  return new EncodeError(`cannot encode ${field} to JSON: ${shown} does not fit`);
+}
+
+const FLOAT32_MAX = 3.4028234663852886e38;
+
 function scalar(field: DescField, type: ScalarType): Write<unknown> {
-  const wrong = (value: unknown) => new Error(`cannot encode ${field} to JSON: ${typeof value} does not fit`);
+  const wrong = (value: unknown) => unfit(field, value);
   switch (type) {
     case ScalarType.STRING:
       return (pieces, value) => {
@@ -349,31 +415,43 @@ function scalar(field: DescField, type: ScalarType): Write<unknown> {
         pieces.text += value ? "true" : "false";
         return undefined;
       };
-    case ScalarType.INT64:
-    case ScalarType.UINT64:
-    case ScalarType.SINT64:
-    case ScalarType.FIXED64:
-    case ScalarType.SFIXED64:
-      return (pieces, value) => {
-        if (typeof value === "bigint" || Number.isInteger(value)) pieces.text += `"${value}"`;
-        else if (typeof value === "string") pieces.text += JSON.stringify(value);
-        else throw wrong(value);
-        return undefined;
-      };
     case ScalarType.FLOAT:
-    case ScalarType.DOUBLE:
+    case ScalarType.DOUBLE: {
+      const most = type === ScalarType.FLOAT ? FLOAT32_MAX : Number.MAX_VALUE;
       return (pieces, value) => {
-        if (typeof value !== "number") throw wrong(value);
-        pieces.text += Number.isFinite(value) ? String(value) : `"${value}"`;
+        if (typeof value !== "number" || (Number.isFinite(value) && Math.abs(value) > most)) throw wrong(value);
+        pieces.text += Number.isFinite(value) ? numberText(pieces, value) : `"${value}"`;
         return undefined;
       };
-    default:
-      return (pieces, value) => {
-        if (typeof value !== "number") throw wrong(value);
-        pieces.text += Number.isFinite(value) ? String(value) : "null";
-        return undefined;
-      };
+    }
   }
+  const range = ranges[type] as NonNullable<(typeof ranges)[ScalarType]>;
+  if (range.isWide) {
+    return (pieces, value) => {
+      const whole = typeof value === "bigint" ? value : wideOf(value);
+      if (whole === undefined || whole < range.least || whole > range.most) throw wrong(value);
+      pieces.text += `"${whole}"`;
+      return undefined;
+    };
+  }
+  const [least, most] = [Number(range.least), Number(range.most)];
+  return (pieces, value) => {
+    if (typeof value !== "number" || !Number.isInteger(value) || value < least || value > most) throw wrong(value);
+    pieces.text += String(value);
+    return undefined;
+  };
+}
+
+/** A number or a text as the whole number that it says, as a field of 64 bits may be given one; undefined if it says none. */
+function wideOf(value: unknown): bigint | undefined {
+  const isWhole = typeof value === "string" ? /^-?[0-9]+$/.test(value) : Number.isInteger(value);
+  return isWhole ? BigInt(value as string | number) : undefined;
+}
+
+/** JavaScript prints -0 as 0. */
+function numberText({ options }: JsonPieces, value: number): string {
+  if (!Object.is(value, -0)) return String(value);
+  return options.stored ? '"-0"' : "-0";
 }
 
 function writeString(pieces: JsonPieces, value: string): Step | undefined {
@@ -452,12 +530,12 @@ function writeAny(pieces: JsonPieces, any: Any): Step | undefined {
     pieces.text += "{}";
     return undefined;
   }
-  const { registry } = pieces.options;
-  const message = registry && anyUnpack(any, registry);
-  const desc = message && registry.getMessage(message.$typeName);
-  if (!desc || !message) {
+  const desc = pieces.options.registry?.getMessage(any.typeUrl.slice(any.typeUrl.lastIndexOf("/") + 1));
+  if (desc === undefined) {
     throw new Error(`cannot encode message ${any.$typeName} to JSON: "${any.typeUrl}" is not in the type registry`);
   }
+  // Whoever answers may answer with as much as is taken.
+  const message = codecOf(desc).decode(any.value, 0, any.value.length, Number.POSITIVE_INFINITY);
   const type = `"@type":${JSON.stringify(any.typeUrl)}`;
   if (wellKnownTypes[desc.typeName] === undefined && !isWrapperDesc(desc)) {
     return writeMessage(pieces, desc, message, type);
@@ -503,11 +581,11 @@ function writeJson(pieces: JsonPieces, json: JsonValue): Step | undefined {
   if (typeof json === "string") return writeString(pieces, json);
   if (Array.isArray(json)) return list(writeJson)(pieces, json);
   if (typeof json === "object" && json !== null) return map(writeJson)(pieces, json);
-  if (json === undefined) throw new Error("google.protobuf.Value must have a value");
-  if (typeof json === "number" && !Number.isFinite(json)) {
-    throw new Error("google.protobuf.Value cannot be NaN or Infinity");
-  }
-  pieces.text += JSON.stringify(json);
+  if (typeof json === "number") {
+    if (!Number.isFinite(json)) throw new EncodeError("google.protobuf.Value cannot be NaN or Infinity");
+    pieces.text += Object.is(json, -0) ? "-0" : String(json);
+  } else if (typeof json === "boolean" || json === null) pieces.text += String(json);
+  else throw new EncodeError(`google.protobuf.Value must have a value, and cannot be of type ${typeof json}`);
   return undefined;
 }
 

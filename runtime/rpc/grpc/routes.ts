@@ -9,6 +9,7 @@ import {
 import type { Codec } from "../../codec/codec.js";
 import { codecOf } from "../../codec/known.js";
 import { answersText } from "../answer-text.js";
+import { carriedMethod } from "../carried.js";
 import { readsJson } from "../json-handlers.js";
 import { withoutLongTimeouts } from "../long-timeouts.js";
 import { readsRequests, takesRequests } from "../request-bodies.js";
@@ -116,12 +117,12 @@ export function recordRoutes(
       router.rpc(method as never, exact as never, more);
       return;
     }
-    router.rpc(method as never, takesRequests(method, exact) as never, more);
+    router.rpc(carriedMethod(method) as never, takesRequests(method, exact) as never, more);
     const input = codecOf(method.input);
     const read = (bytes: Uint8Array) => readMessage(input, bytes, 0, bytes.length, Code.InvalidArgument);
     const { handlers } = router;
     handlers[handlers.length - 1] = withoutLongTimeouts(
-      readsJson(readsRequests(handlers.at(-1)!, read, all), exact, all),
+      readsJson(readsRequests(handlers.at(-1)!, read, all), method, exact, all),
     );
   }
 }

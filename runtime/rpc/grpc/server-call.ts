@@ -321,7 +321,7 @@ export class ServerCall extends OwnCall implements StreamConsumer, MessageTaker 
         );
       } else this.#finish(framed);
     } catch (error) {
-      this.#fail(ConnectError.from(error, Code.Internal));
+      this.#fail(this.explain(error));
     }
   }
 
@@ -403,7 +403,7 @@ export class ServerCall extends OwnCall implements StreamConsumer, MessageTaker 
         );
       } else this.#send(framed);
     } catch (error) {
-      this.#fail(ConnectError.from(error, Code.Internal));
+      this.#fail(this.explain(error));
     }
   }
 

@@ -1,8 +1,8 @@
 import { create } from "@bufbuild/protobuf";
-import { anyPack } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError, decodeBinaryHeader, encodeBinaryHeader } from "@connectrpc/connect";
 import { type Status, StatusSchema } from "../../options/google/rpc/status_pb.js";
 import { tellable } from "../answer-text.js";
+import { anyOf } from "../error-detail.js";
 import { type Field, FieldKind } from "../http2/field.js";
 import { appendMetadata, headersOf } from "./metadata.js";
 
@@ -11,12 +11,11 @@ export function appendStatus(fields: string[], thrown: ConnectError): void {
   const error = tellable(thrown);
   fields.push("grpc-status", String(error.code), "grpc-message", encodeMessage(error.rawMessage));
   if (error.details.length > 0) {
-    const details = error.details.map((detail) =>
-      "desc" in detail
-        ? anyPack(detail.desc, create(detail.desc, detail.value))
-        : { typeUrl: `type.googleapis.com/${detail.type}`, value: detail.value },
-    );
-    const status = create(StatusSchema, { code: error.code, message: error.rawMessage, details });
+    const status = create(StatusSchema, {
+      code: error.code,
+      message: error.rawMessage,
+      details: error.details.map(anyOf),
+    });
     fields.push("grpc-status-details-bin", encodeBinaryHeader(status, StatusSchema));
   }
   appendMetadata(fields, error.metadata);

@@ -3,7 +3,6 @@
 /* eslint-disable */
 
 import type { JsonObject } from "@bufbuild/protobuf";
-import { create } from "@bufbuild/protobuf";
 import type { Duration, FieldMask, ListValue, StringValue, Timestamp, Value } from "@bufbuild/protobuf/wkt";
 import {
   DurationSchema,
@@ -13,6 +12,7 @@ import {
   TimestampSchema,
   ValueSchema,
 } from "@bufbuild/protobuf/wkt";
+import { createMessage } from "@protoscaffold/runtime/codec/create";
 import {
   bytes,
   double,
@@ -266,7 +266,7 @@ export function thingToRow(thing: Thing): ThingRow {
  * @generated from message columns.v1.Thing
  */
 export function thingFromRow(row: ThingRow): Thing {
-  return create(ThingSchema, {
+  return createMessage(ThingSchema, {
     thingId: row.thingId,
     string: row.string,
     bool: row.bool,
