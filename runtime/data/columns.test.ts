@@ -185,7 +185,7 @@ const unkeepable: [field: string, thing: MessageInitShape<typeof ThingSchema>][]
   ['struct["a"][0]', { struct: { a: ["\0"] } }],
   ['struct["a"]', { struct: { a: Number.NaN } }],
   ['choice_struct["a"]', { choice: { case: "choiceStruct", value: { a: Number.POSITIVE_INFINITY } } }],
-  ['structs[0].fields["a"]', { structs: [{ fields: { a: nan } }] }],
+  ['structs[0]["a"]', { structs: [{ a: Number.NaN }] }],
   ["value", { value: nan }],
   ["value", { value: {} }],
   ["list_value.values[1]", { listValue: { values: [{ kind: { case: "boolValue", value: true } }, nan] } }],
