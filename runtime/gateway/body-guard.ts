@@ -6,9 +6,12 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 export interface BodyLimits {
   /** How long one may take to arrive, in milliseconds. Default: 60,000. */
   readonly timeoutMs?: number;
-  /** How many bytes of all of them may be kept. Default: 128 MiB. */
+  /** How many bytes of all of them may be kept, with 256 more for each chunk in which they came. Default: 128 MiB. */
   readonly maxBytes?: number;
 }
+
+/** What a chunk takes beside its bytes: who keeps a body keeps its chunks until it is whole. */
+const CHUNK_BYTES = 256;
 
 /** Why a body is not waited for any longer; `statusCode` is what Fastify looks at. */
 export class BodyGivenUp extends ConnectError {
@@ -75,8 +78,8 @@ export class BodyGuard {
     this.#bodies.add(body);
     return ({ length }) => {
       if (!this.#bodies.has(body)) return;
-      body.bytes += length;
-      this.#bytes += length;
+      body.bytes += length + CHUNK_BYTES;
+      this.#bytes += length + CHUNK_BYTES;
       if (this.#bytes > this.#maxBytes) this.#giveUpOldest();
     };
   }

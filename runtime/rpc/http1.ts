@@ -1,9 +1,10 @@
-import { createServer, type RequestListener, type Server, type ServerResponse } from "node:http";
+import { createServer, IncomingMessage, type RequestListener, type Server, type ServerResponse } from "node:http";
 import { createServer as createHttpsServer } from "node:https";
 import type { Socket } from "node:net";
 import type { TlsOptions } from "node:tls";
 import { Code } from "@connectrpc/connect";
 import { admitted, headersTooLarge, MAX_HEADER_BYTES, MAX_URL_BYTES, urlTooLong } from "./admit.js";
+import { ChunkCoalescer } from "./coalesce.js";
 import type { Hosts } from "./hosts.js";
 import { type HttpRefusal, jsonType, sendRefusal, statusJson } from "./http-error.js";
 import { oneAtATime } from "./pipeline.js";
@@ -27,6 +28,7 @@ export function createHttp1Server(handle: RequestListener, options: Http1Options
     maxHeaderSize: MAX_HEADER_BYTES,
     // What Node.js says to a request without Host is empty.
     requireHostHeader: false,
+    IncomingMessage: Request,
   };
   const listener = oneAtATime(admitted(handle, hosts));
   const server =
@@ -39,6 +41,18 @@ export function createHttp1Server(handle: RequestListener, options: Http1Options
   server.on("checkExpectation", (_request, response) => sendRefusal(response, unmetExpectation));
   server.on("connect", (_request, socket: Socket) => endWith(socket, noTunnel));
   return server;
+}
+
+/** A request whose body may have come in any number of chunks. */
+class Request extends IncomingMessage {
+  readonly #chunks = new ChunkCoalescer(
+    (chunk) => this.destroyed || super.push(chunk),
+    () => this.socket.pause(),
+  );
+
+  override push(chunk: Buffer | null): boolean {
+    return this.#chunks.take(chunk);
+  }
 }
 
 const unmetExpectation: HttpRefusal = {

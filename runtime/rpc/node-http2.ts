@@ -9,6 +9,7 @@ import {
 import type { Socket } from "node:net";
 import { TLSSocket } from "node:tls";
 import { admitted, MAX_HEADER_FIELDS } from "./admit.js";
+import { ChunkCoalescer } from "./coalesce.js";
 import { ConnectionWatch, type WatchLimits } from "./connection-watch.js";
 import type { Hosts } from "./hosts.js";
 import { sendRefusal } from "./http-error.js";
@@ -40,7 +41,7 @@ export function nodeHttp2(
   // Twice as many fields as are admitted, so that whoever sends a few too many is told so.
   const settings = { maxConcurrentStreams: MAX_STREAMS };
   const server = createServer({ maxHeaderListPairs: 2 * MAX_HEADER_FIELDS, settings }, (request, response) => {
-    failIfCut(request);
+    takeBody(request);
     const { session } = request.stream;
     const backlog = session && backlogs.get(session as ServerHttp2Session);
     if (backlog === undefined) answered(request, response);
@@ -93,16 +94,20 @@ function openStreams(session: ServerHttp2Session): ReadonlySet<Http2Stream> {
 }
 
 /**
- * Makes a request fail whose caller breaks it off, as one of HTTP/1.1 does: with ECONNRESET. node:http2 ends it instead, as
- * if the caller had sent all of it, and whoever reads it would carry out half a call.
+ * Takes the body of a request. One that its caller breaks off fails, as one of HTTP/1.1 does: with ECONNRESET. node:http2
+ * ends it instead, as if the caller had sent all of it, and whoever reads it would carry out half a call.
  */
-function failIfCut(request: Http2ServerRequest): void {
+function takeBody(request: Http2ServerRequest): void {
   const push = request.push;
-  request.push = (chunk, encoding) => {
-    if (chunk !== null || !request.stream.aborted) return push.call(request, chunk, encoding);
-    request.destroy(Object.assign(new Error("aborted"), { code: "ECONNRESET" }));
-    return false;
-  };
+  const chunks = new ChunkCoalescer(
+    (chunk) => {
+      if (chunk !== null || !request.stream.aborted) return request.destroyed || push.call(request, chunk);
+      request.destroy(Object.assign(new Error("aborted"), { code: "ECONNRESET" }));
+      return false;
+    },
+    () => request.stream.pause(),
+  );
+  request.push = (chunk) => chunks.take(chunk);
   // The error is for whoever reads the body. A request without a reader must not end the process.
   request.on("error", () => undefined);
 }
