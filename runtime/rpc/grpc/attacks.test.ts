@@ -505,6 +505,33 @@ describe("what is too long is refused:", () => {
     expect(peer.frames.some((each) => each.stream === 103 && peer.fields(each)[":status"] === "200")).toBe(true);
   });
 
+  test("all that is incomplete on all connections, of the one that keeps most", async () => {
+    const target = await start({ maxIncompleteBytesInAll: 100_000 });
+    const part = message(Buffer.alloc(50_000)).subarray(0, 16_000);
+    const begin = async (streams: number) => {
+      const peer = await attack(target);
+      for (let stream = 1; stream < 2 * streams; stream += 2) {
+        peer.write(peer.call(stream, createUsers), frame(FrameType.DATA, 0, stream, part));
+      }
+      await peer.roundTrip();
+      return peer;
+    };
+    const few = await begin(2);
+    const many = await begin(4);
+    const newcomer = await begin(1);
+    expect(await many.end(1)).toBe("grpc-status 8");
+    const refused = [few, many, newcomer].map(
+      ({ frames }) => frames.filter(({ type }) => type === FrameType.HEADERS).length,
+    );
+    expect(refused).toEqual([0, 1, 0]);
+    // Those that leave make room.
+    many.socket.destroy();
+    await many.closed;
+    for (let turn = 0; turn < 3; turn++) await few.roundTrip();
+    const next = await begin(3);
+    expect(next.frames.filter(({ type }) => type === FrameType.HEADERS)).toEqual([]);
+  });
+
   test.each([
     ["gRPC", "application/grpc", message(Buffer.alloc(50)).subarray(0, 40)],
     ["gRPC-Web", "application/grpc-web+proto", message(Buffer.alloc(50)).subarray(0, 40)],

@@ -3,13 +3,46 @@ import type { Limits } from "../http2/limits.js";
 import { startTimer, stopTimer, Timer } from "../http2/timers.js";
 import { PREFIX } from "./frame.js";
 
-/** The messages of one connection that are not complete. */
+/** The connections of this process that keep messages which are not complete, and the bytes of all of those. */
+const keeping = new Set<IncompleteMessages>();
+let bytesInAll = 0;
+
+/**
+ * The messages of one connection that are not complete. When a connection keeps too many bytes of them, or all connections
+ * of the process do, the message that began first gives way: of this connection, or of the one that keeps most.
+ */
 export class IncompleteMessages {
   bytes = 0;
   /** The one that began first is first. */
   readonly messages = new Set<IncompleteMessage>();
 
   constructor(readonly limits: Limits) {}
+
+  /** So many bytes more are here; less, if they are given up. */
+  count(bytes: number): void {
+    this.bytes += bytes;
+    bytesInAll += bytes;
+    if (this.bytes > 0) keeping.add(this);
+    else keeping.delete(this);
+    if (bytes <= 0) return;
+    const { maxIncompleteBytes, maxIncompleteBytesInAll } = this.limits;
+    while (this.bytes > maxIncompleteBytes) this.#giveWay("on this connection");
+    while (bytesInAll > maxIncompleteBytesInAll) withMost().#giveWay("on all connections, and on this one the most");
+  }
+
+  #giveWay(where: string): void {
+    for (const oldest of this.messages) {
+      if (oldest.bytes === 0) continue;
+      oldest.giveWay(where);
+      return;
+    }
+  }
+}
+
+function withMost(): IncompleteMessages {
+  let most: IncompleteMessages | undefined;
+  for (const each of keeping) if (most === undefined || each.bytes > most.bytes) most = each;
+  return most!;
 }
 
 /**
@@ -18,7 +51,7 @@ export class IncompleteMessages {
  * messages back harms nobody who sends.
  */
 export class IncompleteMessage {
-  #bytes = 0;
+  bytes = 0;
   readonly #late = new Timer(() => {
     this.end();
     this.fail(new ConnectError("a message took too long to arrive", Code.DeadlineExceeded));
@@ -36,25 +69,24 @@ export class IncompleteMessage {
       all.messages.add(this);
       startTimer(this.#late, all.limits.messageTimeoutMs);
     }
-    all.bytes += bytes - this.#bytes;
-    this.#bytes = bytes;
-    for (const oldest of all.messages) {
-      if (all.bytes <= all.limits.maxIncompleteBytes) return;
-      if (oldest.#bytes > 0) oldest.#giveWay();
-    }
+    const more = bytes - this.bytes;
+    this.bytes = bytes;
+    all.count(more);
   }
 
   /** It is complete, or nobody waits for it any more: the next one begins when some of it is kept. */
   end(): void {
     if (!this.all.messages.delete(this)) return;
     stopTimer(this.#late);
-    this.all.bytes -= this.#bytes;
-    this.#bytes = 0;
+    const { bytes } = this;
+    this.bytes = 0;
+    this.all.count(-bytes);
   }
 
-  #giveWay(): void {
+  /** Fails its call, for too many bytes are kept there. */
+  giveWay(where: string): void {
     this.end();
-    const text = "too many bytes of incomplete messages on this connection, of which this one began first";
+    const text = `too many bytes of incomplete messages ${where}, of which this one began first`;
     this.fail(new ConnectError(text, Code.ResourceExhausted));
   }
 }

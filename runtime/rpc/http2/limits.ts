@@ -19,6 +19,8 @@ export interface Limits {
   readonly maxQueuedBytesInAll: number;
   /** What may be kept of messages that are not complete, of all streams of a connection, in bytes. Default: 32 MiB. */
   readonly maxIncompleteBytes: number;
+  /** The same for all connections of the process: above it, that which keeps most has to give some up. Default: 256 MiB. */
+  readonly maxIncompleteBytesInAll: number;
   /** How long a message may take to arrive, in milliseconds, whatever its call's deadline. Default: 60,000. */
   readonly messageTimeoutMs: number;
   /** How long a frame, or a header block of several, may take to arrive, in milliseconds. Default: 10,000. */
@@ -40,6 +42,7 @@ export const defaultLimits: Limits = {
   maxQueuedBytes: 16 * 1024 * 1024,
   maxQueuedBytesInAll: 128 * 1024 * 1024,
   maxIncompleteBytes: 32 * 1024 * 1024,
+  maxIncompleteBytesInAll: 256 * 1024 * 1024,
   messageTimeoutMs: 60_000,
   frameTimeoutMs: 10_000,
   stallTimeoutMs: 60_000,
