@@ -1,7 +1,7 @@
 import type { CommandModule } from "yargs";
 import type { Diagnostic } from "../contract/diagnostic.js";
 import { project } from "./project.js";
-import { type ErrorFormat, errorFormatOption, hasErrors, report } from "./report.js";
+import { type ErrorFormat, errorFormatOption, hasErrors, report, summarise } from "./report.js";
 
 export const check: CommandModule<object, { "error-format": ErrorFormat }> = {
   command: "check",
@@ -22,6 +22,7 @@ export const check: CommandModule<object, { "error-format": ErrorFormat }> = {
     ]);
     const linted = await stage("lint", () => lint(settings));
     report(linted, errorFormat);
+    summarise(linted);
     // A broken contract does not say what should be generated, nor whether code is right that was made before it broke.
     if (linted.some(({ rule }) => rule === "COMPILE")) return;
     const drifted = await stage("drift", async () => {
@@ -30,7 +31,10 @@ export const check: CommandModule<object, { "error-format": ErrorFormat }> = {
     });
     if (drifted === undefined) return;
     report(drifted, errorFormat);
-    report(await stage("types", () => checkTypes(settings)), errorFormat);
+    summarise(drifted);
+    const typed = await stage("types", () => checkTypes(settings));
+    report(typed, errorFormat);
+    summarise(typed);
   },
 };
 

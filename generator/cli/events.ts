@@ -9,7 +9,7 @@ const urlOption = {
 } as const;
 const groupOption = { type: "string", requiresArg: true, describe: "The service that consumes" } as const;
 const topicOption = { type: "string", requiresArg: true, describe: "One topic" } as const;
-const dryRunOption = { type: "boolean", default: false, describe: "Only say what would be done" } as const;
+const dryRunOption = { alias: "d", type: "boolean", default: false, describe: "Only say what would be done" } as const;
 
 interface TailOptions {
   topic: string[];

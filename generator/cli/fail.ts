@@ -60,11 +60,20 @@ function explain(said: string, { args, commands, options }: Words): string {
   if (command !== undefined && !commands.includes(command)) {
     return `"${command}" is not a command.${didYouMean(command, commands)} See scaffold --help`;
   }
+  const help = `See scaffold ${command === undefined ? "" : `${command} `}--help`;
+  const invalid = /^Invalid values:\n +Argument: ([\w-]+), Given: "?(.*?)"?, Choices: (.*)/.exec(said);
+  if (invalid !== null) {
+    const [, option, given = "", list = ""] = invalid;
+    const choices = list.split(", ").map((choice) => choice.replaceAll('"', ""));
+    return `"${given}" is no --${option}; there are ${choices.join(", ")}.${didYouMean(given, choices)} ${help}`;
+  }
+  const bare = /^Not enough arguments following: ([\w-]+)$/.exec(said)?.[1];
+  if (bare !== undefined) return `--${bare} needs a value behind it. ${help}`;
   // yargs names an option in camel case too.
   const message = said.replace(/^(Unknown argument)s: ([\w-]+), (\w+)$/, (all, what, option: string, twin: string) =>
     camelCase(option) === twin && option !== twin ? `${what}: ${option}` : all,
   );
   const unknown = /^Unknown arguments?: ([^,\s]+)/.exec(message)?.[1];
   const hint = unknown === undefined ? "" : didYouMean(unknown, options).replace("mean ", "mean --");
-  return `${message}.${hint} See scaffold ${command === undefined ? "" : `${command} `}--help`;
+  return `${message}.${hint} ${help}`;
 }

@@ -34,7 +34,7 @@ it("shows a change without making it, as a list and as a patch that git applies"
   await scaffold(project.root, ["generate"]);
   project.commit();
   project.write(notesPath, notesProto.replaceAll("PinNote", "PostNote"));
-  const listed = await scaffold(project.root, ["generate", "--dry-run"]);
+  const listed = await scaffold(project.root, ["generate", "-d"]);
   expect(listed).toMatchObject({ code: 0, stdout: expect.stringContaining(`update ${service}\n`) });
   const patch = await scaffold(project.root, ["generate", "--diff"]);
   expect(patch).toMatchObject({ code: 0, stdout: expect.stringContaining("+  postNote(") });

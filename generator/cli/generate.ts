@@ -32,7 +32,12 @@ export const generate: CommandModule<object, Options> = {
         describe: "Write nothing; exit with 100 if anything is stale",
       })
       .option("diff", { type: "boolean", default: false, describe: "Write nothing; print the change as a patch" })
-      .option("dry-run", { type: "boolean", default: false, describe: "Write nothing; list what would change" })
+      .option("dry-run", {
+        alias: "d",
+        type: "boolean",
+        default: false,
+        describe: "Write nothing; list what would change",
+      })
       .option("json", { type: "boolean", default: false, describe: "Print one JSON document with all there is to say" })
       .option("watch", { type: "boolean", default: false, describe: "Do it again after each change, until Ctrl-C" })
       .option("force", {

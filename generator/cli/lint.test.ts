@@ -10,8 +10,11 @@ it("reports buf's findings and ours together, from a folder inside too", async (
   const project = contractProject();
   const broken = notesProto.replace('entities: "Note"', 'entities: "Not"').replace("string text", "string Text");
   project.write(notesPath, broken);
-  const { code, stdout } = await scaffold(`${project.root}/proto`, ["lint"]);
+  const { code, stdout, stderr } = await scaffold(`${project.root}/proto`, ["lint"]);
   expect(code).toBe(100);
+  // One line of numbers, and the next command to paste.
+  const first = /: ([A-Z_]+): /.exec(stdout)![1]!;
+  expect(stderr).toBe(`3 errors. What ${first} asks for: npx scaffold explain ${first}\n`);
   const lines = stdout.trimEnd().split("\n");
   expect(lines).toContainEqual(
     expect.stringMatching(/^proto\/desk\/notes\/v1\/notes\.proto:29:10: FIELD_LOWER_SNAKE_CASE: /),
@@ -36,4 +39,20 @@ it("reports what does not compile, each once, as annotations", async () => {
   expect(stdout).toBe(
     "::error file=proto/desk/notes/v1/notes.proto,line=29,col=3,title=COMPILE::cannot find `Missing` in this scope\n",
   );
+});
+
+it("prints lines that Visual Studio reads", async () => {
+  const streaming = notesProto
+    .replace("returns (Note) {", "returns (stream Note) {")
+    .replace("string text", "string Text");
+  const { stdout } = await scaffold(contractProject({ [notesPath]: streaming }).root, [
+    "lint",
+    "--error-format",
+    "msvs",
+  ]);
+  expect(stdout.split("\n")).toEqual([
+    expect.stringMatching(/^proto\/desk\/notes\/v1\/notes\.proto\(29,10\) : error FIELD_LOWER_SNAKE_CASE : Field name/),
+    expect.stringMatching(/^proto\/desk\/notes\/v1\/notes\.proto\(14,3\) : message METHOD_NEAR_STANDARD : GetNote/),
+    "",
+  ]);
 });

@@ -1,6 +1,6 @@
 import type { CommandModule } from "yargs";
 import { project } from "./project.js";
-import { type ErrorFormat, errorFormatOption, report } from "./report.js";
+import { type ErrorFormat, errorFormatOption, report, summarise } from "./report.js";
 
 export const lint: CommandModule<object, { "error-format": ErrorFormat }> = {
   command: "lint",
@@ -18,7 +18,6 @@ export const lint: CommandModule<object, { "error-format": ErrorFormat }> = {
     const { lint } = await import("../check/lint.js");
     const findings = await lint(settings);
     report(findings, errorFormat);
-    if (findings.some(({ rule, severity }) => severity === "error" && rule !== "COMPILE"))
-      process.stderr.write("buf's rules: https://buf.build/docs/lint/rules\n");
+    summarise(findings);
   },
 };

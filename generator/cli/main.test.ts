@@ -38,7 +38,11 @@ it.each([
   [[], "Name a command. See scaffold --help"],
   [["genrate"], `"genrate" is not a command. Did you mean generate? See scaffold --help`],
   [["lint", "--eror-format", "json"], "Did you mean --error-format? See scaffold lint --help"],
-  [["lint", "--error-format", "xml"], `Given: "xml"`],
+  [
+    ["lint", "--error-format", "jsn"],
+    `"jsn" is no --error-format; there are text, json, msvs, github-actions. Did you mean json? See scaffold lint --help\n`,
+  ],
+  [["generate", "--force"], "--force needs a value behind it. See scaffold generate --help\n"],
   [["breaking"], "Missing required argument: against"],
   [["lint"], "is not inside a project"],
 ])("refuses %j", async (args, message) => {

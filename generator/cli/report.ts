@@ -2,7 +2,7 @@ import pc from "picocolors";
 import type { Diagnostic } from "../contract/diagnostic.js";
 
 /** How findings are printed; the names are buf's. */
-export const errorFormats = ["text", "json", "github-actions"] as const;
+export const errorFormats = ["text", "json", "msvs", "github-actions"] as const;
 export type ErrorFormat = (typeof errorFormats)[number];
 
 /** The option that every command with findings has. */
@@ -23,6 +23,19 @@ export function report(diagnostics: readonly Diagnostic[], format: ErrorFormat):
   if (errors.length > 0) process.exitCode = 100;
 }
 
+/** Says on standard error how many findings there are, and how to learn what the first error's rule asks for. Without any: nothing. */
+export function summarise(diagnostics: readonly Diagnostic[]): void {
+  const [first, ...others] = diagnostics.filter(({ severity }) => severity === "error");
+  if (first === undefined) return;
+  const notes = diagnostics.length - 1 - others.length;
+  const counts = [number(1 + others.length, "error"), ...(notes > 0 ? [number(notes, "note")] : [])].join(", ");
+  process.stderr.write(`${counts}. What ${first.rule} asks for: npx scaffold explain ${first.rule}\n`);
+}
+
+function number(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+}
+
 /** Notes are no errors. */
 export function hasErrors(diagnostics: readonly Diagnostic[]): boolean {
   return diagnostics.some(({ severity }) => severity === "error");
@@ -36,6 +49,11 @@ const print: Readonly<Record<ErrorFormat, (diagnostic: Diagnostic) => string>> =
   // The names of `buf lint --error-format json`, and the severity.
   json({ file, line, column, rule, message, severity }) {
     return JSON.stringify({ path: file, start_line: line, start_column: column, type: rule, message, severity });
+  },
+  // What Visual Studio and MSBuild read of a tool, one line a finding; buf's line, in which "message" is MSBuild's word for a note.
+  msvs({ file, line, column, rule, message, severity }) {
+    const kind = severity === "note" ? "message" : "error";
+    return `${file}(${line},${column}) : ${kind} ${rule} : ${message.replaceAll("\n", " ")}`;
   },
   // https://docs.github.com/actions/reference/workflow-commands-for-github-actions
   "github-actions"({ file, line, column, rule, message, severity }) {
