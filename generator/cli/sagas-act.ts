@@ -129,7 +129,7 @@ function line(saga: { service: string } & SagaListing): string {
     `${service}: ${id}`,
     `since ${createdAt.toISOString()}`,
     stuck ? `${what}, stuck` : what,
-    ...(attempts === 0 ? [] : [`${attempts} failures, the last: ${error}`]),
+    ...(attempts === 0 ? [] : [`${attempts === 1 ? "1 failure" : `${attempts} failures, the last`}: ${error}`]),
     ...(misfit === null ? [] : [`does not fit the contract: ${misfit}`]),
     ...(reason === null ? [] : [`for: ${reason}`]),
   ].join(", ");

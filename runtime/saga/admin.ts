@@ -10,8 +10,9 @@ export interface SagaListing {
   readonly state: SagaPhase;
   /** The step at hand; null: it has ended. */
   readonly step: string | null;
+  /** How many attempts of the step at hand have failed. */
   readonly attempts: number;
-  /** Whether somebody should look: it has failed often, or does not fit. It is tried again all the same. */
+  /** Whether somebody should look: it has failed often, was refused for good, or does not fit. It is tried again all the same. */
   readonly stuck: boolean;
   /** Why the version of the contract that runs cannot go on with it; null: it can. */
   readonly misfit: string | null;

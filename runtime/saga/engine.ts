@@ -19,7 +19,6 @@ import {
   removeEnded,
   renew,
   type SagaRow,
-  STUCK_AFTER,
   turnBack,
 } from "./store.js";
 import { buildRequest, type Ground, type Plan, stepOn } from "./walk.js";
@@ -167,9 +166,9 @@ export function openSagas(
           continue;
         }
         if (progress.kind === "later") {
-          const { inMs, attempts, error } = progress;
-          const what = { saga: row.id, err: error, attempts };
-          if (attempts === STUCK_AFTER) log.error(what, "a saga is stuck; it is tried again all the same");
+          const { inMs, stuck, error } = progress;
+          const what = { saga: row.id, err: error, attempts: row.attempts + 1 };
+          if (stuck) log.error(what, "a saga is stuck; it is tried again all the same");
           else log.debug(what, "a step of a saga is tried again");
           // The database has a clock of its own.
           wake(inMs + 5);
@@ -246,7 +245,16 @@ export function openSagas(
       await insert(tx.db, saga);
       tx.afterCommit(() => {
         metrics.sagaStarted();
-        const none = { undone: 0, attempts: 0, error: null, misfit: null, reason: null, answers: [], epoch: 1 };
+        const none = {
+          undone: 0,
+          attempts: 0,
+          error: null,
+          refused: false,
+          misfit: null,
+          reason: null,
+          answers: [],
+          epoch: 1,
+        };
         const { call, compensation } = saga;
         const begun = { steps: [first.name], requests: [request], calls: [call], compensations: [compensation] };
         const row = { ...saga, ...none, ...begun, state: "running" } as const;

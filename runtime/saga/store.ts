@@ -28,6 +28,8 @@ export interface SagaRow {
   readonly attempts: number;
   /** Why the last attempt of it has failed. */
   readonly error: string | null;
+  /** Whether that was said for good: the same request gets the same answer. */
+  readonly refused: boolean;
   /** Why the version of the contract that saw it last could not go on with it. */
   readonly misfit: string | null;
   readonly reason: string | null;
@@ -69,7 +71,7 @@ export interface SagaCounts {
 export const STUCK_AFTER = 10;
 
 /** Whether somebody should look at a saga that has not ended, in SQL. */
-export const STUCK = `("attempts" >= ${STUCK_AFTER} OR "misfit" IS NOT NULL)`;
+export const STUCK = `("attempts" >= ${STUCK_AFTER} OR "refused" OR "misfit" IS NOT NULL)`;
 
 /** Somebody else has the saga now, or has ended it. */
 export class LeaseLost extends Error {
@@ -80,7 +82,7 @@ const after = (ms: number): SQL => sql`now() + ${Math.max(0, Math.ceil(ms))} * i
 
 const columns = sql.raw(
   `"id", "saga", "state", "input", "steps", "requests", "answers", "calls", "compensations", "undone", "attempts", ` +
-    `"error", "misfit", "reason", "trace", "epoch", ` +
+    `"error", "refused", "misfit", "reason", "trace", "epoch", ` +
     `(extract(epoch from "deadline" - now()) * 1000)::float8 AS "leftMs"`,
 );
 
@@ -141,8 +143,8 @@ export interface SagaChange {
   readonly undone?: boolean;
   /** Why the attempt failed. Absent: it did not, and attempts are counted anew. */
   readonly error?: string;
-  /** How many attempts have failed, this one included. Absent: one more than before. */
-  readonly attempts?: number;
+  /** Whether the attempt failed for good. Default: no. */
+  readonly refused?: boolean;
   /** Why it cannot go on by this version of its contract. Absent: it can. */
   readonly misfit?: string;
   /** When somebody may take it on a lease: how long from now, in milliseconds. */
@@ -155,11 +157,11 @@ export interface SagaChange {
  * @throws LeaseLost if somebody else has it
  */
 export async function write(db: Database, { id, epoch }: Lease, change: SagaChange): Promise<void> {
-  const { state, reason, answer, next, undone, error, attempts, misfit, dueInMs } = change;
+  const { state, reason, answer, next, undone, error, refused = false, misfit, dueInMs } = change;
   const isEnd = state === "completed" || state === "compensated";
   const sets = [
     sql`"due_at" = ${after(dueInMs)}, "updated_at" = now(), "misfit" = ${misfit === undefined ? null : plainText(misfit)}`,
-    ...(misfit === undefined ? [attempted(state, error, attempts)] : []),
+    ...(misfit === undefined ? [attempted(state, error, refused)] : []),
     ...(state === undefined ? [] : [sql`"state" = ${state}`]),
     ...(reason === undefined ? [] : [sql`"reason" = ${plainText(reason)}`]),
     ...(answer === undefined ? [] : [sql`"answers" = array_append("answers", ${buffer(answer)})`]),
@@ -185,15 +187,16 @@ function appended(list: "calls" | "compensations", method: string): SQL {
   return sql`array_append(${column} || ${missing}, ${method})`;
 }
 
-function attempted(state: SagaPhase | undefined, error: string | undefined, attempts: number | undefined): SQL {
-  if (error === undefined) return sql`"attempts" = 0, "error" = NULL`;
-  return sql`"attempts" = ${attempts ?? (state === undefined ? sql`"attempts" + 1` : 0)}, "error" = ${plainText(error)}`;
+function attempted(state: SagaPhase | undefined, error: string | undefined, refused: boolean): SQL {
+  if (error === undefined) return sql`"attempts" = 0, "error" = NULL, "refused" = false`;
+  const attempts = state === undefined ? sql`"attempts" + 1` : 0;
+  return sql`"attempts" = ${attempts}, "error" = ${plainText(error)}, "refused" = ${refused}`;
 }
 
 /** Has a saga undone whatever has become of it, and whoever works at it. False: it is, or is being, already. */
 export async function turnBack(db: Database, id: string, reason: string): Promise<boolean> {
   const { rowCount } = await db.execute(sql`
-    UPDATE "scaffold_sagas" SET "state" = 'compensating', "reason" = ${plainText(reason)}, "attempts" = 0, "error" = NULL, "misfit" = NULL,
+    UPDATE "scaffold_sagas" SET "state" = 'compensating', "reason" = ${plainText(reason)}, "attempts" = 0, "error" = NULL, "refused" = false, "misfit" = NULL,
       "epoch" = "epoch" + 1, "due_at" = now(), "updated_at" = now(), "ended_at" = NULL
     WHERE "id" = ${id} AND "state" IN ('running', 'completed')`);
   if (rowCount === 0 && (await phase(db, id)) === undefined) {

@@ -3,7 +3,7 @@
  * are parallel: what was begun, and what of that was answered. `epoch` grows with each lease, so that who has lost one
  * changes nothing any more; `due_at` is when the next one may be taken. `calls` and `compensations` name the methods of what was
  * begun; a step that an older version of the runtime began has none. `misfit` says why no version of the contract that has seen
- * the saga lately can go on with it. What has ended is removed after a while; `until` in `scaffold_sagas_removed` is when the last of
+ * the saga lately can go on with it, and `refused` that an undoing was refused for good. What has ended is removed after a while; `until` in `scaffold_sagas_removed` is when the last of
  * those ended, so that nobody takes them for lost.
  */
 export const sagaTables = `CREATE TABLE IF NOT EXISTS "scaffold_sagas" (
@@ -27,7 +27,8 @@ export const sagaTables = `CREATE TABLE IF NOT EXISTS "scaffold_sagas" (
   "ended_at" timestamptz
 );
 ALTER TABLE "scaffold_sagas" ADD COLUMN IF NOT EXISTS "calls" text[] NOT NULL DEFAULT '{}',
-  ADD COLUMN IF NOT EXISTS "compensations" text[] NOT NULL DEFAULT '{}', ADD COLUMN IF NOT EXISTS "misfit" text;
+  ADD COLUMN IF NOT EXISTS "compensations" text[] NOT NULL DEFAULT '{}', ADD COLUMN IF NOT EXISTS "misfit" text,
+  ADD COLUMN IF NOT EXISTS "refused" boolean NOT NULL DEFAULT false;
 CREATE INDEX IF NOT EXISTS "scaffold_sagas_due" ON "scaffold_sagas" ("due_at") WHERE "ended_at" IS NULL;
 CREATE INDEX IF NOT EXISTS "scaffold_sagas_ended" ON "scaffold_sagas" ("saga", "ended_at") WHERE "ended_at" IS NOT NULL;
 CREATE TABLE IF NOT EXISTS "scaffold_sagas_removed" (

@@ -29,8 +29,8 @@ export interface Ground {
 export type Progress =
   /** It goes on at once. */
   | { readonly kind: "on"; readonly row: SagaRow }
-  /** It is to be tried again after a while, by whoever comes first. */
-  | { readonly kind: "later"; readonly inMs: number; readonly attempts: number; readonly error: ConnectError }
+  /** It is to be tried again after a while, by whoever comes first. `stuck`: as of now, somebody should look. */
+  | { readonly kind: "later"; readonly inMs: number; readonly stuck: boolean; readonly error: ConnectError }
   /** It waits for a version of the contract that it fits. */
   | { readonly kind: "parked"; readonly inMs: number; readonly misfit: string }
   | { readonly kind: "ended"; readonly state: "completed" | "compensated" };
@@ -201,14 +201,14 @@ async function later(
   const left = row.state === "running" ? Math.max(0, row.leftMs) : Number.POSITIVE_INFINITY;
   const inMs = Math.min(left, backoffMs(attempts, retry));
   await write(data.db, row, { error: error.message, dueInMs: inMs });
-  return { kind: "later", inMs, attempts, error };
+  return { kind: "later", inMs, stuck: attempts === STUCK_AFTER, error };
 }
 
 /** Has an undoing wait that was refused for good, and shows the saga as stuck from the first refusal on. */
 async function stuck(row: SagaRow, { data }: Ground, error: ConnectError): Promise<Progress> {
-  const attempts = Math.max(row.attempts + 1, STUCK_AFTER);
-  await write(data.db, row, { error: error.message, attempts, dueInMs: REFUSED_MS });
-  return { kind: "later", inMs: REFUSED_MS, attempts, error };
+  await write(data.db, row, { error: error.message, refused: true, dueInMs: REFUSED_MS });
+  const wasStuck = row.refused || row.attempts >= STUCK_AFTER;
+  return { kind: "later", inMs: REFUSED_MS, stuck: !wasStuck, error };
 }
 
 /** Has a saga wait for a version of the contract that it fits: nothing is guessed. When its time is over it goes back. */
