@@ -170,9 +170,9 @@ export class Deferral {
 
   /** Whether a call may run now: nothing is left that came before it. */
   async #turn(): Promise<boolean> {
-    const until = Math.min(Date.now() + TURN_MS, activeCall()?.patientUntil ?? Number.POSITIVE_INFINITY);
+    const until = Math.min(performance.now() + TURN_MS, activeCall()?.patientUntil ?? Number.POSITIVE_INFINITY);
     while (this.#journal.size > 0) {
-      const left = until - Date.now();
+      const left = until - performance.now();
       if (this.#away || left <= 0 || this.#closing.signal.aborted) return false;
       await this.#condition.change(left);
     }

@@ -151,14 +151,26 @@ test("a frame that was torn while others follow gives its whole calls back, and 
   for (let cut = second + 5; cut < stop; cut += 7) {
     await writeFile(path, Buffer.from(whole).fill(0, cut, stop));
     const logged: object[] = [];
-    const log = { error: (fields: object) => logged.push(fields), warn: () => undefined } as never;
+    const error = (fields: object, text: string) => logged.push({ ...fields, text });
+    const log = { error, warn: () => undefined } as never;
     const journal = await Journal.open({ directory, maxBytes: 1e6, log });
     const expected = ["a", "b", "c", "d", "e", "f"].filter(
       (key) => !"cde".includes(key) || whole.indexOf(`"key":"${key}"`) + 250 < cut,
     );
     expect(keys(journal).join("")).toMatch(/^abc?d?e?f$/);
     expect(keys(journal)).toEqual(expect.arrayContaining(expected));
-    expect(logged).toMatchObject([{ at: second, path: join(directory, `journal-torn-${second}`) }]);
+    const kept = keys(journal).filter((key) => "bcde".includes(key)).length - 1;
+    const lost = kept < 3 ? /whole calls are kept, those behind them are lost/ : /all its calls are kept|are lost/;
+    expect(logged).toMatchObject([
+      {
+        at: second,
+        bytes: stop - second,
+        written: cut - second,
+        kept,
+        path: join(directory, `journal-torn-${second}`),
+      },
+    ]);
+    expect(logged).toMatchObject([{ text: expect.stringMatching(lost) }]);
     // Goes on as any other.
     await journal.settle(await journal.add(call("g", 10)));
     await journal.close();

@@ -2,10 +2,10 @@ import { type FileHandle, mkdir, open, readFile, rename, rm, writeFile } from "n
 import { dirname, join } from "node:path";
 import type { Logger } from "../observe/log.js";
 import { syncFolder, writeAll } from "./disk.js";
-import { frame, readFrames, type TornFrame } from "./frames.js";
+import { type Frame, frame, readFrames, type TornFrame } from "./frames.js";
 import { Letters } from "./letters.js";
 import { lockFolder } from "./lock.js";
-import { type Page, printPage, readPage, readTornPage } from "./page.js";
+import { type Page, printPage, readPage, readTornPage, type TornPage } from "./page.js";
 
 /** A call that was taken down. */
 export interface Entry {
@@ -107,8 +107,7 @@ export class Journal {
       const entries = new Map<number, Entry>();
       let nextId = 1;
       for (const frame of frames) {
-        if (frame.torn !== undefined) await putAside(directory, frame.torn, log);
-        const { add, done } = frame.torn === undefined ? readPage(frame.payload) : readTornPage(frame.payload);
+        const { add, done } = await pageOf(frame, directory, log);
         for (const entry of add) {
           entries.set(entry.id, entry);
           // Ids go on after settled ones, too: what settles those may still come in a later frame.
@@ -260,12 +259,28 @@ async function syncFolders(folder: string, top: string): Promise<void> {
   }
 }
 
-/** Keeps what is left of a torn frame for a person, and reports the call that is lost with it. */
-async function putAside(directory: string, { at, bytes }: TornFrame, log: Logger | undefined): Promise<void> {
+async function pageOf({ payload, torn }: Frame, directory: string, log: Logger | undefined): Promise<Page> {
+  if (torn === undefined) return readPage(payload);
+  const page = readTornPage(payload);
+  await putAside(directory, torn, page, log);
+  return { add: page.add, done: [] };
+}
+
+/** Keeps what is left of a torn frame for a person, and reports what is lost with it. */
+async function putAside(
+  directory: string,
+  { at, bytes }: TornFrame,
+  { add, complete }: TornPage,
+  log: Logger | undefined,
+): Promise<void> {
   const path = join(directory, `journal-torn-${at}`);
   await writeFile(path, bytes, { mode: 0o600 }).catch((error) => log?.warn({ err: error, path }, "cannot be written"));
+  const written = bytes.findLastIndex((byte) => byte !== 0) + 1;
+  const lost = complete
+    ? "all its calls are kept; those that it said were made may be made again, without effect"
+    : "its whole calls are kept, those behind them are lost, one or more";
   log?.error(
-    { at, bytes: bytes.length, path },
-    "the journal holds a frame that was only written in part: its last call is lost, and what is left of it was put aside",
+    { at, bytes: bytes.length, written, kept: add.length, path },
+    `the journal holds a frame that was only written in part: ${lost}; what is left of it was put aside`,
   );
 }

@@ -14,19 +14,30 @@ export function readPage(payload: Buffer): Page {
   return JSON.parse(payload.toString()) as Page;
 }
 
-/** The whole entries at the beginning of a page of which the rest was never written. What it says is settled is left out. */
-export function readTornPage(payload: Buffer): Page {
-  const text = payload.toString();
-  for (const end of ends(text)) {
-    const page = parsed(`${text.slice(0, end)}],"done":[]}`);
-    if (page !== undefined) return page;
-  }
-  return { add: [], done: [] };
+/** What is left of a page that was written only in part. */
+export interface TornPage {
+  /** The whole entries at its beginning. */
+  readonly add: readonly Entry[];
+  /** Whether these are all that it had. What it said is settled is lost. */
+  readonly complete: boolean;
 }
 
+export function readTornPage(payload: Buffer): TornPage {
+  const text = payload.toString();
+  const allAdded = text.indexOf(ADDED);
+  for (const end of ends(text, allAdded)) {
+    const page = parsed(`${text.slice(0, end)}],"done":[]}`);
+    if (page !== undefined) return { add: page.add, complete: end === allAdded };
+  }
+  return { add: [], complete: false };
+}
+
+/** What stands behind the entries of a page. */
+const ADDED = '],"done":[';
+
 /** Where the last whole entry may end, the likeliest place first. In a string the quotes of these marks would be escaped. */
-function* ends(text: string): Generator<number> {
-  yield text.indexOf('],"done":[');
+function* ends(text: string, allAdded: number): Generator<number> {
+  if (allAdded >= 0) yield allAdded;
   yield text.lastIndexOf("}]") + 1;
   for (let end = text.length; end >= 0; end = text.lastIndexOf(',{"id":', end - 1)) yield end;
 }
