@@ -47,6 +47,7 @@ export function buildColumn(field: DescField, findings: Findings): Column | unde
 /** Two columns of a table have two names, also in the 63 bytes that PostgreSQL keeps of each. */
 export function checkColumnNames(columns: readonly Column[], findings: Findings): void {
   const owners = new Map<string, DescField>();
+  const taken = new Set([...systemColumns, ...columns.map(({ name }) => name)]);
   const ordered = columns.toSorted((a, b) => Number(isGiven(a)) - Number(isGiven(b)));
   for (const { name, desc } of ordered) {
     const owner = owners.get(name);
@@ -63,8 +64,24 @@ export function checkColumnNames(columns: readonly Column[], findings: Findings)
               ? `"${name}" is no name for a column, which has a-z, 0-9 and _, at most ${longestName} of them`
               : undefined;
     if (fault === undefined) continue;
-    const wayOut = `[(scaffold.v1.field).column = "${given ? desc.name.slice(0, 40) : `${desc.name.slice(0, 40)}_${desc.number}`}"]`;
+    const free = freeName(desc, taken);
+    taken.add(free);
+    const wayOut = `[(scaffold.v1.field).column = "${free}"]`;
     findings.error("ENTITY_FIELD", desc, `${fault}: give this one another name, ${wayOut}.`);
+  }
+}
+
+/** A name that this field's column may have: its own, if it has another one now and nobody has that, or a new one. */
+function freeName({ name, number }: DescField, taken: ReadonlySet<string>): string {
+  if (isSqlName(name) && !taken.has(name)) return name;
+  const letters = name
+    .toLowerCase()
+    .replace(/^[^a-z]+/, "")
+    .slice(0, 40);
+  const numbered = `${letters || "field"}_${number}`;
+  for (let more = 1; ; more++) {
+    const free = more === 1 ? numbered : `${numbered}_${more}`;
+    if (!taken.has(free)) return free;
   }
 }
 
