@@ -265,6 +265,42 @@ describe("a method answers with the standard code, over gRPC and REST,", () => {
   });
 });
 
+describe("a member of a oneof that only the service sets", () => {
+  const scan = { case: "scan", value: "s3://scans/1" } as const;
+  const url = { case: "url", value: "https://books/1" } as const;
+  const printing = { case: "printing", value: 2 } as const;
+
+  test("is passed over in a create", async () => {
+    expect((await add({ edition: scan })).edition).toEqual({ case: undefined });
+    expect((await add({ edition: url })).edition).toEqual(url);
+  });
+
+  test("stays until a caller sets another one", async () => {
+    await add({ id: "1", edition: url });
+    const scanned = () => data.repositories.books!.update("1", { edition: scan });
+    const update = async (book: MessageInitShape<typeof BookSchema>, ...paths: string[]) =>
+      (await library.updateBook({ book: { id: "1", title: "A", ...book }, updateMask: { paths } })).edition;
+
+    // Not the caller's to set, nor to take away.
+    expect(await update({ edition: scan }, "scan")).toEqual(url);
+    expect(await update({ edition: scan })).toEqual(url);
+    await scanned();
+    for (const paths of [[], ["*"], ["title"], ["url"], ["scan"], ["url", "printing", "scan"]]) {
+      expect(await update({}, ...paths), paths.join()).toEqual(scan);
+    }
+    expect(await update({ edition: { ...scan, value: "s3://mine" } }, "*")).toEqual(scan);
+
+    for (const paths of [[], ["*"], ["printing"], ["url", "printing"]]) {
+      await scanned();
+      expect(await update({ edition: printing }, ...paths), paths.join()).toEqual(printing);
+      expect((await library.getBook({ id: "1" })).edition).toEqual(printing);
+    }
+    // What the mask does not name, the request does not say.
+    await scanned();
+    expect(await update({ edition: printing }, "title")).toEqual(scan);
+  });
+});
+
 describe("a row that is deleted", () => {
   test("is kept, seen by nobody but who asks for it, and comes back", async () => {
     const book = await add({ id: "1" });

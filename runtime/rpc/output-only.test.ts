@@ -132,6 +132,9 @@ test("a message that replaces another one keeps what only the service sets", () 
     seenBy: ["me"],
     inner: { total: "5", stamp: "s" },
   });
+  const chosen = fromJson(input, { note: "n", inner: { note: "n" } });
+  keepOutputOnly(input, fromJson(input, { stamp: "s", inner: { stamp: "s" } }), chosen);
+  expect(toJson(input, chosen)).toEqual({ note: "n", inner: { note: "n" } });
   const none = fromJson(input, { total: "1", stamp: "s" });
   keepOutputOnly(input, create(input), none);
   expect(toJson(input, none)).toEqual({});

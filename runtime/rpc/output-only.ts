@@ -2,6 +2,7 @@ import {
   clearField,
   type DescField,
   type DescMessage,
+  type DescOneof,
   getOption,
   hasOption,
   isFieldSet,
@@ -74,17 +75,26 @@ export function isOutputOnly(field: DescField): boolean {
   return behaviors.includes(FieldBehavior.OUTPUT_ONLY) && !behaviors.includes(FieldBehavior.IDENTIFIER);
 }
 
+/** Whether a member of a oneof is set that callers may set. */
+function isReplaced({ fields }: DescOneof, message: Message): boolean {
+  return fields.some((field) => isFieldSet(message, field) && !isOutputOnly(field));
+}
+
 /**
  * Gives a message that replaces another one the fields that only the service sets, at every depth: those of the messages
- * in its fields and maps. In lists nobody can tell which message replaces which.
+ * in its fields and maps. In lists nobody can tell which message replaces which. Of a oneof, one that only the service sets
+ * stays until another member takes its place.
  */
 export function keepOutputOnly(schema: DescMessage, before: Message, after: Message): void {
   const { output, inner } = planOf(schema);
   const [from, to] = [before, after] as unknown as Record<string, unknown>[];
   for (const field of output) {
     const name = field.oneof?.localName ?? field.localName;
-    if (isFieldSet(before, field)) to![name] = from![name];
-    else if (isFieldSet(after, field)) clearField(after, field);
+    if (!isFieldSet(before, field)) {
+      if (isFieldSet(after, field)) clearField(after, field);
+    } else if (field.oneof === undefined || !isReplaced(field.oneof, after)) {
+      to![name] = from![name];
+    }
   }
   for (const field of inner) {
     if (field.fieldKind === "map") {

@@ -169,6 +169,11 @@ export function writeBook(w: Writer, m: Init<typeof BookSchema>): void {
     writeTimestamp(w, m.deleteTime);
     w.close(at);
   }
+  switch (m.edition?.case) {
+    case "scan":
+      w.tag(21, 2).string(m.edition.value);
+      break;
+  }
   if (m.$unknown !== undefined) w.unknown(m, "library.v1.Book");
 }
 
@@ -225,6 +230,9 @@ export function readBook(r: Reader, end: number, before?: Book): Book {
         break;
       case 130:
         m.edition = { case: "url", value: r.string() };
+        break;
+      case 170:
+        m.edition = { case: "scan", value: r.string() };
         break;
       case 138:
         m.etag = r.string();

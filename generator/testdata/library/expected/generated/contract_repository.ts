@@ -71,11 +71,11 @@ export const bookEntity: Entity<typeof BookSchema, BookRow> = {
   constraints: {
     books_shelf_id_fkey: ["shelf_id"],
     books_prequel_id_fkey: ["prequel_id"],
-    books_edition_oneof: ["printing", "url"],
+    books_edition_oneof: ["printing", "url", "scan"],
     books_title_check: ["title"],
     books_pages_check: ["pages"],
   },
-  outputOnly: ["etag", "createTime", "updateTime", "deleteTime"],
+  outputOnly: ["scan", "etag", "createTime", "updateTime", "deleteTime"],
   immutable: ["id"],
   toRow: bookToRow,
   fromRow: bookFromRow,

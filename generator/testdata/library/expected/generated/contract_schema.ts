@@ -95,6 +95,7 @@ export const books = pgTable(
     serial: uint64("serial").notNull().default(0n),
     printing: integer("printing"),
     url: text("url"),
+    scan: text("scan"),
     etag: text("etag").notNull().default(""),
     createTime: timestamptz("create_time"),
     updateTime: timestamptz("update_time"),
@@ -108,7 +109,7 @@ export const books = pgTable(
     index("books_prequel_id_idx").on(table.prequelId),
     reference("books_shelf_id_fkey", table.shelfId, (): AnyPgColumn => shelfs.id),
     reference("books_prequel_id_fkey", table.prequelId, (): AnyPgColumn => table.id),
-    check("books_edition_oneof", sql`num_nonnulls(${table.printing}, ${table.url}) <= 1`),
+    check("books_edition_oneof", sql`num_nonnulls(${table.printing}, ${table.url}, ${table.scan}) <= 1`),
     check("books_title_check", sql`char_length(${table.title}) >= 1 AND char_length(${table.title}) <= 40`),
     check("books_pages_check", sql`${table.pages} >= 0`),
   ],
@@ -136,6 +137,7 @@ export type BookRow = {
   serial: bigint;
   printing: number | null;
   url: string | null;
+  scan: string | null;
   etag: string;
   createTime: Timestamp | null;
   updateTime: Timestamp | null;
@@ -165,6 +167,7 @@ export function bookToRow(book: Book): BookRow {
     serial: book.serial,
     printing: book.edition.case === "printing" ? book.edition.value : null,
     url: book.edition.case === "url" ? book.edition.value : null,
+    scan: book.edition.case === "scan" ? book.edition.value : null,
     etag: book.etag,
     createTime: book.createTime ?? null,
     updateTime: book.updateTime ?? null,
@@ -195,7 +198,8 @@ export function bookFromRow(row: BookRow): Book {
     serial: row.serial,
     edition:
       row.printing !== null ? { case: "printing", value: row.printing } :
-      row.url !== null ? { case: "url", value: row.url } : { case: undefined },
+      row.url !== null ? { case: "url", value: row.url } :
+      row.scan !== null ? { case: "scan", value: row.scan } : { case: undefined },
     etag: row.etag,
     createTime: row.createTime ?? undefined,
     updateTime: row.updateTime ?? undefined,
