@@ -121,13 +121,15 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
 
 function restRoutes(system: System, upstreams: ReadonlyMap<string, Upstream>): RestRoute[] {
   return system.services.flatMap(({ name, service, policy, routes, codecs }) => {
-    const { baseUrl, transport } = upstreams.get(name)!;
+    const upstream = upstreams.get(name)!;
+    const { baseUrl, transport } = upstream;
     const client: unknown = createServiceClient(service, policy, { baseUrl, transport }, codecs);
     const calls = client as Record<string, RestRoute["call"]>;
     return routes.map((route) => ({
       ...route,
       timeoutMs: policy[route.method.localName]?.timeoutMs,
       call: calls[route.method.localName]!,
+      afterResets: (done: () => void) => upstream.afterResets(done),
     }));
   });
 }

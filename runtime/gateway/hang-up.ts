@@ -7,15 +7,17 @@ export function stopping(): ConnectError {
   return new ConnectError("the gateway is stopping: call again, and another one answers", Code.Unavailable);
 }
 
-/** Aborted when the caller leaves before its answer is complete, and when `draining` is. */
-export function hangUpSignal(reply: FastifyReply, draining: AbortSignal | undefined): AbortSignal {
+/** Aborted when the caller leaves before its answer is complete, after which `left` is called, and when `draining` is. */
+export function hangUpSignal(reply: FastifyReply, draining: AbortSignal | undefined, left: () => void): AbortSignal {
   const controller = new AbortController();
   const onDrain = () => controller.abort(stopping());
   if (draining?.aborted) onDrain();
   const forget = draining && onAbort(draining, onDrain);
   reply.raw.once("close", () => {
     forget?.();
-    if (!reply.raw.writableFinished) controller.abort(new ConnectError("the caller has left", Code.Canceled));
+    if (reply.raw.writableFinished) return;
+    controller.abort(new ConnectError("the caller has left", Code.Canceled));
+    left();
   });
   return controller.signal;
 }

@@ -7,6 +7,7 @@ import { jsonText } from "../codec/protojson/json-text.js";
 import type { JsonPieces } from "../codec/protojson/write.js";
 import { timedCall } from "../observe/timing.js";
 import { refusedJson } from "../rpc/refused-json.js";
+import { Caller } from "./callers.js";
 import { discard } from "./discard.js";
 import { hangUpSignal } from "./hang-up.js";
 import { requestMetadata, responseHeaders } from "./metadata.js";
@@ -24,6 +25,8 @@ export interface RestRoute extends Route {
   readonly timeoutMs: number | undefined;
   /** Answers a promise of a message for a unary method, messages for a server-streaming one. */
   call(request: Message, options: CallOptions): Promise<Message> | AsyncIterable<Message>;
+  /** Calls `done` once every call that has been given up by now has ended in the service, or the service knows. */
+  afterResets(done: () => void): void;
 }
 
 export interface RestOptions {
@@ -67,7 +70,7 @@ export async function rest(
     .filter(({ method }) => method.methodKind === "unary" || method.methodKind === "server_streaming")
     .flatMap((route): Endpoint[] => {
       try {
-        return [{ ...route, call: route.call, transcoder: new Transcoder(route, types) }];
+        return [{ ...route, transcoder: new Transcoder(route, types) }];
       } catch (error) {
         skip(route, (error as Error).message);
         return [];
@@ -116,13 +119,20 @@ export async function rest(
     url: "/*",
     async handler(request, reply) {
       const { endpoint, values } = exchanges.get(request)!;
+      const caller = new Caller(request.raw);
+      const refusal = caller.refusal();
+      if (refusal !== undefined) throw refusal;
       if (request.body === undefined) await endWithoutBody(request);
       const [, query = ""] = request.url.split(/\?(.*)/s);
       const message = endpoint.transcoder.request(values, query, bodyText(request));
       const headers = requestMetadata(request.headers);
       const options = {
         headers,
-        signal: hangUpSignal(reply, endpoint.timeoutMs === undefined ? draining : undefined),
+        signal: hangUpSignal(reply, endpoint.timeoutMs === undefined ? draining : undefined, () => {
+          const ended = caller.brokeOff();
+          // By then the call has given up its stream.
+          void setImmediate().then(() => endpoint.afterResets(ended));
+        }),
         onHeader: (metadata: Headers) => void reply.headers(responseHeaders(metadata)),
       };
       const responseHeader = new Headers();

@@ -7,7 +7,7 @@ import { COMPRESS_MIN_BYTES } from "./grpc/gzip.js";
 import { READ_MAX_BYTES, type Routes, recordRoutes } from "./grpc/routes.js";
 import { GrpcServer } from "./grpc/server.js";
 import type { Hosts } from "./hosts.js";
-import type { Limits } from "./http2/limits.js";
+import { defaultLimits, type Limits } from "./http2/limits.js";
 import { type Http2Acceptor, nodeHttp2 } from "./node-http2.js";
 import { type Pages, withPages } from "./page.js";
 import { type RpcTransport, rpcTransport } from "./transport.js";
@@ -21,7 +21,7 @@ export interface AnswerOptions extends ConnectRouterOptions {
   readonly hosts?: Hosts | undefined;
   /** Default: the environment's RPC_TRANSPORT. */
   readonly transport?: RpcTransport;
-  /** What one HTTP/2 connection may cost; only for our own transport. */
+  /** What one HTTP/2 connection may cost; of these node:http2 has the number of streams only. */
   readonly limits?: Limits;
 }
 
@@ -58,7 +58,11 @@ export function answer({
   const { shutdownSignal } = options;
   // Connect's own handlers listen to it for each of their calls.
   if (shutdownSignal !== undefined) setMaxListeners(0, shutdownSignal);
-  if (transport === "node") return { http1, http2: nodeHttp2(http1 as typeof calls, undefined, hosts) };
+  if (transport === "node") {
+    // A gateway's callers share its connection: it may have as many streams as on our own transport.
+    const { maxConcurrentStreams } = limits ?? defaultLimits;
+    return { http1, http2: nodeHttp2(http1 as typeof calls, undefined, hosts, maxConcurrentStreams) };
+  }
   const http2 = new GrpcServer({ ...(recorded as unknown as Routes), pages, hosts }, limits);
   shutdownSignal?.addEventListener("abort", () => http2.abort(shutdownSignal.reason as ConnectError), { once: true });
   return { http1, http2 };

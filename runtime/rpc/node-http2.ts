@@ -28,19 +28,29 @@ export interface Http2Acceptor {
   close(): void;
 }
 
-/** How many streams one connection may have open. */
+/** How many streams one connection of a stranger may have open. */
 const MAX_STREAMS = 250;
+/**
+ * What a session may keep, in MB, before node:http2 refuses its new streams. Node.js's own 10 are three unread answers of one
+ * of a gateway's callers; SessionBacklog bounds them for all.
+ */
+const SESSION_MEMORY = 128;
 
 /** HTTP/2 by Node.js's own implementation: for Fastify, and for connect-node. */
 export function nodeHttp2(
   handle: (request: Http2ServerRequest, response: Http2ServerResponse) => void,
   limits?: WatchLimits,
   hosts?: Hosts,
+  maxStreams = MAX_STREAMS,
 ): Http2Acceptor {
   const answered = admitted(handle, hosts);
   // Twice as many fields as are admitted, so that whoever sends a few too many is told so.
-  const settings = { maxConcurrentStreams: MAX_STREAMS };
-  const server = createServer({ maxHeaderListPairs: 2 * MAX_HEADER_FIELDS, settings }, (request, response) => {
+  const options = {
+    maxHeaderListPairs: 2 * MAX_HEADER_FIELDS,
+    maxSessionMemory: SESSION_MEMORY,
+    settings: { maxConcurrentStreams: maxStreams },
+  };
+  const server = createServer(options, (request, response) => {
     takeBody(request);
     const { session } = request.stream;
     const backlog = session && backlogs.get(session as ServerHttp2Session);

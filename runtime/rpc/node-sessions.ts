@@ -10,7 +10,7 @@ import type { ConnectionOptions } from "node:tls";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { GrpcTransportOptions } from "@connectrpc/connect-node";
 import { cancelStream } from "./cancel-stream.js";
-import { ResetPace } from "./http2/reset-pace.js";
+import { afterResets, ResetPace } from "./http2/reset-pace.js";
 
 type SessionManager = NonNullable<GrpcTransportOptions["sessionManager"]>;
 
@@ -68,6 +68,14 @@ export class NodeSessions implements SessionManager {
     if (this.#current?.http2 === session) this.#current?.heard();
   }
 
+  /** Calls `done` once every call that has been given up by now has been reset, or has ended. */
+  afterResets(done: () => void): void {
+    afterResets(
+      [...this.#sessions].map(({ resetPace }) => resetPace),
+      done,
+    );
+  }
+
   /** Ends all connections, and with them every call that is still open. */
   abort(): void {
     for (const session of this.#sessions) session.destroy(new ConnectError("the connection was closed", Code.Canceled));
@@ -75,6 +83,7 @@ export class NodeSessions implements SessionManager {
 
   async #session(): Promise<Session> {
     const current = this.#current;
+    current?.leaveIfBehind();
     if (current?.isOpen && (await current.verify())) return current;
     // Another call may have found that before.
     if (this.#current !== current && this.#current?.isOpen) return this.#current;
@@ -110,7 +119,7 @@ export class NodeSessions implements SessionManager {
 
 /** One connection. */
 class Session {
-  readonly #resetPace = new ResetPace();
+  readonly resetPace = new ResetPace();
   #streams = 0;
   #heardAt = performance.now();
   #isLeaving = false;
@@ -136,6 +145,11 @@ class Session {
     return !this.#isLeaving && !this.http2.closed && !this.http2.destroyed;
   }
 
+  /** Takes no more calls if too many wait to be reset, and ends with those that it has. */
+  leaveIfBehind(): void {
+    if (this.resetPace.isBehind) this.http2.close();
+  }
+
   open(headers: OutgoingHttpHeaders, options: ClientSessionRequestOptions): ClientHttp2Stream {
     const { http2 } = this;
     const stream = http2.request(headers, options);
@@ -152,7 +166,7 @@ class Session {
       }
       if (done !== undefined) stream.once("close", done);
       stream.pause();
-      this.#resetPace.giveUp({
+      this.resetPace.giveUp({
         get isClosed() {
           return stream.closed;
         },
@@ -161,7 +175,6 @@ class Session {
     };
     stream.once("response", () => this.heard());
     stream.once("close", () => {
-      if (stream.rstCode === constants.NGHTTP2_NO_ERROR) this.#resetPace.completed();
       if (--this.#streams > 0) return;
       http2.unref();
       this.#watch();

@@ -11,6 +11,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { MethodPolicy } from "../../call/policy.js";
 import { EnvelopeMeter } from "../../rpc/grpc/incomplete.js";
 import { onAbort } from "../../rpc/on-abort.js";
+import { Caller } from "../callers.js";
 import { stopping } from "../hang-up.js";
 import { gatewayTiming } from "../timing.js";
 import type { Upstream } from "../upstream.js";
@@ -28,10 +29,6 @@ export interface Exchange {
     EventEmitter & { write(chunk: Uint8Array): boolean; end(chunk?: Uint8Array): unknown };
 }
 
-/** How many calls that one connection of a caller has broken off may still run in services. */
-const MAX_BROKEN_OFF = 100;
-const brokenOff = new WeakMap<object, number>();
-
 /**
  * A gRPC, gRPC-Web or Connect call that goes through the gateway: passed to its service, and the answer back, byte by
  * byte, in both directions at once, no faster than the slower side reads. When either side hangs up, the other learns
@@ -46,8 +43,7 @@ export class PassedCall {
   private trailers: OutgoingHttpHeaders = {};
   private settled = false;
   private incomplete: IncompleteMessage | undefined;
-  /** The caller's connection, if it is one of HTTP/2: with HTTP/1.1 it ends with a call that is broken off. */
-  private readonly connection: object | undefined;
+  private readonly caller: Caller;
   private cancelDeadline = () => {};
   private readonly onDrain = () => this.fail(stopping());
   private forgetDrain = () => {};
@@ -58,7 +54,7 @@ export class PassedCall {
     /** Aborted when the process begins to drain: a call without a deadline ends then. */
     private readonly draining: AbortSignal,
   ) {
-    this.connection = "stream" in exchange.request ? exchange.request.stream.session : undefined;
+    this.caller = new Caller(exchange.request);
     this.contentType = exchange.request.headers["content-type"] ?? "";
     this.protocol = protocolOf(this.contentType);
   }
@@ -72,9 +68,9 @@ export class PassedCall {
     this.cancelDeadline = startDeadline(timeoutMs, (error) => this.fail(error));
     if (timeoutMs === undefined) this.forgetDrain = onAbort(this.draining, this.onDrain);
     response.once("close", () => this.settle()).on("error", () => this.settle());
-    if (this.connection !== undefined && (brokenOff.get(this.connection) ?? 0) >= MAX_BROKEN_OFF) {
-      const text = `this connection has broken off ${MAX_BROKEN_OFF} calls that still run: wait until they have ended`;
-      this.fail(new ConnectError(text, Code.ResourceExhausted));
+    const refusal = this.caller.refusal();
+    if (refusal !== undefined) {
+      this.fail(refusal);
       return;
     }
     try {
@@ -118,7 +114,8 @@ export class PassedCall {
 
   /** Follows how much of a message the service has to keep because its rest has not come. */
   private meter(request: Exchange["request"]): void {
-    const { connection = request.socket, upstream } = this;
+    const { upstream } = this;
+    const connection = ("stream" in request && request.stream.session) || request.socket;
     const incomplete = new IncompleteMessage(upstream.incomplete, connection, (error) => this.fail(error));
     this.incomplete = incomplete;
     // A body in no envelopes is one message.
@@ -184,12 +181,8 @@ export class PassedCall {
 
   /** Gives the service's stream up. It may have to wait for that: see ResetPace. */
   private breakOff(stream: ClientHttp2Stream): void {
-    const { connection } = this;
     stream.close(constants.NGHTTP2_CANCEL);
-    if (stream.destroyed || connection === undefined) return;
-    const count = (more: number) => brokenOff.set(connection, (brokenOff.get(connection) ?? 0) + more);
-    count(1);
-    stream.once("close", () => count(-1));
+    if (!stream.destroyed) stream.once("close", this.caller.brokeOff());
   }
 
   /** The call is over, for whatever reason: lets go of the service, and reads on so that the connection can be reused. */

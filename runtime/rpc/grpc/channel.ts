@@ -3,6 +3,7 @@ import { type ConnectionOptions, connect as connectTls, type TLSSocket } from "n
 import { Code, ConnectError } from "@connectrpc/connect";
 import { Connection } from "../http2/connection.js";
 import { defaultLimits, type Limits } from "../http2/limits.js";
+import { afterResets } from "../http2/reset-pace.js";
 import { startTimer, stopTimer, Timer } from "../http2/timers.js";
 
 /** A call that needs a connection. */
@@ -40,6 +41,8 @@ export class Channel {
   readonly #waiting = new Set<Caller>();
   /** Where new calls go. Those that a peer has asked to leave end by themselves. */
   #connection: Connection | undefined;
+  /** All that are open, with those that take no more calls. */
+  readonly #open = new Set<Connection>();
   #isConnecting = false;
   #failures = 0;
   #isClosed = false;
@@ -65,12 +68,21 @@ export class Channel {
       return;
     }
     this.#waiting.add(caller);
-    if (connection === undefined && !this.#isConnecting) this.#reconnect();
+    if (connection !== undefined) this.#replace(connection);
+    else if (!this.#isConnecting) this.#reconnect();
   }
 
   /** The call no longer needs one. */
   leave(caller: Caller): void {
     this.#waiting.delete(caller);
+  }
+
+  /** Calls `done` once every call that has been given up by now has been reset, or has ended. */
+  afterResets(done: () => void): void {
+    afterResets(
+      [...this.#open].map(({ resetPace }) => resetPace),
+      done,
+    );
   }
 
   /** Ends the connection, and every call on it. */
@@ -128,6 +140,7 @@ export class Channel {
       leaving: () => this.#lost(connection),
       closed: (cause) => {
         stopTimer(late);
+        this.#open.delete(connection);
         if (isReady) {
           this.#lost(connection);
           return;
@@ -137,6 +150,7 @@ export class Channel {
         this.#fail(lostError(cause));
       },
     });
+    this.#open.add(connection);
   }
 
   #dial(): Socket | TLSSocket {
@@ -167,10 +181,14 @@ export class Channel {
       this.#waiting.delete(caller);
       this.#give(caller, connection);
     }
-    if (connection.isUsedUp && this.#connection === connection) {
-      connection.drain();
-      this.#lost(connection);
-    }
+    this.#replace(connection);
+  }
+
+  /** Leaves a connection that is used up to the calls that it has. */
+  #replace(connection: Connection): void {
+    if (!connection.isUsedUp || this.#connection !== connection) return;
+    connection.drain();
+    this.#lost(connection);
   }
 
   #lost(connection: Connection): void {

@@ -648,14 +648,12 @@ export class Connection {
   }
 
   get canOpen(): boolean {
-    return (
-      !this.isClosed && !this.isLeaving && this.streams.size < this.peerMaxStreams && this.#nextStream <= MAX_STREAM_ID
-    );
+    return !this.isClosed && !this.isLeaving && this.streams.size < this.peerMaxStreams && !this.isUsedUp;
   }
 
-  /** Whether every id has been used: the next stream needs a connection of its own. */
+  /** Whether the next stream needs another connection: every id has been used, or too many calls wait to be reset. */
   get isUsedUp(): boolean {
-    return this.#nextStream > MAX_STREAM_ID;
+    return this.#nextStream > MAX_STREAM_ID || this.resetPace.isBehind;
   }
 
   /** How much of a stream's body can be sent now. */
@@ -876,7 +874,6 @@ export class Connection {
   ended(stream: Stream): void {
     if (stream.isClosed) return;
     this.#calm.earn(4);
-    this.resetPace.completed();
     this.#remove(stream);
   }
 

@@ -1,4 +1,3 @@
-import { BURST, PER_SECOND } from "./calm.js";
 import { startTimer, Timer } from "./timers.js";
 
 /** A call of one's own that nobody waits for any more. */
@@ -9,28 +8,32 @@ export interface GivenUp {
   reset(): void;
 }
 
-/** How much of what a peer of our own kind allows is used: other frames that lead to nothing need some as well. */
-const SHARE = 0.75;
-/** What a completed call makes up for: less than at the peer, which counts four. */
-const EARNED = 3;
+/**
+ * How many resets a connection may have at once, and a second: three quarters of what the strictest server takes that calls
+ * go to. nghttp2 (node:http2, and others) takes 1,000 and 33 a second, whatever else is done on the connection, and then ends
+ * it; our own takes 1,000 and 100 a second (see Calm), of which other frames need some as well.
+ */
+const BURST = 750;
+const PER_SECOND = 25;
+/** With so many calls that wait to be reset, a connection is left to them: new ones have another. */
+const BEHIND = 50;
 /** How long calls wait for their turn when nothing else happens, in milliseconds. */
 const TURN = 40;
 
 /**
- * Paces the resets of one connection, so that its peer never takes it for an attack and ends it (see Calm): the calls of many
+ * Paces the resets of one connection, so that its peer never takes it for an attack and ends it: the calls of many
  * callers share it, and some of them may give up any number of theirs. Resets beyond the peer's budget wait, first come
  * first served. A call that ends by itself meanwhile needs none.
  */
 export class ResetPace {
-  #budget = BURST * SHARE;
+  #budget = BURST;
   #filledAt = performance.now();
   readonly #waiting = new Set<GivenUp>();
   readonly #timer = new Timer(() => this.#go());
 
-  /** A call has been answered to its end. */
-  completed(): void {
-    this.#budget = Math.min(BURST * SHARE, this.#budget + EARNED);
-    if (this.#waiting.size > 0) this.#go();
+  /** Whether so many resets wait that new calls should go elsewhere. */
+  get isBehind(): boolean {
+    return this.#waiting.size >= BEHIND;
   }
 
   /** Resets the call's stream now, or in its turn. */
@@ -41,7 +44,7 @@ export class ResetPace {
 
   #go(): void {
     const now = performance.now();
-    this.#budget = Math.min(BURST * SHARE, this.#budget + ((now - this.#filledAt) / 1000) * PER_SECOND * SHARE);
+    this.#budget = Math.min(BURST, this.#budget + ((now - this.#filledAt) / 1000) * PER_SECOND);
     this.#filledAt = now;
     for (const call of this.#waiting) {
       if (!call.isClosed) {
@@ -53,4 +56,18 @@ export class ResetPace {
     }
     if (this.#waiting.size > 0) startTimer(this.#timer, TURN);
   }
+}
+
+/** Calls `done` once all that waits in any of `paces` has been reset, or has ended. */
+export function afterResets(paces: Iterable<ResetPace>, done: () => void): void {
+  let left = 1;
+  const passed = () => {
+    if (--left === 0) done();
+  };
+  for (const pace of paces) {
+    left++;
+    // Like a call that has ended: it costs nothing, and has its turn after those before it.
+    pace.giveUp({ isClosed: true, reset: passed });
+  }
+  passed();
 }
