@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from "node:http";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { isMetadataValue } from "../rpc/metadata-value.js";
 import { endToEnd } from "./passthrough/headers.js";
 
 /** Headers that speak of this HTTP exchange, or belong to a protocol, and mean nothing, or harm, in the call that it becomes. */
@@ -42,11 +43,9 @@ export function responseHeaders(metadata: Headers): Record<string, string | stri
   return cookies.length === 0 ? headers : { ...headers, "set-cookie": cookies };
 }
 
-/** gRPC over HTTP/2, "Custom-Metadata": a value is printable ASCII, or base64 under a name that ends in -bin. */
 function faultOf(name: string, value: string): string | undefined {
-  if (!/^[\x20-\x7e\t]*$/.test(value))
-    return "must be printable ASCII: encode its value, or send it in base64 under a name that ends in -bin";
-  if (!name.endsWith("-bin")) return undefined;
-  const isBase64 = value.split(",").every((part) => /^\s*[A-Za-z0-9+/]*={0,2}\s*$/.test(part));
-  return isBase64 ? undefined : "must be base64, as its name ends in -bin";
+  if (isMetadataValue(name, value)) return undefined;
+  return name.endsWith("-bin")
+    ? "must be base64, as its name ends in -bin"
+    : "must be printable ASCII: encode its value, or send it in base64 under a name that ends in -bin";
 }

@@ -30,39 +30,43 @@ const goesOn = {
 };
 const staysHere = { authorization: "Bearer t", cookie: "a=1", "x-other": "1", "accept-encoding": "gzip" };
 
+/** What arrives at the third service of a chain, whose first call comes through a gateway. */
+async function thirdOf(
+  call: (gatewayUrl: string) => Promise<unknown>,
+  second: (header: Headers) => void = () => undefined,
+): Promise<Headers> {
+  let seen = new Headers();
+  const users = await start((router) =>
+    router.service(UserService, {
+      getUser: ({ id }, { requestHeader }) => {
+        seen = requestHeader;
+        return { id };
+      },
+    }),
+  );
+  const client = createServiceClient(UserService, {} as never, { baseUrl: users });
+  const orders = await start((router) =>
+    router.service(OrderService, {
+      async getOrder({ id }, context: HandlerContext) {
+        second(context.requestHeader);
+        await client.getUser({ id }, context as unknown as Context);
+        return { id };
+      },
+    }),
+  );
+  const gateway = await startGatewayTo(orders);
+  cleanups.push(() => gateway.stop());
+  await call(`http://127.0.0.1:${gateway.port}`);
+  return seen;
+}
+
+async function start(routes: Parameters<typeof answer>[0]["routes"]): Promise<string> {
+  const listener = await listen({ ...answer({ routes }), host: "127.0.0.1", port: 0 });
+  cleanups.push(() => listener.drain(0));
+  return `http://127.0.0.1:${listener.port}`;
+}
+
 describe("headers that the environment names go on, beside those of the trace", () => {
-  /** What arrives at the third service of a chain, whose first call comes through a gateway. */
-  async function thirdOf(call: (gatewayUrl: string) => Promise<unknown>): Promise<Headers> {
-    let seen = new Headers();
-    const users = await start((router) =>
-      router.service(UserService, {
-        getUser: ({ id }, { requestHeader }) => {
-          seen = requestHeader;
-          return { id };
-        },
-      }),
-    );
-    const client = createServiceClient(UserService, {} as never, { baseUrl: users });
-    const orders = await start((router) =>
-      router.service(OrderService, {
-        async getOrder({ id }, context: HandlerContext) {
-          await client.getUser({ id }, context as unknown as Context);
-          return { id };
-        },
-      }),
-    );
-    const gateway = await startGatewayTo(orders);
-    cleanups.push(() => gateway.stop());
-    await call(`http://127.0.0.1:${gateway.port}`);
-    return seen;
-  }
-
-  async function start(routes: Parameters<typeof answer>[0]["routes"]): Promise<string> {
-    const listener = await listen({ ...answer({ routes }), host: "127.0.0.1", port: 0 });
-    cleanups.push(() => listener.drain(0));
-    return `http://127.0.0.1:${listener.port}`;
-  }
-
   const headers = { ...goesOn, ...staysHere };
 
   test.each([
@@ -84,6 +88,55 @@ describe("headers that the environment names go on, beside those of the trace", 
     });
     expect(Object.fromEntries([...seen].filter(([name]) => name in goesOn))).toEqual(goesOn);
     expect([...seen.keys()].filter((name) => name in staysHere)).toEqual([]);
+  });
+});
+
+describe("a value that metadata cannot have ends at the first service", () => {
+  // As the bytes of "café" in UTF-8 and in Latin-1 come; half of a base64 quantum, and what is none.
+  const bad = {
+    "x-tenant": "caf\u00c3\u00a9",
+    baggage: "a=\u00e9",
+    "accept-language": "a\tb",
+    "x-scope-bin": "AQI=, A",
+  };
+  const good = { "x-request-id": "r1", tracestate: "a=b" };
+
+  test.each(["application/json", "application/grpc-web+proto", "application/grpc"])("over %s", async (type) => {
+    const body = type.endsWith("json") ? '{"id": "1"}' : "\0\0\0\0\u0003\n\u00011";
+    let first = new Headers();
+    const seen = await thirdOf(
+      async (url) => {
+        await ask(url, {
+          version: type === "application/grpc" ? "2" : "1.1",
+          method: "POST",
+          target: "/shop.orders.v1.OrderService/GetOrder",
+          headers: { ...bad, ...good, "content-type": type },
+          body,
+        });
+      },
+      (header) => {
+        first = header;
+      },
+    );
+    expect(Object.keys(bad).every((name) => first.has(name))).toBe(true);
+    expect(Object.fromEntries([...seen].filter(([name]) => name in bad || name in good))).toEqual(good);
+  });
+
+  test("that came with an event ends there, too", () => {
+    expect(propagatedFrom({ xtenant: "\u00e9", xscopebin: "A", tracestate: "a=b" })).toEqual({ tracestate: "a=b" });
+  });
+
+  test.each([
+    ["AQI=", true],
+    ["AQI", true],
+    ["AQI=,AwQ", true],
+    ["", true],
+    ["A", false],
+    ["AQI==", false],
+    ["A?I=", false],
+    ["AQ=I", false],
+  ])("as %j under a name that ends in -bin does not (%j)", (value, does) => {
+    expect(propagated(new Headers({ "x-scope-bin": value }))["x-scope-bin"] !== undefined).toBe(does);
   });
 });
 

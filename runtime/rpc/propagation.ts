@@ -1,4 +1,5 @@
 import { type EnvironmentReader, readEnvironment } from "./environment.js";
+import { isMetadataValue } from "./metadata-value.js";
 
 /** What always goes on from hop to hop: the trace (W3C Trace Context and Baggage), the request's name in logs, the language. */
 const always = ["traceparent", "tracestate", "baggage", "x-request-id", "accept-language"] as const;
@@ -48,13 +49,16 @@ export function propagatedHeaders(): readonly string[] {
   return names;
 }
 
-/** What goes on of a call's headers: to the calls that its handler makes, and to the sagas and events that it starts. */
+/**
+ * What goes on of a call's headers: to the calls that its handler makes, and to the sagas and events that it starts. A value that
+ * metadata cannot have ends there: gRPC's servers drop it, too.
+ */
 export function propagated(header: Headers): Record<string, string> {
   const found: Record<string, string> = {};
   let left = MAX_BYTES;
   for (const name of propagatedHeaders()) {
     const value = header.get(name);
-    if (value === null || name.length + value.length > left) continue;
+    if (value === null || name.length + value.length > left || !isMetadataValue(name, value)) continue;
     left -= name.length + value.length;
     found[name] = value;
   }
@@ -71,7 +75,7 @@ export function propagatedFrom(attributes: Readonly<Record<string, string>>): Re
   const found: Record<string, string> = {};
   for (const name of propagatedHeaders()) {
     const value = attributes[attributeName(name)];
-    if (value !== undefined) found[name] = value;
+    if (value !== undefined && isMetadataValue(name, value)) found[name] = value;
   }
   return found;
 }
