@@ -8,6 +8,7 @@ import {
 } from "@connectrpc/connect";
 import type { Codec } from "../../codec/codec.js";
 import { codecOf } from "../../codec/known.js";
+import { negotiatesEncoding } from "../accept-encoding.js";
 import { answersText } from "../answer-text.js";
 import { carriedMethod } from "../carried.js";
 import { readsJson } from "../json-handlers.js";
@@ -113,16 +114,17 @@ export function recordRoutes(
     all: ConnectRouterOptions,
   ) {
     const exact = answersText(method, implementation);
+    const { handlers } = router;
     if (isReadByConnect(all)) {
       router.rpc(method as never, exact as never, more);
+      handlers[handlers.length - 1] = negotiatesEncoding(handlers.at(-1)!, all);
       return;
     }
     router.rpc(carriedMethod(method) as never, takesRequests(method, exact) as never, more);
     const input = codecOf(method.input);
     const read = (bytes: Uint8Array) => readMessage(input, bytes, 0, bytes.length, Code.InvalidArgument);
-    const { handlers } = router;
     handlers[handlers.length - 1] = withoutLongTimeouts(
-      readsJson(readsRequests(handlers.at(-1)!, read, all), method, exact, all),
+      negotiatesEncoding(readsJson(readsRequests(handlers.at(-1)!, read, all), method, exact, all), all),
     );
   }
 }
