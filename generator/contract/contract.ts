@@ -59,10 +59,20 @@ export interface Method {
   readonly replicas: boolean;
   /** How a write is answered that is still to be made. Undefined: never. */
   readonly deferred: Deferred | undefined;
+  /** How its messages are compressed. Undefined: as the environment says. */
+  readonly compression: MessageCompression | undefined;
   readonly publishes: readonly Event[];
   /** What it starts in other services. Undefined: nothing. */
   readonly saga: Saga | undefined;
   readonly routes: readonly Http[];
+}
+
+/** What a contract says of compressing a method's messages. */
+export interface MessageCompression {
+  /** Undefined: as the environment says. */
+  readonly algorithm: "identity" | "gzip" | undefined;
+  /** The shortest message that is compressed, in bytes. Undefined: as the environment says. */
+  readonly minBytes: number | undefined;
 }
 
 /** The enum field of an answer, and its value, that say that a write was accepted. */

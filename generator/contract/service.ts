@@ -10,12 +10,24 @@ import {
 } from "@bufbuild/protobuf";
 import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import {
+  type Compression,
+  CompressionAlgorithm,
   type MethodOptions,
   method as methodOption,
   Reads,
   service as serviceOption,
 } from "@protoscaffold/runtime/options/scaffold/v1/options_pb.js";
-import type { Deferred, Entity, Event, Http, Method, Service, Standard, Subscription } from "./contract.js";
+import type {
+  Deferred,
+  Entity,
+  Event,
+  Http,
+  MessageCompression,
+  Method,
+  Service,
+  Standard,
+  Subscription,
+} from "./contract.js";
 import { isEntity } from "./entity-option.js";
 import { serviceExports } from "./exports.js";
 import type { Findings } from "./findings.js";
@@ -51,6 +63,7 @@ export function buildService(
   findings: Findings,
 ): Draft {
   const run = hasOption(desc, serviceOption) || naming.run.includes(desc.typeName);
+  const compression = compressionOf(desc, getOption(desc, serviceOption).compression, findings);
   const owned = ownedEntities(desc, registry, entities, owners, findings);
   return {
     desc,
@@ -58,7 +71,7 @@ export function buildService(
     name: "",
     exports: serviceExports(desc),
     run,
-    methods: desc.methods.map((method) => buildMethod(method, owned, findings)),
+    methods: desc.methods.map((method) => buildMethod(method, owned, compression, findings)),
     entities: owned,
     calls: [],
     consumes: [],
@@ -139,7 +152,12 @@ function ownedEntities(
   });
 }
 
-function buildMethod(desc: DescMethod, entities: readonly Entity[], findings: Findings): MethodDraft {
+function buildMethod(
+  desc: DescMethod,
+  entities: readonly Entity[],
+  compression: MessageCompression | undefined,
+  findings: Findings,
+): MethodDraft {
   const options = getOption(desc, methodOption);
   const key = idempotencyKey(desc, options.idempotencyKey, findings);
   if (options.timeoutMs > 2 ** 31 - 1) {
@@ -155,6 +173,7 @@ function buildMethod(desc: DescMethod, entities: readonly Entity[], findings: Fi
     standard: findStandard(desc, entities, key, findings),
     replicas: readsReplicas(desc, options, entities, findings),
     deferred: deferredAnswer(desc, options, entities, key, findings),
+    compression: options.compression ? compressionOf(desc, options.compression, findings) : compression,
     publishes: [],
     timeoutMs: options.timeoutMs || (desc.methodKind === "unary" ? DEFAULT_TIMEOUT_MS : undefined),
     idempotencyKey: key,
@@ -162,6 +181,29 @@ function buildMethod(desc: DescMethod, entities: readonly Entity[], findings: Fi
     saga: undefined,
     routes: buildRoutes(desc, findings),
   };
+}
+
+/** What a service says of its methods, or a method of itself. */
+function compressionOf(
+  desc: DescService | DescMethod,
+  option: Compression | undefined,
+  findings: Findings,
+): MessageCompression | undefined {
+  if (option === undefined) return undefined;
+  const { algorithm, minBytes } = option;
+  const at = optionPath(desc.kind === "service" ? serviceOption : methodOption, "compression");
+  const fault = (message: string) => findings.error("METHOD_COMPRESSION", desc, message, at);
+  if (CompressionAlgorithm[algorithm] === undefined) {
+    return fault(`compression has no algorithm ${algorithm}: say COMPRESSION_ALGORITHM_IDENTITY or _GZIP.`);
+  }
+  const isSilent = algorithm === CompressionAlgorithm.UNSPECIFIED;
+  if (isSilent && minBytes === 0)
+    return fault("compression says nothing: give it an algorithm or min_bytes, or remove it.");
+  const isNever = algorithm === CompressionAlgorithm.IDENTITY;
+  if (isNever && minBytes > 0) {
+    return fault("min_bytes means nothing where nothing is compressed: remove it, or say COMPRESSION_ALGORITHM_GZIP.");
+  }
+  return { algorithm: isSilent ? undefined : isNever ? "identity" : "gzip", minBytes: minBytes || undefined };
 }
 
 function idempotencyKey(desc: DescMethod, name: string, findings: Findings): DescField | undefined {

@@ -1,8 +1,8 @@
 import type { GeneratedFile } from "@bufbuild/protoplugin";
-import type { ContractFile, Method } from "../contract/contract.js";
+import type { ContractFile, MessageCompression, Method } from "../contract/contract.js";
 import { digits, fromRuntime } from "./print.js";
 
-/** `_policy`: how long calls may take and what makes two of them one; read by clients, servers and the gateway alike. */
+/** `_policy`: how long calls may take, what makes two of them one, and the like; read by clients, servers and the gateway alike. */
 export function emitPolicy(file: ContractFile, f: GeneratedFile): void {
   for (const service of file.services) {
     f.print();
@@ -23,7 +23,8 @@ export function emitPolicy(file: ContractFile, f: GeneratedFile): void {
   }
 }
 
-function literal({ timeoutMs, idempotencyKey, idempotencyIgnores, replicas, deferred }: Method): string {
+function literal(method: Method): string {
+  const { timeoutMs, idempotencyKey, idempotencyIgnores, replicas, deferred, compression } = method;
   const parts = [
     ...(timeoutMs === undefined ? [] : [`timeoutMs: ${digits(timeoutMs)}`]),
     ...(idempotencyKey === undefined ? [] : [`idempotencyKey: "${idempotencyKey.localName}"`]),
@@ -34,6 +35,15 @@ function literal({ timeoutMs, idempotencyKey, idempotencyIgnores, replicas, defe
     ...(deferred === undefined
       ? []
       : [`deferred: { field: "${deferred.field.localName}", value: ${deferred.value.number} }`]),
+    ...(compression === undefined ? [] : [`compression: ${compressionLiteral(compression)}`]),
   ];
   return parts.length === 0 ? "{}" : `{ ${parts.join(", ")} }`;
+}
+
+function compressionLiteral({ algorithm, minBytes }: MessageCompression): string {
+  const parts = [
+    ...(algorithm === undefined ? [] : [`algorithm: "${algorithm}"`]),
+    ...(minBytes === undefined ? [] : [`minBytes: ${digits(minBytes)}`]),
+  ];
+  return `{ ${parts.join(", ")} }`;
 }

@@ -56,6 +56,33 @@ message WatchOrderRequest {}
 message WatchOrderResponse {}`,
     ignoring: never("every call of the method would fail."),
   },
+  METHOD_COMPRESSION: {
+    holds:
+      "What is said of compression has an effect: an algorithm that exists, and a length only where something is compressed.",
+    why: "An option that nothing heeds would be taken for one that is heeded.",
+    language: "proto",
+    bad: `service OrderService {
+  option (scaffold.v1.service) = {};
+  rpc ExportOrders(ExportOrdersRequest) returns (stream ExportOrdersResponse) {
+    option (scaffold.v1.method) = {compression: {algorithm: COMPRESSION_ALGORITHM_IDENTITY min_bytes: 1024}};
+  }
+}
+
+message ExportOrdersRequest {}
+
+message ExportOrdersResponse {}`,
+    good: `service OrderService {
+  option (scaffold.v1.service) = {};
+  rpc ExportOrders(ExportOrdersRequest) returns (stream ExportOrdersResponse) {
+    option (scaffold.v1.method) = {compression: {algorithm: COMPRESSION_ALGORITHM_GZIP min_bytes: 1024}};
+  }
+}
+
+message ExportOrdersRequest {}
+
+message ExportOrdersResponse {}`,
+    ignoring: never("the messages would travel otherwise than the contract says."),
+  },
   METHOD_READS: {
     holds: "Reads that may go to a replica belong to a method without side effects, of a service with entities.",
     why: "A replica may be behind, and takes no writes: what is written by what was read there may be wrong, or lost.",

@@ -5,7 +5,7 @@ import { Code, ConnectError, type Transport } from "@connectrpc/connect";
 import { createOwnTransport, type OwnTransport } from "../rpc/grpc/client-transport.js";
 import { NodeSessions } from "../rpc/node-sessions.js";
 import { nodeGrpcTransport } from "../rpc/node-transport.js";
-import { clientsCompress, rpcTransport } from "../rpc/transport.js";
+import { rpcTransport } from "../rpc/transport.js";
 import { IncompleteMessages } from "./passthrough/incomplete.js";
 
 /**
@@ -29,9 +29,8 @@ export class Upstream {
   ) {
     // Without pings, a peer that vanished silently would swallow every call until TCP gives up.
     this.sessions = new NodeSessions(baseUrl, { pingIntervalMs: 10_000, pingTimeoutMs: 5_000, tls });
-    const compress = clientsCompress();
-    this.own = rpcTransport() === "own" ? createOwnTransport(baseUrl, { tls, compress }) : undefined;
-    this.transport = this.own ?? nodeGrpcTransport(baseUrl, this.sessions, compress);
+    this.own = rpcTransport() === "own" ? createOwnTransport(baseUrl, { tls }) : undefined;
+    this.transport = this.own ?? nodeGrpcTransport(baseUrl, this.sessions);
   }
 
   /**
@@ -50,6 +49,11 @@ export class Upstream {
     } catch (cause) {
       throw new ConnectError(`${this.name} cannot be reached`, Code.Unavailable, undefined, undefined, cause);
     }
+  }
+
+  /** Calls `done` once every call for REST that has been given up by now has been reset, or has ended. */
+  afterResets(done: () => void): void {
+    (this.own ?? this.sessions).afterResets(done);
   }
 
   /** Closes the sessions, and with them every call that is still open. */

@@ -14,11 +14,11 @@ const sessions = new Map<string, NodeSessions>();
  * gRPC over HTTP/2. The connection is opened by the first call, again after it broke, and closed after 15 minutes without
  * one; it does not keep the process alive. A peer that does not answer a PING is given up, so that calls do not hang on
  * a machine that is gone without having said so. The environment's RPC_TRANSPORT says whose HTTP/2 it is,
- * its RPC_COMPRESSION whether long messages are compressed, unless `compress` does, and its TLS_* variables whom an https:// address is believed and what it is shown.
+ * its RPC_COMPRESSION whether long messages are compressed, unless `compress` or the contract does, and its TLS_* variables whom an https:// address is believed and what it is shown.
  */
-export function grpcTransport(baseUrl: string, compress = clientsCompress()): Transport {
+export function grpcTransport(baseUrl: string, compress?: boolean): Transport {
   const kind = rpcTransport();
-  const key = `${kind} ${compress} ${baseUrl}`;
+  const key = `${kind} ${compress ?? `RPC_COMPRESSION=${clientsCompress()}`} ${baseUrl}`;
   let transport = transports.get(key);
   if (transport === undefined) {
     transport =
@@ -30,7 +30,7 @@ export function grpcTransport(baseUrl: string, compress = clientsCompress()): Tr
   return transport;
 }
 
-function nodeTransport(baseUrl: string, compress: boolean): Transport {
+function nodeTransport(baseUrl: string, compress: boolean | undefined): Transport {
   const { origin } = new URL(baseUrl);
   let session = sessions.get(origin);
   if (session === undefined) {

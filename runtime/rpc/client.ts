@@ -18,6 +18,7 @@ import { peerError, wasRefused } from "./client-error.js";
 import { callOptions, wholeMs } from "./client-options.js";
 import { grpcTransport } from "./client-transport.js";
 import type { Context } from "./context.js";
+import { knowCompression } from "./method-compression.js";
 import { onAbort } from "./on-abort.js";
 
 /** Where a service is, and how it is reached. */
@@ -27,9 +28,9 @@ export interface ClientOptions {
    * `https://…`, by what the environment's TLS_CA_FILE, TLS_CERT_FILE and TLS_KEY_FILE say.
    */
   readonly baseUrl?: string;
-  /** Whether long messages are sent compressed with gzip, and asked for. Default: as the environment's RPC_COMPRESSION says. */
+  /** Whether long messages are sent compressed with gzip, and asked for. Default: as the contract says, else the environment's RPC_COMPRESSION. */
   readonly compress?: boolean;
-  /** Used instead of `baseUrl`: another protocol, or a service in memory. */
+  /** Used instead of `baseUrl`: another protocol, or a service in memory. It compresses as it was made to. */
   readonly transport?: Transport;
 }
 
@@ -70,6 +71,7 @@ export function createServiceClient<S extends DescService>(
   codecs: readonly Codec[] = [],
 ): ServiceClient<S> {
   know(codecs);
+  knowCompression(service, policy);
   if (!transport && !baseUrl) throw new Error(`a client of ${service.typeName} needs a baseUrl or a transport`);
   const through = transport ?? grpcTransport(baseUrl as string, compress);
   const client = createClient(service, through) as Record<string, unknown>;

@@ -1,17 +1,24 @@
 import { randomBytes } from "node:crypto";
-import { request as httpRequest } from "node:http";
-import { gunzipSync } from "node:zlib";
+import { once } from "node:events";
+import { request as httpRequest, type IncomingMessage } from "node:http";
+import { brotliDecompressSync, gunzipSync } from "node:zlib";
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { createClient, type Transport } from "@connectrpc/connect";
 import { GetUserRequestSchema, UserSchema, UserService } from "@shop/generated/shop/users/v1/users_pb.js";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import type { MessageCompression, ServicePolicy } from "../call/policy.js";
+import { createLogger } from "../observe/log.js";
 import { answer } from "./answer.js";
+import { createServiceClient } from "./client.js";
 import { grpcTransport } from "./client-transport.js";
+import type { Context } from "./context.js";
 import { createOwnTransport } from "./grpc/client-transport.js";
 import { compressFrame } from "./grpc/gzip.js";
+import { handlerRoutes } from "./handle.js";
 import { Flag, FrameType } from "./http2/frames.js";
 import { frame, message, Peer } from "./http2/testing/peer.js";
 import { type Listener, listen } from "./listen.js";
+import type { ServiceDefinition } from "./service.js";
 import type { RpcTransport } from "./transport.js";
 
 const long = "abc ".repeat(10_000);
@@ -115,6 +122,59 @@ test.each<[RpcTransport, string]>([
   expect(await get("a")).toBeUndefined();
 });
 
+describe.each<RpcTransport>(["own", "node"])("over Connect and HTTP/1.1 (%s), Accept-Encoding", (transport) => {
+  async function ask(accepted: string | undefined, id: string, method = "GET") {
+    const json = JSON.stringify({ id });
+    const query = method === "GET" ? `?connect=v1&encoding=json&message=${encodeURIComponent(json)}` : "";
+    const headers = {
+      ...(accepted === undefined ? {} : { "accept-encoding": accepted }),
+      ...(method === "POST" ? { "content-type": "application/json" } : {}),
+    };
+    const options = { method, port: listener.port, path: `${path}${query}`, headers };
+    const [response] = (await once(httpRequest(options).end(query === "" ? json : undefined), "response")) as [
+      IncomingMessage,
+    ];
+    const chunks: Buffer[] = [];
+    for await (const chunk of response) chunks.push(chunk as Buffer);
+    const body = Buffer.concat(chunks);
+    const { vary, "content-encoding": encoding } = response.headers;
+    const text = encoding === "gzip" ? gunzipSync(body) : encoding === "br" ? brotliDecompressSync(body) : body;
+    expect(JSON.parse(text.toString()).id).toBe(id === "long" ? long : id);
+    expect(vary).toBe("Accept-Encoding");
+    return encoding;
+  }
+
+  test.each([
+    ["gzip;q=0", undefined],
+    ["gzip;q=0.000, br;q=0.5", "br"],
+    ["gzip;q=0, *", "br"],
+    ["*", "gzip"],
+    ["*;q=0", undefined],
+    ["GZIP", "gzip"],
+    ["x-gzip", "gzip"],
+    ["deflate, br;q=0.2, gzip ; q=0.8", "gzip"],
+    ["br, gzip", "br"],
+    ["identity, gzip;q=0.5", undefined],
+    ["identity;q=0.1, gzip;q=0.5", "gzip"],
+    ["gzip;q=2", undefined],
+    ["zstd", undefined],
+    ["", undefined],
+    [undefined, undefined],
+  ])("%s has a long answer sent with %s", async (accepted, encoding) => {
+    await start(transport);
+    expect(await ask(accepted, "long")).toBe(encoding);
+    expect(await ask(accepted, "long", "POST")).toBe(encoding);
+  });
+
+  test("that refuses identity has short answers encoded, too, if there is an encoding for them", async () => {
+    await start(transport);
+    expect(await ask("identity;q=0, gzip", "a")).toBe("gzip");
+    expect(await ask("*;q=0, br", "a")).toBe("br");
+    expect(await ask("identity;q=0, zstd", "a")).toBeUndefined();
+    expect(await ask("gzip", "a")).toBeUndefined();
+  });
+});
+
 describe.each<RpcTransport>(["own", "node"])("clients (%s)", (kind) => {
   async function both(transport: Transport) {
     const users = createClient(UserService, transport);
@@ -152,4 +212,67 @@ test("our own transport understands answers that it did not ask to be compressed
   cleanups.push(() => transport.close());
   const users = createClient(UserService, transport);
   expect((await users.getUser({ id: "long" }, { headers: { "grpc-accept-encoding": "gzip" } })).id).toBe(long);
+});
+
+describe.each<RpcTransport>(["own", "node"])("a contract's compression (%s)", (kind) => {
+  /** Calls a method whose contract says `compression`; returns what the client said, and how the response came. */
+  async function call(compression: MessageCompression, options: { compress?: boolean } = {}) {
+    vi.stubEnv("RPC_TRANSPORT", kind);
+    const policy = Object.fromEntries(UserService.methods.map(({ localName }) => [localName, { compression }]));
+    const spec = { service: UserService, policy, name: "users" };
+    const handlers = Object.fromEntries(UserService.methods.map(({ localName }) => [localName, () => ({})]));
+    const routes = handlerRoutes(
+      { spec } as unknown as ServiceDefinition,
+      {
+        ...handlers,
+        getUser({ id }: { id: string }, { requestHeader }: Context) {
+          asked = requestHeader;
+          return { id };
+        },
+      },
+      { log: createLogger({ name: "users", level: "silent" }), draining: new AbortController().signal },
+    );
+    listener = await listen({ ...answer({ transport: kind, routes }), host: "127.0.0.1", port: 0 });
+    const baseUrl = `http://127.0.0.1:${listener.port}`;
+    const users = createServiceClient(UserService, policy as ServicePolicy<typeof UserService>, {
+      baseUrl,
+      ...options,
+    });
+    let header: Headers | undefined;
+    const id = "abc ".repeat(500);
+    expect((await users.getUser({ id }, { onHeader: (headers) => (header = headers) })).id).toBe(id);
+    const request = asked?.get("grpc-encoding") ?? null;
+    const connect = await fetch(`${baseUrl}${path}`, {
+      method: "POST",
+      headers: { "content-type": "application/json", "accept-encoding": "gzip" },
+      body: JSON.stringify({ id }),
+    });
+    expect(await connect.json()).toMatchObject({ id });
+    return {
+      request,
+      response: header?.get("grpc-encoding") ?? null,
+      connect: connect.headers.get("content-encoding"),
+    };
+  }
+
+  test("has clients compress, and services from the length that it says", async () => {
+    expect(await call({ algorithm: "gzip", minBytes: 1_000 })).toEqual({
+      request: "gzip",
+      response: "gzip",
+      connect: "gzip",
+    });
+  });
+
+  test("that says a length alone leaves clients to the environment", async () => {
+    expect(await call({ minBytes: 1_000 })).toEqual({ request: null, response: null, connect: "gzip" });
+  });
+
+  test("that says never holds whatever the environment says", async () => {
+    vi.stubEnv("RPC_COMPRESSION", "gzip");
+    expect(await call({ algorithm: "identity" })).toEqual({ request: null, response: null, connect: null });
+  });
+
+  test("gives way to a client's own option", async () => {
+    expect((await call({ algorithm: "gzip" }, { compress: false })).request).toBeNull();
+  });
 });

@@ -1,5 +1,5 @@
-import type { DescMethod, DescService, Message } from "@bufbuild/protobuf";
-import { Code, ConnectError, type ConnectRouter, type HandlerContext, type ServiceImpl } from "@connectrpc/connect";
+import type { DescMethod, Message } from "@bufbuild/protobuf";
+import { Code, ConnectError, type ConnectRouter, type HandlerContext } from "@connectrpc/connect";
 import type { MethodPolicy } from "../call/policy.js";
 import { createMessage } from "../codec/create.js";
 import { LoneSurrogateError } from "../codec/lone-surrogate.js";
@@ -12,6 +12,7 @@ import { ActiveCall, activeCall, runAs, staleAgeHeader } from "./active-call.js"
 import type { Context, KeyedContext } from "./context.js";
 import { abortError, bound, boundStream, createContext } from "./deadline.js";
 import { explains } from "./explain.js";
+import { responseMinBytes } from "./method-compression.js";
 import { onAbort } from "./on-abort.js";
 import { type ClearOutputOnly, clearsOutputOnly } from "./output-only.js";
 import { OwnCall } from "./own-call.js";
@@ -44,9 +45,13 @@ export function handlerRoutes(
     const handler = own(handlers as Record<string, Handler>, method.localName);
     if (handler === undefined) throw new Error(`${service.name}.${method.localName} has no handler: write one`);
     const bounds: MethodPolicy = own(policy, method.localName) ?? {};
-    return [method.localName, guard(method, bounds, name, handler.bind(handlers), surroundings)];
+    const compressMinBytes = responseMinBytes(bounds.compression);
+    const guarded = guard(method, bounds, name, handler.bind(handlers), surroundings);
+    return [method, guarded, compressMinBytes === undefined ? undefined : { compressMinBytes }] as const;
   });
-  return (router) => void router.service(service, Object.fromEntries(implementation) as ServiceImpl<DescService>);
+  return (router) => {
+    for (const [method, guarded, options] of implementation) router.rpc(method as never, guarded as never, options);
+  };
 }
 
 function guard(method: DescMethod, policy: MethodPolicy, name: string, handler: Handler, around: Surroundings) {

@@ -7,10 +7,11 @@ import { type ResponseHead, responseHead, trailerFields } from "../http2/head.js
 import type { ConstantBlock, FieldList } from "../http2/hpack-encoder.js";
 import type { Stream, StreamConsumer } from "../http2/stream.js";
 import { startTimer, stopTimer, Timer } from "../http2/timers.js";
+import type { ClientCompression } from "../method-compression.js";
 import { onAbort } from "../on-abort.js";
 import { type Caller, type Channel, lostError } from "./channel.js";
 import { Deframer, frameMessage, type MessageTaker, PREFIX, readMessage } from "./frame.js";
-import { COMPRESS_MIN_BYTES, compressFrame } from "./gzip.js";
+import { compressFrame } from "./gzip.js";
 import { Inbox } from "./inbox.js";
 import { headersOf } from "./metadata.js";
 import { readStatus } from "./status.js";
@@ -25,7 +26,7 @@ export interface CallSetup {
   readonly timeoutMs: number | undefined;
   readonly signal: AbortSignal | undefined;
   /** Whether messages are sent compressed. */
-  readonly isGzip: boolean;
+  readonly compression: ClientCompression;
   readonly readMaxBytes: number;
 }
 
@@ -234,7 +235,8 @@ export abstract class ClientCall implements StreamConsumer, MessageTaker, Caller
   }
 
   protected isLong(framed: Uint8Array): boolean {
-    return this.setup.isGzip && framed.length - PREFIX >= COMPRESS_MIN_BYTES;
+    const { isGzip, minBytes } = this.setup.compression;
+    return isGzip && framed.length - PREFIX >= minBytes;
   }
 }
 

@@ -3,6 +3,7 @@ import type { StreamResponse, Transport, UnaryResponse } from "@connectrpc/conne
 import type { Codec } from "../../codec/codec.js";
 import { codecOf } from "../../codec/known.js";
 import { ConstantBlock, type FieldList } from "../http2/hpack-encoder.js";
+import { type ClientCompression, clientCompression } from "../method-compression.js";
 import { Channel, type ChannelOptions } from "./channel.js";
 import { type CallSetup, type ClientCall, StreamClientCall, UnaryClientCall } from "./client-call.js";
 import { appendMetadata } from "./metadata.js";
@@ -10,7 +11,10 @@ import { formatTimeout } from "./timeout.js";
 
 /** How calls to one address are made. */
 export interface OwnTransportOptions extends ChannelOptions {
-  /** Whether long messages are sent compressed with gzip, and asked for. Default: false. Answers that are compressed are understood. */
+  /**
+   * Whether long messages are sent compressed with gzip, and asked for. Default: as the contract says of each method, else the
+   * environment's RPC_COMPRESSION. Answers that are compressed are understood.
+   */
   readonly compress?: boolean;
   /** The longest answer that is read, in bytes. Default: 64 MiB. */
   readonly readMaxBytes?: number;
@@ -18,6 +22,8 @@ export interface OwnTransportOptions extends ChannelOptions {
 
 /** A transport that has a connection to close. */
 export interface OwnTransport extends Transport {
+  /** Calls `done` once every call that has been given up by now has been reset, or has ended. */
+  afterResets(done: () => void): void;
   close(): void;
 }
 
@@ -32,7 +38,7 @@ export function createOwnTransport(baseUrl: string, options: OwnTransportOptions
   const channel = new Channel(url.origin, options);
   const prefix = url.pathname.replace(/\/+$/, "");
   const calls = new Map<DescMethod, Known>();
-  const isGzip = options.compress ?? false;
+  const compressionOf = clientCompression(options.compress);
 
   return {
     unary(method, signal, timeoutMs, header, input) {
@@ -50,6 +56,7 @@ export function createOwnTransport(baseUrl: string, options: OwnTransportOptions
         new StreamClientCall(setup, input, begun, reject).start();
       });
     },
+    afterResets: (done) => channel.afterResets(done),
     close: () => channel.close(),
   };
 
@@ -60,7 +67,7 @@ export function createOwnTransport(baseUrl: string, options: OwnTransportOptions
     header: HeaderInit,
   ): CallSetup {
     const timeout = timeoutMs !== undefined && timeoutMs > 0 ? timeoutMs : undefined;
-    const { head, input, output } = knownOf(method);
+    const { head, input, output, compression } = knownOf(method);
     return {
       channel,
       head: timeout === undefined && header === undefined ? head : fieldsOf(head, timeout, header),
@@ -68,7 +75,7 @@ export function createOwnTransport(baseUrl: string, options: OwnTransportOptions
       output,
       timeoutMs: timeout,
       signal,
-      isGzip,
+      compression,
       readMaxBytes: options.readMaxBytes ?? READ_MAX_BYTES,
     };
   }
@@ -77,6 +84,7 @@ export function createOwnTransport(baseUrl: string, options: OwnTransportOptions
   function knownOf(method: DescMethod): Known {
     let known = calls.get(method);
     if (known === undefined) {
+      const compression = compressionOf(method);
       const head = new ConstantBlock([
         ":method",
         "POST",
@@ -92,9 +100,9 @@ export function createOwnTransport(baseUrl: string, options: OwnTransportOptions
         "application/grpc+proto",
         "user-agent",
         "protoscaffold",
-        ...(isGzip ? ["grpc-accept-encoding", "gzip", "grpc-encoding", "gzip"] : []),
+        ...(compression.isGzip ? ["grpc-accept-encoding", "gzip", "grpc-encoding", "gzip"] : []),
       ]);
-      known = { head, input: codecOf(method.input), output: codecOf(method.output) };
+      known = { head, input: codecOf(method.input), output: codecOf(method.output), compression };
       calls.set(method, known);
     }
     return known;
@@ -119,6 +127,7 @@ interface Known {
   readonly head: ConstantBlock;
   readonly input: Codec;
   readonly output: Codec;
+  readonly compression: ClientCompression;
 }
 
 /** What Connect's clients are answered with; headers and trailers are made for those who look at them. */

@@ -350,7 +350,10 @@ export class ServerCall extends OwnCall implements StreamConsumer, MessageTaker 
 
   /** Whether an answer is so long that it is compressed, for a caller who accepts that. */
   #isWorthGzip({ length }: Uint8Array): boolean {
-    if (length - PREFIX < this.route.compressMinBytes) return false;
+    return length - PREFIX >= this.route.compressMinBytes && this.#acceptsGzip();
+  }
+
+  #acceptsGzip(): boolean {
     return this.#isGzip || acceptsGzip(this.head.grpcAcceptEncoding);
   }
 
@@ -394,7 +397,8 @@ export class ServerCall extends OwnCall implements StreamConsumer, MessageTaker 
       const framed = frameMessage(this.route.output, value);
       if (!this.#canKeep(framed)) throw tooMuchWaits();
       // The head goes with the first message, and says how those after it may be compressed.
-      if (!this.#hasHead) this.#answersGzip = this.#isGzip || acceptsGzip(this.head.grpcAcceptEncoding);
+      if (!this.#hasHead)
+        this.#answersGzip = this.route.compressMinBytes < Number.POSITIVE_INFINITY && this.#acceptsGzip();
       this.#sendHead();
       if (this.#answersGzip && this.#isWorthGzip(framed)) {
         compressFrame(framed).then(

@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file scaffold/v1/options.proto.
  */
 export const file_scaffold_v1_options: GenFile = /*@__PURE__*/
-  fileDesc("ChlzY2FmZm9sZC92MS9vcHRpb25zLnByb3RvEgtzY2FmZm9sZC52MSJeCg5TZXJ2aWNlT3B0aW9ucxIQCghlbnRpdGllcxgBIAMoCRINCgVjYWxscxgCIAMoCRIrCghjb25zdW1lcxgDIAMoCzIZLnNjYWZmb2xkLnYxLlN1YnNjcmlwdGlvbiK/AQoMU3Vic2NyaXB0aW9uEg0KBWV2ZW50GAEgASgJEhMKC2NvbmN1cnJlbmN5GAIgASgNEg0KBWJhdGNoGAMgASgNEhIKCnRpbWVvdXRfbXMYBCABKA0SJwoFcmV0cnkYBSABKAsyGC5zY2FmZm9sZC52MS5SZXRyeVBvbGljeRIsCgtkZWFkX2xldHRlchgGIAEoDjIXLnNjYWZmb2xkLnYxLkRlYWRMZXR0ZXISEQoJcHVibGlzaGVzGAcgAygJInMKC1JldHJ5UG9saWN5EhQKDG1heF9hdHRlbXB0cxgBIAEoDRIaChJpbml0aWFsX2JhY2tvZmZfbXMYAiABKA0SFgoObWF4X2JhY2tvZmZfbXMYAyABKA0SGgoSYmFja29mZl9tdWx0aXBsaWVyGAQgASgBItkBCg1NZXRob2RPcHRpb25zEhIKCnRpbWVvdXRfbXMYASABKA0SFwoPaWRlbXBvdGVuY3lfa2V5GAIgASgJEhsKE2lkZW1wb3RlbmN5X2lnbm9yZXMYAyADKAkSIQoFcmVhZHMYCiABKA4yEi5zY2FmZm9sZC52MS5SZWFkcxInCghkZWZlcnJlZBgLIAEoCzIVLnNjYWZmb2xkLnYxLkRlZmVycmVkEh8KBHNhZ2EYDCABKAsyES5zY2FmZm9sZC52MS5TYWdhEhEKCXB1Ymxpc2hlcxgNIAMoCSJUCgRTYWdhEiQKBXN0ZXBzGAEgAygLMhUuc2NhZmZvbGQudjEuU2FnYVN0ZXASEQoJdGltZW91dF9zGAIgASgNEhMKC3JldGVudGlvbl9oGAMgASgNInUKCFNhZ2FTdGVwEgwKBG5hbWUYASABKAkSDAoEY2FsbBgCIAEoCRISCgpjb21wZW5zYXRlGAMgASgJEhIKCnRpbWVvdXRfbXMYBCABKA0SJQoFcmV0cnkYBSABKAsyFi5zY2FmZm9sZC52MS5TYWdhUmV0cnkiVQoJU2FnYVJldHJ5EhQKDG1heF9hdHRlbXB0cxgBIAEoDRIaChJpbml0aWFsX2JhY2tvZmZfbXMYAiABKA0SFgoObWF4X2JhY2tvZmZfbXMYAyABKA0iKAoIRGVmZXJyZWQSDQoFZmllbGQYASABKAkSDQoFdmFsdWUYAiABKAkiegoNRW50aXR5T3B0aW9ucxINCgV0YWJsZRgBIAEoCRIhCgVpbmRleBgCIAMoCzISLnNjYWZmb2xkLnYxLkluZGV4EiEKBWNhY2hlGAMgASgLMhIuc2NhZmZvbGQudjEuQ2FjaGUSFAoMcmVuYW1lZF9mcm9tGAQgASgJImIKDEV2ZW50T3B0aW9ucxINCgV0b3BpYxgBIAEoCRILCgNrZXkYAiABKAkSEgoKcGFydGl0aW9ucxgDIAEoDRITCgtyZXRlbnRpb25faBgEIAEoDRINCgVxdWV1ZRgFIAEoCCIeCgxGaWVsZE9wdGlvbnMSDgoGY29sdW1uGAEgASgJIicKBUluZGV4Eg4KBmZpZWxkcxgBIAMoCRIOCgZ1bmlxdWUYAiABKAgiUgoFQ2FjaGUSDQoFdHRsX3MYASABKA0SGAoQc3RhbGVfaWZfZXJyb3JfcxgCIAEoDRIgChhzdGFsZV93aGlsZV9yZXZhbGlkYXRlX3MYAyABKA0qVQoKRGVhZExldHRlchIbChdERUFEX0xFVFRFUl9VTlNQRUNJRklFRBAAEhQKEERFQURfTEVUVEVSX1NLSVAQARIUChBERUFEX0xFVFRFUl9QQVJLEAIqRAoFUmVhZHMSFQoRUkVBRFNfVU5TUEVDSUZJRUQQABIRCg1SRUFEU19QUklNQVJZEAESEQoNUkVBRFNfUkVQTElDQRACOlgKB3NlcnZpY2USHy5nb29nbGUucHJvdG9idWYuU2VydmljZU9wdGlvbnMYlL4QIAEoCzIbLnNjYWZmb2xkLnYxLlNlcnZpY2VPcHRpb25zUgdzZXJ2aWNlOlQKBm1ldGhvZBIeLmdvb2dsZS5wcm90b2J1Zi5NZXRob2RPcHRpb25zGJS+ECABKAsyGi5zY2FmZm9sZC52MS5NZXRob2RPcHRpb25zUgZtZXRob2Q6VQoGZW50aXR5Eh8uZ29vZ2xlLnByb3RvYnVmLk1lc3NhZ2VPcHRpb25zGJS+ECABKAsyGi5zY2FmZm9sZC52MS5FbnRpdHlPcHRpb25zUgZlbnRpdHk6UgoFZXZlbnQSHy5nb29nbGUucHJvdG9idWYuTWVzc2FnZU9wdGlvbnMYlb4QIAEoCzIZLnNjYWZmb2xkLnYxLkV2ZW50T3B0aW9uc1IFZXZlbnQ6UAoFZmllbGQSHS5nb29nbGUucHJvdG9idWYuRmllbGRPcHRpb25zGJS+ECABKAsyGS5zY2FmZm9sZC52MS5GaWVsZE9wdGlvbnNSBWZpZWxkYgZwcm90bzM", [file_google_protobuf_descriptor]);
+  fileDesc("ChlzY2FmZm9sZC92MS9vcHRpb25zLnByb3RvEgtzY2FmZm9sZC52MSKNAQoOU2VydmljZU9wdGlvbnMSEAoIZW50aXRpZXMYASADKAkSDQoFY2FsbHMYAiADKAkSKwoIY29uc3VtZXMYAyADKAsyGS5zY2FmZm9sZC52MS5TdWJzY3JpcHRpb24SLQoLY29tcHJlc3Npb24YBCABKAsyGC5zY2FmZm9sZC52MS5Db21wcmVzc2lvbiK/AQoMU3Vic2NyaXB0aW9uEg0KBWV2ZW50GAEgASgJEhMKC2NvbmN1cnJlbmN5GAIgASgNEg0KBWJhdGNoGAMgASgNEhIKCnRpbWVvdXRfbXMYBCABKA0SJwoFcmV0cnkYBSABKAsyGC5zY2FmZm9sZC52MS5SZXRyeVBvbGljeRIsCgtkZWFkX2xldHRlchgGIAEoDjIXLnNjYWZmb2xkLnYxLkRlYWRMZXR0ZXISEQoJcHVibGlzaGVzGAcgAygJInMKC1JldHJ5UG9saWN5EhQKDG1heF9hdHRlbXB0cxgBIAEoDRIaChJpbml0aWFsX2JhY2tvZmZfbXMYAiABKA0SFgoObWF4X2JhY2tvZmZfbXMYAyABKA0SGgoSYmFja29mZl9tdWx0aXBsaWVyGAQgASgBIogCCg1NZXRob2RPcHRpb25zEhIKCnRpbWVvdXRfbXMYASABKA0SFwoPaWRlbXBvdGVuY3lfa2V5GAIgASgJEhsKE2lkZW1wb3RlbmN5X2lnbm9yZXMYAyADKAkSLQoLY29tcHJlc3Npb24YBCABKAsyGC5zY2FmZm9sZC52MS5Db21wcmVzc2lvbhIhCgVyZWFkcxgKIAEoDjISLnNjYWZmb2xkLnYxLlJlYWRzEicKCGRlZmVycmVkGAsgASgLMhUuc2NhZmZvbGQudjEuRGVmZXJyZWQSHwoEc2FnYRgMIAEoCzIRLnNjYWZmb2xkLnYxLlNhZ2ESEQoJcHVibGlzaGVzGA0gAygJIlYKC0NvbXByZXNzaW9uEjQKCWFsZ29yaXRobRgBIAEoDjIhLnNjYWZmb2xkLnYxLkNvbXByZXNzaW9uQWxnb3JpdGhtEhEKCW1pbl9ieXRlcxgCIAEoDSJUCgRTYWdhEiQKBXN0ZXBzGAEgAygLMhUuc2NhZmZvbGQudjEuU2FnYVN0ZXASEQoJdGltZW91dF9zGAIgASgNEhMKC3JldGVudGlvbl9oGAMgASgNInUKCFNhZ2FTdGVwEgwKBG5hbWUYASABKAkSDAoEY2FsbBgCIAEoCRISCgpjb21wZW5zYXRlGAMgASgJEhIKCnRpbWVvdXRfbXMYBCABKA0SJQoFcmV0cnkYBSABKAsyFi5zY2FmZm9sZC52MS5TYWdhUmV0cnkiVQoJU2FnYVJldHJ5EhQKDG1heF9hdHRlbXB0cxgBIAEoDRIaChJpbml0aWFsX2JhY2tvZmZfbXMYAiABKA0SFgoObWF4X2JhY2tvZmZfbXMYAyABKA0iKAoIRGVmZXJyZWQSDQoFZmllbGQYASABKAkSDQoFdmFsdWUYAiABKAkiegoNRW50aXR5T3B0aW9ucxINCgV0YWJsZRgBIAEoCRIhCgVpbmRleBgCIAMoCzISLnNjYWZmb2xkLnYxLkluZGV4EiEKBWNhY2hlGAMgASgLMhIuc2NhZmZvbGQudjEuQ2FjaGUSFAoMcmVuYW1lZF9mcm9tGAQgASgJImIKDEV2ZW50T3B0aW9ucxINCgV0b3BpYxgBIAEoCRILCgNrZXkYAiABKAkSEgoKcGFydGl0aW9ucxgDIAEoDRITCgtyZXRlbnRpb25faBgEIAEoDRINCgVxdWV1ZRgFIAEoCCIeCgxGaWVsZE9wdGlvbnMSDgoGY29sdW1uGAEgASgJIicKBUluZGV4Eg4KBmZpZWxkcxgBIAMoCRIOCgZ1bmlxdWUYAiABKAgiUgoFQ2FjaGUSDQoFdHRsX3MYASABKA0SGAoQc3RhbGVfaWZfZXJyb3JfcxgCIAEoDRIgChhzdGFsZV93aGlsZV9yZXZhbGlkYXRlX3MYAyABKA0qVQoKRGVhZExldHRlchIbChdERUFEX0xFVFRFUl9VTlNQRUNJRklFRBAAEhQKEERFQURfTEVUVEVSX1NLSVAQARIUChBERUFEX0xFVFRFUl9QQVJLEAIqgQEKFENvbXByZXNzaW9uQWxnb3JpdGhtEiUKIUNPTVBSRVNTSU9OX0FMR09SSVRITV9VTlNQRUNJRklFRBAAEiIKHkNPTVBSRVNTSU9OX0FMR09SSVRITV9JREVOVElUWRABEh4KGkNPTVBSRVNTSU9OX0FMR09SSVRITV9HWklQEAIqRAoFUmVhZHMSFQoRUkVBRFNfVU5TUEVDSUZJRUQQABIRCg1SRUFEU19QUklNQVJZEAESEQoNUkVBRFNfUkVQTElDQRACOlgKB3NlcnZpY2USHy5nb29nbGUucHJvdG9idWYuU2VydmljZU9wdGlvbnMYlL4QIAEoCzIbLnNjYWZmb2xkLnYxLlNlcnZpY2VPcHRpb25zUgdzZXJ2aWNlOlQKBm1ldGhvZBIeLmdvb2dsZS5wcm90b2J1Zi5NZXRob2RPcHRpb25zGJS+ECABKAsyGi5zY2FmZm9sZC52MS5NZXRob2RPcHRpb25zUgZtZXRob2Q6VQoGZW50aXR5Eh8uZ29vZ2xlLnByb3RvYnVmLk1lc3NhZ2VPcHRpb25zGJS+ECABKAsyGi5zY2FmZm9sZC52MS5FbnRpdHlPcHRpb25zUgZlbnRpdHk6UgoFZXZlbnQSHy5nb29nbGUucHJvdG9idWYuTWVzc2FnZU9wdGlvbnMYlb4QIAEoCzIZLnNjYWZmb2xkLnYxLkV2ZW50T3B0aW9uc1IFZXZlbnQ6UAoFZmllbGQSHS5nb29nbGUucHJvdG9idWYuRmllbGRPcHRpb25zGJS+ECABKAsyGS5zY2FmZm9sZC52MS5GaWVsZE9wdGlvbnNSBWZpZWxkYgZwcm90bzM", [file_google_protobuf_descriptor]);
 
 /**
  * Options of a service. A service without them is served and called, but not run by this system.
@@ -45,6 +45,13 @@ export type ServiceOptions = Message<"scaffold.v1.ServiceOptions"> & {
    * @generated from field: repeated scaffold.v1.Subscription consumes = 3;
    */
   consumes: Subscription[];
+
+  /**
+   * How the messages of its methods are compressed, where a method does not say so itself. Default: as the environment says.
+   *
+   * @generated from field: scaffold.v1.Compression compression = 4;
+   */
+  compression?: Compression | undefined;
 };
 
 /**
@@ -191,6 +198,13 @@ export type MethodOptions = Message<"scaffold.v1.MethodOptions"> & {
   idempotencyIgnores: string[];
 
   /**
+   * How its messages are compressed. Default: as its service says.
+   *
+   * @generated from field: scaffold.v1.Compression compression = 4;
+   */
+  compression?: Compression | undefined;
+
+  /**
    * Where the method's reads may go. Only for a method that is marked NO_SIDE_EFFECTS.
    *
    * @generated from field: scaffold.v1.Reads reads = 10;
@@ -228,6 +242,35 @@ export const MethodOptionsSchema: GenMessage<MethodOptions> = /*@__PURE__*/
   messageDesc(file_scaffold_v1_options, 3);
 
 /**
+ * How messages are compressed on their way, each by its own length. What is not said here, the environment of each program says.
+ *
+ * @generated from message scaffold.v1.Compression
+ */
+export type Compression = Message<"scaffold.v1.Compression"> & {
+  /**
+   * What clients send long requests in, and ask for in responses; what services compress long responses with, for callers
+   * who accept it. Default: clients do as RPC_COMPRESSION says, and services compress for whoever accepts it.
+   *
+   * @generated from field: scaffold.v1.CompressionAlgorithm algorithm = 1;
+   */
+  algorithm: CompressionAlgorithm;
+
+  /**
+   * The shortest message that is compressed, in bytes. Default: 16,384, and for responses COMPRESS_MIN_BYTES.
+   *
+   * @generated from field: uint32 min_bytes = 2;
+   */
+  minBytes: number;
+};
+
+/**
+ * Describes the message scaffold.v1.Compression.
+ * Use `create(CompressionSchema)` to create a new message.
+ */
+export const CompressionSchema: GenMessage<Compression> = /*@__PURE__*/
+  messageDesc(file_scaffold_v1_options, 4);
+
+/**
  * Work over several services that is done as a whole, or undone as a whole.
  *
  * @generated from message scaffold.v1.Saga
@@ -260,7 +303,7 @@ export type Saga = Message<"scaffold.v1.Saga"> & {
  * Use `create(SagaSchema)` to create a new message.
  */
 export const SagaSchema: GenMessage<Saga> = /*@__PURE__*/
-  messageDesc(file_scaffold_v1_options, 4);
+  messageDesc(file_scaffold_v1_options, 5);
 
 /**
  * One call of another service, and the call that undoes it. Every attempt carries the same key, "<saga>/<step>", so however
@@ -312,7 +355,7 @@ export type SagaStep = Message<"scaffold.v1.SagaStep"> & {
  * Use `create(SagaStepSchema)` to create a new message.
  */
 export const SagaStepSchema: GenMessage<SagaStep> = /*@__PURE__*/
-  messageDesc(file_scaffold_v1_options, 5);
+  messageDesc(file_scaffold_v1_options, 6);
 
 /**
  * When to try again; the words are those of gRPC's service config.
@@ -347,7 +390,7 @@ export type SagaRetry = Message<"scaffold.v1.SagaRetry"> & {
  * Use `create(SagaRetrySchema)` to create a new message.
  */
 export const SagaRetrySchema: GenMessage<SagaRetry> = /*@__PURE__*/
-  messageDesc(file_scaffold_v1_options, 6);
+  messageDesc(file_scaffold_v1_options, 7);
 
 /**
  * How a write is answered that was taken down, and is still to be made. Every caller of the method must expect that
@@ -376,7 +419,7 @@ export type Deferred = Message<"scaffold.v1.Deferred"> & {
  * Use `create(DeferredSchema)` to create a new message.
  */
 export const DeferredSchema: GenMessage<Deferred> = /*@__PURE__*/
-  messageDesc(file_scaffold_v1_options, 7);
+  messageDesc(file_scaffold_v1_options, 8);
 
 /**
  * Options of an entity.
@@ -419,7 +462,7 @@ export type EntityOptions = Message<"scaffold.v1.EntityOptions"> & {
  * Use `create(EntityOptionsSchema)` to create a new message.
  */
 export const EntityOptionsSchema: GenMessage<EntityOptions> = /*@__PURE__*/
-  messageDesc(file_scaffold_v1_options, 8);
+  messageDesc(file_scaffold_v1_options, 9);
 
 /**
  * Options of an event.
@@ -471,7 +514,7 @@ export type EventOptions = Message<"scaffold.v1.EventOptions"> & {
  * Use `create(EventOptionsSchema)` to create a new message.
  */
 export const EventOptionsSchema: GenMessage<EventOptions> = /*@__PURE__*/
-  messageDesc(file_scaffold_v1_options, 9);
+  messageDesc(file_scaffold_v1_options, 10);
 
 /**
  * Options of an entity's field.
@@ -493,7 +536,7 @@ export type FieldOptions = Message<"scaffold.v1.FieldOptions"> & {
  * Use `create(FieldOptionsSchema)` to create a new message.
  */
 export const FieldOptionsSchema: GenMessage<FieldOptions> = /*@__PURE__*/
-  messageDesc(file_scaffold_v1_options, 10);
+  messageDesc(file_scaffold_v1_options, 11);
 
 /**
  * One index of an entity's table.
@@ -521,7 +564,7 @@ export type Index = Message<"scaffold.v1.Index"> & {
  * Use `create(IndexSchema)` to create a new message.
  */
 export const IndexSchema: GenMessage<Index> = /*@__PURE__*/
-  messageDesc(file_scaffold_v1_options, 11);
+  messageDesc(file_scaffold_v1_options, 12);
 
 /**
  * How an entity's rows are cached in the service that owns them: single ones by primary key, and pages of lists.
@@ -557,7 +600,7 @@ export type Cache = Message<"scaffold.v1.Cache"> & {
  * Use `create(CacheSchema)` to create a new message.
  */
 export const CacheSchema: GenMessage<Cache> = /*@__PURE__*/
-  messageDesc(file_scaffold_v1_options, 12);
+  messageDesc(file_scaffold_v1_options, 13);
 
 /**
  * What becomes of a key when one of its events goes to the dead letters.
@@ -594,6 +637,40 @@ export const DeadLetterSchema: GenEnum<DeadLetter> = /*@__PURE__*/
   enumDesc(file_scaffold_v1_options, 0);
 
 /**
+ * Ways to compress a message, in the words of gRPC.
+ *
+ * @generated from enum scaffold.v1.CompressionAlgorithm
+ */
+export enum CompressionAlgorithm {
+  /**
+   * As the environment says.
+   *
+   * @generated from enum value: COMPRESSION_ALGORITHM_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Never: the messages are compressed already, or hold secrets beside what a caller chooses.
+   *
+   * @generated from enum value: COMPRESSION_ALGORITHM_IDENTITY = 1;
+   */
+  IDENTITY = 1,
+
+  /**
+   * gzip.
+   *
+   * @generated from enum value: COMPRESSION_ALGORITHM_GZIP = 2;
+   */
+  GZIP = 2,
+}
+
+/**
+ * Describes the enum scaffold.v1.CompressionAlgorithm.
+ */
+export const CompressionAlgorithmSchema: GenEnum<CompressionAlgorithm> = /*@__PURE__*/
+  enumDesc(file_scaffold_v1_options, 1);
+
+/**
  * Which servers of the database may answer a method's reads.
  *
  * @generated from enum scaffold.v1.Reads
@@ -625,7 +702,7 @@ export enum Reads {
  * Describes the enum scaffold.v1.Reads.
  */
 export const ReadsSchema: GenEnum<Reads> = /*@__PURE__*/
-  enumDesc(file_scaffold_v1_options, 1);
+  enumDesc(file_scaffold_v1_options, 2);
 
 /**
  * What this service owns and whom it may call.

@@ -17,7 +17,7 @@ export const libraryServicePolicy = {
   getBook: { timeoutMs: 10_000 },
   listBooks: { timeoutMs: 10_000 },
   batchGetBooks: { timeoutMs: 10_000 },
-  createBook: { timeoutMs: 10_000, idempotencyKey: "requestId" },
+  createBook: { timeoutMs: 10_000, idempotencyKey: "requestId", compression: { algorithm: "gzip", minBytes: 4_096 } },
   updateBook: { timeoutMs: 10_000 },
   deleteBook: { timeoutMs: 10_000 },
   undeleteBook: { timeoutMs: 10_000 },
