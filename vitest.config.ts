@@ -12,7 +12,7 @@ function project(
     resolve: {
       // The same names as `paths` in tsconfig.json: tests run from sources, never from what was built.
       alias: [
-        { find: /^@protoscaffold\/runtime\/options\/(.*)\.js$/, replacement: here("./runtime/options/$1.ts") },
+        { find: /^@protoscaffold\/runtime\/codegen\/options\/(.*)\.js$/, replacement: here("./runtime/options/$1.ts") },
         { find: /^@protoscaffold\/runtime\/(.*)$/, replacement: here("./runtime/$1.ts") },
         { find: /^@shop\/generated\/(.*)\.js$/, replacement: here("./generated/$1.ts") },
         { find: /^protoscaffold\/(.*)$/, replacement: here("./generator/$1.ts") },

@@ -53,11 +53,13 @@ test("the runtime library brings no compiler, no template engine, no database, a
   expect(packages.filter((name) => foreign.test(name))).toEqual([]);
 
   const dist = join(folder, "node_modules/@protoscaffold/runtime/dist");
-  const modules = readdirSync(dist, { recursive: true, encoding: "utf8" })
-    .filter((name) => name.endsWith(".js"))
-    .map((name) => `@protoscaffold/runtime/${name.startsWith("options/") ? name : name.replace(/\.js$/, "")}`);
-  expect(modules).toContain("@protoscaffold/runtime/options/scaffold/v1/options_pb.js");
-  writeFileSync(join(folder, "all.mjs"), modules.map((name) => `import "${name}";\n`).join(""));
+  const modules = readdirSync(dist, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".js"));
+  const faces = ["service", "testing", "gateway", "data", "codegen/codec", "codegen/options/scaffold/v1/options_pb.js"];
+  const all = [
+    ...modules.map((name) => `./node_modules/@protoscaffold/runtime/dist/${name}`),
+    ...faces.map((name) => `@protoscaffold/runtime/${name}`),
+  ];
+  writeFileSync(join(folder, "all.mjs"), all.map((name) => `import "${name}";\n`).join(""));
   await run(folder, process.execPath, "all.mjs");
 });
 

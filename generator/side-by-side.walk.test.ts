@@ -17,7 +17,7 @@ const repository = fileURLToPath(new URL("../", import.meta.url));
 const words = ["google/api/annotations", "google/api/field_behavior", "scaffold/v1/options"];
 const proto = (name: string, text: string) =>
   `syntax = "proto3";\n\npackage ${name};\n\n${words.map((word) => `import "${word}.proto";\n`).join("")}\n${text}`;
-const main = (name: string) => `import { serve } from "@protoscaffold/runtime/rpc/serve";
+const main = (name: string) => `import { serve } from "@protoscaffold/runtime/service";
 import { ${name} } from "./handlers.js";
 
 await serve(${name});
@@ -45,7 +45,7 @@ const files = {
   "tsconfig.json": JSON.stringify({
     compilerOptions: {
       paths: {
-        "@protoscaffold/runtime/options/*.js": [join(repository, "runtime/options/*.ts")],
+        "@protoscaffold/runtime/codegen/options/*.js": [join(repository, "runtime/options/*.ts")],
         "@protoscaffold/runtime/*": [join(repository, "runtime/*.ts")],
       },
     },
@@ -118,7 +118,7 @@ export const notes = noteService((service) => ({
   },
 }));
 `,
-  "services/acme-database/main.ts": `import { serve } from "@protoscaffold/runtime/rpc/serve";
+  "services/acme-database/main.ts": `import { serve } from "@protoscaffold/runtime/service";
 import { tagService as tagServiceV1 } from "../../generated/acme/database/v1/tags_service.js";
 import { tagService } from "../../generated/acme/database/v2/tags_service.js";
 
@@ -134,7 +134,7 @@ await serve(tagService(() => ({})), { migrations: new URL("./migrations/", impor
   "services/spanner-admin/handlers.ts": `import { databaseAdmin } from "../../generated/google/spanner/admin/database/v1/admin_service.js";
 export const admin = databaseAdmin(() => ({ getDatabase: async ({ name }) => ({ name, state: "READY" }) }));
 `,
-  "services/gateway/main.ts": `import { serveGateway } from "@protoscaffold/runtime/gateway/serve";
+  "services/gateway/main.ts": `import { serveGateway } from "@protoscaffold/runtime/gateway";
 import { system } from "../../generated/system.js";
 
 await serveGateway(system);

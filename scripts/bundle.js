@@ -19,7 +19,7 @@ const entryPoints = {
 const inside = /^(yargs|@bufbuild\/protobuf)(\/|$)/;
 
 /** What of the runtime comes in, if not all: the vocabulary, what the gateway makes of a route, what bounds connections, and what reads JSON. */
-const runtime = /^@protoscaffold\/runtime\/((?:options|gateway|rpc|codec)\/.*?)(?:\.js)?$/;
+const runtime = /^@protoscaffold\/runtime\/((?:codegen\/options|gateway|rpc|codec)\/.*?)(?:\.js)?$/;
 
 /** All of the runtime, where its package has not been built. */
 const wholeRuntime = /^@protoscaffold\/runtime\/(.*?)(?:\.js)?$/;
@@ -68,7 +68,7 @@ const packages = (runtime) => ({
       if (kind === "entry-point" || importer.includes("node_modules")) return undefined;
       // Descriptors must be of the protobuf that is inside.
       const [, file] = runtime.exec(path) ?? [];
-      if (file !== undefined) return { path: here(`runtime/${file}.ts`) };
+      if (file !== undefined) return { path: here(`runtime/${file.replace(/^codegen\/options\//, "options/")}.ts`) };
       // What it has for browsers is modules; what it has for Node is CommonJS, which cannot come in.
       if (path === "yaml") return { path: here("node_modules/yaml/browser/index.js") };
       return inside.test(path) ? undefined : { path, external: true };

@@ -1,4 +1,4 @@
-import { corpusFaults } from "@protoscaffold/runtime/events/corpus";
+import { corpusFaults } from "@protoscaffold/runtime/testing";
 import { expect, test } from "vitest";
 import { analytics } from "./analytics/analytics.js";
 import { notifications } from "./notifications/notifications.js";

@@ -5,8 +5,8 @@ import {
   ServerReflection,
   type ServerReflectionRequestSchema,
   type ServerReflectionResponse,
-} from "@protoscaffold/runtime/options/grpc/reflection/v1/reflection_pb.js";
-import { ServerReflection as ServerReflectionV1Alpha } from "@protoscaffold/runtime/options/grpc/reflection/v1alpha/reflection_pb.js";
+} from "@protoscaffold/runtime/codegen/options/grpc/reflection/v1/reflection_pb.js";
+import { ServerReflection as ServerReflectionV1Alpha } from "@protoscaffold/runtime/codegen/options/grpc/reflection/v1alpha/reflection_pb.js";
 import { resolveService, type Schema, schemaOf } from "./schema.js";
 
 type Ask = (request: MessageInitShape<typeof ServerReflectionRequestSchema>["messageRequest"]) => Promise<Answer>;

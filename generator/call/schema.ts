@@ -6,7 +6,7 @@ import {
   type Registry,
 } from "@bufbuild/protobuf";
 import type { FileDescriptorSet } from "@bufbuild/protobuf/wkt";
-import { file_google_rpc_error_details } from "@protoscaffold/runtime/options/google/rpc/error_details_pb.js";
+import { file_google_rpc_error_details } from "@protoscaffold/runtime/codegen/options/google/rpc/error_details_pb.js";
 import { didYouMean } from "../text/closest.js";
 
 /** What can be called, and all types that its messages may hold. */

@@ -1,6 +1,6 @@
 import { create, createFileRegistry, type DescService, type Message } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ConnectRouter, type HandlerContext } from "@connectrpc/connect";
-import { BadRequestSchema } from "@protoscaffold/runtime/options/google/rpc/error_details_pb.js";
+import { BadRequestSchema } from "@protoscaffold/runtime/codegen/options/google/rpc/error_details_pb.js";
 import { describe, expect, it } from "vitest";
 import { buildImage } from "../image/compile.js";
 import { descriptors } from "../image/descriptors.js";

@@ -1,5 +1,5 @@
 import type { AnyDesc, DescField } from "@bufbuild/protobuf";
-import { method as methodOption } from "@protoscaffold/runtime/options/scaffold/v1/options_pb.js";
+import { method as methodOption } from "@protoscaffold/runtime/codegen/options/scaffold/v1/options_pb.js";
 import type { Contract, Method, Saga, SagaStep } from "../contract/contract.js";
 import type { Diagnostic } from "../contract/diagnostic.js";
 import { Findings } from "../contract/findings.js";

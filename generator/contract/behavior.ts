@@ -1,5 +1,8 @@
 import { type DescField, getOption, hasOption } from "@bufbuild/protobuf";
-import { type FieldBehavior, field_behavior } from "@protoscaffold/runtime/options/google/api/field_behavior_pb.js";
+import {
+  type FieldBehavior,
+  field_behavior,
+} from "@protoscaffold/runtime/codegen/options/google/api/field_behavior_pb.js";
 
 /** Whether the contract says so of a field (AIP-203). */
 export function behaves(field: DescField, behavior: FieldBehavior): boolean {

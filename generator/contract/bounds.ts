@@ -1,6 +1,6 @@
 import { createRequire } from "node:module";
 import { type Registry, ScalarType } from "@bufbuild/protobuf";
-import { FieldBehavior } from "@protoscaffold/runtime/options/google/api/field_behavior_pb.js";
+import { FieldBehavior } from "@protoscaffold/runtime/codegen/options/google/api/field_behavior_pb.js";
 import { behaves } from "./behavior.js";
 import type { Column, Entity } from "./contract.js";
 import { fieldRules, messageExpressions } from "./validate-options.js";

@@ -1,7 +1,7 @@
 import { type DescField, type DescMessage, getOption, hasOption, type ScalarType } from "@bufbuild/protobuf";
 import { isWrapperDesc } from "@bufbuild/protobuf/wkt";
-import { FieldBehavior } from "@protoscaffold/runtime/options/google/api/field_behavior_pb.js";
-import { field as fieldOption } from "@protoscaffold/runtime/options/scaffold/v1/options_pb.js";
+import { FieldBehavior } from "@protoscaffold/runtime/codegen/options/google/api/field_behavior_pb.js";
+import { field as fieldOption } from "@protoscaffold/runtime/codegen/options/scaffold/v1/options_pb.js";
 import { behaves } from "./behavior.js";
 import { type ColumnTypeName, scalarTypes } from "./column-types.js";
 import type { Column } from "./contract.js";

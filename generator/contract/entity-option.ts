@@ -1,5 +1,5 @@
 import { type DescMessage, hasOption } from "@bufbuild/protobuf";
-import { entity } from "@protoscaffold/runtime/options/scaffold/v1/options_pb.js";
+import { entity } from "@protoscaffold/runtime/codegen/options/scaffold/v1/options_pb.js";
 
 /** Whether a message says that it is an entity. */
 export function isEntity(message: DescMessage): boolean {

@@ -1,6 +1,6 @@
 import { type DescField, type DescMessage, getOption, ScalarType } from "@bufbuild/protobuf";
-import { FieldBehavior } from "@protoscaffold/runtime/options/google/api/field_behavior_pb.js";
-import { entity as entityOption } from "@protoscaffold/runtime/options/scaffold/v1/options_pb.js";
+import { FieldBehavior } from "@protoscaffold/runtime/codegen/options/google/api/field_behavior_pb.js";
+import { entity as entityOption } from "@protoscaffold/runtime/codegen/options/scaffold/v1/options_pb.js";
 import { behaves } from "./behavior.js";
 import { buildColumn, checkColumnNames } from "./column.js";
 import type { Check, Column, Entity, Index, Reference } from "./contract.js";

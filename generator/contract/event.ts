@@ -1,5 +1,5 @@
 import { type DescField, type DescMessage, getOption, ScalarType } from "@bufbuild/protobuf";
-import { event as eventOption } from "@protoscaffold/runtime/options/scaffold/v1/options_pb.js";
+import { event as eventOption } from "@protoscaffold/runtime/codegen/options/scaffold/v1/options_pb.js";
 import type { Event, Service } from "./contract.js";
 import { eventExports } from "./exports.js";
 import type { Findings } from "./findings.js";

@@ -1,11 +1,11 @@
 import { type DescMethod, getOption, hasOption } from "@bufbuild/protobuf";
+import { http as httpOption } from "@protoscaffold/runtime/codegen/options/google/api/annotations_pb.js";
+import { type HttpRule, HttpRuleSchema } from "@protoscaffold/runtime/codegen/options/google/api/http_pb.js";
+import { service as serviceOption } from "@protoscaffold/runtime/codegen/options/scaffold/v1/options_pb.js";
 import { templateKey } from "@protoscaffold/runtime/gateway/precedence";
 import { reservedBy } from "@protoscaffold/runtime/gateway/reserved";
 import { RouteError, resolveRoute } from "@protoscaffold/runtime/gateway/resolve";
 import { parseTemplate } from "@protoscaffold/runtime/gateway/template";
-import { http as httpOption } from "@protoscaffold/runtime/options/google/api/annotations_pb.js";
-import { type HttpRule, HttpRuleSchema } from "@protoscaffold/runtime/options/google/api/http_pb.js";
-import { service as serviceOption } from "@protoscaffold/runtime/options/scaffold/v1/options_pb.js";
 import type { Http } from "./contract.js";
 import type { Findings } from "./findings.js";
 import { upperFirst } from "./names.js";

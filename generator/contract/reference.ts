@@ -1,5 +1,5 @@
 import { type DescMessage, getOption, hasOption, ScalarType } from "@bufbuild/protobuf";
-import { resource, resource_reference } from "@protoscaffold/runtime/options/google/api/resource_pb.js";
+import { resource, resource_reference } from "@protoscaffold/runtime/codegen/options/google/api/resource_pb.js";
 import { constraintName } from "./constraint-name.js";
 import type { Column, Entity } from "./contract.js";
 import { type EntityDraft, indexName } from "./entity.js";

@@ -1,5 +1,5 @@
 import type { AnyDesc } from "@bufbuild/protobuf";
-import { entity as entityOption } from "@protoscaffold/runtime/options/scaffold/v1/options_pb.js";
+import { entity as entityOption } from "@protoscaffold/runtime/codegen/options/scaffold/v1/options_pb.js";
 import type { Rule } from "../rules/catalogue.js";
 import type { Entity, Index, Service } from "./contract.js";
 import type { Findings } from "./findings.js";

@@ -1,5 +1,5 @@
 import type { Registry } from "@bufbuild/protobuf";
-import { FieldBehavior } from "@protoscaffold/runtime/options/google/api/field_behavior_pb.js";
+import { FieldBehavior } from "@protoscaffold/runtime/codegen/options/google/api/field_behavior_pb.js";
 import { behaves } from "./behavior.js";
 import { isBoundedAbove, largestOf } from "./bounds.js";
 import type { Column, Entity, SagaStep, Service } from "./contract.js";

@@ -1,11 +1,11 @@
 import { type DescField, type DescMethod, getOption, type Registry } from "@bufbuild/protobuf";
 import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
-import { FieldBehavior } from "@protoscaffold/runtime/options/google/api/field_behavior_pb.js";
+import { FieldBehavior } from "@protoscaffold/runtime/codegen/options/google/api/field_behavior_pb.js";
 import {
   method as methodOption,
   type SagaRetry as RetryOption,
   type SagaStep as StepOption,
-} from "@protoscaffold/runtime/options/scaffold/v1/options_pb.js";
+} from "@protoscaffold/runtime/codegen/options/scaffold/v1/options_pb.js";
 import { behaves } from "./behavior.js";
 import type { Method, Saga, SagaRetry, SagaStep, Service } from "./contract.js";
 import { sagaExports } from "./exports.js";

@@ -16,7 +16,7 @@ import {
   method as methodOption,
   Reads,
   service as serviceOption,
-} from "@protoscaffold/runtime/options/scaffold/v1/options_pb.js";
+} from "@protoscaffold/runtime/codegen/options/scaffold/v1/options_pb.js";
 import type {
   Deferred,
   Entity,

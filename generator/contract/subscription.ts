@@ -4,7 +4,7 @@ import {
   method as methodOption,
   type Subscription as SubscriptionOptions,
   service as serviceOption,
-} from "@protoscaffold/runtime/options/scaffold/v1/options_pb.js";
+} from "@protoscaffold/runtime/codegen/options/scaffold/v1/options_pb.js";
 import type { Event, Method, Service, Subscription } from "./contract.js";
 import type { EventDraft } from "./event.js";
 import type { Findings } from "./findings.js";

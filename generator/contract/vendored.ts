@@ -1,6 +1,6 @@
 import { wktPublicImportPaths } from "@bufbuild/protobuf/codegenv2";
 
-const runtime = "@protoscaffold/runtime/options";
+const runtime = "@protoscaffold/runtime/codegen/options";
 
 /** Files that lend words to contracts: their generated code comes with a package, never with a project. */
 const lenders: Readonly<Record<string, string>> = {

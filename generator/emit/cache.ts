@@ -23,7 +23,7 @@ export function emitCache(file: ContractFile, f: GeneratedFile): void {
         `A row of ${desc.name} is served from the cache for ${duration(cache.ttlS * 1000)}${beside}${stale}.\n\n@generated from ${desc}`,
       ),
     );
-    const policy = [fromRuntime(f, "CachePolicy", "cache/policy", true), "<", f.importShape(desc), ">"];
+    const policy = [fromRuntime(f, "CachePolicy", "cache", true), "<", f.importShape(desc), ">"];
     f.print(f.export("const", exports.cache), ": ", policy, " = {");
     f.print("  ttlMs: ", digits(cache.ttlS * 1000), ",");
     f.print("  staleIfErrorMs: ", digits(cache.staleIfErrorS * 1000), ",");

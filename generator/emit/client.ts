@@ -15,14 +15,7 @@ export function emitClient(file: ContractFile, f: GeneratedFile): void {
         `${name} as its callers see it. Given a handler's context, a call ends when that one's time does.\n\n@generated from ${service.desc}`,
       ),
     );
-    f.print(
-      f.export("type", client),
-      " = ",
-      fromRuntime(f, "ServiceClient", "rpc/client", true),
-      "<typeof ",
-      schema,
-      ">;",
-    );
+    f.print(f.export("type", client), " = ", fromRuntime(f, "ServiceClient", "client", true), "<typeof ", schema, ">;");
     f.print();
     f.print(
       f.jsDoc(
@@ -34,14 +27,14 @@ export function emitClient(file: ContractFile, f: GeneratedFile): void {
       "(",
       options,
       ": ",
-      fromRuntime(f, "ClientOptions", "rpc/client", true),
+      fromRuntime(f, "ClientOptions", "client", true),
       "): ",
       client,
       " {",
     );
     f.print(
       "  return ",
-      fromRuntime(f, "createServiceClient", "rpc/client"),
+      fromRuntime(f, "createServiceClient", "client"),
       "(",
       schema,
       ", ",

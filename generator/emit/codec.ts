@@ -26,8 +26,8 @@ function emitMessage(message: DescMessage, scribe: Scribe): void {
   const schema = f.importSchema(message);
   f.print();
   f.print(f.jsDoc(`${message.name} as bytes, and back.\n\n@generated from ${message}`));
-  const type: Printable = [scribe.type("Codec", "codec"), "<typeof ", schema, ">"];
-  f.print(f.export("const", codec), ": ", type, " = /*@__PURE__*/ ", scribe.value("defineCodec", "codec"), "(");
+  const type: Printable = [scribe.type("Codec"), "<typeof ", schema, ">"];
+  f.print(f.export("const", codec), ": ", type, " = /*@__PURE__*/ ", scribe.value("defineCodec"), "(");
   for (const argument of [schema, write, read]) f.print("  ", argument, ",");
   f.print(");");
   f.print();
@@ -46,12 +46,7 @@ function emitService({ desc, exports, entities }: Service, scribe: Scribe): void
   const codecs = messages.filter((message) => codecHome(message.file.name) !== undefined);
   f.print();
   f.print(f.jsDoc(`The codecs of what ${desc.name} takes, answers and owns.\n\n@generated from ${desc}`));
-  const start: Printable[] = [
-    f.export("const", exports.codecs),
-    ": readonly ",
-    scribe.type("Codec", "codec"),
-    "[] = [",
-  ];
+  const start: Printable[] = [f.export("const", exports.codecs), ": readonly ", scribe.type("Codec"), "[] = ["];
   f.print(start, codecs.length === 0 ? "];" : "");
   for (const message of codecs) f.print("  ", scribe.of(message, "codec"), ",");
   if (codecs.length > 0) f.print("];");

@@ -109,7 +109,7 @@ export class Copies {
   }
 
   #library(name: string): Printable {
-    return fromRuntime(this.#f, name, "cache/copy");
+    return fromRuntime(this.#f, name, "cache");
   }
 
   #take(wanted: string): string {

@@ -21,7 +21,7 @@ export function emitEvents(file: ContractFile, f: GeneratedFile, histories: Hist
 function emitEvent(event: Event, { version, formerNames, upcasts }: History, f: GeneratedFile): void {
   const { desc, exports, topic, key, partitions, retentionH } = event;
   f.print(doc(f, desc, behaviour(event)));
-  f.print(f.export("const", exports.event), " = ", fromRuntime(f, "defineEvent", "events/event"), "({");
+  f.print(f.export("const", exports.event), " = ", fromRuntime(f, "defineEvent", "events"), "({");
   f.print("  schema: ", f.importSchema(desc), ",");
   f.print("  codec: ", fromGenerated(f, codecExports(desc).codec, event.file, "_codec"), ",");
   f.print("  version: ", f.string(version), ",");
@@ -56,12 +56,7 @@ function emitUpcaster(event: Event, { upcasts }: History, upcast: Upcast, f: Gen
       `What ${desc.name} as version ${from} says in the words of version ${from + 1}. What both say in the same words is carried over.\n\n@generated from ${desc.toString()}`,
     ),
   );
-  f.print(
-    f.export("type", upcasterExport(desc, from)),
-    " = ",
-    fromRuntime(f, "Upcaster", "events/evolution", true),
-    "<",
-  );
+  f.print(f.export("type", upcasterExport(desc, from)), " = ", fromRuntime(f, "Upcaster", "events", true), "<");
   f.print("  typeof ", pastSchema(old, f, true), ",");
   f.print("  typeof ", next, ",");
   f.print("  ", holes.map((hole) => JSON.stringify(hole)).join(" | "));

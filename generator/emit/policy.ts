@@ -15,7 +15,7 @@ export function emitPolicy(file: ContractFile, f: GeneratedFile): void {
     for (const method of service.methods) f.print("  ", method.desc.localName, ": ", literal(method), ",");
     f.print(
       "} as const satisfies ",
-      fromRuntime(f, "ServicePolicy", "call/policy", true),
+      fromRuntime(f, "ServicePolicy", "policy", true),
       "<typeof ",
       f.importSchema(service.desc, true),
       ">;",

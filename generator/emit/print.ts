@@ -2,11 +2,11 @@ import type { DescMessage, DescMethod, DescService } from "@bufbuild/protobuf";
 import type { GeneratedFile, Printable } from "@bufbuild/protoplugin";
 import { commentOf } from "../contract/place.js";
 
-const runtime = "@protoscaffold/runtime";
+const runtime = "@protoscaffold/runtime/codegen";
 
-/** A symbol of the runtime library. */
-export function fromRuntime(f: GeneratedFile, name: string, module: string, typeOnly = false): Printable {
-  return f.import(name, `${runtime}/${module}`, typeOnly);
+/** A symbol of the runtime library, from what it has for one kind of generated file. */
+export function fromRuntime(f: GeneratedFile, name: string, kind: string, typeOnly = false): Printable {
+  return f.import(name, `${runtime}/${kind}`, typeOnly);
 }
 
 /** A symbol of a file generated from the same or another .proto: `fromGenerated(f, "orders", "shop/orders/v1/orders", "_schema")`. */

@@ -12,7 +12,7 @@ export function emitRepository(file: ContractFile, f: GeneratedFile): void {
     f.print(
       f.export("type", exports.repository),
       " = ",
-      fromRuntime(f, entity.deleteTime === undefined ? "Repository" : "SoftRepository", "data/repository", true),
+      fromRuntime(f, entity.deleteTime === undefined ? "Repository" : "SoftRepository", "repository", true),
       "<typeof ",
       schema,
       ...uniqueKeys(entity, file, f),
@@ -28,7 +28,7 @@ export function emitRepository(file: ContractFile, f: GeneratedFile): void {
     f.print(
       f.export("const", exports.entity),
       ": ",
-      fromRuntime(f, "Entity", "data/entity", true),
+      fromRuntime(f, "Entity", "repository", true),
       "<typeof ",
       schema,
       ", ",

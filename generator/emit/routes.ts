@@ -19,7 +19,7 @@ export function emitRoutes(file: ContractFile, f: GeneratedFile): void {
       for (const route of method.routes)
         f.print("  { ", literal(route), ", method: ", schema, ".method.", local(method), " },");
     }
-    f.print("] as const satisfies readonly ", fromRuntime(f, "Route", "gateway/route", true), "[];");
+    f.print("] as const satisfies readonly ", fromRuntime(f, "Route", "routes", true), "[];");
   }
 }
 

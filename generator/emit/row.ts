@@ -67,7 +67,7 @@ function toColumn(entity: Entity, column: Column, message: Printable, f: Generat
 function orNull(entity: Entity, field: DescField, message: Printable, value: Printable, f: GeneratedFile): Printable {
   if (mayBeUndefined(field)) {
     if (!(field.localName in Object.prototype)) return [value, " ?? null"];
-    return [fromRuntime(f, "own", "codec/message"), "(", message, `, "${field.localName}") ?? null`];
+    return [fromRuntime(f, "own", "schema"), "(", message, `, "${field.localName}") ?? null`];
   }
   const descriptor: Printable = [f.importSchema(entity.desc), ".field.", field.localName];
   return [f.import("isFieldSet", "@bufbuild/protobuf"), "(", message, ", ", descriptor, ") ? ", value, " : null"];
@@ -82,7 +82,7 @@ function emitFromRow(entity: Entity, f: GeneratedFile): void {
   const isLossy =
     desc.members.some(({ localName }) => localName in Object.prototype) ||
     desc.fields.some((field) => field.fieldKind === "map" && (field.message ?? field.scalar === ScalarType.BYTES));
-  const create = isLossy ? fromRuntime(f, "createMessage", "codec/create") : f.import("create", "@bufbuild/protobuf");
+  const create = isLossy ? fromRuntime(f, "createMessage", "schema") : f.import("create", "@bufbuild/protobuf");
   f.print("  return ", create, "(", f.importSchema(desc), ", {");
   for (const member of desc.members) {
     f.print("    ", member.kind === "oneof" ? fromColumns(entity, member, row) : fromColumn(entity, member, row), ",");

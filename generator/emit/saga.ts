@@ -42,7 +42,7 @@ function emitDefinition(service: Service, { desc, saga, publishes }: Starter, f:
     ),
   );
   f.print(f.export("interface", saga.exports.definition));
-  f.print("  extends ", fromRuntime(f, "SagaEnds", "saga/saga", true), "<");
+  f.print("  extends ", fromRuntime(f, "SagaEnds", "saga", true), "<");
   f.print("    ", fromGenerated(f, service.exports.entities, service.file, "_service", true), ",");
   f.print("    ", input, ",");
   f.print("    ", answers(steps, f), publishes.length > 0 ? "," : "");
@@ -51,7 +51,7 @@ function emitDefinition(service: Service, { desc, saga, publishes }: Starter, f:
   f.print("  readonly steps: {");
   steps.forEach((step, position) => {
     f.print(`    /** ${explained(step)} */`);
-    f.print("    readonly ", member(step.localName), ": ", fromRuntime(f, "SagaStep", "saga/saga", true), "<");
+    f.print("    readonly ", member(step.localName), ": ", fromRuntime(f, "SagaStep", "saga", true), "<");
     f.print("      typeof ", f.importSchema(step.method.desc.input, true), ",");
     f.print("      ", f.string(step.key.localName), ",");
     f.print("      typeof ", f.importSchema(step.method.desc.output, true), ",");
@@ -82,7 +82,7 @@ function answers(steps: readonly SagaStep[], f: GeneratedFile): Printable {
 
 function emitSpec({ desc, saga }: Starter, f: GeneratedFile): void {
   f.print(f.jsDoc(`The saga of ${desc.name}, as its contract says.\n\n@generated from ${desc}`));
-  f.print(f.export("const", saga.exports.spec), ": ", fromRuntime(f, "SagaSpec", "saga/saga", true), " = {");
+  f.print(f.export("const", saga.exports.spec), ": ", fromRuntime(f, "SagaSpec", "saga", true), " = {");
   f.print("  method: ", methodOf(desc, f), ",");
   f.print("  timeoutMs: ", digits(saga.timeoutMs), ",");
   f.print("  retentionMs: ", digits(saga.retentionH * 3_600_000), ",");

@@ -62,7 +62,7 @@ function referenceOf(entity: Entity, { name, column, target }: Reference, f: Gen
       : [fromGenerated(f, target.exports.table, target.file, "_schema"), ".", target.key.desc.localName];
   const own = `table.${column.desc.localName}`;
   const type = f.import("AnyPgColumn", drizzle, true);
-  return [fromRuntime(f, "reference", "data/columns"), "(", f.string(name), `, ${own}, (): `, type, " => ", other, ")"];
+  return [fromRuntime(f, "reference", "schema"), "(", f.string(name), `, ${own}, (): `, type, " => ", other, ")"];
 }
 
 function checkOf({ name, sql }: Check, f: GeneratedFile): Printable {
@@ -76,7 +76,7 @@ function checkOf({ name, sql }: Check, f: GeneratedFile): Printable {
 function builder(entity: Entity, column: Column, f: GeneratedFile): Printable {
   const { desc, name } = column;
   const own = (symbol: string, ...rest: Printable[]): Printable => [
-    fromRuntime(f, symbol, "data/columns"),
+    fromRuntime(f, symbol, "schema"),
     "(",
     f.string(name),
     ...rest,

@@ -84,9 +84,9 @@ function signature({ file }: Service, { desc, idempotencyKey, publishes }: Metho
   const told = publishes.length === 0 ? [] : [unionOf(publishes, f)];
   const context: Printable =
     idempotencyKey === undefined
-      ? [fromRuntime(f, "Context", "rpc/context", true), ...(told.length === 0 ? [] : ["<", ...told, ">"])]
+      ? [fromRuntime(f, "Context", "service", true), ...(told.length === 0 ? [] : ["<", ...told, ">"])]
       : [
-          fromRuntime(f, "KeyedContext", "rpc/context", true),
+          fromRuntime(f, "KeyedContext", "service", true),
           ["<typeof ", f.importSchema(desc.output, true)],
           ...told.flatMap((union) => [", ", union]),
           ">",
@@ -158,8 +158,8 @@ function emitConsumers(service: Service, f: GeneratedFile): void {
     const { desc, handler } = subscription.event;
     if (position > 0) f.print();
     f.print(doc(f, desc, consumption(subscription), "  "));
-    const delivery = fromRuntime(f, "Delivery", "events/delivery", true);
-    const context = fromRuntime(f, "ConsumerContext", "events/delivery", true);
+    const delivery = fromRuntime(f, "Delivery", "service", true);
+    const context = fromRuntime(f, "ConsumerContext", "service", true);
     f.print("  ", member(handler), "(");
     f.print("    delivery: ", delivery, "<typeof ", f.importSchema(desc, true), ">,");
     f.print("    context: ", context, "<", entities, publishes.length > 0 ? [", ", unionOf(publishes, f)] : "", ">,");
@@ -222,7 +222,7 @@ function emitDefinition(service: Service, upcasts: boolean, f: GeneratedFile): v
       `Makes ${service.desc.name} of its handlers.\n\n    export const ${camelCase(service.name)} = ${define}((service, standard) => ({ … }));\n\n@generated from ${service.desc}`,
     ),
   );
-  f.print(f.export("const", define), " = ", fromRuntime(f, "defineService", "rpc/service"), "<");
+  f.print(f.export("const", define), " = ", fromRuntime(f, "defineService", "service"), "<");
   f.print("  ", handler, ",");
   f.print("  ", keys, ",");
   f.print("  ", entities, ",");

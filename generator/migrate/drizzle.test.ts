@@ -1,5 +1,5 @@
 import { readdir } from "node:fs/promises";
-import { migrate } from "@protoscaffold/runtime/data/migrate";
+import { migrate } from "@protoscaffold/runtime/codegen/tool/migrations";
 import { getTableName, is } from "drizzle-orm";
 import { getTableConfig, type PgColumn, PgTable } from "drizzle-orm/pg-core";
 import { expect, test } from "vitest";

@@ -2,8 +2,8 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promis
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { migrate } from "@protoscaffold/runtime/codegen/tool/migrations";
 import { openData } from "@protoscaffold/runtime/data/data";
-import { migrate } from "@protoscaffold/runtime/data/migrate";
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { buildContract } from "../contract/build.js";
 import type { Contract } from "../contract/contract.js";

@@ -5,9 +5,9 @@ import type { SagaStep } from "../contract/contract.js";
 import type { Naming } from "../contract/short-name.js";
 
 /** What looks at sagas and has them go on or back: the runtime's own code. Loaded only by the commands that need a database. */
-export const loadAdmin = () => import("@protoscaffold/runtime/saga/admin");
+export const loadAdmin = () => import("@protoscaffold/runtime/codegen/tool/sagas");
 
-export type { SagaDetails, SagaListing, SagaQuery } from "@protoscaffold/runtime/saga/admin";
+export type { SagaDetails, SagaListing, SagaQuery } from "@protoscaffold/runtime/codegen/tool/sagas";
 
 /** One step as the contract has it, with where both sides of it are kept. */
 export interface ContractStep {

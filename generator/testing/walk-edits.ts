@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { migrate } from "@protoscaffold/runtime/data/migrate";
+import { migrate } from "@protoscaffold/runtime/codegen/tool/migrations";
 import fc from "fast-check";
 import pg from "pg";
 import { expect } from "vitest";

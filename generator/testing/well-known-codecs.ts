@@ -44,7 +44,7 @@ export function wellKnownCodecs(): ReadonlyMap<string, string> {
       name,
       layout(content.replace(/ with parameter .*$/m, ""))
         // The library does not call itself by its name.
-        .replace(/"@protoscaffold\/runtime\/codec\/([^"]+)"/g, '"../../$1.js"'),
+        .replaceAll('"@protoscaffold/runtime/codegen/codec"', '"../../parts.js"'),
     ]),
   );
 }

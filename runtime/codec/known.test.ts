@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { anyPack } from "@bufbuild/protobuf/wkt";
-import { StatusSchema } from "@protoscaffold/runtime/options/google/rpc/status_pb.js";
+import { StatusSchema } from "@protoscaffold/runtime/codegen/options/google/rpc/status_pb.js";
 import { orderCodec, placeOrderRequestCodec } from "@shop/generated/shop/orders/v1/orders_codec.js";
 import { OrderSchema, OrderService } from "@shop/generated/shop/orders/v1/orders_pb.js";
 import { orderService } from "@shop/generated/shop/orders/v1/orders_service.js";

@@ -1,4 +1,4 @@
-import { inMemory } from "@protoscaffold/runtime/rpc/in-memory";
+import { inMemory } from "@protoscaffold/runtime/testing";
 import { createAnalyticsServiceClient } from "@shop/generated/shop/analytics/v1/analytics_client.js";
 import { orderPlaced } from "@shop/generated/shop/orders/v1/orders_events.js";
 import { paymentCaptured } from "@shop/generated/shop/payments/v1/payments_events.js";

@@ -1,4 +1,4 @@
-import type { Transaction } from "@protoscaffold/runtime/data/transaction";
+import type { Transaction } from "@protoscaffold/runtime/data";
 import { type SalesDayRow, salesDays } from "@shop/generated/shop/analytics/v1/analytics_schema.js";
 import {
   type AnalyticsServiceEntities,

@@ -1,4 +1,4 @@
-import { serve } from "@protoscaffold/runtime/rpc/serve";
+import { serve } from "@protoscaffold/runtime/service";
 import { inventory } from "./inventory.js";
 
 await serve(inventory, { migrations: new URL("./migrations/", import.meta.url) });

@@ -1,4 +1,4 @@
-import type { ConsumerContext } from "@protoscaffold/runtime/events/delivery";
+import type { ConsumerContext } from "@protoscaffold/runtime/events";
 import type { KnownOrder } from "@shop/generated/shop/notifications/v1/notifications_pb.js";
 import type { NotificationServiceEntities } from "@shop/generated/shop/notifications/v1/notifications_service.js";
 import type { OrderServiceClient } from "@shop/generated/shop/orders/v1/orders_client.js";

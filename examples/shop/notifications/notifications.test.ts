@@ -1,5 +1,5 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { inMemory } from "@protoscaffold/runtime/rpc/in-memory";
+import { inMemory } from "@protoscaffold/runtime/testing";
 import { createNotificationServiceClient } from "@shop/generated/shop/notifications/v1/notifications_client.js";
 import { orderChanged, orderPlaced } from "@shop/generated/shop/orders/v1/orders_events.js";
 import { type GetOrderRequest, type OrderSchema, OrderState } from "@shop/generated/shop/orders/v1/orders_pb.js";

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { type InMemoryService, inMemory } from "@protoscaffold/runtime/rpc/in-memory";
+import { type InMemoryService, inMemory } from "@protoscaffold/runtime/testing";
 import { createOrderServiceClient } from "@shop/generated/shop/orders/v1/orders_client.js";
 import { OrderState } from "@shop/generated/shop/orders/v1/orders_pb.js";
 import { testDatabase } from "protoscaffold/testing/database";

@@ -1,5 +1,5 @@
 import { Code } from "@connectrpc/connect";
-import { inMemory } from "@protoscaffold/runtime/rpc/in-memory";
+import { inMemory } from "@protoscaffold/runtime/testing";
 import { createPaymentServiceClient } from "@shop/generated/shop/payments/v1/payments_client.js";
 import { PaymentState } from "@shop/generated/shop/payments/v1/payments_pb.js";
 import { testDatabase } from "protoscaffold/testing/database";

@@ -1,4 +1,4 @@
-import { inMemory } from "@protoscaffold/runtime/rpc/in-memory";
+import { inMemory } from "@protoscaffold/runtime/testing";
 import { orderPlaced } from "@shop/generated/shop/orders/v1/orders_events.js";
 import { createRecommendationServiceClient } from "@shop/generated/shop/recommendations/v1/recommendations_client.js";
 import { testDatabase } from "protoscaffold/testing/database";

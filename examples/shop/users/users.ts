@@ -1,7 +1,7 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { timestampNow } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
-import type { Transaction } from "@protoscaffold/runtime/data/transaction";
+import type { Transaction } from "@protoscaffold/runtime/data";
 import { userRegistered } from "@shop/generated/shop/users/v1/users_events.js";
 import type { ChatRequest, ChatResponseSchema, User } from "@shop/generated/shop/users/v1/users_pb.js";
 import {

@@ -16,14 +16,7 @@ export function emitRead(message: DescMessage, scribe: Scribe): void {
     message.name,
     " up to `end` (a group: its number below zero); one from before takes the fields. */",
   );
-  const signature: Printable = [
-    "(r: ",
-    scribe.type("Reader", "reader"),
-    ", end: number, before?: ",
-    shape,
-    "): ",
-    shape,
-  ];
+  const signature: Printable = ["(r: ", scribe.type("Reader"), ", end: number, before?: ", shape, "): ", shape];
   f.print(f.export("function", read), signature, " {");
   f.print(`  const m = before ?? ${make}();`);
   f.print("  r.enter();");
@@ -57,7 +50,7 @@ export function emitMake(message: DescMessage, scribe: Scribe): void {
   });
   // Where an object has more than its literal says, TypeScript is not to compare them.
   if (inherits(message) || message.fields.some(({ localName }) => localName in Object.prototype)) {
-    f.print("  const m = ", scribe.value("inherit", "message"), "(", f.importSchema(message), ");");
+    f.print("  const m = ", scribe.value("inherit"), "(", f.importSchema(message), ");");
     for (const [name, zero] of ofItsOwn) f.print("  m.", name!, " = ", zero!, ";");
     f.print("  return m;");
   } else if (ofItsOwn.length === 0) {
@@ -73,7 +66,7 @@ export function emitMake(message: DescMessage, scribe: Scribe): void {
 
 function zeroOf(field: DescField, scribe: Scribe): Printable {
   if (field.enum !== undefined) return String(field.enum.values[0]!.number);
-  if (field.scalar === ScalarType.BYTES) return [scribe.value("noBytes", "message"), "()"];
+  if (field.scalar === ScalarType.BYTES) return [scribe.value("noBytes"), "()"];
   return isText(field) ? '"0"' : scalarOf(field.scalar).zero;
 }
 
@@ -98,7 +91,7 @@ function readField(field: DescField, scribe: Scribe): void {
   } else {
     // What every object inherits is not there.
     const isOdd = field.message !== undefined && field.localName in Object.prototype;
-    const before: Printable = isOdd ? [scribe.value("own", "message"), `(m, "${field.localName}")`] : place;
+    const before: Printable = isOdd ? [scribe.value("own"), `(m, "${field.localName}")`] : place;
     readInto(field, before, (value) => [`${place} = `, value, ";"], scribe);
   }
   f.print("        break;");
@@ -116,7 +109,7 @@ function readInto(field: DescField, before: Printable, into: (value: Printable) 
   const { f } = scribe;
   if (field.fieldKind === "enum" && !field.enum.open) {
     f.print("        const value = r.int32();");
-    const isKnown: Printable = [scribe.value("knows", "message"), "(", f.importSchema(field.enum), ", value)"];
+    const isKnown: Printable = [scribe.value("knows"), "(", f.importSchema(field.enum), ", value)"];
     f.print("        if (", isKnown, ") ", into("value"));
     f.print("        else r.unknownEnum(tag, m);");
     return;
@@ -143,22 +136,15 @@ function message(field: MessageField, scribe: Scribe, before?: Printable): Print
   switch (holdingOf(field)) {
     case "wrapped": {
       const empty = scribe.of(field.message, "make");
-      const wrapper: Printable = [scribe.value("wrap", "message"), "(", empty, "(), ", before!, ")"];
+      const wrapper: Printable = [scribe.value("wrap"), "(", empty, "(), ", before!, ")"];
       return [scribe.of(field.message, "read"), `(r, ${end}, `, wrapper, ").value"];
     }
     case "json":
-      return [scribe.value("readJsonObject", "json"), `(r, ${end}`, more, ")"];
+      return [scribe.value("readJsonObject"), `(r, ${end}`, more, ")"];
     case "message":
       return [scribe.of(field.message, "read"), `(r, ${end}`, more, ")"];
     case "reflected":
-      return [
-        scribe.value("readReflected", "reflected"),
-        "(r, ",
-        scribe.f.importSchema(field.message),
-        `, ${end}`,
-        more,
-        ")",
-      ];
+      return [scribe.value("readReflected"), "(r, ", scribe.f.importSchema(field.message), `, ${end}`, more, ")"];
   }
 }
 
@@ -198,7 +184,7 @@ function readMap(field: DescField & { fieldKind: "map" }, place: string, scribe:
   f.print("          else r.skip(entry);");
   f.print("        }");
   const value = orEmpty(field, scribe);
-  if (isText) f.print("        ", scribe.value("put", "message"), `(${place}, key, `, value, ");");
+  if (isText) f.print("        ", scribe.value("put"), `(${place}, key, `, value, ");");
   else f.print(`        ${place}[key] = `, value, ";");
 }
 

@@ -15,13 +15,14 @@ export class Scribe {
     this.#path = path;
   }
 
-  /** A symbol of runtime/codec/. */
-  value(name: string, module: string): Printable {
-    return this.#once(`${module} ${name}`, () => fromRuntime(this.f, name, `codec/${module}`));
+  /** A function of the runtime library's codecs. */
+  value(name: string): Printable {
+    return this.#once(name, () => fromRuntime(this.f, name, "codec"));
   }
 
-  type(name: string, module: string): Printable {
-    return this.#once(`type ${module} ${name}`, () => fromRuntime(this.f, name, `codec/${module}`, true));
+  /** A type of the runtime library's codecs. */
+  type(name: string): Printable {
+    return this.#once(`type ${name}`, () => fromRuntime(this.f, name, "codec", true));
   }
 
   /** A part of a message's codec, wherever that is. */
@@ -30,9 +31,7 @@ export class Scribe {
     const { name: path } = message.file;
     if (path === this.#path) return name;
     return this.#once(`of ${path} ${name}`, () =>
-      codecHome(path) === "runtime"
-        ? fromRuntime(this.f, name, `codec/${path}_codec`)
-        : fromGenerated(this.f, name, path, "_codec"),
+      codecHome(path) === "runtime" ? fromRuntime(this.f, name, "codec") : fromGenerated(this.f, name, path, "_codec"),
     );
   }
 

@@ -16,9 +16,9 @@ export function emitWrite(message: DescMessage, scribe: Scribe): void {
   const { write } = codecExports(message);
   const parameters: Printable = [
     "(w: ",
-    scribe.type("Writer", "writer"),
+    scribe.type("Writer"),
     ", m: ",
-    scribe.type("Init", "codec"),
+    scribe.type("Init"),
     "<typeof ",
     f.importSchema(message),
     ">): void {",
@@ -71,7 +71,7 @@ function writeField(field: DescField, scribe: Scribe): void {
   const { localName: name } = field;
   // What every object inherits something for is asked for as its own.
   const isOdd = name in Object.prototype;
-  const value: Printable = isOdd ? [scribe.value("own", "message"), `(m, "${name}")`] : `m.${name}`;
+  const value: Printable = isOdd ? [scribe.value("own"), `(m, "${name}")`] : `m.${name}`;
   // Where TypeScript does not see that it is there.
   const there: Printable = isOdd || (isInherited(field) && inherits(field.parent)) ? [value, "!"] : value;
   if (field.fieldKind === "list") writeList(field, value, there, scribe);
@@ -101,7 +101,7 @@ function isSet(field: DescField, value: Printable, scribe: Scribe): Printable {
   if (field.fieldKind === "message") return [value, " != null"];
   if (field.presence !== IMPLICIT) {
     return isInherited(field) && inherits(field.parent)
-      ? [scribe.value("has", "message"), `(m, "${field.localName}")`]
+      ? [scribe.value("has"), `(m, "${field.localName}")`]
       : [value, " != null"];
   }
   return isNotZero(field, value, scribe);
@@ -124,7 +124,7 @@ function isNotZero(field: DescField, value: Printable, scribe: Scribe): Printabl
     case ScalarType.FIXED64:
     case ScalarType.SFIXED64:
     case ScalarType.SINT64:
-      return isText(field) ? [value, " != null && !", scribe.value("isZero", "message"), "(", value, ")"] : value;
+      return isText(field) ? [value, " != null && !", scribe.value("isZero"), "(", value, ")"] : value;
     default:
       // Not a number is refused rather than left out.
       return [value, " != null && ", value, " !== 0"];
@@ -149,11 +149,11 @@ function content(field: DescField & { message: DescMessage }, value: Printable, 
     case "wrapped":
       return [[scribe.of(message, "write"), "(w, { value: ", value, " });"]];
     case "json":
-      return [[scribe.value("writeJsonObject", "json"), "(w, ", value, ");"]];
+      return [[scribe.value("writeJsonObject"), "(w, ", value, ");"]];
     case "message":
       return [[scribe.of(message, "write"), "(w, ", value, ");"]];
     case "reflected":
-      return [[scribe.value("writeReflected", "reflected"), "(w, ", scribe.f.importSchema(message), ", ", value, ");"]];
+      return [[scribe.value("writeReflected"), "(w, ", scribe.f.importSchema(message), ", ", value, ");"]];
   }
 }
 
@@ -168,7 +168,7 @@ function writeList(field: DescField, value: Printable, there: Printable, scribe:
 function writeMap(field: DescField & { fieldKind: "map" }, value: Printable, scribe: Scribe): void {
   const { f } = scribe;
   const key = scalarOf(field.mapKey);
-  f.print("  for (const [key, value] of ", scribe.value("entries", "message"), "(", value, ")) {");
+  f.print("  for (const [key, value] of ", scribe.value("entries"), "(", value, ")) {");
   f.print(`    const entry = w.open(${field.number});`);
   f.print(`    w.tag(1, ${key.wireType}).${key.method}(`, keyOf(field.mapKey, scribe), ");");
   for (const line of singular(field, "value", scribe, 2)) f.print("    ", line);
@@ -180,13 +180,13 @@ function writeMap(field: DescField & { fieldKind: "map" }, value: Printable, scr
 function keyOf(type: ScalarType, scribe: Scribe): Printable {
   switch (type) {
     case ScalarType.BOOL:
-      return [scribe.value("boolKey", "message"), "(key)"];
+      return [scribe.value("boolKey"), "(key)"];
     case ScalarType.INT32:
     case ScalarType.SINT32:
     case ScalarType.SFIXED32:
     case ScalarType.UINT32:
     case ScalarType.FIXED32:
-      return [scribe.value("numberKey", "message"), "(key)"];
+      return [scribe.value("numberKey"), "(key)"];
     default:
       return "key";
   }

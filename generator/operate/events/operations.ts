@@ -2,7 +2,7 @@
  * What is done to events in databases: the runtime's own idea of them, so that there is one. Loaded only by the commands
  * that need a database.
  */
-export const loadOperations = () => import("@protoscaffold/runtime/events/operate");
+export const loadOperations = () => import("@protoscaffold/runtime/codegen/tool/events");
 
 export type Operations = Awaited<ReturnType<typeof loadOperations>>;
 type Awaitable<T> = T extends (...args: never[]) => infer R ? Awaited<R> : never;

@@ -2,8 +2,8 @@
 // @generated from file shop/analytics/v1/analytics.proto (package shop.analytics.v1, syntax proto3)
 /* eslint-disable */
 
-import type { ClientOptions, ServiceClient } from "@protoscaffold/runtime/rpc/client";
-import { createServiceClient } from "@protoscaffold/runtime/rpc/client";
+import type { ClientOptions, ServiceClient } from "@protoscaffold/runtime/codegen/client";
+import { createServiceClient } from "@protoscaffold/runtime/codegen/client";
 import { analyticsServiceCodecs } from "./analytics_codec.js";
 import { AnalyticsService } from "./analytics_pb.js";
 import { analyticsServicePolicy } from "./analytics_policy.js";

@@ -2,10 +2,8 @@
 // @generated from file shop/analytics/v1/analytics.proto (package shop.analytics.v1, syntax proto3)
 /* eslint-disable */
 
-import type { Codec, Init } from "@protoscaffold/runtime/codec/codec";
-import { defineCodec } from "@protoscaffold/runtime/codec/codec";
-import type { Reader } from "@protoscaffold/runtime/codec/reader";
-import type { Writer } from "@protoscaffold/runtime/codec/writer";
+import type { Codec, Init, Reader, Writer } from "@protoscaffold/runtime/codegen/codec";
+import { defineCodec } from "@protoscaffold/runtime/codegen/codec";
 import type { GetSalesDayRequest, ListSalesDaysRequest, ListSalesDaysResponse, SalesDay } from "./analytics_pb.js";
 import {
   GetSalesDayRequestSchema,

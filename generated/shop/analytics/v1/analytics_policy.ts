@@ -2,7 +2,7 @@
 // @generated from file shop/analytics/v1/analytics.proto (package shop.analytics.v1, syntax proto3)
 /* eslint-disable */
 
-import type { ServicePolicy } from "@protoscaffold/runtime/call/policy";
+import type { ServicePolicy } from "@protoscaffold/runtime/codegen/policy";
 import type { AnalyticsService } from "./analytics_pb.js";
 
 /**

@@ -2,8 +2,7 @@
 // @generated from file shop/analytics/v1/analytics.proto (package shop.analytics.v1, syntax proto3)
 /* eslint-disable */
 
-import type { Entity } from "@protoscaffold/runtime/data/entity";
-import type { Repository } from "@protoscaffold/runtime/data/repository";
+import type { Entity, Repository } from "@protoscaffold/runtime/codegen/repository";
 import { SalesDaySchema } from "./analytics_pb.js";
 import type { SalesDayRow } from "./analytics_schema.js";
 import { salesDayFromRow, salesDays, salesDayToRow } from "./analytics_schema.js";

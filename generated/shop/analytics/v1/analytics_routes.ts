@@ -2,7 +2,7 @@
 // @generated from file shop/analytics/v1/analytics.proto (package shop.analytics.v1, syntax proto3)
 /* eslint-disable */
 
-import type { Route } from "@protoscaffold/runtime/gateway/route";
+import type { Route } from "@protoscaffold/runtime/codegen/routes";
 import { AnalyticsService } from "./analytics_pb.js";
 
 /**

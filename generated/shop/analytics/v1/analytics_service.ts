@@ -3,9 +3,8 @@
 /* eslint-disable */
 
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { ConsumerContext, Delivery } from "@protoscaffold/runtime/events/delivery";
-import type { Context } from "@protoscaffold/runtime/rpc/context";
-import { defineService } from "@protoscaffold/runtime/rpc/service";
+import type { ConsumerContext, Context, Delivery } from "@protoscaffold/runtime/codegen/service";
+import { defineService } from "@protoscaffold/runtime/codegen/service";
 import { orderPlaced } from "../../orders/v1/orders_events.js";
 import type { OrderPlacedSchema } from "../../orders/v1/orders_pb.js";
 import { paymentCaptured } from "../../payments/v1/payments_events.js";

@@ -2,8 +2,8 @@
 // @generated from file shop/inventory/v1/inventory.proto (package shop.inventory.v1, syntax proto3)
 /* eslint-disable */
 
-import type { ClientOptions, ServiceClient } from "@protoscaffold/runtime/rpc/client";
-import { createServiceClient } from "@protoscaffold/runtime/rpc/client";
+import type { ClientOptions, ServiceClient } from "@protoscaffold/runtime/codegen/client";
+import { createServiceClient } from "@protoscaffold/runtime/codegen/client";
 import { inventoryServiceCodecs } from "./inventory_codec.js";
 import { InventoryService } from "./inventory_pb.js";
 import { inventoryServicePolicy } from "./inventory_policy.js";

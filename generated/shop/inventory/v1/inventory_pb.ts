@@ -5,12 +5,12 @@
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
-import { file_google_api_annotations } from "@protoscaffold/runtime/options/google/api/annotations_pb.js";
-import { file_google_api_field_behavior } from "@protoscaffold/runtime/options/google/api/field_behavior_pb.js";
-import { file_google_api_resource } from "@protoscaffold/runtime/options/google/api/resource_pb.js";
+import { file_google_api_annotations } from "@protoscaffold/runtime/codegen/options/google/api/annotations_pb.js";
+import { file_google_api_field_behavior } from "@protoscaffold/runtime/codegen/options/google/api/field_behavior_pb.js";
+import { file_google_api_resource } from "@protoscaffold/runtime/codegen/options/google/api/resource_pb.js";
 import type { EmptySchema, FieldMask, Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_empty, file_google_protobuf_field_mask, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
-import { file_scaffold_v1_options } from "@protoscaffold/runtime/options/scaffold/v1/options_pb.js";
+import { file_scaffold_v1_options } from "@protoscaffold/runtime/codegen/options/scaffold/v1/options_pb.js";
 import type { Message } from "@bufbuild/protobuf";
 
 /**

@@ -2,7 +2,7 @@
 // @generated from file shop/inventory/v1/inventory.proto (package shop.inventory.v1, syntax proto3)
 /* eslint-disable */
 
-import type { ServicePolicy } from "@protoscaffold/runtime/call/policy";
+import type { ServicePolicy } from "@protoscaffold/runtime/codegen/policy";
 import type { InventoryService } from "./inventory_pb.js";
 
 /**

@@ -2,8 +2,7 @@
 // @generated from file shop/inventory/v1/inventory.proto (package shop.inventory.v1, syntax proto3)
 /* eslint-disable */
 
-import type { Entity } from "@protoscaffold/runtime/data/entity";
-import type { Repository } from "@protoscaffold/runtime/data/repository";
+import type { Entity, Repository } from "@protoscaffold/runtime/codegen/repository";
 import { ProductSchema, ReservationSchema, StockSchema } from "./inventory_pb.js";
 import type { ProductRow, ReservationRow, StockRow } from "./inventory_schema.js";
 import {

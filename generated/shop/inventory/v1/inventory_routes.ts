@@ -2,7 +2,7 @@
 // @generated from file shop/inventory/v1/inventory.proto (package shop.inventory.v1, syntax proto3)
 /* eslint-disable */
 
-import type { Route } from "@protoscaffold/runtime/gateway/route";
+import type { Route } from "@protoscaffold/runtime/codegen/routes";
 import { InventoryService } from "./inventory_pb.js";
 
 /**

@@ -4,7 +4,7 @@
 
 import { create } from "@bufbuild/protobuf";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import { jsonColumn, messagesColumn, reference, timestamptz } from "@protoscaffold/runtime/data/columns";
+import { jsonColumn, messagesColumn, reference, timestamptz } from "@protoscaffold/runtime/codegen/schema";
 import { sql } from "drizzle-orm";
 import type { AnyPgColumn } from "drizzle-orm/pg-core";
 import { bigint, check, index, integer, pgTable, text } from "drizzle-orm/pg-core";

@@ -4,8 +4,8 @@
 
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { EmptySchema } from "@bufbuild/protobuf/wkt";
-import type { Context, KeyedContext } from "@protoscaffold/runtime/rpc/context";
-import { defineService } from "@protoscaffold/runtime/rpc/service";
+import type { Context, KeyedContext } from "@protoscaffold/runtime/codegen/service";
+import { defineService } from "@protoscaffold/runtime/codegen/service";
 import { productCache } from "./inventory_cache.js";
 import { inventoryServiceCodecs } from "./inventory_codec.js";
 import type {

@@ -3,8 +3,8 @@
 /* eslint-disable */
 
 import type { Client } from "@connectrpc/connect";
-import type { BrowserClientOptions } from "@protoscaffold/runtime/browser";
-import { createBrowserClient } from "@protoscaffold/runtime/browser";
+import type { BrowserClientOptions } from "@protoscaffold/runtime/codegen/browser";
+import { createBrowserClient } from "@protoscaffold/runtime/codegen/browser";
 import { NotificationService } from "./notifications_pb.js";
 import { notificationServicePolicy } from "./notifications_policy.js";
 

@@ -2,8 +2,8 @@
 // @generated from file shop/notifications/v1/notifications.proto (package shop.notifications.v1, syntax proto3)
 /* eslint-disable */
 
-import type { ClientOptions, ServiceClient } from "@protoscaffold/runtime/rpc/client";
-import { createServiceClient } from "@protoscaffold/runtime/rpc/client";
+import type { ClientOptions, ServiceClient } from "@protoscaffold/runtime/codegen/client";
+import { createServiceClient } from "@protoscaffold/runtime/codegen/client";
 import { notificationServiceCodecs } from "./notifications_codec.js";
 import { NotificationService } from "./notifications_pb.js";
 import { notificationServicePolicy } from "./notifications_policy.js";

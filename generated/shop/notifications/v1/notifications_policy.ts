@@ -2,7 +2,7 @@
 // @generated from file shop/notifications/v1/notifications.proto (package shop.notifications.v1, syntax proto3)
 /* eslint-disable */
 
-import type { ServicePolicy } from "@protoscaffold/runtime/call/policy";
+import type { ServicePolicy } from "@protoscaffold/runtime/codegen/policy";
 import type { NotificationService } from "./notifications_pb.js";
 
 /**

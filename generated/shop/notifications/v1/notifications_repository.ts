@@ -2,8 +2,7 @@
 // @generated from file shop/notifications/v1/notifications.proto (package shop.notifications.v1, syntax proto3)
 /* eslint-disable */
 
-import type { Entity } from "@protoscaffold/runtime/data/entity";
-import type { Repository } from "@protoscaffold/runtime/data/repository";
+import type { Entity, Repository } from "@protoscaffold/runtime/codegen/repository";
 import { KnownOrderSchema, LetterSchema, NotificationSchema } from "./notifications_pb.js";
 import type { KnownOrderRow, LetterRow, NotificationRow } from "./notifications_schema.js";
 import {

@@ -2,7 +2,7 @@
 // @generated from file shop/notifications/v1/notifications.proto (package shop.notifications.v1, syntax proto3)
 /* eslint-disable */
 
-import type { Route } from "@protoscaffold/runtime/gateway/route";
+import type { Route } from "@protoscaffold/runtime/codegen/routes";
 import { NotificationService } from "./notifications_pb.js";
 
 /**

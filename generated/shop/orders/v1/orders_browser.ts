@@ -3,8 +3,8 @@
 /* eslint-disable */
 
 import type { Client } from "@connectrpc/connect";
-import type { BrowserClientOptions } from "@protoscaffold/runtime/browser";
-import { createBrowserClient } from "@protoscaffold/runtime/browser";
+import type { BrowserClientOptions } from "@protoscaffold/runtime/codegen/browser";
+import { createBrowserClient } from "@protoscaffold/runtime/codegen/browser";
 import { OrderService } from "./orders_pb.js";
 import { orderServicePolicy } from "./orders_policy.js";
 

@@ -2,8 +2,8 @@
 // @generated from file shop/orders/v1/orders.proto (package shop.orders.v1, syntax proto3)
 /* eslint-disable */
 
-import type { ClientOptions, ServiceClient } from "@protoscaffold/runtime/rpc/client";
-import { createServiceClient } from "@protoscaffold/runtime/rpc/client";
+import type { ClientOptions, ServiceClient } from "@protoscaffold/runtime/codegen/client";
+import { createServiceClient } from "@protoscaffold/runtime/codegen/client";
 import { orderServiceCodecs } from "./orders_codec.js";
 import { OrderService } from "./orders_pb.js";
 import { orderServicePolicy } from "./orders_policy.js";

@@ -2,11 +2,8 @@
 // @generated from file shop/orders/v1/orders.proto (package shop.orders.v1, syntax proto3)
 /* eslint-disable */
 
-import type { Codec, Init } from "@protoscaffold/runtime/codec/codec";
-import { defineCodec } from "@protoscaffold/runtime/codec/codec";
-import { readTimestamp, writeTimestamp } from "@protoscaffold/runtime/codec/google/protobuf/timestamp_codec";
-import type { Reader } from "@protoscaffold/runtime/codec/reader";
-import type { Writer } from "@protoscaffold/runtime/codec/writer";
+import type { Codec, Init, Reader, Writer } from "@protoscaffold/runtime/codegen/codec";
+import { defineCodec, readTimestamp, writeTimestamp } from "@protoscaffold/runtime/codegen/codec";
 import { readPayment, writePayment } from "../../payments/v1/payments_codec.js";
 import type {
   CancelOrderRequest,

@@ -2,7 +2,7 @@
 // @generated from file shop/orders/v1/orders.proto (package shop.orders.v1, syntax proto3)
 /* eslint-disable */
 
-import { defineEvent } from "@protoscaffold/runtime/events/event";
+import { defineEvent } from "@protoscaffold/runtime/codegen/events";
 import { orderChangedCodec, orderPlacedCodec } from "./orders_codec.js";
 import { OrderChangedSchema, OrderPlacedSchema } from "./orders_pb.js";
 

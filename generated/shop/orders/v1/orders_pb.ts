@@ -5,11 +5,11 @@
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
-import { file_google_api_annotations } from "@protoscaffold/runtime/options/google/api/annotations_pb.js";
-import { file_google_api_field_behavior } from "@protoscaffold/runtime/options/google/api/field_behavior_pb.js";
+import { file_google_api_annotations } from "@protoscaffold/runtime/codegen/options/google/api/annotations_pb.js";
+import { file_google_api_field_behavior } from "@protoscaffold/runtime/codegen/options/google/api/field_behavior_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
-import { file_scaffold_v1_options } from "@protoscaffold/runtime/options/scaffold/v1/options_pb.js";
+import { file_scaffold_v1_options } from "@protoscaffold/runtime/codegen/options/scaffold/v1/options_pb.js";
 import type { Payment } from "../../payments/v1/payments_pb.js";
 import { file_shop_payments_v1_payments } from "../../payments/v1/payments_pb.js";
 import type { Message } from "@bufbuild/protobuf";

@@ -2,7 +2,7 @@
 // @generated from file shop/orders/v1/orders.proto (package shop.orders.v1, syntax proto3)
 /* eslint-disable */
 
-import type { ServicePolicy } from "@protoscaffold/runtime/call/policy";
+import type { ServicePolicy } from "@protoscaffold/runtime/codegen/policy";
 import type { OrderService } from "./orders_pb.js";
 
 /**

@@ -2,8 +2,7 @@
 // @generated from file shop/orders/v1/orders.proto (package shop.orders.v1, syntax proto3)
 /* eslint-disable */
 
-import type { Entity } from "@protoscaffold/runtime/data/entity";
-import type { Repository } from "@protoscaffold/runtime/data/repository";
+import type { Entity, Repository } from "@protoscaffold/runtime/codegen/repository";
 import { OrderSchema } from "./orders_pb.js";
 import type { OrderRow } from "./orders_schema.js";
 import { orderFromRow, orders, orderToRow } from "./orders_schema.js";

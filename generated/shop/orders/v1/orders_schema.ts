@@ -4,7 +4,7 @@
 
 import { create } from "@bufbuild/protobuf";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import { messagesColumn, timestamptz } from "@protoscaffold/runtime/data/columns";
+import { messagesColumn, timestamptz } from "@protoscaffold/runtime/codegen/schema";
 import { bigint, index, integer, pgTable, text } from "drizzle-orm/pg-core";
 import type { Order, OrderLine, OrderState } from "./orders_pb.js";
 import { OrderLineSchema, OrderSchema } from "./orders_pb.js";

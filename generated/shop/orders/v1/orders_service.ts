@@ -3,8 +3,8 @@
 /* eslint-disable */
 
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { Context, KeyedContext } from "@protoscaffold/runtime/rpc/context";
-import { defineService } from "@protoscaffold/runtime/rpc/service";
+import type { Context, KeyedContext } from "@protoscaffold/runtime/codegen/service";
+import { defineService } from "@protoscaffold/runtime/codegen/service";
 import type { InventoryServiceClient } from "../../inventory/v1/inventory_client.js";
 import { createInventoryServiceClient } from "../../inventory/v1/inventory_client.js";
 import type { PaymentServiceClient } from "../../payments/v1/payments_client.js";

@@ -2,7 +2,7 @@
 // @generated from file shop/payments/v1/payments.proto (package shop.payments.v1, syntax proto3)
 /* eslint-disable */
 
-import { defineEvent } from "@protoscaffold/runtime/events/event";
+import { defineEvent } from "@protoscaffold/runtime/codegen/events";
 import { paymentCapturedCodec } from "./payments_codec.js";
 import { PaymentCapturedSchema } from "./payments_pb.js";
 

@@ -2,7 +2,7 @@
 // @generated from file shop/payments/v1/payments.proto (package shop.payments.v1, syntax proto3)
 /* eslint-disable */
 
-import type { ServicePolicy } from "@protoscaffold/runtime/call/policy";
+import type { ServicePolicy } from "@protoscaffold/runtime/codegen/policy";
 import type { PaymentService } from "./payments_pb.js";
 
 /**

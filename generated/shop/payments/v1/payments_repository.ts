@@ -2,8 +2,7 @@
 // @generated from file shop/payments/v1/payments.proto (package shop.payments.v1, syntax proto3)
 /* eslint-disable */
 
-import type { Entity } from "@protoscaffold/runtime/data/entity";
-import type { Repository } from "@protoscaffold/runtime/data/repository";
+import type { Entity, Repository } from "@protoscaffold/runtime/codegen/repository";
 import { PaymentSchema } from "./payments_pb.js";
 import type { PaymentRow } from "./payments_schema.js";
 import { paymentFromRow, payments, paymentToRow } from "./payments_schema.js";

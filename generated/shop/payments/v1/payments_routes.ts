@@ -2,7 +2,7 @@
 // @generated from file shop/payments/v1/payments.proto (package shop.payments.v1, syntax proto3)
 /* eslint-disable */
 
-import type { Route } from "@protoscaffold/runtime/gateway/route";
+import type { Route } from "@protoscaffold/runtime/codegen/routes";
 import { PaymentService } from "./payments_pb.js";
 
 /**

@@ -4,7 +4,7 @@
 
 import { create } from "@bufbuild/protobuf";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import { timestamptz } from "@protoscaffold/runtime/data/columns";
+import { timestamptz } from "@protoscaffold/runtime/codegen/schema";
 import { bigint, index, integer, pgTable, text } from "drizzle-orm/pg-core";
 import type { Payment, PaymentState } from "./payments_pb.js";
 import { PaymentSchema } from "./payments_pb.js";

@@ -2,8 +2,8 @@
 // @generated from file shop/recommendations/v1/recommendations.proto (package shop.recommendations.v1, syntax proto3)
 /* eslint-disable */
 
-import type { ClientOptions, ServiceClient } from "@protoscaffold/runtime/rpc/client";
-import { createServiceClient } from "@protoscaffold/runtime/rpc/client";
+import type { ClientOptions, ServiceClient } from "@protoscaffold/runtime/codegen/client";
+import { createServiceClient } from "@protoscaffold/runtime/codegen/client";
 import { recommendationServiceCodecs } from "./recommendations_codec.js";
 import { RecommendationService } from "./recommendations_pb.js";
 import { recommendationServicePolicy } from "./recommendations_policy.js";

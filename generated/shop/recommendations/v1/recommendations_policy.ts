@@ -2,7 +2,7 @@
 // @generated from file shop/recommendations/v1/recommendations.proto (package shop.recommendations.v1, syntax proto3)
 /* eslint-disable */
 
-import type { ServicePolicy } from "@protoscaffold/runtime/call/policy";
+import type { ServicePolicy } from "@protoscaffold/runtime/codegen/policy";
 import type { RecommendationService } from "./recommendations_pb.js";
 
 /**

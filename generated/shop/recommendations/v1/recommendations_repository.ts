@@ -2,8 +2,7 @@
 // @generated from file shop/recommendations/v1/recommendations.proto (package shop.recommendations.v1, syntax proto3)
 /* eslint-disable */
 
-import type { Entity } from "@protoscaffold/runtime/data/entity";
-import type { Repository } from "@protoscaffold/runtime/data/repository";
+import type { Entity, Repository } from "@protoscaffold/runtime/codegen/repository";
 import { PairSchema } from "./recommendations_pb.js";
 import type { PairRow } from "./recommendations_schema.js";
 import { pairFromRow, pairs, pairToRow } from "./recommendations_schema.js";

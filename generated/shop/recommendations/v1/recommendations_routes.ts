@@ -2,7 +2,7 @@
 // @generated from file shop/recommendations/v1/recommendations.proto (package shop.recommendations.v1, syntax proto3)
 /* eslint-disable */
 
-import type { Route } from "@protoscaffold/runtime/gateway/route";
+import type { Route } from "@protoscaffold/runtime/codegen/routes";
 import { RecommendationService } from "./recommendations_pb.js";
 
 /**

@@ -3,8 +3,8 @@
 /* eslint-disable */
 
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import { copy } from "@protoscaffold/runtime/cache/copy";
-import type { CachePolicy } from "@protoscaffold/runtime/cache/policy";
+import type { CachePolicy } from "@protoscaffold/runtime/codegen/cache";
+import { copy } from "@protoscaffold/runtime/codegen/cache";
 import type { User } from "./users_pb.js";
 
 /**

@@ -2,8 +2,8 @@
 // @generated from file shop/users/v1/users.proto (package shop.users.v1, syntax proto3)
 /* eslint-disable */
 
-import type { ClientOptions, ServiceClient } from "@protoscaffold/runtime/rpc/client";
-import { createServiceClient } from "@protoscaffold/runtime/rpc/client";
+import type { ClientOptions, ServiceClient } from "@protoscaffold/runtime/codegen/client";
+import { createServiceClient } from "@protoscaffold/runtime/codegen/client";
 import { userServiceCodecs } from "./users_codec.js";
 import { UserService } from "./users_pb.js";
 import { userServicePolicy } from "./users_policy.js";

@@ -2,7 +2,7 @@
 // @generated from file shop/users/v1/users.proto (package shop.users.v1, syntax proto3)
 /* eslint-disable */
 
-import { defineEvent } from "@protoscaffold/runtime/events/event";
+import { defineEvent } from "@protoscaffold/runtime/codegen/events";
 import { userRegisteredCodec } from "./users_codec.js";
 import { UserRegisteredSchema } from "./users_pb.js";
 

@@ -2,7 +2,7 @@
 // @generated from file shop/users/v1/users.proto (package shop.users.v1, syntax proto3)
 /* eslint-disable */
 
-import type { ServicePolicy } from "@protoscaffold/runtime/call/policy";
+import type { ServicePolicy } from "@protoscaffold/runtime/codegen/policy";
 import type { UserService } from "./users_pb.js";
 
 /**

@@ -2,8 +2,7 @@
 // @generated from file shop/users/v1/users.proto (package shop.users.v1, syntax proto3)
 /* eslint-disable */
 
-import type { Entity } from "@protoscaffold/runtime/data/entity";
-import type { Repository } from "@protoscaffold/runtime/data/repository";
+import type { Entity, Repository } from "@protoscaffold/runtime/codegen/repository";
 import { UserSchema } from "./users_pb.js";
 import type { UserRow } from "./users_schema.js";
 import { userFromRow, users, userToRow } from "./users_schema.js";

@@ -2,7 +2,7 @@
 // @generated from file shop/users/v1/users.proto (package shop.users.v1, syntax proto3)
 /* eslint-disable */
 
-import type { Route } from "@protoscaffold/runtime/gateway/route";
+import type { Route } from "@protoscaffold/runtime/codegen/routes";
 import { UserService } from "./users_pb.js";
 
 /**

@@ -4,7 +4,7 @@
 
 import { create } from "@bufbuild/protobuf";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import { timestamptz } from "@protoscaffold/runtime/data/columns";
+import { timestamptz } from "@protoscaffold/runtime/codegen/schema";
 import { sql } from "drizzle-orm";
 import { check, pgTable, text, uniqueIndex } from "drizzle-orm/pg-core";
 import type { User } from "./users_pb.js";

@@ -4,10 +4,8 @@
 
 import type { Duration } from "@bufbuild/protobuf/wkt";
 import { DurationSchema } from "@bufbuild/protobuf/wkt";
-import type { Codec, Init } from "../../codec.js";
-import { defineCodec } from "../../codec.js";
-import type { Reader } from "../../reader.js";
-import type { Writer } from "../../writer.js";
+import type { Codec, Init, Reader, Writer } from "../../parts.js";
+import { defineCodec } from "../../parts.js";
 
 /**
  * Duration as bytes, and back.

@@ -4,10 +4,8 @@
 
 import type { FieldMask } from "@bufbuild/protobuf/wkt";
 import { FieldMaskSchema } from "@bufbuild/protobuf/wkt";
-import type { Codec, Init } from "../../codec.js";
-import { defineCodec } from "../../codec.js";
-import type { Reader } from "../../reader.js";
-import type { Writer } from "../../writer.js";
+import type { Codec, Init, Reader, Writer } from "../../parts.js";
+import { defineCodec } from "../../parts.js";
 
 /**
  * FieldMask as bytes, and back.

@@ -4,11 +4,8 @@
 
 import type { ListValue, Struct, Value } from "@bufbuild/protobuf/wkt";
 import { ListValueSchema, StructSchema, ValueSchema } from "@bufbuild/protobuf/wkt";
-import type { Codec, Init } from "../../codec.js";
-import { defineCodec } from "../../codec.js";
-import { entries, put } from "../../message.js";
-import type { Reader } from "../../reader.js";
-import type { Writer } from "../../writer.js";
+import type { Codec, Init, Reader, Writer } from "../../parts.js";
+import { defineCodec, entries, put } from "../../parts.js";
 
 /**
  * Struct as bytes, and back.

@@ -4,10 +4,8 @@
 
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { TimestampSchema } from "@bufbuild/protobuf/wkt";
-import type { Codec, Init } from "../../codec.js";
-import { defineCodec } from "../../codec.js";
-import type { Reader } from "../../reader.js";
-import type { Writer } from "../../writer.js";
+import type { Codec, Init, Reader, Writer } from "../../parts.js";
+import { defineCodec } from "../../parts.js";
 
 /**
  * Timestamp as bytes, and back.

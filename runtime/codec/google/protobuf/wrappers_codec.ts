@@ -24,11 +24,8 @@ import {
   UInt32ValueSchema,
   UInt64ValueSchema,
 } from "@bufbuild/protobuf/wkt";
-import type { Codec, Init } from "../../codec.js";
-import { defineCodec } from "../../codec.js";
-import { noBytes } from "../../message.js";
-import type { Reader } from "../../reader.js";
-import type { Writer } from "../../writer.js";
+import type { Codec, Init, Reader, Writer } from "../../parts.js";
+import { defineCodec, noBytes } from "../../parts.js";
 
 /**
  * DoubleValue as bytes, and back.

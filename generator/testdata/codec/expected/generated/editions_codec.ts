@@ -2,14 +2,20 @@
 // @generated from file editions.proto (package codec.editions, edition 2023)
 /* eslint-disable */
 
-import type { Codec, Init } from "@protoscaffold/runtime/codec/codec";
-import { defineCodec } from "@protoscaffold/runtime/codec/codec";
-import { readTimestamp, writeTimestamp } from "@protoscaffold/runtime/codec/google/protobuf/timestamp_codec";
-import { entries, has, inherit, knows, put } from "@protoscaffold/runtime/codec/message";
-import type { Reader } from "@protoscaffold/runtime/codec/reader";
-import { readReflected, writeReflected } from "@protoscaffold/runtime/codec/reflected";
-import type { Writer } from "@protoscaffold/runtime/codec/writer";
-import { StatusSchema } from "@protoscaffold/runtime/options/google/rpc/status_pb.js";
+import type { Codec, Init, Reader, Writer } from "@protoscaffold/runtime/codegen/codec";
+import {
+  defineCodec,
+  entries,
+  has,
+  inherit,
+  knows,
+  put,
+  readReflected,
+  readTimestamp,
+  writeReflected,
+  writeTimestamp,
+} from "@protoscaffold/runtime/codegen/codec";
+import { StatusSchema } from "@protoscaffold/runtime/codegen/options/google/rpc/status_pb.js";
 import type { Featured, Inner, Plain } from "./editions_pb.js";
 import { ClosedSchema, FeaturedSchema, InnerSchema, PlainSchema } from "./editions_pb.js";
 import { readLegacy, writeLegacy } from "./two_codec.js";

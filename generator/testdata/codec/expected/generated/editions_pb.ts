@@ -6,8 +6,8 @@ import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2"
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
-import type { Status } from "@protoscaffold/runtime/options/google/rpc/status_pb.js";
-import { file_google_rpc_status } from "@protoscaffold/runtime/options/google/rpc/status_pb.js";
+import type { Status } from "@protoscaffold/runtime/codegen/options/google/rpc/status_pb.js";
+import { file_google_rpc_status } from "@protoscaffold/runtime/codegen/options/google/rpc/status_pb.js";
 import type { Legacy } from "./two_pb.js";
 import { file_two } from "./two_pb.js";
 import type { Message } from "@bufbuild/protobuf";

@@ -5,24 +5,13 @@
 import type { JsonObject } from "@bufbuild/protobuf";
 import { create } from "@bufbuild/protobuf";
 import type { StringValue, Timestamp } from "@bufbuild/protobuf/wkt";
-import type { Codec, Init } from "@protoscaffold/runtime/codec/codec";
-import { defineCodec } from "@protoscaffold/runtime/codec/codec";
-import { readAny, writeAny } from "@protoscaffold/runtime/codec/google/protobuf/any_codec";
-import { readDuration, writeDuration } from "@protoscaffold/runtime/codec/google/protobuf/duration_codec";
-import { readEmpty, writeEmpty } from "@protoscaffold/runtime/codec/google/protobuf/empty_codec";
-import { readFieldMask, writeFieldMask } from "@protoscaffold/runtime/codec/google/protobuf/field_mask_codec";
+import type { Codec, Init, Reader, Writer } from "@protoscaffold/runtime/codegen/codec";
 import {
-  readListValue,
-  readValue,
-  writeListValue,
-  writeValue,
-} from "@protoscaffold/runtime/codec/google/protobuf/struct_codec";
-import {
-  newTimestamp,
-  readTimestamp,
-  writeTimestamp,
-} from "@protoscaffold/runtime/codec/google/protobuf/timestamp_codec";
-import {
+  boolKey,
+  defineCodec,
+  entries,
+  inherit,
+  isZero,
   newBoolValue,
   newBytesValue,
   newDoubleValue,
@@ -30,44 +19,53 @@ import {
   newInt32Value,
   newInt64Value,
   newStringValue,
+  newTimestamp,
   newUInt32Value,
   newUInt64Value,
-  readBoolValue,
-  readBytesValue,
-  readDoubleValue,
-  readFloatValue,
-  readInt32Value,
-  readInt64Value,
-  readStringValue,
-  readUInt32Value,
-  readUInt64Value,
-  writeBoolValue,
-  writeBytesValue,
-  writeDoubleValue,
-  writeFloatValue,
-  writeInt32Value,
-  writeInt64Value,
-  writeStringValue,
-  writeUInt32Value,
-  writeUInt64Value,
-} from "@protoscaffold/runtime/codec/google/protobuf/wrappers_codec";
-import { readJsonObject, writeJsonObject } from "@protoscaffold/runtime/codec/json";
-import {
-  boolKey,
-  entries,
-  inherit,
-  isZero,
   noBytes,
   numberKey,
   own,
   put,
+  readAny,
+  readBoolValue,
+  readBytesValue,
+  readDoubleValue,
+  readDuration,
+  readEmpty,
+  readFieldMask,
+  readFloatValue,
+  readInt32Value,
+  readInt64Value,
+  readJsonObject,
+  readListValue,
+  readReflected,
+  readStringValue,
+  readTimestamp,
+  readUInt32Value,
+  readUInt64Value,
+  readValue,
   wrap,
-} from "@protoscaffold/runtime/codec/message";
-import type { Reader } from "@protoscaffold/runtime/codec/reader";
-import { readReflected, writeReflected } from "@protoscaffold/runtime/codec/reflected";
-import type { Writer } from "@protoscaffold/runtime/codec/writer";
-import type { Status } from "@protoscaffold/runtime/options/google/rpc/status_pb.js";
-import { StatusSchema } from "@protoscaffold/runtime/options/google/rpc/status_pb.js";
+  writeAny,
+  writeBoolValue,
+  writeBytesValue,
+  writeDoubleValue,
+  writeDuration,
+  writeEmpty,
+  writeFieldMask,
+  writeFloatValue,
+  writeInt32Value,
+  writeInt64Value,
+  writeJsonObject,
+  writeListValue,
+  writeReflected,
+  writeStringValue,
+  writeTimestamp,
+  writeUInt32Value,
+  writeUInt64Value,
+  writeValue,
+} from "@protoscaffold/runtime/codegen/codec";
+import type { Status } from "@protoscaffold/runtime/codegen/options/google/rpc/status_pb.js";
+import { StatusSchema } from "@protoscaffold/runtime/codegen/options/google/rpc/status_pb.js";
 import type { Choices, Lists, Maps, Nothing, Odd, Optionals, Scalars, Tree, WellKnown } from "./three_pb.js";
 import {
   ChoicesSchema,

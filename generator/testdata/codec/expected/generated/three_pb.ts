@@ -6,8 +6,8 @@ import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2"
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Any, Duration, Empty, FieldMask, Int64Value, ListValue, StringValue, Timestamp, Value } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_any, file_google_protobuf_duration, file_google_protobuf_empty, file_google_protobuf_field_mask, file_google_protobuf_struct, file_google_protobuf_timestamp, file_google_protobuf_wrappers } from "@bufbuild/protobuf/wkt";
-import type { Status } from "@protoscaffold/runtime/options/google/rpc/status_pb.js";
-import { file_google_rpc_status } from "@protoscaffold/runtime/options/google/rpc/status_pb.js";
+import type { Status } from "@protoscaffold/runtime/codegen/options/google/rpc/status_pb.js";
+import { file_google_rpc_status } from "@protoscaffold/runtime/codegen/options/google/rpc/status_pb.js";
 import type { JsonObject, Message } from "@bufbuild/protobuf";
 
 /**

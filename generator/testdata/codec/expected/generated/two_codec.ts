@@ -2,16 +2,19 @@
 // @generated from file two.proto (package codec.two, syntax proto2)
 /* eslint-disable */
 
-import type { Codec, Init } from "@protoscaffold/runtime/codec/codec";
-import { defineCodec } from "@protoscaffold/runtime/codec/codec";
+import type { Codec, Init, Reader, Writer } from "@protoscaffold/runtime/codegen/codec";
 import {
+  defineCodec,
+  entries,
+  has,
+  inherit,
+  knows,
   newBoolValue,
+  put,
   readBoolValue,
+  wrap,
   writeBoolValue,
-} from "@protoscaffold/runtime/codec/google/protobuf/wrappers_codec";
-import { entries, has, inherit, knows, put, wrap } from "@protoscaffold/runtime/codec/message";
-import type { Reader } from "@protoscaffold/runtime/codec/reader";
-import type { Writer } from "@protoscaffold/runtime/codec/writer";
+} from "@protoscaffold/runtime/codegen/codec";
 import type { Legacy, Legacy_Grouped, Legacy_Item, Legacy_Item_Deep, Legacy_Part, Legacy_Single } from "./two_pb.js";
 import {
   Legacy_ColorSchema,

@@ -13,8 +13,8 @@ import type {
   UInt64Value,
   Value,
 } from "@bufbuild/protobuf/wkt";
-import { copy, copyBytes, copyList, copyMap } from "@protoscaffold/runtime/cache/copy";
-import type { CachePolicy } from "@protoscaffold/runtime/cache/policy";
+import type { CachePolicy } from "@protoscaffold/runtime/codegen/cache";
+import { copy, copyBytes, copyList, copyMap } from "@protoscaffold/runtime/codegen/cache";
 import type { Thing, Thing_Part } from "./contract_pb.js";
 
 /**

@@ -3,50 +3,56 @@
 /* eslint-disable */
 
 import type { Duration } from "@bufbuild/protobuf/wkt";
-import type { Codec, Init } from "@protoscaffold/runtime/codec/codec";
-import { defineCodec } from "@protoscaffold/runtime/codec/codec";
-import { newDuration, readDuration, writeDuration } from "@protoscaffold/runtime/codec/google/protobuf/duration_codec";
-import { readFieldMask, writeFieldMask } from "@protoscaffold/runtime/codec/google/protobuf/field_mask_codec";
+import type { Codec, Init, Reader, Writer } from "@protoscaffold/runtime/codegen/codec";
 import {
-  readListValue,
-  readValue,
-  writeListValue,
-  writeValue,
-} from "@protoscaffold/runtime/codec/google/protobuf/struct_codec";
-import { readTimestamp, writeTimestamp } from "@protoscaffold/runtime/codec/google/protobuf/timestamp_codec";
-import {
+  boolKey,
+  defineCodec,
+  entries,
   newBoolValue,
   newBytesValue,
   newDoubleValue,
+  newDuration,
   newFloatValue,
   newInt32Value,
   newInt64Value,
   newStringValue,
   newUInt32Value,
   newUInt64Value,
+  noBytes,
+  numberKey,
+  put,
   readBoolValue,
   readBytesValue,
   readDoubleValue,
+  readDuration,
+  readFieldMask,
   readFloatValue,
   readInt32Value,
   readInt64Value,
+  readJsonObject,
+  readListValue,
   readStringValue,
+  readTimestamp,
   readUInt32Value,
   readUInt64Value,
+  readValue,
+  wrap,
   writeBoolValue,
   writeBytesValue,
   writeDoubleValue,
+  writeDuration,
+  writeFieldMask,
   writeFloatValue,
   writeInt32Value,
   writeInt64Value,
+  writeJsonObject,
+  writeListValue,
   writeStringValue,
+  writeTimestamp,
   writeUInt32Value,
   writeUInt64Value,
-} from "@protoscaffold/runtime/codec/google/protobuf/wrappers_codec";
-import { readJsonObject, writeJsonObject } from "@protoscaffold/runtime/codec/json";
-import { boolKey, entries, noBytes, numberKey, put, wrap } from "@protoscaffold/runtime/codec/message";
-import type { Reader } from "@protoscaffold/runtime/codec/reader";
-import type { Writer } from "@protoscaffold/runtime/codec/writer";
+  writeValue,
+} from "@protoscaffold/runtime/codegen/codec";
 import type { Thing, Thing_Part } from "./contract_pb.js";
 import { Thing_PartSchema, ThingSchema } from "./contract_pb.js";
 

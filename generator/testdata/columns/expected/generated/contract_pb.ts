@@ -4,10 +4,10 @@
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import { file_google_api_field_behavior } from "@protoscaffold/runtime/options/google/api/field_behavior_pb.js";
+import { file_google_api_field_behavior } from "@protoscaffold/runtime/codegen/options/google/api/field_behavior_pb.js";
 import type { Duration, FieldMask, Int64Value, ListValue, StringValue, Timestamp, UInt64Value, Value } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_duration, file_google_protobuf_field_mask, file_google_protobuf_struct, file_google_protobuf_timestamp, file_google_protobuf_wrappers } from "@bufbuild/protobuf/wkt";
-import { file_scaffold_v1_options } from "@protoscaffold/runtime/options/scaffold/v1/options_pb.js";
+import { file_scaffold_v1_options } from "@protoscaffold/runtime/codegen/options/scaffold/v1/options_pb.js";
 import type { JsonObject, Message } from "@bufbuild/protobuf";
 
 /**

@@ -2,7 +2,7 @@
 // @generated from file contract.proto (package columns.v1, syntax proto3)
 /* eslint-disable */
 
-import type { ServicePolicy } from "@protoscaffold/runtime/call/policy";
+import type { ServicePolicy } from "@protoscaffold/runtime/codegen/policy";
 import type { ThingService } from "./contract_pb.js";
 
 /**

@@ -2,8 +2,7 @@
 // @generated from file contract.proto (package columns.v1, syntax proto3)
 /* eslint-disable */
 
-import type { Entity } from "@protoscaffold/runtime/data/entity";
-import type { Repository } from "@protoscaffold/runtime/data/repository";
+import type { Entity, Repository } from "@protoscaffold/runtime/codegen/repository";
 import { ThingSchema } from "./contract_pb.js";
 import type { ThingRow } from "./contract_schema.js";
 import { thingFromRow, things, thingToRow } from "./contract_schema.js";

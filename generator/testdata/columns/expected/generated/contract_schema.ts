@@ -12,9 +12,9 @@ import {
   TimestampSchema,
   ValueSchema,
 } from "@bufbuild/protobuf/wkt";
-import { createMessage } from "@protoscaffold/runtime/codec/create";
 import {
   bytes,
+  createMessage,
   double,
   duration,
   float,
@@ -24,7 +24,7 @@ import {
   struct,
   timestamptz,
   uint64,
-} from "@protoscaffold/runtime/data/columns";
+} from "@protoscaffold/runtime/codegen/schema";
 import { sql } from "drizzle-orm";
 import { bigint, boolean, check, integer, pgTable, text } from "drizzle-orm/pg-core";
 import type { Color, Thing, Thing_Part } from "./contract_pb.js";

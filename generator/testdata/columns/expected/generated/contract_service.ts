@@ -2,7 +2,7 @@
 // @generated from file contract.proto (package columns.v1, syntax proto3)
 /* eslint-disable */
 
-import { defineService } from "@protoscaffold/runtime/rpc/service";
+import { defineService } from "@protoscaffold/runtime/codegen/service";
 import { thingCache } from "./contract_cache.js";
 import { thingServiceCodecs } from "./contract_codec.js";
 import { ThingService } from "./contract_pb.js";

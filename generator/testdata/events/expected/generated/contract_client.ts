@@ -2,8 +2,8 @@
 // @generated from file contract.proto (package ship.parcels.v1, syntax proto3)
 /* eslint-disable */
 
-import type { ClientOptions, ServiceClient } from "@protoscaffold/runtime/rpc/client";
-import { createServiceClient } from "@protoscaffold/runtime/rpc/client";
+import type { ClientOptions, ServiceClient } from "@protoscaffold/runtime/codegen/client";
+import { createServiceClient } from "@protoscaffold/runtime/codegen/client";
 import { parcelServiceCodecs } from "./contract_codec.js";
 import { ParcelService } from "./contract_pb.js";
 import { parcelServicePolicy } from "./contract_policy.js";

@@ -2,7 +2,7 @@
 // @generated from file contract.proto (package ship.parcels.v1, syntax proto3)
 /* eslint-disable */
 
-import { defineEvent } from "@protoscaffold/runtime/events/event";
+import { defineEvent } from "@protoscaffold/runtime/codegen/events";
 import { parcelSentCodec, parcelWeighedCodec } from "./contract_codec.js";
 import { ParcelSentSchema, ParcelWeighedSchema } from "./contract_pb.js";
 

@@ -3,8 +3,8 @@
 /* eslint-disable */
 
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { Context } from "@protoscaffold/runtime/rpc/context";
-import { defineService } from "@protoscaffold/runtime/rpc/service";
+import type { Context } from "@protoscaffold/runtime/codegen/service";
+import { defineService } from "@protoscaffold/runtime/codegen/service";
 import { parcelServiceCodecs } from "./contract_codec.js";
 import { parcelSent, parcelWeighed } from "./contract_events.js";
 import type { CreateParcelRequest, ParcelSchema, ParcelSentSchema, ParcelWeighedSchema } from "./contract_pb.js";

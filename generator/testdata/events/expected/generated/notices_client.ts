@@ -2,8 +2,8 @@
 // @generated from file notices.proto (package ship.notices.v1, syntax proto3)
 /* eslint-disable */
 
-import type { ClientOptions, ServiceClient } from "@protoscaffold/runtime/rpc/client";
-import { createServiceClient } from "@protoscaffold/runtime/rpc/client";
+import type { ClientOptions, ServiceClient } from "@protoscaffold/runtime/codegen/client";
+import { createServiceClient } from "@protoscaffold/runtime/codegen/client";
 import { noticeServiceCodecs } from "./notices_codec.js";
 import { NoticeService } from "./notices_pb.js";
 import { noticeServicePolicy } from "./notices_policy.js";

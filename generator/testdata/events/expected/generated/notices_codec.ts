@@ -2,7 +2,7 @@
 // @generated from file notices.proto (package ship.notices.v1, syntax proto3)
 /* eslint-disable */
 
-import type { Codec } from "@protoscaffold/runtime/codec/codec";
+import type { Codec } from "@protoscaffold/runtime/codegen/codec";
 
 /**
  * The codecs of what NoticeService takes, answers and owns.

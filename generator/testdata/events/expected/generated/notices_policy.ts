@@ -2,7 +2,7 @@
 // @generated from file notices.proto (package ship.notices.v1, syntax proto3)
 /* eslint-disable */
 
-import type { ServicePolicy } from "@protoscaffold/runtime/call/policy";
+import type { ServicePolicy } from "@protoscaffold/runtime/codegen/policy";
 import type { NoticeService } from "./notices_pb.js";
 
 /**

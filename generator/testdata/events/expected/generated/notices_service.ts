@@ -2,8 +2,8 @@
 // @generated from file notices.proto (package ship.notices.v1, syntax proto3)
 /* eslint-disable */
 
-import type { ConsumerContext, Delivery } from "@protoscaffold/runtime/events/delivery";
-import { defineService } from "@protoscaffold/runtime/rpc/service";
+import type { ConsumerContext, Delivery } from "@protoscaffold/runtime/codegen/service";
+import { defineService } from "@protoscaffold/runtime/codegen/service";
 import { parcelSent, parcelWeighed } from "./contract_events.js";
 import type { ParcelSentSchema, ParcelWeighedSchema } from "./contract_pb.js";
 import { noticeServiceCodecs } from "./notices_codec.js";

@@ -2,8 +2,8 @@
 // @generated from file weights.proto (package ship.weights.v1, syntax proto3)
 /* eslint-disable */
 
-import type { ClientOptions, ServiceClient } from "@protoscaffold/runtime/rpc/client";
-import { createServiceClient } from "@protoscaffold/runtime/rpc/client";
+import type { ClientOptions, ServiceClient } from "@protoscaffold/runtime/codegen/client";
+import { createServiceClient } from "@protoscaffold/runtime/codegen/client";
 import { weightServiceCodecs } from "./weights_codec.js";
 import { WeightService } from "./weights_pb.js";
 import { weightServicePolicy } from "./weights_policy.js";

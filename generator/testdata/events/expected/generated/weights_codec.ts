@@ -2,10 +2,8 @@
 // @generated from file weights.proto (package ship.weights.v1, syntax proto3)
 /* eslint-disable */
 
-import type { Codec, Init } from "@protoscaffold/runtime/codec/codec";
-import { defineCodec } from "@protoscaffold/runtime/codec/codec";
-import type { Reader } from "@protoscaffold/runtime/codec/reader";
-import type { Writer } from "@protoscaffold/runtime/codec/writer";
+import type { Codec, Init, Reader, Writer } from "@protoscaffold/runtime/codegen/codec";
+import { defineCodec } from "@protoscaffold/runtime/codegen/codec";
 import type { Scale, Scale_Tared, Weighed, WeighRequest, WeighResponse } from "./weights_pb.js";
 import {
   Scale_TaredSchema,

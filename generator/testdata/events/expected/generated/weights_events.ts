@@ -2,7 +2,7 @@
 // @generated from file weights.proto (package ship.weights.v1, syntax proto3)
 /* eslint-disable */
 
-import { defineEvent } from "@protoscaffold/runtime/events/event";
+import { defineEvent } from "@protoscaffold/runtime/codegen/events";
 import { scale_TaredCodec, weighedCodec } from "./weights_codec.js";
 import { Scale_TaredSchema, WeighedSchema } from "./weights_pb.js";
 

@@ -2,7 +2,7 @@
 // @generated from file weights.proto (package ship.weights.v1, syntax proto3)
 /* eslint-disable */
 
-import type { ServicePolicy } from "@protoscaffold/runtime/call/policy";
+import type { ServicePolicy } from "@protoscaffold/runtime/codegen/policy";
 import type { WeightService } from "./weights_pb.js";
 
 /**

@@ -3,9 +3,8 @@
 /* eslint-disable */
 
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { ConsumerContext, Delivery } from "@protoscaffold/runtime/events/delivery";
-import type { Context } from "@protoscaffold/runtime/rpc/context";
-import { defineService } from "@protoscaffold/runtime/rpc/service";
+import type { ConsumerContext, Context, Delivery } from "@protoscaffold/runtime/codegen/service";
+import { defineService } from "@protoscaffold/runtime/codegen/service";
 import { parcelSent } from "./contract_events.js";
 import type { ParcelSentSchema } from "./contract_pb.js";
 import { weightServiceCodecs } from "./weights_codec.js";

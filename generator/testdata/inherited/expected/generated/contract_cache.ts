@@ -2,8 +2,8 @@
 // @generated from file contract.proto (package acme.inherited.v1, syntax proto3)
 /* eslint-disable */
 
-import { copy } from "@protoscaffold/runtime/cache/copy";
-import type { CachePolicy } from "@protoscaffold/runtime/cache/policy";
+import type { CachePolicy } from "@protoscaffold/runtime/codegen/cache";
+import { copy } from "@protoscaffold/runtime/codegen/cache";
 import type { Record } from "./contract_pb.js";
 
 /**

@@ -2,17 +2,20 @@
 // @generated from file contract.proto (package acme.inherited.v1, syntax proto3)
 /* eslint-disable */
 
-import type { Codec, Init } from "@protoscaffold/runtime/codec/codec";
-import { defineCodec } from "@protoscaffold/runtime/codec/codec";
-import { readFieldMask, writeFieldMask } from "@protoscaffold/runtime/codec/google/protobuf/field_mask_codec";
+import type { Codec, Init, Reader, Writer } from "@protoscaffold/runtime/codegen/codec";
 import {
+  defineCodec,
+  entries,
+  inherit,
   newStringValue,
+  own,
+  put,
+  readFieldMask,
   readStringValue,
+  wrap,
+  writeFieldMask,
   writeStringValue,
-} from "@protoscaffold/runtime/codec/google/protobuf/wrappers_codec";
-import { entries, inherit, own, put, wrap } from "@protoscaffold/runtime/codec/message";
-import type { Reader } from "@protoscaffold/runtime/codec/reader";
-import type { Writer } from "@protoscaffold/runtime/codec/writer";
+} from "@protoscaffold/runtime/codegen/codec";
 import type {
   CreateRecordRequest,
   GetRecordRequest,

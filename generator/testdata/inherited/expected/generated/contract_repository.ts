@@ -2,8 +2,7 @@
 // @generated from file contract.proto (package acme.inherited.v1, syntax proto3)
 /* eslint-disable */
 
-import type { Entity } from "@protoscaffold/runtime/data/entity";
-import type { Repository } from "@protoscaffold/runtime/data/repository";
+import type { Entity, Repository } from "@protoscaffold/runtime/codegen/repository";
 import { RecordSchema } from "./contract_pb.js";
 import type { RecordRow } from "./contract_schema.js";
 import { recordFromRow, records, recordToRow } from "./contract_schema.js";

@@ -2,9 +2,7 @@
 // @generated from file contract.proto (package acme.inherited.v1, syntax proto3)
 /* eslint-disable */
 
-import { createMessage } from "@protoscaffold/runtime/codec/create";
-import { own } from "@protoscaffold/runtime/codec/message";
-import { jsonColumn, messageColumn, messagesColumn } from "@protoscaffold/runtime/data/columns";
+import { createMessage, jsonColumn, messageColumn, messagesColumn, own } from "@protoscaffold/runtime/codegen/schema";
 import { sql } from "drizzle-orm";
 import { bigint, boolean, check, index, integer, pgTable, text, uniqueIndex } from "drizzle-orm/pg-core";
 import type { Part, Record } from "./contract_pb.js";

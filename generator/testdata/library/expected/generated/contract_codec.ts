@@ -2,26 +2,30 @@
 // @generated from file contract.proto (package library.v1, syntax proto3)
 /* eslint-disable */
 
-import type { Codec, Init } from "@protoscaffold/runtime/codec/codec";
-import { defineCodec } from "@protoscaffold/runtime/codec/codec";
-import { readDuration, writeDuration } from "@protoscaffold/runtime/codec/google/protobuf/duration_codec";
-import { emptyCodec } from "@protoscaffold/runtime/codec/google/protobuf/empty_codec";
-import { readFieldMask, writeFieldMask } from "@protoscaffold/runtime/codec/google/protobuf/field_mask_codec";
-import { readTimestamp, writeTimestamp } from "@protoscaffold/runtime/codec/google/protobuf/timestamp_codec";
+import type { Codec, Init, Reader, Writer } from "@protoscaffold/runtime/codegen/codec";
 import {
+  defineCodec,
+  emptyCodec,
+  entries,
   newDoubleValue,
   newInt32Value,
   newStringValue,
+  noBytes,
+  put,
   readDoubleValue,
+  readDuration,
+  readFieldMask,
   readInt32Value,
   readStringValue,
+  readTimestamp,
+  wrap,
   writeDoubleValue,
+  writeDuration,
+  writeFieldMask,
   writeInt32Value,
   writeStringValue,
-} from "@protoscaffold/runtime/codec/google/protobuf/wrappers_codec";
-import { entries, noBytes, put, wrap } from "@protoscaffold/runtime/codec/message";
-import type { Reader } from "@protoscaffold/runtime/codec/reader";
-import type { Writer } from "@protoscaffold/runtime/codec/writer";
+  writeTimestamp,
+} from "@protoscaffold/runtime/codegen/codec";
 import type {
   BatchGetBooksRequest,
   BatchGetBooksResponse,

@@ -2,8 +2,7 @@
 // @generated from file contract.proto (package library.v1, syntax proto3)
 /* eslint-disable */
 
-import type { Entity } from "@protoscaffold/runtime/data/entity";
-import type { Repository, SoftRepository } from "@protoscaffold/runtime/data/repository";
+import type { Entity, Repository, SoftRepository } from "@protoscaffold/runtime/codegen/repository";
 import { BookSchema, ReviewSchema, RulesSchema, ShelfSchema } from "./contract_pb.js";
 import type { BookRow, ReviewRow, RulesRow, ShelfRow } from "./contract_schema.js";
 import {

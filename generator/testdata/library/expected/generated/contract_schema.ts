@@ -13,7 +13,7 @@ import {
   reference,
   timestamptz,
   uint64,
-} from "@protoscaffold/runtime/data/columns";
+} from "@protoscaffold/runtime/codegen/schema";
 import { sql } from "drizzle-orm";
 import type { AnyPgColumn } from "drizzle-orm/pg-core";
 import { bigint, boolean, check, index, integer, pgTable, text } from "drizzle-orm/pg-core";

@@ -2,8 +2,8 @@
 // @generated from file billing.proto (package acme.billing.v1, syntax proto3)
 /* eslint-disable */
 
-import type { ClientOptions, ServiceClient } from "@protoscaffold/runtime/rpc/client";
-import { createServiceClient } from "@protoscaffold/runtime/rpc/client";
+import type { ClientOptions, ServiceClient } from "@protoscaffold/runtime/codegen/client";
+import { createServiceClient } from "@protoscaffold/runtime/codegen/client";
 import { billingServiceCodecs } from "./billing_codec.js";
 import { BillingService } from "./billing_pb.js";
 import { billingServicePolicy } from "./billing_policy.js";

@@ -2,10 +2,8 @@
 // @generated from file billing.proto (package acme.billing.v1, syntax proto3)
 /* eslint-disable */
 
-import type { Codec, Init } from "@protoscaffold/runtime/codec/codec";
-import { defineCodec } from "@protoscaffold/runtime/codec/codec";
-import type { Reader } from "@protoscaffold/runtime/codec/reader";
-import type { Writer } from "@protoscaffold/runtime/codec/writer";
+import type { Codec, Init, Reader, Writer } from "@protoscaffold/runtime/codegen/codec";
+import { defineCodec } from "@protoscaffold/runtime/codegen/codec";
 import type { ChargeRequest, ChargeResponse } from "./billing_pb.js";
 import { ChargeRequestSchema, ChargeResponseSchema } from "./billing_pb.js";
 

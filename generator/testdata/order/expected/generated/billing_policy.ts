@@ -2,7 +2,7 @@
 // @generated from file billing.proto (package acme.billing.v1, syntax proto3)
 /* eslint-disable */
 
-import type { ServicePolicy } from "@protoscaffold/runtime/call/policy";
+import type { ServicePolicy } from "@protoscaffold/runtime/codegen/policy";
 import type { BillingService } from "./billing_pb.js";
 
 /**

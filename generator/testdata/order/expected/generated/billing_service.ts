@@ -3,8 +3,8 @@
 /* eslint-disable */
 
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { Context } from "@protoscaffold/runtime/rpc/context";
-import { defineService } from "@protoscaffold/runtime/rpc/service";
+import type { Context } from "@protoscaffold/runtime/codegen/service";
+import { defineService } from "@protoscaffold/runtime/codegen/service";
 import { billingServiceCodecs } from "./billing_codec.js";
 import type { ChargeRequest, ChargeResponseSchema } from "./billing_pb.js";
 import { BillingService } from "./billing_pb.js";

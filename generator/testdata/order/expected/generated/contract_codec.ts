@@ -2,13 +2,15 @@
 // @generated from file contract.proto (package acme.orders.v1, syntax proto3)
 /* eslint-disable */
 
-import type { Codec, Init } from "@protoscaffold/runtime/codec/codec";
-import { defineCodec } from "@protoscaffold/runtime/codec/codec";
-import { emptyCodec } from "@protoscaffold/runtime/codec/google/protobuf/empty_codec";
-import { readFieldMask, writeFieldMask } from "@protoscaffold/runtime/codec/google/protobuf/field_mask_codec";
-import { readTimestamp, writeTimestamp } from "@protoscaffold/runtime/codec/google/protobuf/timestamp_codec";
-import type { Reader } from "@protoscaffold/runtime/codec/reader";
-import type { Writer } from "@protoscaffold/runtime/codec/writer";
+import type { Codec, Init, Reader, Writer } from "@protoscaffold/runtime/codegen/codec";
+import {
+  defineCodec,
+  emptyCodec,
+  readFieldMask,
+  readTimestamp,
+  writeFieldMask,
+  writeTimestamp,
+} from "@protoscaffold/runtime/codegen/codec";
 import type {
   BatchGetOrdersRequest,
   BatchGetOrdersResponse,

@@ -2,7 +2,7 @@
 // @generated from file contract.proto (package acme.orders.v1, syntax proto3)
 /* eslint-disable */
 
-import type { Route } from "@protoscaffold/runtime/gateway/route";
+import type { Route } from "@protoscaffold/runtime/codegen/routes";
 import { OrderService } from "./contract_pb.js";
 
 /**

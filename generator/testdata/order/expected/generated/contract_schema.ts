@@ -4,7 +4,7 @@
 
 import { create } from "@bufbuild/protobuf";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import { timestamptz } from "@protoscaffold/runtime/data/columns";
+import { timestamptz } from "@protoscaffold/runtime/codegen/schema";
 import { bigint, index, pgTable, text, uniqueIndex } from "drizzle-orm/pg-core";
 import type { Order } from "./contract_pb.js";
 import { OrderSchema } from "./contract_pb.js";

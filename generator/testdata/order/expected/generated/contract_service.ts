@@ -4,8 +4,8 @@
 
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { EmptySchema } from "@bufbuild/protobuf/wkt";
-import type { Context, KeyedContext } from "@protoscaffold/runtime/rpc/context";
-import { defineService } from "@protoscaffold/runtime/rpc/service";
+import type { Context, KeyedContext } from "@protoscaffold/runtime/codegen/service";
+import { defineService } from "@protoscaffold/runtime/codegen/service";
 import type { BillingServiceClient } from "./billing_client.js";
 import { createBillingServiceClient } from "./billing_client.js";
 import { orderCache } from "./contract_cache.js";

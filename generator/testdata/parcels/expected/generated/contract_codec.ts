@@ -2,11 +2,8 @@
 // @generated from file contract.proto (package acme.parcels.v1, syntax proto3)
 /* eslint-disable */
 
-import type { Codec, Init } from "@protoscaffold/runtime/codec/codec";
-import { defineCodec } from "@protoscaffold/runtime/codec/codec";
-import { readFieldMask, writeFieldMask } from "@protoscaffold/runtime/codec/google/protobuf/field_mask_codec";
-import type { Reader } from "@protoscaffold/runtime/codec/reader";
-import type { Writer } from "@protoscaffold/runtime/codec/writer";
+import type { Codec, Init, Reader, Writer } from "@protoscaffold/runtime/codegen/codec";
+import { defineCodec, readFieldMask, writeFieldMask } from "@protoscaffold/runtime/codegen/codec";
 import type {
   CreateParcelRequest,
   GetParcelRequest,

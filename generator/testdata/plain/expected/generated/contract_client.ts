@@ -2,8 +2,8 @@
 // @generated from file contract.proto (package plain.v1, edition 2023)
 /* eslint-disable */
 
-import type { ClientOptions, ServiceClient } from "@protoscaffold/runtime/rpc/client";
-import { createServiceClient } from "@protoscaffold/runtime/rpc/client";
+import type { ClientOptions, ServiceClient } from "@protoscaffold/runtime/codegen/client";
+import { createServiceClient } from "@protoscaffold/runtime/codegen/client";
 import { echoCodecs } from "./contract_codec.js";
 import { Echo } from "./contract_pb.js";
 import { echoPolicy } from "./contract_policy.js";

@@ -2,11 +2,8 @@
 // @generated from file contract.proto (package plain.v1, edition 2023)
 /* eslint-disable */
 
-import type { Codec, Init } from "@protoscaffold/runtime/codec/codec";
-import { defineCodec } from "@protoscaffold/runtime/codec/codec";
-import { has, inherit } from "@protoscaffold/runtime/codec/message";
-import type { Reader } from "@protoscaffold/runtime/codec/reader";
-import type { Writer } from "@protoscaffold/runtime/codec/writer";
+import type { Codec, Init, Reader, Writer } from "@protoscaffold/runtime/codegen/codec";
+import { defineCodec, has, inherit } from "@protoscaffold/runtime/codegen/codec";
 import type { Word } from "./contract_pb.js";
 import { WordSchema } from "./contract_pb.js";
 

@@ -2,7 +2,7 @@
 // @generated from file contract.proto (package plain.v1, edition 2023)
 /* eslint-disable */
 
-import type { ServicePolicy } from "@protoscaffold/runtime/call/policy";
+import type { ServicePolicy } from "@protoscaffold/runtime/codegen/policy";
 import type { Echo } from "./contract_pb.js";
 
 /**

@@ -3,8 +3,8 @@
 /* eslint-disable */
 
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { Context } from "@protoscaffold/runtime/rpc/context";
-import { defineService } from "@protoscaffold/runtime/rpc/service";
+import type { Context } from "@protoscaffold/runtime/codegen/service";
+import { defineService } from "@protoscaffold/runtime/codegen/service";
 import { echoCodecs } from "./contract_codec.js";
 import type { Word, WordSchema } from "./contract_pb.js";
 import { Echo } from "./contract_pb.js";

@@ -4,8 +4,8 @@
 /* eslint-disable */
 
 import type { Client } from "@connectrpc/connect";
-import type { BrowserClientOptions } from "@protoscaffold/runtime/browser";
-import { createBrowserClient } from "@protoscaffold/runtime/browser";
+import type { BrowserClientOptions } from "@protoscaffold/runtime/codegen/browser";
+import { createBrowserClient } from "@protoscaffold/runtime/codegen/browser";
 import { Explicit } from "./contract_pb.js";
 import { explicitPolicy } from "./contract_policy.js";
 

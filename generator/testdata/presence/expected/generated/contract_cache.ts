@@ -3,8 +3,8 @@
 // option features.enum_type = CLOSED;
 /* eslint-disable */
 
-import { copy } from "@protoscaffold/runtime/cache/copy";
-import type { CachePolicy } from "@protoscaffold/runtime/cache/policy";
+import type { CachePolicy } from "@protoscaffold/runtime/codegen/cache";
+import { copy } from "@protoscaffold/runtime/codegen/cache";
 import type { Thing } from "./contract_pb.js";
 
 /**

@@ -3,8 +3,8 @@
 // option features.enum_type = CLOSED;
 /* eslint-disable */
 
-import type { ClientOptions, ServiceClient } from "@protoscaffold/runtime/rpc/client";
-import { createServiceClient } from "@protoscaffold/runtime/rpc/client";
+import type { ClientOptions, ServiceClient } from "@protoscaffold/runtime/codegen/client";
+import { createServiceClient } from "@protoscaffold/runtime/codegen/client";
 import { explicitCodecs } from "./contract_codec.js";
 import { Explicit } from "./contract_pb.js";
 import { explicitPolicy } from "./contract_policy.js";

@@ -3,11 +3,8 @@
 // option features.enum_type = CLOSED;
 /* eslint-disable */
 
-import type { Codec, Init } from "@protoscaffold/runtime/codec/codec";
-import { defineCodec } from "@protoscaffold/runtime/codec/codec";
-import { has, inherit, knows } from "@protoscaffold/runtime/codec/message";
-import type { Reader } from "@protoscaffold/runtime/codec/reader";
-import type { Writer } from "@protoscaffold/runtime/codec/writer";
+import type { Codec, Init, Reader, Writer } from "@protoscaffold/runtime/codegen/codec";
+import { defineCodec, has, inherit, knows } from "@protoscaffold/runtime/codegen/codec";
 import type { Thing, Thing_Part } from "./contract_pb.js";
 import { Thing_ColorSchema, Thing_PartSchema, ThingSchema } from "./contract_pb.js";
 

@@ -5,8 +5,8 @@
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import { file_google_api_field_behavior } from "@protoscaffold/runtime/options/google/api/field_behavior_pb.js";
-import { file_scaffold_v1_options } from "@protoscaffold/runtime/options/scaffold/v1/options_pb.js";
+import { file_google_api_field_behavior } from "@protoscaffold/runtime/codegen/options/google/api/field_behavior_pb.js";
+import { file_scaffold_v1_options } from "@protoscaffold/runtime/codegen/options/scaffold/v1/options_pb.js";
 import type { Message } from "@bufbuild/protobuf";
 
 /**

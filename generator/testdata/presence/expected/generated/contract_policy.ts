@@ -3,7 +3,7 @@
 // option features.enum_type = CLOSED;
 /* eslint-disable */
 
-import type { ServicePolicy } from "@protoscaffold/runtime/call/policy";
+import type { ServicePolicy } from "@protoscaffold/runtime/codegen/policy";
 import type { Explicit } from "./contract_pb.js";
 
 /**

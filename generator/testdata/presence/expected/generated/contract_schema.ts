@@ -4,7 +4,7 @@
 /* eslint-disable */
 
 import { create, isFieldSet } from "@bufbuild/protobuf";
-import { bytes, messageColumn } from "@protoscaffold/runtime/data/columns";
+import { bytes, messageColumn } from "@protoscaffold/runtime/codegen/schema";
 import { bigint, boolean, integer, pgTable, text } from "drizzle-orm/pg-core";
 import type { Thing, Thing_Color, Thing_Part } from "./contract_pb.js";
 import { Thing_PartSchema, ThingSchema } from "./contract_pb.js";

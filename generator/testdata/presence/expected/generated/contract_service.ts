@@ -4,8 +4,8 @@
 /* eslint-disable */
 
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { Context } from "@protoscaffold/runtime/rpc/context";
-import { defineService } from "@protoscaffold/runtime/rpc/service";
+import type { Context } from "@protoscaffold/runtime/codegen/service";
+import { defineService } from "@protoscaffold/runtime/codegen/service";
 import { thingCache } from "./contract_cache.js";
 import { explicitCodecs } from "./contract_codec.js";
 import type { Thing, ThingSchema } from "./contract_pb.js";

@@ -2,8 +2,8 @@
 // @generated from file contract.proto (package acme.trips.v1, syntax proto3)
 /* eslint-disable */
 
-import type { ClientOptions, ServiceClient } from "@protoscaffold/runtime/rpc/client";
-import { createServiceClient } from "@protoscaffold/runtime/rpc/client";
+import type { ClientOptions, ServiceClient } from "@protoscaffold/runtime/codegen/client";
+import { createServiceClient } from "@protoscaffold/runtime/codegen/client";
 import { tripServiceCodecs } from "./contract_codec.js";
 import { TripService } from "./contract_pb.js";
 import { tripServicePolicy } from "./contract_policy.js";

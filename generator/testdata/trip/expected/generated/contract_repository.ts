@@ -2,8 +2,7 @@
 // @generated from file contract.proto (package acme.trips.v1, syntax proto3)
 /* eslint-disable */
 
-import type { Entity } from "@protoscaffold/runtime/data/entity";
-import type { Repository } from "@protoscaffold/runtime/data/repository";
+import type { Entity, Repository } from "@protoscaffold/runtime/codegen/repository";
 import { TripSchema } from "./contract_pb.js";
 import type { TripRow } from "./contract_schema.js";
 import { tripFromRow, trips, tripToRow } from "./contract_schema.js";

@@ -3,7 +3,7 @@
 /* eslint-disable */
 
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { SagaEnds, SagaSpec, SagaStep } from "@protoscaffold/runtime/saga/saga";
+import type { SagaEnds, SagaSpec, SagaStep } from "@protoscaffold/runtime/codegen/saga";
 import type { BookTripRequest } from "./contract_pb.js";
 import { TripService } from "./contract_pb.js";
 import type { TripServiceEntities } from "./contract_service.js";

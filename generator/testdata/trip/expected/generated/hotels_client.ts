@@ -2,8 +2,8 @@
 // @generated from file hotels.proto (package acme.hotels.v1, syntax proto3)
 /* eslint-disable */
 
-import type { ClientOptions, ServiceClient } from "@protoscaffold/runtime/rpc/client";
-import { createServiceClient } from "@protoscaffold/runtime/rpc/client";
+import type { ClientOptions, ServiceClient } from "@protoscaffold/runtime/codegen/client";
+import { createServiceClient } from "@protoscaffold/runtime/codegen/client";
 import { hotelServiceCodecs } from "./hotels_codec.js";
 import { HotelService } from "./hotels_pb.js";
 import { hotelServicePolicy } from "./hotels_policy.js";

@@ -2,10 +2,8 @@
 // @generated from file hotels.proto (package acme.hotels.v1, syntax proto3)
 /* eslint-disable */
 
-import type { Codec, Init } from "@protoscaffold/runtime/codec/codec";
-import { defineCodec } from "@protoscaffold/runtime/codec/codec";
-import type { Reader } from "@protoscaffold/runtime/codec/reader";
-import type { Writer } from "@protoscaffold/runtime/codec/writer";
+import type { Codec, Init, Reader, Writer } from "@protoscaffold/runtime/codegen/codec";
+import { defineCodec } from "@protoscaffold/runtime/codegen/codec";
 import type { Booking, BookRoomRequest, CancelRoomRequest, Guest } from "./hotels_pb.js";
 import { BookingSchema, BookRoomRequestSchema, CancelRoomRequestSchema, GuestSchema } from "./hotels_pb.js";
 

@@ -4,7 +4,7 @@
 
 import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import { file_scaffold_v1_options } from "@protoscaffold/runtime/options/scaffold/v1/options_pb.js";
+import { file_scaffold_v1_options } from "@protoscaffold/runtime/codegen/options/scaffold/v1/options_pb.js";
 import type { Message } from "@bufbuild/protobuf";
 
 /**

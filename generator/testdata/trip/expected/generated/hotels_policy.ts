@@ -2,7 +2,7 @@
 // @generated from file hotels.proto (package acme.hotels.v1, syntax proto3)
 /* eslint-disable */
 
-import type { ServicePolicy } from "@protoscaffold/runtime/call/policy";
+import type { ServicePolicy } from "@protoscaffold/runtime/codegen/policy";
 import type { HotelService } from "./hotels_pb.js";
 
 /**

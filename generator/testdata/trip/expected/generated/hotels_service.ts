@@ -3,8 +3,8 @@
 /* eslint-disable */
 
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { KeyedContext } from "@protoscaffold/runtime/rpc/context";
-import { defineService } from "@protoscaffold/runtime/rpc/service";
+import type { KeyedContext } from "@protoscaffold/runtime/codegen/service";
+import { defineService } from "@protoscaffold/runtime/codegen/service";
 import { hotelServiceCodecs } from "./hotels_codec.js";
 import type { BookingSchema, BookRoomRequest, CancelRoomRequest } from "./hotels_pb.js";
 import { HotelService } from "./hotels_pb.js";

@@ -2,12 +2,8 @@
 // @generated from file contract.proto (package mail.letters.v1, syntax proto3)
 /* eslint-disable */
 
-import type { Codec, Init } from "@protoscaffold/runtime/codec/codec";
-import { defineCodec } from "@protoscaffold/runtime/codec/codec";
-import { readTimestamp, writeTimestamp } from "@protoscaffold/runtime/codec/google/protobuf/timestamp_codec";
-import { entries, put } from "@protoscaffold/runtime/codec/message";
-import type { Reader } from "@protoscaffold/runtime/codec/reader";
-import type { Writer } from "@protoscaffold/runtime/codec/writer";
+import type { Codec, Init, Reader, Writer } from "@protoscaffold/runtime/codegen/codec";
+import { defineCodec, entries, put, readTimestamp, writeTimestamp } from "@protoscaffold/runtime/codegen/codec";
 import type { Address, LetterSent, SendLetterRequest, SendLetterResponse, Stop, Weight } from "./contract_pb.js";
 import {
   AddressSchema,

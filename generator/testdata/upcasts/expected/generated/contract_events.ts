@@ -2,8 +2,8 @@
 // @generated from file contract.proto (package mail.letters.v1, syntax proto3)
 /* eslint-disable */
 
-import { defineEvent } from "@protoscaffold/runtime/events/event";
-import type { Upcaster } from "@protoscaffold/runtime/events/evolution";
+import type { Upcaster } from "@protoscaffold/runtime/codegen/events";
+import { defineEvent } from "@protoscaffold/runtime/codegen/events";
 import { letterSentCodec } from "./contract_codec.js";
 import { LetterSent1Schema } from "./contract_letter_sent_1_pb.js";
 import { LetterSent2Schema } from "./contract_letter_sent_2_pb.js";

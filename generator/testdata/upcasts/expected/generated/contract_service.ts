@@ -3,9 +3,8 @@
 /* eslint-disable */
 
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { ConsumerContext, Delivery } from "@protoscaffold/runtime/events/delivery";
-import type { Context } from "@protoscaffold/runtime/rpc/context";
-import { defineService } from "@protoscaffold/runtime/rpc/service";
+import type { ConsumerContext, Context, Delivery } from "@protoscaffold/runtime/codegen/service";
+import { defineService } from "@protoscaffold/runtime/codegen/service";
 import { letterServiceCodecs } from "./contract_codec.js";
 import type { LetterSentFrom1, LetterSentFrom2 } from "./contract_events.js";
 import { letterSent } from "./contract_events.js";

@@ -1,0 +1,2 @@
+/** For `_browser` files: clients in pages. Internal: versioned with the tool. */
+export { type BrowserClientOptions, createBrowserClient } from "../browser.js";

@@ -1,0 +1,9 @@
+/** For `_codec` files: messages as bytes, and back. Internal: versioned with the tool. */
+export * from "../codec/google/protobuf/any_codec.js";
+export * from "../codec/google/protobuf/duration_codec.js";
+export * from "../codec/google/protobuf/empty_codec.js";
+export * from "../codec/google/protobuf/field_mask_codec.js";
+export * from "../codec/google/protobuf/struct_codec.js";
+export * from "../codec/google/protobuf/timestamp_codec.js";
+export * from "../codec/google/protobuf/wrappers_codec.js";
+export * from "../codec/parts.js";

@@ -1,0 +1,2 @@
+/** Runs gateways. */
+export { type ServeGatewayOptions, serveGateway } from "./gateway/serve.js";
