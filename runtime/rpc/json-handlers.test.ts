@@ -148,6 +148,13 @@ describe.each(["own", "node"] as const)("Connect's JSON, HTTP/2 by %s", (transpo
     ["message=%7B%22tags%22:[%22%ff%22]%7D", "the percent-encoding of the URL is broken"],
     ["base64=1&message=e+30", "message is no base64"],
     ["base64=1&message=e30=e30=", "message is no base64"],
+    ["base64=1&message=e3=0", "message is no base64"],
+    ["base64=1&message=e", "message is no base64: a character is missing"],
+    ["base64=1&compression=gzip&message=e30", "is not valid gzip"],
+    ["connect=v1", "the query has no message"],
+    ["connect=v2&message=%7B%7D", 'connect must be v1, and is "v2"'],
+    ["base64=1&base64=0&message=e30", "the query has base64 twice"],
+    ["message=%7B%7D&a=%", "the percent-encoding of the URL is broken"],
     ["base64=1&message=/w==", "the JSON is not well-formed UTF-8"],
     ["message=%7B%7D&message=%7B%7D", "the query has message twice"],
     ["message=%7B%22small%22:1,%22small%22:1%7D", "small: is given twice"],
@@ -155,6 +162,40 @@ describe.each(["own", "node"] as const)("Connect's JSON, HTTP/2 by %s", (transpo
     const { status, text } = await look(`encoding=json&${query}`);
     expect([status, JSON.parse(text).code]).toEqual([400, "invalid_argument"]);
     expect(JSON.parse(text).message).toContain(message);
+  });
+
+  it.each([
+    ["base64=1&message=e3=0", "message is no base64"],
+    ["message=%ff", "the percent-encoding of the URL is broken"],
+    ["message=%08", "parse binary: "],
+    ["connect=v1", "the query has no message"],
+    ["connect=v2&message=", 'connect must be v1, and is "v2"'],
+    ["message=&message=", "the query has message twice"],
+    ["base64=1&compression=br&message=e30", "is not valid br"],
+  ])("is refused in binary in the query %s", async (query, message) => {
+    const { status, text } = await look(`encoding=proto&${query}`);
+    expect([status, JSON.parse(text).code]).toEqual([400, "invalid_argument"]);
+    expect(JSON.parse(text).message).toContain(message);
+  });
+
+  it.each([
+    ["message=%7B%7D", 415],
+    ["encoding=xml&message=%7B%7D", 415],
+    ["encoding=json&compression=zip&message=%7B%7D", 501],
+    ["encoding=proto&compression=zip&message=", 501],
+  ])("a URL that asks for what there is not is told so: %s", async (query, status) => {
+    expect((await look(query)).status).toBe(status);
+  });
+
+  it("is of one version of the protocol", async () => {
+    for (const [version, status] of [
+      ["1", 200],
+      ["2", 400],
+    ] as const) {
+      expect(await post("Echo", "{}", { "connect-protocol-version": version })).toMatchObject({ status });
+      const type = { "content-type": "application/proto", "connect-protocol-version": version };
+      expect(await post("Echo", "", type)).toMatchObject({ status });
+    }
   });
 
   const long = '{"bigCount": 9007199254740993}';

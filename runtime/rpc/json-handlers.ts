@@ -11,7 +11,6 @@ import {
 } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { createMessage } from "../codec/create.js";
-import { base64Bytes } from "../codec/protojson/base64.js";
 import { jsonText } from "../codec/protojson/json-text.js";
 import { readJson } from "../codec/protojson/read.js";
 import { missingRequired } from "../codec/protojson/required.js";
@@ -19,6 +18,7 @@ import { JsonPieces } from "../codec/protojson/write.js";
 import { explains } from "./explain.js";
 import { onAbort } from "./on-abort.js";
 import { lacking, refusedJson } from "./refused-json.js";
+import { checkVersion, takeRead, withReadQuery } from "./request-bodies.js";
 
 /** A method as Connect's router takes it: one request or an iterable of them, and the call's context. */
 type Implementation = (request: unknown, context: HandlerContext) => unknown;
@@ -39,7 +39,10 @@ export function readsJson(
   options: ConnectRouterOptions,
 ): UniversalHandler {
   const json = jsonHandler(method, implementation, options);
-  const handle = (request: Parameters<UniversalHandler>[0]) => (isJson(request) ? json : handler)(request);
+  const handle = (request: Parameters<UniversalHandler>[0]) => {
+    if (!isJson(request)) return handler(request);
+    return json(request.method === "GET" ? withReadQuery(request, readText, options, "json") : request);
+  };
   return Object.assign(handle, { ...handler });
 }
 
@@ -51,16 +54,18 @@ function isJson({ method, url, header }: Parameters<UniversalHandler>[0]): boole
   return jsonType.test(header.get("content-type") ?? "");
 }
 
+function readText(bytes: Uint8Array): string {
+  try {
+    return jsonText(bytes);
+  } catch (error) {
+    throw refusedJson(error);
+  }
+}
+
 /** What Connect does with a text: the type leaves out that its serialization takes these. */
 const texts = {
   textDecoder: {
-    decode(bytes: Uint8Array): string {
-      try {
-        return JSON.stringify(jsonText(bytes));
-      } catch (error) {
-        throw refusedJson(error);
-      }
-    },
+    decode: (bytes: Uint8Array) => JSON.stringify(readText(bytes)),
   },
   textEncoder: {
     encode(quoted: string): Uint8Array {
@@ -101,22 +106,22 @@ class JsonMethod {
     const { method } = this;
     const { methodKind } = method;
     const isOne = methodKind === "unary" || methodKind === "server_streaming";
-    const call = (request: unknown, context: HandlerContext) =>
-      implementation(
-        isOne
-          ? this.read(request as StringValue, context)
-          : this.readAll(request as AsyncIterable<StringValue>, context),
-        Object.assign(context, { method }),
-      );
+    const call = (request: unknown, context: HandlerContext) => {
+      checkVersion(context);
+      const own = Object.assign(context, { method });
+      if (!isOne) return implementation(this.readAll(request as AsyncIterable<StringValue>), own);
+      const text = takeRead(context) as Promise<string> | undefined;
+      if (text === undefined) return implementation(this.read((request as StringValue).value), own);
+      return text.then((json) => implementation(this.read(json), own));
+    };
     if (methodKind === "unary" || methodKind === "client_streaming") {
       return async (request, context) => this.write(await call(request, context), context);
     }
     return (request, context) => this.writeAll(call(request, context) as AsyncIterable<unknown>, context);
   }
 
-  private read({ value }: StringValue, context: HandlerContext): Message {
+  private read(value: string): Message {
     const { input } = this.method;
-    if (context.requestMethod === "GET") checkQuery(context.url);
     let message: Message;
     try {
       // As Connect has it, if nothing is said.
@@ -129,8 +134,8 @@ class JsonMethod {
     return message;
   }
 
-  private async *readAll(texts: AsyncIterable<StringValue>, context: HandlerContext): AsyncIterable<Message> {
-    for await (const text of texts) yield this.read(text, context);
+  private async *readAll(texts: AsyncIterable<StringValue>): AsyncIterable<Message> {
+    for await (const { value } of texts) yield this.read(value);
   }
 
   private async write(message: unknown, { signal, values }: HandlerContext): Promise<{ value: string }> {
@@ -158,36 +163,5 @@ class JsonMethod {
 
   private async *writeAll(messages: AsyncIterable<unknown>, context: HandlerContext): AsyncIterable<{ value: string }> {
     for await (const message of messages) yield await this.write(message, context);
-  }
-}
-
-/**
- * Looks at the query of a Connect GET, of which Connect has read what could be read.
- *
- * @throws ConnectError INVALID_ARGUMENT if its percent-encoding is not UTF-8, its base64 is none, or there are two messages
- */
-function checkQuery(url: string): void {
-  const parameters = url
-    .split(/\?(.*)/s)[1]!
-    .replaceAll("+", " ")
-    .split("&")
-    .map((part) => {
-      const [name, value] = part.split(/=(.*)/s) as [name: string, value?: string];
-      return [decoded(name), value] as const;
-    });
-  const messages = parameters.filter(([name]) => name === "message");
-  if (messages.length > 1) throw new ConnectError("the query has message twice", Code.InvalidArgument);
-  const message = decoded(messages[0]?.[1] ?? "");
-  const isBase64 = parameters.some(([name, value]) => name === "base64" && value === "1");
-  if (!isBase64) return;
-  const bytes = base64Bytes(message);
-  if (typeof bytes === "string") throw new ConnectError(`message ${bytes}`, Code.InvalidArgument);
-}
-
-function decoded(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    throw new ConnectError("the percent-encoding of the URL is broken", Code.InvalidArgument);
   }
 }

@@ -69,6 +69,7 @@ export function takesRequests(method: DescMethod, implementation: Implementation
   const takesMany = methodKind === "client_streaming" || methodKind === "bidi_streaming";
   const output = codecOf(method.output);
   const call = (request: unknown, context: HandlerContext) => {
+    checkVersion(context);
     const requests = context.values.get(requestsOf);
     if (requests === undefined) throw new ConnectError("a request was not read", Code.Internal);
     // The method, not how Connect knows it.
@@ -121,20 +122,32 @@ function withRead(request: UniversalRequest, read: ReadRequest, options: BodyOpt
   };
 }
 
-/** A Connect call by GET: its message is in the URL (https://connectrpc.com/docs/protocol#unary-get-request). */
-function withReadQuery(request: UniversalRequest, read: ReadRequest, options: BodyOptions): UniversalRequest {
+/**
+ * The same call by Connect's GET (https://connectrpc.com/docs/protocol#unary-get-request), its message taken out of the URL to be
+ * read; itself where Connect refuses it in any case.
+ *
+ * @param format the `encoding` that `read` is for
+ */
+export function withReadQuery(
+  request: UniversalRequest,
+  read: ReadRequest,
+  options: BodyOptions,
+  format: "proto" | "json" = "proto",
+): UniversalRequest {
   const url = new URL(request.url);
   const { searchParams: query } = url;
   const encoding = query.get("compression") ?? "identity";
   const compression = options.acceptCompression?.find(({ name }) => name === encoding) ?? null;
-  if (query.get("encoding") !== "proto" || (compression === null && encoding !== "identity")) return request;
+  if (query.get("encoding") !== format || (compression === null && encoding !== "identity")) return request;
   const { readMaxBytes = 0xffff_ffff } = options;
-  const text = query.get("message") ?? "";
-  const isBase64 = query.get("base64") === "1";
+  const { search } = url;
   const requests = new Requests();
   requests.add(
     (async () => {
-      const bytes = isBase64 ? fromBase64(text) : new TextEncoder().encode(text);
+      const parameters = parametersOf(search);
+      const text = parameters.get("message");
+      if (text === undefined) throw new ConnectError("the query has no message", Code.InvalidArgument);
+      const bytes = parameters.get("base64") === "1" ? fromBase64(text) : new TextEncoder().encode(text);
       if (bytes.length > readMaxBytes) throw tooLong(bytes.length, readMaxBytes);
       return read(compression === null ? bytes : await compression.decompress(bytes, readMaxBytes));
     })(),
@@ -144,10 +157,55 @@ function withReadQuery(request: UniversalRequest, read: ReadRequest, options: Bo
   return { ...request, url: url.href, contextValues };
 }
 
+/** What `withReadQuery` has read of a call by GET; undefined of any other. */
+export function takeRead({ values }: HandlerContext): unknown {
+  return values.get(requestsOf)?.take();
+}
+
+/** The protocol's own parameters; others mean nothing. */
+const known = new Set(["connect", "encoding", "base64", "compression", "message"]);
+
+/**
+ * A query's parameters, to the letter: URLSearchParams takes what is half right.
+ *
+ * @throws ConnectError INVALID_ARGUMENT if its percent-encoding is not UTF-8, or one of the protocol's own is there twice
+ */
+function parametersOf(search: string): ReadonlyMap<string, string> {
+  const parameters = new Map<string, string>();
+  for (const part of search.slice(1).replaceAll("+", " ").split("&")) {
+    const [name = "", value = ""] = part.split(/=(.*)/s).map(percentDecoded);
+    if (parameters.has(name) && known.has(name))
+      throw new ConnectError(`the query has ${name} twice`, Code.InvalidArgument);
+    parameters.set(name, value);
+  }
+  return parameters;
+}
+
+function percentDecoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    throw new ConnectError("the percent-encoding of the URL is broken", Code.InvalidArgument);
+  }
+}
+
 function fromBase64(text: string): Uint8Array<ArrayBuffer> {
   const bytes = base64Bytes(text);
   if (typeof bytes === "string") throw new ConnectError(`message ${bytes}`, Code.InvalidArgument);
   return bytes;
+}
+
+/**
+ * Refuses a call of another version of Connect's protocol. One that says none is taken for this one.
+ *
+ * @throws ConnectError INVALID_ARGUMENT
+ */
+export function checkVersion({ protocolName, requestMethod, requestHeader, url }: HandlerContext): void {
+  if (protocolName !== "connect") return;
+  const [name, spoken] = requestMethod === "GET" ? ["connect", "v1"] : ["connect-protocol-version", "1"];
+  const version = requestMethod === "GET" ? new URL(url).searchParams.get(name!) : requestHeader.get(name!);
+  if (version === null || version === spoken) return;
+  throw new ConnectError(`${name} must be ${spoken}, and is ${JSON.stringify(version)}`, Code.InvalidArgument);
 }
 
 interface Kind {
