@@ -41,7 +41,7 @@ export class Channel {
   readonly #waiting = new Set<Caller>();
   /** Where new calls go. Those that a peer has asked to leave end by themselves. */
   #connection: Connection | undefined;
-  /** All that are open, with those that take no more calls. */
+  /** All that are open, with the one that is being made and those that take no more calls. */
   readonly #open = new Set<Connection>();
   #isConnecting = false;
   #failures = 0;
@@ -57,6 +57,10 @@ export class Channel {
 
   /** Gives a call its connection: now, or when there is one. */
   take(caller: Caller): void {
+    if (this.#isClosed) {
+      caller.failed(closedError());
+      return;
+    }
     const connection = this.#connection;
     if (connection?.isReady && connection.canOpen && this.#waiting.size === 0) {
       this.#give(caller, connection);
@@ -85,13 +89,14 @@ export class Channel {
     );
   }
 
-  /** Ends the connection, and every call on it. */
+  /** Ends every connection, also one that is being made, and every call. There are no more. */
   close(): void {
     this.#isClosed = true;
     stopTimer(this.#pause);
     stopTimer(this.#idle);
-    this.#connection?.destroy(Object.assign(new Error("the channel was closed"), { code: "ERR_HTTP2_SESSION_CLOSED" }));
-    this.#fail(new ConnectError("the channel was closed", Code.Canceled));
+    this.#fail(closedError());
+    const cause = Object.assign(new Error("the channel was closed"), { code: "ERR_HTTP2_SESSION_CLOSED" });
+    for (const connection of this.#open) connection.destroy(cause);
   }
 
   #give(caller: Caller, connection: Connection): void {
@@ -220,6 +225,10 @@ function keepAlive(timer: Timer, waiting: ReadonlySet<unknown>): void {
   const hold = setInterval(() => {
     if (timer.slot < 0 || waiting.size === 0) clearInterval(hold);
   }, FIRST_PAUSE);
+}
+
+function closedError(): ConnectError {
+  return new ConnectError("the channel was closed", Code.Canceled);
 }
 
 /** UNAVAILABLE, with a cause that has the code of what happened to the connection. */
