@@ -91,6 +91,18 @@ describe("a request target", () => {
   });
 });
 
+test.each(["gzip, chunked", "identity, chunked", "x, CHUNKED"])(
+  "a transfer coding that is not known is refused: %s",
+  async (coding) => {
+    const refused = await request(
+      "POST /v1/orders",
+      `content-type: application/json\r\ntransfer-encoding: ${coding}\r\n\r\n2\r\n{}\r\n0\r\n`,
+    );
+    expect(refused.status).toBe(501);
+    expectStatus(refused, Code.Unimplemented, "chunked");
+  },
+);
+
 describe("a Host header", () => {
   const get = (hosts: string) => send(`GET /healthz HTTP/1.1\r\n${hosts}connection: close\r\n\r\n`);
 

@@ -65,6 +65,7 @@ export function negotiatesEncoding(handler: UniversalHandler, options: ConnectRo
       const accepted = asked === null ? undefined : acceptedEncoding(asked, available);
       if (accepted !== undefined) header.set("accept-encoding", accepted.encoding ?? "identity");
       const response = await handler(request);
+      if (response.body === undefined) return response;
       response.header?.append("vary", "Accept-Encoding");
       const compression = acceptCompression.find(({ name }) => name === accepted?.encoding);
       return accepted?.refusesIdentity && compression !== undefined ? encoded(response, compression) : response;

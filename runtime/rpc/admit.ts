@@ -43,7 +43,13 @@ function admit(request: Request): HttpRefusal | undefined {
   if (!knownMethods.has(method)) {
     return { status: 501, code: Code.Unimplemented, message: `${method} is no method that is known here` };
   }
-  if (httpVersionMajor === 2) return undefined;
+  if (httpVersionMajor === 2) {
+    // RFC 9113, section 8.3.1.
+    const isPath = url.startsWith("/") || method === "CONNECT" || (url === "*" && method === "OPTIONS");
+    return isPath ? undefined : badRequest("the request's :path must be a path");
+  }
+  const coding = request.headers["transfer-encoding"];
+  if (coding !== undefined && coding.toLowerCase() !== "chunked") return unknownCoding;
   const host = hostFault(request as IncomingMessage);
   if (host !== undefined) return host;
   const target = readTarget(method, url);
@@ -82,6 +88,14 @@ function oversized(rawHeaders: readonly string[]): HttpRefusal | undefined {
   for (const text of rawHeaders) bytes += text.length;
   return bytes > MAX_HEADER_BYTES - OWN_HEADER_BYTES ? headersTooLarge : undefined;
 }
+
+/** RFC 9112, section 6.1. What Node.js hands on is the encoded body, which would be taken for the body itself. */
+const unknownCoding: HttpRefusal = {
+  status: 501,
+  code: Code.Unimplemented,
+  message: "the only transfer coding that is known here is chunked",
+  headers: { connection: "close" },
+};
 
 function badRequest(message: string): HttpRefusal {
   return { status: 400, code: Code.InvalidArgument, message };

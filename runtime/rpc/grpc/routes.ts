@@ -11,6 +11,7 @@ import { codecOf } from "../../codec/known.js";
 import { negotiatesEncoding } from "../accept-encoding.js";
 import { answersText } from "../answer-text.js";
 import { carriedMethod } from "../carried.js";
+import { explainsRefusals } from "../explained-refusals.js";
 import { readsJson } from "../json-handlers.js";
 import { withoutLongTimeouts } from "../long-timeouts.js";
 import { readsRequests, takesRequests } from "../request-bodies.js";
@@ -117,15 +118,14 @@ export function recordRoutes(
     const { handlers } = router;
     if (isReadByConnect(all)) {
       router.rpc(method as never, exact as never, more);
-      handlers[handlers.length - 1] = negotiatesEncoding(handlers.at(-1)!, all);
+      handlers[handlers.length - 1] = explainsRefusals(negotiatesEncoding(handlers.at(-1)!, all));
       return;
     }
     router.rpc(carriedMethod(method) as never, takesRequests(method, exact) as never, more);
     const input = codecOf(method.input);
     const read = (bytes: Uint8Array) => readMessage(input, bytes, 0, bytes.length, Code.InvalidArgument);
-    handlers[handlers.length - 1] = withoutLongTimeouts(
-      negotiatesEncoding(readsJson(readsRequests(handlers.at(-1)!, read, all), method, exact, all), all),
-    );
+    const reads = readsJson(readsRequests(handlers.at(-1)!, read, all), method, exact, all);
+    handlers[handlers.length - 1] = explainsRefusals(withoutLongTimeouts(negotiatesEncoding(reads, all)));
   }
 }
 

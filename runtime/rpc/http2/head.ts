@@ -107,7 +107,7 @@ function readRequest({ fields }: HeaderBlock): RequestHead | undefined {
   if (method === "CONNECT") {
     // Section 8.5; nothing here is a tunnel, and who answers says so.
     if (scheme !== undefined || path !== undefined || authority === undefined) return undefined;
-  } else if (scheme === undefined || path === undefined || path === "") return undefined;
+  } else if (scheme === undefined || path === undefined || !isPath(method, path)) return undefined;
   return {
     method,
     scheme: scheme ?? "",
@@ -121,6 +121,11 @@ function readRequest({ fields }: HeaderBlock): RequestHead | undefined {
     grpcAcceptEncoding,
     fields: regular,
   };
+}
+
+/** Section 8.3.1: a path, and no URL, which a proxy could take for another host's; or `*` for OPTIONS of the server itself. */
+function isPath(method: string, path: string): boolean {
+  return path.charCodeAt(0) === 47 || (path === "*" && method === "OPTIONS");
 }
 
 function readResponse({ fields }: HeaderBlock): ResponseHead | undefined {
