@@ -1,6 +1,6 @@
 import type { DescMessage, Message, MessageInitShape, MessageShape, UnknownField } from "@bufbuild/protobuf";
 import { notA } from "./create.js";
-import { LoneSurrogateError, loneSurrogateIn } from "./lone-surrogate.js";
+import { LoneSurrogateError } from "./lone-surrogate.js";
 import { Reader } from "./reader.js";
 import { Writer } from "./writer.js";
 
@@ -40,12 +40,6 @@ const KEPT = 1 << 20;
 
 let shared = new Writer();
 
-/** Looks for the place only now: what is right costs nothing. */
-function placed(error: LoneSurrogateError, schema: DescMessage, message: object): LoneSurrogateError {
-  const place = loneSurrogateIn(schema, message);
-  return place === undefined ? error : new LoneSurrogateError(`${schema.typeName}.${place}`);
-}
-
 /** Makes a codec of the functions that a `_codec` file has for its message: of its fields, without length or tag. */
 export function defineCodec<D extends DescMessage>(
   schema: D,
@@ -61,7 +55,7 @@ export function defineCodec<D extends DescMessage>(
       write(writer, message as Init<D>);
     } catch (error) {
       writer.at = start;
-      throw error instanceof LoneSurrogateError ? placed(error, schema, message) : error;
+      throw error instanceof LoneSurrogateError ? error.in(schema, message) : error;
     }
   }
   return {

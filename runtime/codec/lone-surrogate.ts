@@ -8,6 +8,12 @@ export class LoneSurrogateError extends EncodeError {
   constructor(field = "a string") {
     super(`${field} has a lone surrogate, half a character: cut strings between characters, or use toWellFormed()`);
   }
+
+  /** The same error with the string's place, which is looked for only now: what is right costs nothing. */
+  in(schema: DescMessage, message: object): LoneSurrogateError {
+    const place = loneSurrogateIn(schema, message);
+    return place === undefined ? this : new LoneSurrogateError(`${schema.typeName}.${place}`);
+  }
 }
 
 /**

@@ -6,20 +6,25 @@ import { encodedDetail } from "./error-detail.js";
 type Implementation = (request: unknown, context: HandlerContext) => unknown;
 
 /**
- * Has an implementation fail with INTERNAL where it answers with a string that is no text, as codecs do: Connect would
- * replace half a character in binary, and send it in JSON.
+ * Has an implementation's errors be ones that Connect can tell. With `checks`, it fails with INTERNAL where it answers with a string
+ * that is no text, as our own codecs do while they write: Connect would replace half a character in binary, and send it in JSON.
  */
-export function answersText({ methodKind, output }: DescMethod, implementation: Implementation): Implementation {
+export function answersText(
+  { methodKind, output }: DescMethod,
+  implementation: Implementation,
+  checks: boolean,
+): Implementation {
+  const checked = checks ? (message: unknown) => checkedText(output, message) : (message: unknown) => message;
   if (methodKind === "unary" || methodKind === "client_streaming") {
     return async (request, context) => {
       try {
-        return checked(output, await implementation(request, context));
+        return checked(await implementation(request, context));
       } catch (error) {
         throw error instanceof ConnectError ? encoded(tellable(error)) : error;
       }
     };
   }
-  return (request, context) => checkedEach(output, implementation(request, context) as AsyncIterable<unknown>);
+  return (request, context) => checkedEach(implementation(request, context) as AsyncIterable<unknown>, checked);
 }
 
 /** An error that is text: INTERNAL in place of one whose details are none, for they cannot be told. */
@@ -52,7 +57,7 @@ function encoded(error: ConnectError): ConnectError {
   return told;
 }
 
-function checkedEach(schema: DescMessage, messages: AsyncIterable<unknown>): AsyncIterable<unknown> {
+function checkedEach(messages: AsyncIterable<unknown>, checked: (message: unknown) => unknown): AsyncIterable<unknown> {
   return {
     [Symbol.asyncIterator]() {
       const iterator = messages[Symbol.asyncIterator]();
@@ -61,7 +66,7 @@ function checkedEach(schema: DescMessage, messages: AsyncIterable<unknown>): Asy
         async next() {
           try {
             const result = await iterator.next();
-            return result.done ? result : { done: false, value: checked(schema, result.value) };
+            return result.done ? result : { done: false, value: checked(result.value) };
           } catch (error) {
             await leave();
             throw error instanceof ConnectError ? encoded(tellable(error)) : error;
@@ -73,7 +78,7 @@ function checkedEach(schema: DescMessage, messages: AsyncIterable<unknown>): Asy
   };
 }
 
-function checked(schema: DescMessage, message: unknown): unknown {
+function checkedText(schema: DescMessage, message: unknown): unknown {
   const place = typeof message === "object" && message !== null ? loneSurrogateIn(schema, message) : undefined;
   if (place === undefined) return message;
   const error = new LoneSurrogateError(`${schema.typeName}.${place}`);

@@ -11,6 +11,7 @@ import {
 } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { createMessage } from "../codec/create.js";
+import { LoneSurrogateError } from "../codec/lone-surrogate.js";
 import { jsonText } from "../codec/protojson/json-text.js";
 import { readJson } from "../codec/protojson/read.js";
 import { missingRequired } from "../codec/protojson/required.js";
@@ -157,7 +158,8 @@ class JsonMethod {
       }
       return { value: name };
     } catch (error) {
-      throw values.get(explains)(ConnectError.from(error, Code.Internal));
+      const fault = error instanceof LoneSurrogateError ? error.in(output, message as object) : error;
+      throw values.get(explains)(ConnectError.from(fault, Code.Internal));
     }
   }
 

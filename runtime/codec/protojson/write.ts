@@ -27,6 +27,7 @@ import {
 import { EncodeError } from "../encode-error.js";
 import { isJsonField } from "../field.js";
 import { codecOf } from "../known.js";
+import { LoneSurrogateError } from "../lone-surrogate.js";
 import { short } from "./fault.js";
 import { ranges, wholeNumber } from "./number.js";
 
@@ -295,6 +296,7 @@ class MapStep<T> implements Step {
     while (this.#at < this.#keys.length) {
       if (pieces.text.length >= PIECE) return this;
       const key = this.#keys[this.#at++] as string;
+      if (!key.isWellFormed()) throw new LoneSurrogateError();
       pieces.text += `${this.#at > 1 ? "," : ""}${JSON.stringify(key)}:`;
       const inner = write(pieces, map[key] as T);
       if (inner !== undefined) return inner;
@@ -455,6 +457,7 @@ function numberText({ options }: JsonPieces, value: number): string {
 }
 
 function writeString(pieces: JsonPieces, value: string): Step | undefined {
+  if (!value.isWellFormed()) throw new LoneSurrogateError();
   if (value.length > LONG_TEXT) {
     pieces.text += '"';
     return new StringStep(value);

@@ -114,9 +114,10 @@ export function recordRoutes(
     more: ConnectRouterOptions,
     all: ConnectRouterOptions,
   ) {
-    const exact = answersText(method, implementation);
+    const isConnects = isReadByConnect(all);
+    const exact = answersText(method, implementation, isConnects);
     const { handlers } = router;
-    if (isReadByConnect(all)) {
+    if (isConnects) {
       router.rpc(method as never, exact as never, more);
       handlers[handlers.length - 1] = explainsRefusals(negotiatesEncoding(handlers.at(-1)!, all));
       return;
