@@ -17,14 +17,14 @@ export const build: CommandModule = {
   async handler() {
     const settings = await project();
     const { build } = await import("../project/build.js");
-    const began = Date.now();
+    const began = performance.now();
     const fresh = await build(settings);
     const folder = `${settings.services}/dist`;
     const entries = await readdir(join(settings.root, folder), { withFileTypes: true });
     const names = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
     for (const name of names) process.stdout.write(`${folder}/${name}/main.js\n`);
     const changed = names.filter((name) => fresh.has(name)).length;
-    const seconds = ((Date.now() - began) / 1000).toFixed(1);
+    const seconds = ((performance.now() - began) / 1000).toFixed(1);
     process.stderr.write(`${names.length} built in ${seconds} s, ${changed} of them changed\n`);
   },
 };

@@ -64,12 +64,12 @@ export class Database {
   }
 
   async #restart(how: string, port: number): Promise<void> {
-    const died = Date.now();
+    const died = performance.now();
     this.#set("restarting");
     for (let nextMs = 500; !this.#stopping; nextMs = Math.min(2 * nextMs, 10_000)) {
       try {
         await this.#run(port);
-        return await this.#report({ kind: "restarted", how, ms: Date.now() - died });
+        return await this.#report({ kind: "restarted", how, ms: Math.round(performance.now() - died) });
       } catch (error) {
         await this.#report({ kind: "failing", how: (error as Error).message, nextMs });
         await sleep(nextMs);

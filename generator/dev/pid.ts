@@ -52,9 +52,9 @@ export async function signal(to: ProcessIdentity, name: NodeJS.Signals): Promise
 
 /** Waits until the process is gone, at most `timeoutMs`. Answers whether it is. */
 export async function ended(of: ProcessIdentity, timeoutMs: number): Promise<boolean> {
-  const deadline = Date.now() + timeoutMs;
+  const deadline = performance.now() + timeoutMs;
   while (await isRunning(of)) {
-    if (Date.now() >= deadline) return false;
+    if (performance.now() >= deadline) return false;
     await sleep(20);
   }
   return true;

@@ -44,6 +44,8 @@ export class SupervisedProcess {
   #identity: ProcessIdentity | undefined;
   #state: ProcessState = "starting";
   #since: number | undefined;
+  /** The same, by `performance.now()`. */
+  #startedAt = 0;
   #failures = 0;
   readonly #stopping = new AbortController();
 
@@ -116,6 +118,7 @@ export class SupervisedProcess {
     }
     this.#ended = end(this.#child);
     this.#since = Date.now();
+    this.#startedAt = performance.now();
     await this.#identify();
     void this.changed();
   }
@@ -148,7 +151,7 @@ export class SupervisedProcess {
     for (;;) {
       const how = await this.#watch();
       if (this.#stopping.signal.aborted) return;
-      if (Date.now() - this.#since! > SETTLED_MS) this.#failures = 0;
+      if (performance.now() - this.#startedAt > SETTLED_MS) this.#failures = 0;
       await this.#restart(how);
       if (this.#stopping.signal.aborted) return;
     }
@@ -169,7 +172,7 @@ export class SupervisedProcess {
   }
 
   async #restart(how: string): Promise<void> {
-    const died = Date.now();
+    const died = performance.now();
     const { signal } = this.#stopping;
     let last: string | undefined = how;
     for (let attempt = 0; last !== undefined; attempt++) {
@@ -187,7 +190,7 @@ export class SupervisedProcess {
       );
       if (signal.aborted) return;
     }
-    await this.#report({ kind: "restarted", how, ms: Date.now() - died });
+    await this.#report({ kind: "restarted", how, ms: Math.round(performance.now() - died) });
   }
 
   /** Says it once it is written down, so that `ps` agrees with what is said here. */

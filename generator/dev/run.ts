@@ -15,11 +15,11 @@ export async function runSystem(plan: SystemPlan, console = new Console(plan.roo
 
   const supervisor = new Supervisor(plan, console);
   let asked = 0;
-  let last = 0;
+  let last = Number.NEGATIVE_INFINITY;
   const stopped = new Promise<void>((resolve, reject) => {
     const stop = (reason: string) => {
-      if (Date.now() - last < SAME_MS) return;
-      last = Date.now();
+      if (performance.now() - last < SAME_MS) return;
+      last = performance.now();
       asked++;
       if (asked > 2) process.exit(1);
       if (asked === 2) {

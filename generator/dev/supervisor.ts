@@ -238,7 +238,7 @@ export class Supervisor {
 
   /** Ends a process, if it runs, and starts what is to run in its place. One that does not start is left for the next change. */
   async #replace(plan: ProcessPlan): Promise<void> {
-    const began = Date.now();
+    const began = performance.now();
     const before = this.#processes.get(plan.name);
     await before?.stop();
     if (this.#stopping.signal.aborted) return;
@@ -247,7 +247,7 @@ export class Supervisor {
       this.console.replaced(
         plan.name,
         before === undefined ? `started at http://127.0.0.1:${plan.port}` : "restarted",
-        Date.now() - began,
+        Math.round(performance.now() - began),
       );
     } catch (error) {
       if (!this.#stopping.signal.aborted) this.console.warn((error as Error).message);

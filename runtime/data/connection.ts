@@ -67,7 +67,7 @@ export interface Manner {
   readonly span: string;
   /** Whether it prepares statements that have a name. */
   readonly prepares: boolean;
-  /** When the work must be done, in milliseconds since the epoch. Default: when the active call must. */
+  /** When the work must be done, by `performance.now()`. Default: when the active call must. */
   readonly deadline?: number | undefined;
 }
 
@@ -81,7 +81,7 @@ const NET_MS = 500;
 
 /** Bounds each statement of a transaction, waiting for locks included. */
 function limit(deadline: number): Statement {
-  return { text: `set local statement_timeout = ${Math.max(1, Math.ceil(deadline - Date.now())) + NET_MS}` };
+  return { text: `set local statement_timeout = ${Math.max(1, Math.ceil(deadline - performance.now())) + NET_MS}` };
 }
 
 /**

@@ -24,8 +24,8 @@ export interface TransactionOptions {
   readonly repeatable?: boolean;
   /** What goes on, with the events that it publishes, of the call that it belongs to: headers. */
   readonly trace?: () => Readonly<Record<string, string>>;
-  /** When it must be done, in milliseconds since the epoch. Default: when the call that it runs for must. */
-  readonly deadline?: number | undefined;
+  /** How long it may take, in milliseconds. Default: as long as the call that it runs for. */
+  readonly timeoutMs?: number | undefined;
 }
 
 /** A service's database: its entities, and transactions over them. */
@@ -134,8 +134,9 @@ export function openData<Entities = Readonly<Record<string, Repository<DescMessa
 
   const run = <T>(
     body: (tx: Transaction<Entities>) => Promise<T>,
-    { repeatable, trace = () => ({}), deadline }: TransactionOptions = {},
+    { repeatable, trace = () => ({}), timeoutMs }: TransactionOptions = {},
   ): Promise<T> => {
+    const deadline = timeoutMs === undefined ? undefined : performance.now() + timeoutMs;
     let written: (() => void)[] = [];
     let suspected: (() => void)[] = [];
     let published = false;
@@ -194,6 +195,8 @@ export function openData<Entities = Readonly<Record<string, Repository<DescMessa
 }
 
 /** How a method's transaction is run. With a key, a repeat finds what a commit that was cut off has left. */
-function of({ idempotencyKey, requestHeader, deadline }: KeyedContext<DescMessage>): TransactionOptions {
-  return { repeatable: idempotencyKey !== undefined, trace: () => propagated(requestHeader), deadline };
+function of(context: KeyedContext<DescMessage>): TransactionOptions {
+  const { idempotencyKey, requestHeader } = context;
+  const trace = () => propagated(requestHeader);
+  return { repeatable: idempotencyKey !== undefined, trace, timeoutMs: context.timeoutMs() };
 }

@@ -24,7 +24,7 @@ export interface Driver {
   /**
    * Runs `body` between BEGIN and COMMIT on one connection; rolls back if it throws, or if the active call is cancelled.
    *
-   * @param deadline when it must be done, in milliseconds since the epoch. Default: when the active call must
+   * @param deadline when it must be done, by `performance.now()`. Default: when the active call must
    */
   transaction<T>(body: (tx: DatabaseTransaction) => Promise<T>, deadline?: number): Promise<T>;
   /** The primary's address. UNAVAILABLE if there is none. */

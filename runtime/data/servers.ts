@@ -59,7 +59,7 @@ export class Servers {
   readonly #foreign = new Set<string>();
   #doubted = false;
   /** Since when there is doubt, or no primary. The first look may take longer: nobody is connected yet. */
-  #since = Date.now() + FIRST_MS - GRACE_MS;
+  #since = performance.now() + FIRST_MS - GRACE_MS;
   #failures = 0;
   #looking: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -104,10 +104,10 @@ export class Servers {
    * @throws ConnectError UNAVAILABLE if there is none
    */
   async primary(): Promise<Server> {
-    const last = Date.now() + LAST_LOOKS_MS;
+    const last = performance.now() + LAST_LOOKS_MS;
     for (let looks = 0; ; ) {
       if (this.#primary !== undefined && !this.#doubted) return this.#primary;
-      const now = Date.now();
+      const now = performance.now();
       const over = this.#since + GRACE_MS <= now;
       const until = over ? last : this.#since + GRACE_MS;
       const left = Math.min(until, activeCall()?.patientUntil ?? until) - now;
@@ -148,7 +148,7 @@ export class Servers {
       return;
     }
     if (this.#closed) return;
-    if (!this.#doubted) this.#since = Date.now();
+    if (!this.#doubted) this.#since = performance.now();
     this.#doubted = true;
     this.#look();
   }
@@ -267,7 +267,7 @@ export class Servers {
     this.#primary = undefined;
     this.#tellAvailability();
     if (primary === undefined) return;
-    if (!this.#doubted) this.#since = Date.now();
+    if (!this.#doubted) this.#since = performance.now();
     this.#doubted = false;
     // What waits for it would wait until its time is over.
     primary.abandon();

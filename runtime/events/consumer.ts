@@ -57,8 +57,8 @@ export class Consumer {
   readonly #leaseMs: number;
   readonly #woken = new Condition();
   #isWoken = false;
-  #countedAt = 0;
-  #prunedAt = Date.now();
+  #countedAt = Number.NEGATIVE_INFINITY;
+  #prunedAt = performance.now();
 
   constructor(options: ConsumerOptions) {
     this.#options = options;
@@ -250,8 +250,8 @@ export class Consumer {
 
   /** Tells how much waits, and how much is dead, now and then. */
   async #count(): Promise<void> {
-    if (Date.now() - this.#countedAt < POLL_MS) return;
-    this.#countedAt = Date.now();
+    if (performance.now() - this.#countedAt < POLL_MS) return;
+    this.#countedAt = performance.now();
     const { data, group, metrics } = this.#options;
     const { waiting, dead } = await data.transaction((tx) => custody.count(tx.db, group));
     metrics.eventsWaiting(waiting, dead);
@@ -285,8 +285,8 @@ export class Consumer {
 
   /** Forgets names that no broker brings again. */
   async #prune(): Promise<void> {
-    if (Date.now() - this.#prunedAt < PRUNE_INTERVAL_MS) return;
-    this.#prunedAt = Date.now();
+    if (performance.now() - this.#prunedAt < PRUNE_INTERVAL_MS) return;
+    this.#prunedAt = performance.now();
     await this.#options.data.transaction((tx) =>
       tx.db.execute(
         sql`DELETE FROM "scaffold_inbox" WHERE "taken_at" < now() - ${keptMs(this.#options.subscriptions)} * interval '1 ms'`,
@@ -314,7 +314,7 @@ const given = {
 } as SubscriptionSpec;
 
 function timeLimit(timeoutMs: number) {
-  const call = new ActiveCall({ deadline: Date.now() + timeoutMs });
+  const call = new ActiveCall({ deadline: performance.now() + timeoutMs });
   let controller: AbortController | undefined;
   let error: Error | undefined;
   let timer: NodeJS.Timeout | undefined;

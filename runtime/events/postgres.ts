@@ -65,7 +65,7 @@ export function openPostgres(url: string, { service, log }: PostgresOptions): Br
   const partitions = new Map<string, number>();
   /** How long what is published here is kept, in milliseconds. */
   const retentions = new Map<string, number>();
-  let prunedAt = Date.now();
+  let prunedAt = performance.now();
   let spread = 0;
 
   async function declare(topics: readonly Topic[]): Promise<void> {
@@ -111,8 +111,8 @@ export function openPostgres(url: string, { service, log }: PostgresOptions): Br
 
   /** Removes what is too old, now and then; a failure is for the next time. */
   async function pruneSometimes(): Promise<void> {
-    if (Date.now() - prunedAt < PRUNE_INTERVAL_MS) return;
-    prunedAt = Date.now();
+    if (performance.now() - prunedAt < PRUNE_INTERVAL_MS) return;
+    prunedAt = performance.now();
     for (const [topic, retentionMs] of retentions) await pool.query(prune, [topic, retentionMs]);
   }
 

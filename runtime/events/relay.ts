@@ -80,8 +80,8 @@ export class Relay {
   #leads = false;
   #isWoken = false;
   readonly #woken = new Condition();
-  #lookedAt = 0;
-  #prunedAt = 0;
+  #lookedAt = Number.NEGATIVE_INFINITY;
+  #prunedAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: RelayOptions) {
     this.#options = options;
@@ -148,7 +148,7 @@ export class Relay {
       const { rows } = await client.query<Row>({ name: "append", text: append, values: [sent] });
       rows.sort((a, b) => Number(a.position) - Number(b.position));
       if (rows.length > 0) sent = await this.#publish(client, rows);
-      if (Date.now() - this.#lookedAt >= POLL_MS) await this.#lookAround(client);
+      if (performance.now() - this.#lookedAt >= POLL_MS) await this.#lookAround(client);
       if (rows.length > 0) continue;
       if (isLast) return;
       if (!this.#isWoken) await this.#pause(POLL_MS);
@@ -159,7 +159,7 @@ export class Relay {
   async #lookAround(client: pg.Client): Promise<void> {
     const isReplaying = await this.#replay(client);
     await this.#prune(client);
-    this.#lookedAt = isReplaying ? 0 : Date.now();
+    this.#lookedAt = isReplaying ? Number.NEGATIVE_INFINITY : performance.now();
     if (isReplaying) this.#isWoken = true;
   }
 
@@ -229,8 +229,8 @@ export class Relay {
 
   /** Removes what nobody can ask for again, now and then. */
   async #prune(client: pg.Client): Promise<void> {
-    if (Date.now() - this.#prunedAt < PRUNE_INTERVAL_MS) return;
-    this.#prunedAt = Date.now();
+    if (performance.now() - this.#prunedAt < PRUNE_INTERVAL_MS) return;
+    this.#prunedAt = performance.now();
     for (const { name, retentionMs } of this.#options.topics) {
       await client.query(
         `DELETE FROM "scaffold_outbox" WHERE "id" IN (

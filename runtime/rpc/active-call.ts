@@ -16,9 +16,9 @@ export interface ActiveCallOptions {
   readonly request?: ActiveRequest | undefined;
   /** Whether its reads may be answered by replicas, as its contract says. Default: no. */
   readonly replicas?: boolean;
-  /** When it must have been answered, in milliseconds since the epoch. */
+  /** When it must have been answered, by `performance.now()`. */
   readonly deadline?: number | undefined;
-  /** Until when it may wait for a database that is away, on Date.now's clock. Default: as long as others do. */
+  /** Until when it may wait for a database that is away, by `performance.now()`. Default: as long as others do. */
   readonly patientUntil?: number | undefined;
   /** Notes that a row in its answer is this old, and could not be read anew. */
   readonly stale?: (ageMs: number) => void;

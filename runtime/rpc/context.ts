@@ -14,7 +14,10 @@ export interface Context<Published extends DescMessage = never> {
   readonly method: DescMethod;
   /** Aborted when the caller goes away, when the deadline passes, and when the process has drained for too long. */
   readonly signal: AbortSignal;
-  /** When the call must have been answered, in milliseconds since the epoch; undefined if it may take forever. */
+  /**
+   * When the call must have been answered, in milliseconds since the epoch, as the wall clock said when the call came; undefined
+   * if it may take forever. For people and logs: what waits asks `timeoutMs`, which no change of the wall clock makes wrong.
+   */
   readonly deadline: number | undefined;
   /** The idempotency key that came with the request; undefined if the method declares none or the caller sent none. */
   readonly idempotencyKey: string | undefined;

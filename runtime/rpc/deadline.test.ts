@@ -3,11 +3,11 @@ import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError, createClient, createHandlerContext, type HandlerContext } from "@connectrpc/connect";
 import { OrderService, PlaceOrderRequestSchema } from "@shop/generated/shop/orders/v1/orders_pb.js";
 import { UserService } from "@shop/generated/shop/users/v1/users_pb.js";
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import type { MethodPolicy } from "../call/policy.js";
 import { answer } from "./answer.js";
 import type { KeyedContext } from "./context.js";
-import { bound, boundStream, createContext } from "./deadline.js";
+import { abortError, bound, boundStream, createContext } from "./deadline.js";
 import { createOwnTransport } from "./grpc/client-transport.js";
 import { listen } from "./listen.js";
 
@@ -66,6 +66,20 @@ describe("createContext", () => {
     expect(context.timeoutMs()).toBeGreaterThan(2 ** 39);
     await turn();
     expect(context.signal.aborted).toBe(false);
+    dispose();
+  });
+
+  test("has as much time left when the wall clock jumps, ahead or back", () => {
+    const jumpMs = 40 * 24 * 3600 * 1000;
+    onTestFinished(() => void vi.useRealTimers());
+    vi.useFakeTimers({ toFake: ["Date"] });
+    const { context, dispose } = contextOf(from(), { timeoutMs: 60_000 });
+    for (const ahead of [jumpMs, -jumpMs]) {
+      vi.setSystemTime(Date.now() + ahead);
+      expect(context.timeoutMs()).toBeGreaterThan(30_000);
+      expect(context.timeoutMs()).toBeLessThanOrEqual(60_000);
+      expect(abortError(context).code).toBe(Code.Canceled);
+    }
     dispose();
   });
 

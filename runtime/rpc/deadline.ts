@@ -15,24 +15,22 @@ export function createContext(
   policy: MethodPolicy,
   request?: unknown,
 ): { readonly context: KeyedContext<never>; dispose(): void } {
-  const now = Date.now();
-  const callers = after(now, from.timeoutMs());
-  const contracts = after(now, policy.timeoutMs);
-  const deadline = callers === undefined ? contracts : Math.min(callers, contracts ?? Number.POSITIVE_INFINITY);
-  const isOwn = deadline !== undefined && deadline !== callers;
-  const { signal, dispose } = isOwn
-    ? withDeadline(from.signal, deadline - now, method)
-    : { signal: from.signal, dispose() {} };
+  const begun = performance.now();
+  const callers = from.timeoutMs();
+  const contracts = policy.timeoutMs;
+  const limit = callers === undefined ? contracts : Math.min(callers, contracts ?? Number.POSITIVE_INFINITY);
+  const isOwn = limit !== undefined && limit !== callers;
+  const { signal, dispose } = isOwn ? withDeadline(from.signal, limit, method) : { signal: from.signal, dispose() {} };
   const { requestHeader, responseHeader, responseTrailer } = from;
   const context: KeyedContext<never> = {
     method,
     signal,
-    deadline,
+    deadline: limit === undefined ? undefined : Date.now() + limit,
     idempotencyKey: idempotencyKeyOf(request, policy),
     requestHeader,
     responseHeader,
     responseTrailer,
-    timeoutMs: () => (deadline === undefined ? undefined : Math.max(0, deadline - Date.now())),
+    timeoutMs: () => (limit === undefined ? undefined : Math.max(0, Math.floor(begun + limit - performance.now()))),
     // Computed only for those who ask: most calls have no use for it.
     get fingerprint() {
       return fingerprint(method.input, request as Message, policy);
@@ -85,13 +83,13 @@ export async function* boundStream<T>(context: Context, answers: AsyncIterable<T
 }
 
 /** Why a call was aborted, as the error that its caller gets. */
-export function abortError(context: Pick<Context, "signal" | "deadline" | "method">): ConnectError {
+export function abortError(context: Pick<Context, "signal" | "timeoutMs" | "method">): ConnectError {
   const { reason } = context.signal;
   // A process that shuts down aborts its calls with UNAVAILABLE. Other codes say how a connection broke: the caller left.
   if (reason instanceof ConnectError && (reason.code === Code.DeadlineExceeded || reason.code === Code.Unavailable)) {
     return reason;
   }
-  if (context.deadline !== undefined && context.deadline <= Date.now()) return deadlineError(context.method);
+  if (context.timeoutMs() === 0) return deadlineError(context.method);
   return new ConnectError(`${pathOf(context.method)} was canceled`, Code.Canceled, undefined, undefined, reason);
 }
 
@@ -122,10 +120,6 @@ function withDeadline(parent: AbortSignal, timeoutMs: number, method: DescMethod
 
 /** Made once, because a reason of its own, with a stack, for every call is what would cost most in ending one. */
 const callIsOver = new ConnectError("the call is over", Code.Canceled);
-
-function after(now: number, timeoutMs: number | undefined): number | undefined {
-  return timeoutMs === undefined ? undefined : now + timeoutMs;
-}
 
 /** The idempotency key in a request; undefined if its method declares none, or the caller sent none. */
 export function idempotencyKeyOf(request: unknown, { idempotencyKey }: MethodPolicy): string | undefined {

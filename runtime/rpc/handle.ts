@@ -146,15 +146,15 @@ function guard(method: DescMethod, policy: MethodPolicy, name: string, handler: 
   function active(context: Context, request: unknown): ActiveCall | undefined {
     const { metrics } = around;
     if (metrics === undefined) return undefined;
-    const { deadline } = context;
+    const now = performance.now();
+    const leftMs = context.timeoutMs();
     let oldestMs = -1;
-    const now = Date.now();
     return new ActiveCall({
       request: takesMany ? undefined : { schema: input, message: request as Message },
       replicas: policy.replicas === true,
-      deadline,
+      deadline: leftMs === undefined ? undefined : now + leftMs,
       // Whoever has waited in vain needs time for something else.
-      patientUntil: deadline === undefined ? undefined : now + (deadline - now) / 2,
+      patientUntil: leftMs === undefined ? undefined : now + leftMs / 2,
       stale(ageMs) {
         if (oldestMs < 0) metrics.staleAnswer();
         oldestMs = Math.max(oldestMs, Math.ceil(ageMs));

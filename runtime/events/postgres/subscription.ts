@@ -73,7 +73,7 @@ export class PostgresSubscription implements BrokerSubscription {
   readonly #isReady = new Promise<void>((resolve) => {
     this.#settled = resolve;
   });
-  #heardAt = 0;
+  #heardAt = Number.NEGATIVE_INFINITY;
 
   constructor(url: string, pool: pg.Pool, options: PostgresSubscriptionOptions) {
     this.#url = url;
@@ -126,7 +126,7 @@ export class PostgresSubscription implements BrokerSubscription {
   async #beat(client: pg.Client): Promise<void> {
     const { group } = this.#options;
     const topics = this.#options.topics.map(({ name }) => name);
-    const begun = Date.now();
+    const begun = performance.now();
     await client.query(
       `INSERT INTO "scaffold_members" ("group", "member", "topics", "leased_until")
        VALUES ($1, $2, $3, now() + $4 * interval '1 ms')
@@ -314,7 +314,7 @@ export class PostgresSubscription implements BrokerSubscription {
 
   /** Nothing is this member's for longer than the leases that it last heard of. */
   #loseIfExpired(): void {
-    if (Date.now() - this.#heardAt < LEASE_MS) return;
+    if (performance.now() - this.#heardAt < LEASE_MS) return;
     for (const [id, held] of this.#held) this.#lose(id, held);
   }
 
