@@ -2,7 +2,7 @@ import { Code, ConnectError, type Transport } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport } from "@connectrpc/connect-node";
 import { type SQL, sql } from "drizzle-orm";
 import pg from "pg";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { createParcelServiceClient } from "../../generator/testdata/parcels/expected/generated/contract_client.js";
 import { parcelService } from "../../generator/testdata/parcels/expected/generated/contract_service.js";
 import { testDatabase } from "../../generator/testing/database.js";
@@ -58,6 +58,15 @@ const desk = parcelService((service) => ({
         return service.transaction(async (tx) => {
           await tx.db.execute(sleeping);
           return {};
+        });
+      },
+      "a clock that jumps": async () => {
+        vi.useFakeTimers({ toFake: ["Date"] });
+        vi.setSystemTime(Date.now() + 40 * 24 * 3600 * 1000);
+        // Longer than a server lets a statement go on after its call's time.
+        return service.transaction(context, async (tx) => {
+          await tx.db.execute(sql`select pg_sleep(0.8)`);
+          return tx.parcels.update(id, { place });
         });
       },
       "a plain statement": () => service.parcels.update("locked", { place }),
@@ -194,6 +203,15 @@ describe.each([
     expired.abort(new ConnectError("the server is shutting down", Code.Unavailable));
     expect(await calls).toEqual(Array(CONNECTIONS).fill("Unavailable"));
     await quiet();
+  });
+
+  test("it has the time that it had before the wall clock was set ahead", async () => {
+    try {
+      await client.moveParcel({ id: "1", place: "a clock that jumps" }, { timeoutMs: 60_000 });
+      expect(await places()).toMatchObject({ 1: "a clock that jumps" });
+    } finally {
+      vi.useRealTimers();
+    }
   });
 });
 
