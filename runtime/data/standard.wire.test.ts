@@ -50,7 +50,7 @@ beforeAll(async () => {
     metrics: new Metrics("library"),
     draining: new AbortController().signal,
   });
-  const server = createServer(connectNodeAdapter({ routes, acceptCompression: [] })).listen(0, "127.0.0.1");
+  const server = createServer(connectNodeAdapter({ routes })).listen(0, "127.0.0.1");
   await once(server, "listening");
   const baseUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   library = createLibraryServiceClient({ baseUrl });
