@@ -4,6 +4,7 @@ import { rpcTransports } from "@protoscaffold/runtime/rpc/transport";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { calls, cutEverywhere, cuts, restCalls, Witness } from "../../runtime/gateway/testing/cut.js";
 import { startGatewayTo } from "../../runtime/gateway/testing/gateway.js";
+import { innocent } from "../../runtime/testing/innocent.js";
 import { LoadBalancer } from "./load-balancer.js";
 import { freePort } from "./ports.js";
 
@@ -35,9 +36,17 @@ describe.each(ways)("calls to a service on $transport, cut before each byte by $
 
   test.each(["service", "gateway", "balancer"])("are not carried out at the %s", async (door) => {
     const wrong: string[] = [];
+    // Somebody else, as a proxy beside the gateway would say.
+    const headers = { "x-forwarded-for": "192.0.2.7" };
+    const others = innocent(async () => {
+      const { ok, status } = await fetch(`http://127.0.0.1:${ports.gateway}/v1/orders/a`, { headers });
+      if (!ok) throw new Error(`HTTP ${status}`);
+    });
     for (const call of door === "service" ? calls : all) {
       wrong.push(...(await cutEverywhere(ports[door]!, witness, call, cut)));
     }
     expect(wrong).toEqual([]);
+    // No latency: those who cut calls before each byte at once share this process with everybody else.
+    expect(Object.fromEntries((await others.stop()).failures)).toEqual({});
   });
 });

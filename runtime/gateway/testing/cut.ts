@@ -62,6 +62,7 @@ export class Witness {
     router.service(OrderService, {
       placeOrder: (_, context) => this.#done(context),
       cancelOrder: (_, context) => this.#done(context),
+      getOrder: ({ id }) => ({ id }),
     });
     router.service(UserService, {
       createUsers: async (requests, context) => {
