@@ -48,8 +48,6 @@ export default defineConfig({
         fileParallelism: false,
         // One step leads to the next.
         bail: 1,
-        // Some say how long an innocent caller waits beside an attack: what else a machine does in one moment must not decide that.
-        retry: 2,
         testTimeout: 300_000,
         hookTimeout: 300_000,
       }),

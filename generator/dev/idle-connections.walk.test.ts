@@ -61,7 +61,7 @@ test.each([
   ["kept alive", "GET / HTTP/1.1\r\nhost: localhost\r\n\r\n"],
   ["in the middle of a request", "POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 9\r\n\r\n{"],
 ])("many connections that are %s leave a process its descriptors, and others their service", async (_, first) => {
-  const experience = innocent(call);
+  const experience = innocent(call, 20, [child.pid!]);
   const sockets: Socket[] = [];
   for (let n = 0; n < 600; n++) {
     const socket = connect({ port, host: "127.0.0.1", allowHalfOpen: true }).on("error", () => undefined);

@@ -57,7 +57,7 @@ describe.each([
   ])("%s of %d bytes", async (shape, size, least) => {
     await read(path, { tags: [shape], small: 1_000 });
     await longestTurns();
-    const beside = innocent(health);
+    const beside = innocent(health, 20, [children[1]!.pid!]);
     const { status, bytes } = await read(path, { tags: [shape], small: size });
     const { failures, p99 } = await beside.stop();
     expect(status).toBe(200);

@@ -9,7 +9,7 @@ const PROGRESS = 64 * 1024;
 const PATIENCE = 5_000;
 const CHECK = 1_000;
 /** How many handlers start in one turn that make their whole answer before anybody can see how long it is. */
-const STARTS = 16;
+const STARTS = 8;
 
 /** What all connections of this process keep together, in bytes. */
 let total = 0;
