@@ -102,37 +102,43 @@ message RateResponse { int32 percent = 1; }
 `,
   "services/notes/main.ts": main("notes"),
   "services/notes/handlers.ts": `import { noteService } from "../../generated/desk/notes/v1/notes_service.js";
-export const notes = noteService((service) => ({
-  async getNote({ id }, context) {
-    const { text } = await service.notesV2.getNote({ id }, context);
-    return { id, text: \`v1 of \${text}\` };
-  },
-}));
+export const notes = noteService({
+  handlers: (service) => ({
+    async getNote({ id }, context) {
+      const { text } = await service.notesV2.getNote({ id }, context);
+      return { id, text: \`v1 of \${text}\` };
+    },
+  }),
+});
 `,
   "services/notes-v2/main.ts": main("notes"),
   "services/notes-v2/handlers.ts": `import { noteService } from "../../generated/desk/notes/v2/notes_service.js";
-export const notes = noteService((service) => ({
-  async getNote({ id }, context) {
-    const { percent } = await service.tax.rate({ id }, context);
-    return { id, text: \`\${percent} %\` };
-  },
-}));
+export const notes = noteService({
+  handlers: (service) => ({
+    async getNote({ id }, context) {
+      const { percent } = await service.tax.rate({ id }, context);
+      return { id, text: \`\${percent} %\` };
+    },
+  }),
+});
 `,
   "services/acme-database/main.ts": `import { serve } from "@protoscaffold/runtime/service";
 import { tagService as tagServiceV1 } from "../../generated/acme/database/v1/tags_service.js";
 import { tagService } from "../../generated/acme/database/v2/tags_service.js";
 
-const v1 = tagServiceV1((service) => ({
-  async getTag({ id }, context) {
-    const { name } = await service.acmeDatabase.getTag({ id }, context);
-    return { id, name: \`v1 of \${name}\` };
-  },
-}));
-await serve(tagService(() => ({})), { migrations: new URL("./migrations/", import.meta.url), beside: [v1] });
+const v1 = tagServiceV1({
+  handlers: (service) => ({
+    async getTag({ id }, context) {
+      const { name } = await service.acmeDatabase.getTag({ id }, context);
+      return { id, name: \`v1 of \${name}\` };
+    },
+  }),
+});
+await serve(tagService({ handlers: () => ({}) }), { migrations: new URL("./migrations/", import.meta.url), beside: [v1] });
 `,
   "services/spanner-admin/main.ts": main("admin"),
   "services/spanner-admin/handlers.ts": `import { databaseAdmin } from "../../generated/google/spanner/admin/database/v1/admin_service.js";
-export const admin = databaseAdmin(() => ({ getDatabase: async ({ name }) => ({ name, state: "READY" }) }));
+export const admin = databaseAdmin({ handlers: () => ({ getDatabase: async ({ name }) => ({ name, state: "READY" }) }) });
 `,
   "services/gateway/main.ts": `import { serveGateway } from "@protoscaffold/runtime/gateway";
 import { system } from "../../generated/system.js";

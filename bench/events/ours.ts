@@ -99,7 +99,13 @@ async function start(parts: Parts, url: string, handler: Handler | undefined): P
     retry: { maxAttempts: 3, initialBackoffMs: 100, maxBackoffMs: 100, backoffMultiplier: 1 },
     deadLetter: "skip" as const,
   };
-  const define = defineService<object, never, Entities, object, { registered: Handler }>({
+  const define = defineService<{
+    handler: object;
+    standard: never;
+    entities: Entities;
+    peers: object;
+    consumers: { registered: Handler };
+  }>({
     service: UserService,
     name: "bench",
     policy: {},
@@ -111,10 +117,7 @@ async function start(parts: Parts, url: string, handler: Handler | undefined): P
       ? { publishes: [{ event, groups: ["bench"] }] }
       : { consumes: { registered: subscription } }),
   });
-  const definition = define(
-    () => ({}),
-    () => ({ registered: handler ?? (async () => undefined) }),
-  );
+  const definition = define({ consumers: () => ({ registered: handler ?? (async () => undefined) }) });
   const broker = await openBroker(parts.brokerUrl, { service: "bench", log });
   const metrics = new Metrics("bench");
   const events = startEvents(definition, { data: data as unknown as Data, broker, peers: {}, log, metrics });

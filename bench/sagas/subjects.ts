@@ -52,8 +52,8 @@ export async function openPeers({ inventory: goods, payments: money }: Databases
 export const bySaga = orders;
 
 /** The same calls and the same rows, and nothing that survives a crash between them. */
-export const bare: ServiceDefinition = orderService(
-  (service) => ({
+export const bare: ServiceDefinition = orderService({
+  handlers: (service) => ({
     async placeOrder({ customerId, lines, paymentMethod }, context) {
       const order = await service.once(context, (tx) =>
         tx.orders.create({ customerId, state: OrderState.PENDING, lines }),
@@ -78,8 +78,8 @@ export const bare: ServiceDefinition = orderService(
     async *watchOrder() {},
     async *trackOrders() {},
   }),
-  { placeOrder },
-);
+  sagas: { placeOrder },
+});
 
 /** PlaceOrder with so many steps that cost nothing by themselves. */
 export function withSteps(count: number): { definition: ServiceDefinition; peers: object } {

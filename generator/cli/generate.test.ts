@@ -140,21 +140,21 @@ it("starts services that consume events, with methods of their own and without",
     .replace(/\nmessage PinWallRequest[\s\S]*/, "");
   project.write("proto/desk/walls/v1/walls.proto", walls);
   expect((await scaffold(project.root, ["generate"])).code).toBe(0);
-  const consumer = `  () => ({
+  const consumer = `  consumers: () => ({
     async notePinned(delivery, { tx }) {
       throw new Error("what is done about NotePinned is not written yet");
     },
   }),
-);
+});
 `;
-  expect(project.read("services/notes/notes.ts")).toContain(`noteService(
-  () => ({
+  expect(project.read("services/notes/notes.ts")).toContain(`noteService({
+  handlers: () => ({
     async pinNote(request, context) {
       throw new ConnectError("PinNote is not written yet", Code.Unimplemented);
     },
   }),
 ${consumer}`);
-  expect(project.read("services/walls/walls.ts")).toContain(`wallService(\n  () => ({}),\n${consumer}`);
+  expect(project.read("services/walls/walls.ts")).toContain(`wallService({\n  handlers: () => ({}),\n${consumer}`);
 });
 
 it("prints the stub of a method that only a comment speaks of", async () => {

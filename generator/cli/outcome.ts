@@ -89,7 +89,7 @@ async function nextStep(result: GenerateResult, mode: Mode, root: string): Promi
 function describe({ service, consumes, file, methods, stub }: MissingHandlers): string[] {
   const noun = consumes ? "consumer" : "method";
   const what = methods.length === 1 ? `a ${noun} that is` : `${methods.length} ${noun}s that are`;
-  const place = consumes ? `into the second function in ${file}` : `into ${file}`;
+  const place = consumes ? `into consumers in ${file}` : `into ${file}`;
   return [
     `${service} has ${what} not written yet: ${methods.join(", ")}. To paste ${place}:`,
     "",

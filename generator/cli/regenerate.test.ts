@@ -95,7 +95,7 @@ it("does what each change of a contract asks for, and nothing else", async () =>
   expect(custom.end.at(-1)).toBe(`next: write what is missing in ${handlers}, then npx scaffold check && npm test`);
   expect(types(project)).toEqual([expect.stringMatching(`${handlers}:.* Property 'watchNote' is missing in type`)]);
   const stub = /To paste into .*:\n\n.*\n\n([\s\S]*?)\n\n\d+ written/.exec(custom.stderr)![1]!;
-  edit(project, handlers, "}));", `\n${stub}\n}));`);
+  edit(project, handlers, "  }),\n});", `\n${stub}\n  }),\n});`);
 
   // A field's name, under the same number, and a message's file.
   edit(project, notesPath, "string author = 3;", "string writer = 3;");
@@ -147,7 +147,7 @@ it("does what each change of a contract asks for, and nothing else", async () =>
 }, 240_000);
 
 it("is told the same in JSON", async () => {
-  const project = contractProject({ [handlers]: "export const notes = noteService(() => ({}));\n" });
+  const project = contractProject({ [handlers]: "export const notes = noteService({ handlers: () => ({}) });\n" });
   const { stdout } = await scaffold(project.root, ["generate", "--json"]);
   expect(JSON.parse(stdout)).toMatchObject({
     counts: { written: 16, deleted: 0, conflicts: 0, unchanged: 0 },
@@ -156,6 +156,15 @@ it("is told the same in JSON", async () => {
     ],
     next: `write what is missing in ${handlers}, then npx scaffold check`,
   });
+}, 60_000);
+
+it("says what to write instead of parts that are given by position", async () => {
+  const old = 'import "./x.js";\n\nexport const notes = noteService((service) => ({}));\n';
+  const project = contractProject({ [handlers]: old });
+  const { stderr, stdout } = await scaffold(project.root, ["generate"]);
+  expect(`${stdout}${stderr}`).toMatch(
+    /^services\/notes\/\S+\.ts:3:22: SERVICE_PARTS: note: noteService takes its parts by name: write noteService\(\{ handlers: /m,
+  );
 }, 60_000);
 
 const tagsProto = `syntax = "proto3";

@@ -35,8 +35,9 @@ export async function regenerate(
 ): Promise<Regenerated> {
   const result = await generate(settings, mode, { force, allow }).catch(refused);
   const ofFiles = mode === "check" ? drift(result.actions) : conflicts(result.actions);
-  // Notes are for `scaffold lint`.
-  const findings = [...result.diagnostics.filter(({ severity }) => severity === "error"), ...ofFiles];
+  // Notes are for `scaffold lint`, except of code that does not compile any more.
+  const said = result.diagnostics.filter(({ severity, rule }) => severity === "error" || rule === "SERVICE_PARTS");
+  const findings = [...said, ...ofFiles];
   const blocked = hasErrors(findings);
   const outcome = { blocked, unwritten: result.missing.length > 0 };
   for (const path of force.filter(

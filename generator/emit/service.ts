@@ -219,27 +219,24 @@ function emitDefinition(service: Service, upcasts: boolean, f: GeneratedFile): v
   const keys = standard.map((method) => `"${method.desc.localName}"`).join(" | ") || "never";
   f.print(
     f.jsDoc(
-      `Makes ${service.desc.name} of its handlers.\n\n    export const ${camelCase(service.name)} = ${define}((service, standard) => ({ … }));\n\n@generated from ${service.desc}`,
+      `Makes ${service.desc.name} of its handlers.\n\n    export const ${camelCase(service.name)} = ${define}({ handlers: (service, standard) => ({ … }) });\n\n@generated from ${service.desc}`,
     ),
   );
-  f.print(f.export("const", define), " = ", fromRuntime(f, "defineService", "service"), "<");
-  f.print("  ", handler, ",");
-  f.print("  ", keys, ",");
-  f.print("  ", entities, ",");
-  const publishes = publishedBy(service);
   const consumes = service.consumes.length > 0;
+  const publishes = publishedBy(service);
   const sagas = service.methods.filter((method) => method.saga !== undefined);
-  const optional: (Printable | undefined)[] = [
-    consumes ? consumers : undefined,
-    fromSagas(f, service),
-    upcasts ? upcasters : undefined,
+  const types: readonly (readonly [name: string, type: Printable | undefined])[] = [
+    ["handler", handler],
+    ["standard", keys],
+    ["entities", entities],
+    ["peers", peers],
+    ["consumers", consumes ? consumers : undefined],
+    ["sagas", fromSagas(f, service)],
+    ["upcasters", upcasts ? upcasters : undefined],
   ];
-  const last = optional.findLastIndex((type) => type !== undefined);
-  f.print("  ", peers, last < 0 ? "" : ",");
-  for (const [position, type] of optional.slice(0, last + 1).entries()) {
-    f.print("  ", type ?? (position < 1 ? "never" : "object"), position < last ? "," : "");
-  }
-  f.print(">({");
+  f.print(f.export("const", define), " = ", fromRuntime(f, "defineService", "service"), "<{");
+  for (const [name, type] of types) if (type !== undefined) f.print("  ", name, ": ", type, ";");
+  f.print("}>({");
   f.print("  service: ", f.importSchema(service.desc), ",");
   f.print("  name: ", f.string(service.name), ",");
   f.print("  policy: ", fromGenerated(f, policy, service.file, "_policy"), ",");

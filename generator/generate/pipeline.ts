@@ -12,6 +12,7 @@ import type { Settings } from "../project/settings.js";
 import { version } from "../project/version.js";
 import { planCorpusTests, planUpcasters } from "../scaffold/evolution.js";
 import { missingHandlers, planStarters } from "../scaffold/handlers.js";
+import { unnamedParts } from "../scaffold/parts.js";
 import type { GenerateOptions, GenerateResult, Mode } from "./result.js";
 import { keep } from "./up-to-date.js";
 
@@ -42,6 +43,7 @@ export async function run(
       planStarters(settings, contract),
       planUpcasters(settings, contract, evolution),
     ]);
+    diagnostics.push(...unnamedParts(settings, contract));
     const attributes = gitAttributes(settings.generated);
     const tests = await planCorpusTests(settings, contract, starters);
     const byUsers = [...migrations.files, ...starters, ...upcasters, ...tests];

@@ -45,6 +45,22 @@ export const {{camel ../service}} = …
 {{/each}}`,
     ignoring: never("there is nothing to write in the name's place."),
   },
+  SERVICE_PARTS: {
+    holds: "A service is given its parts by name.",
+    why: "This is a note; the compiler refuses the old form. Parts were told apart by position: handlers, then consumers, then what else there was. Their names say what each is, and the contract which of them are needed.",
+    language: "ts",
+    bad: `export const letters = letterService(
+  (service) => ({ … }),
+  (service) => ({ … }),
+  { sendAll },
+);`,
+    good: `export const letters = letterService({
+  handlers: (service) => ({ … }),
+  consumers: (service) => ({ … }),
+  sagas: { sendAll },
+});`,
+    ignoring: never("it is only a note; the code does not compile until it is changed."),
+  },
   TEMPLATE_UNUSED: {
     holds: "A template in templates/ has the name of one of the tool's.",
     why: "This is a note, not an error. A file is overridden by one of the same name; under any other name it is never read by the tool. scaffold templates list shows the names.",

@@ -13,7 +13,7 @@ import { type Render, renderer } from "./render.js";
 export interface MissingHandlers {
   /** The service, as its contract calls it: "OrderService". */
   readonly service: string;
-  /** Whether it is what its second function answers, about events; else it is methods. */
+  /** Whether they are consumers of events; else they are methods. */
   readonly consumes: boolean;
   /** The file in which its handlers are, relative to the project's root. */
   readonly file: string;
@@ -47,10 +47,10 @@ export async function planStarters(
       constant: constant(service),
       definition: definition(service),
       generated: `${settings.package}/${service.file}`,
-      // Of two functions, each is one level further in.
-      stubs: consumers === "" ? methods : indented(methods),
+      // Each part is one level further in.
+      stubs: indented(methods),
       consumers: indented(consumers),
-      sagas: await sagas(render, service.methods),
+      sagas: indented(await sagas(render, service.methods)),
     };
     const starter = async (path: string, template: string) => {
       return { path, content: await render(`service/${template}`, data), owner: "user" } as const;
@@ -163,7 +163,7 @@ function names(text: string, word: string): boolean {
 }
 
 /** The texts of a folder's sources, those of folders inside included, by path. */
-function sourcesIn(root: string, folder: string): Map<string, string> {
+export function sourcesIn(root: string, folder: string): Map<string, string> {
   const sources = new Map<string, string>();
   for (const entry of entries(join(root, folder))) {
     const path = `${folder}/${entry.name}`;

@@ -21,59 +21,61 @@ const sleeping = sql`select pg_sleep(60)`;
 const forever = new Promise<never>(() => undefined);
 
 /** What a handler does with the parcel "1", by the place that it is to be moved to. */
-const desk = parcelService((service) => ({
-  findParcel: ({ id }) => service.parcels.get(id),
-  moveParcel: ({ id, place }, context) => {
-    const work: Record<string, () => Promise<object>> = {
-      transaction: () =>
-        service.transaction(context, async (tx) => {
-          await tx.parcels.update(id, { place });
-          await tx.db.execute(sleeping);
-          return {};
-        }),
-      once: () =>
-        service.once(context, async (tx) => {
-          await tx.parcels.update(id, { place });
-          await tx.db.execute(sleeping);
-          return {};
-        }),
-      "several statements at once": () =>
-        service.transaction(context, async (tx) => {
-          await Promise.all([1, 2, 3].map(() => tx.db.execute(sleeping)));
-          return {};
-        }),
-      "a transaction that waits for something else": () =>
-        service.transaction(context, async (tx) => {
-          await tx.parcels.update(id, { place });
-          return forever;
-        }),
-      "an error that is caught": () =>
-        service.transaction(context, async (tx) => {
-          await tx.db.execute(sleeping).catch(() => undefined);
-          await tx.parcels.update(id, { place });
-          return {};
-        }),
-      "what was committed before": async () => {
-        await service.parcels.update("2", { place });
-        return service.transaction(async (tx) => {
-          await tx.db.execute(sleeping);
-          return {};
-        });
-      },
-      "a clock that jumps": async () => {
-        vi.useFakeTimers({ toFake: ["Date"] });
-        vi.setSystemTime(Date.now() + 40 * 24 * 3600 * 1000);
-        // Longer than a server lets a statement go on after its call's time.
-        return service.transaction(context, async (tx) => {
-          await tx.db.execute(sql`select pg_sleep(0.8)`);
-          return tx.parcels.update(id, { place });
-        });
-      },
-      "a plain statement": () => service.parcels.update("locked", { place }),
-    };
-    return work[place]!();
-  },
-}));
+const desk = parcelService({
+  handlers: (service) => ({
+    findParcel: ({ id }) => service.parcels.get(id),
+    moveParcel: ({ id, place }, context) => {
+      const work: Record<string, () => Promise<object>> = {
+        transaction: () =>
+          service.transaction(context, async (tx) => {
+            await tx.parcels.update(id, { place });
+            await tx.db.execute(sleeping);
+            return {};
+          }),
+        once: () =>
+          service.once(context, async (tx) => {
+            await tx.parcels.update(id, { place });
+            await tx.db.execute(sleeping);
+            return {};
+          }),
+        "several statements at once": () =>
+          service.transaction(context, async (tx) => {
+            await Promise.all([1, 2, 3].map(() => tx.db.execute(sleeping)));
+            return {};
+          }),
+        "a transaction that waits for something else": () =>
+          service.transaction(context, async (tx) => {
+            await tx.parcels.update(id, { place });
+            return forever;
+          }),
+        "an error that is caught": () =>
+          service.transaction(context, async (tx) => {
+            await tx.db.execute(sleeping).catch(() => undefined);
+            await tx.parcels.update(id, { place });
+            return {};
+          }),
+        "what was committed before": async () => {
+          await service.parcels.update("2", { place });
+          return service.transaction(async (tx) => {
+            await tx.db.execute(sleeping);
+            return {};
+          });
+        },
+        "a clock that jumps": async () => {
+          vi.useFakeTimers({ toFake: ["Date"] });
+          vi.setSystemTime(Date.now() + 40 * 24 * 3600 * 1000);
+          // Longer than a server lets a statement go on after its call's time.
+          return service.transaction(context, async (tx) => {
+            await tx.db.execute(sql`select pg_sleep(0.8)`);
+            return tx.parcels.update(id, { place });
+          });
+        },
+        "a plain statement": () => service.parcels.update("locked", { place }),
+      };
+      return work[place]!();
+    },
+  }),
+});
 const ways = [
   "transaction",
   "once",

@@ -33,7 +33,7 @@ beforeAll(async () => {
   url = await testDatabase();
   await createTables(url, [records], true);
   await execute(url, ownTables);
-  const definition = recordService(() => ({}));
+  const definition = recordService({ handlers: () => ({}) });
   const { name, entities } = definition.spec;
   data = openData({ url, service: name, entities });
   const log = createLogger({ name, level: "silent" });

@@ -39,7 +39,7 @@ beforeAll(async () => {
   url = await testDatabase();
   await createTables(url, [shelfEntity.table, bookEntity.table, reviewEntity.table], true);
   await execute(url, ownTables);
-  const definition = libraryService(() => ({}));
+  const definition = libraryService({ handlers: () => ({}) });
   const { books, shelfs, reviews } = definition.spec.entities;
   data = openData({ url, service: "library", entities: { books: books!, shelfs: shelfs!, reviews: reviews! } });
   const log = createLogger({ name: "library", level: "silent" });

@@ -40,11 +40,11 @@ function letters(
   event: EventType<typeof LetterSentSchema> = letterSent,
   handle: (event: LetterSent) => void = () => {},
 ) {
-  const definition = letterService(
-    () => ({ sendLetter: () => Promise.resolve({}) }),
-    () => ({ letterSent: async (delivery) => handle(delivery.event) }),
+  const definition = letterService({
+    handlers: () => ({ sendLetter: () => Promise.resolve({}) }),
+    consumers: () => ({ letterSent: async (delivery) => handle(delivery.event) }),
     upcasters,
-  );
+  });
   const spec = { ...definition.spec, consumes: { letterSent: { ...definition.spec.consumes!.letterSent!, event } } };
   return { ...definition, spec } as unknown as typeof definition;
 }

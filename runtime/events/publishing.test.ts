@@ -13,8 +13,8 @@ import type { Context } from "../rpc/context.js";
 import type { Transactions } from "../rpc/service.js";
 
 /** These are checked by tsc, and not called: a line that should not compile, and does, is an error there. */
-const orders = orderService(
-  (service) => ({
+const orders = orderService({
+  handlers: (service) => ({
     placeOrder: (request, context) =>
       service.once(context, async (tx) => {
         await tx.publish(orderPlaced, { orderId: request.requestId });
@@ -41,8 +41,8 @@ const orders = orderService(
     async *watchOrder() {},
     async *trackOrders() {},
   }),
-  { placeOrder },
-);
+  sagas: { placeOrder },
+});
 
 async function both(tx: Transaction<OrderServiceEntities, typeof orderPlaced.schema | typeof orderChanged.schema>) {
   await tx.publish(orderPlaced, {});

@@ -90,52 +90,81 @@ export interface Transactions<Entities> extends Pick<Data<Entities>, "once" | "u
 export type Handlers<Handler, Standard extends keyof Handler> = Omit<Handler, Standard> &
   Partial<Pick<Handler, Standard>>;
 
-/** The function that says what a service does with the events that it consumes; there is none if it consumes nothing. */
-type Consume<Service, Consumers> = [Consumers] extends [never] ? [] : [consume: (service: Service) => Consumers];
+/** What the contract says of a service, as types: what it must be given, and what its handlers are given. */
+export interface ServiceTypes {
+  /** Its methods, as handlers. */
+  readonly handler: object;
+  /** The names of its standard methods. */
+  readonly standard: PropertyKey;
+  /** The repositories of its entities. */
+  readonly entities: object;
+  /** The clients of the services that it calls. */
+  readonly peers: object;
+  /** Its consumers of events. Absent: it consumes none. */
+  readonly consumers?: object;
+  /** The ends of the sagas that its methods start. Absent: none does. */
+  readonly sagas?: object;
+  /** What events mean that were published as an older version. Absent: there is none. */
+  readonly upcasters?: object;
+}
 
-/** What is given by name; nothing, if there are no names. */
-type Named<T> = keyof T extends never ? [] : [named: T];
+type Part<T, Name extends keyof ServiceTypes> = T extends { readonly [N in Name]: infer P } ? P : never;
+type Standard<T extends ServiceTypes> = T["standard"] & keyof T["handler"];
+type Used<T extends ServiceTypes> = Resources<T["entities"], T["peers"], Part<T, "sagas">>;
+
+/** A part that must be there if it must have anything, and may be there otherwise. */
+type Needed<Name extends string, Content, Value> = object extends Content
+  ? { readonly [N in Name]?: Value }
+  : { readonly [N in Name]: Value };
+
+/** A part that is there if the contract makes it necessary. */
+type Given<Name extends string, Content, Value> = [Content] extends [never] ? unknown : { readonly [N in Name]: Value };
+
+/** What a service is made of. What its contract makes necessary is required, and nothing else is taken. */
+export type ServiceParts<T extends ServiceTypes> = Needed<
+  "handlers",
+  Handlers<T["handler"], Standard<T>>,
+  (service: Used<T>, standard: Pick<T["handler"], Standard<T>>) => Handlers<T["handler"], Standard<T>>
+> &
+  Given<"consumers", Part<T, "consumers">, (service: Used<T>) => Part<T, "consumers">> &
+  Given<"sagas", Part<T, "sagas">, Part<T, "sagas">> &
+  Given<"upcasters", Part<T, "upcasters">, Part<T, "upcasters">>;
 
 /**
  * Makes the function with which a service is written:
  *
- *     export const orders = orderService((service, standard) => ({ async placeOrder(request, context) { … } }));
+ *     export const orders = orderService({
+ *       handlers: (service, standard) => ({ async placeOrder(request, context) { … } }),
+ *       sagas: { placeOrder },
+ *     });
  *
- * A service that consumes events says in a second function what it does with them:
+ * `handlers` are its methods, without the standard ones; they may be left out if there are no others. `consumers` is what it
+ * does with the events that it consumes, `sagas` what the sagas do that its methods start, `upcasters` what events mean that
+ * were published as an older version.
  *
- *     export const letters = letterService(
- *       (service, standard) => ({ … }),
- *       (service) => ({ async orderPlaced(delivery, { tx }) { … } }),
- *     );
- *
- * A service that consumes events which were published in other words says then what they mean: `letterService(…, …,
- * { orderPlacedFrom1 })`. One whose methods start sagas is given what these do at the end: `orderService(…, { placeOrder })`.
+ * @throws TypeError if a part is given by its position, as it was before parts had names
  */
-export function defineService<
-  Handler extends object,
-  Standard extends keyof Handler,
-  Entities,
-  Peers,
-  Consumers extends object = never,
-  Sagas = object,
-  Upcasters extends object = object,
->(spec: ServiceSpec) {
+export function defineService<T extends ServiceTypes>(spec: ServiceSpec) {
   know(spec.codecs);
-  const hasUpcasts = Object.values(spec.consumes ?? {}).some(({ event }) => (event.upcasts ?? []).length > 0);
-  type Service = Resources<Entities, Peers, Sagas>;
-  return (
-    implement: (service: Service, standard: Pick<Handler, Standard>) => Handlers<Handler, Standard>,
-    ...parts: [...Consume<Service, Consumers>, ...Named<Upcasters>, ...Named<Sagas>]
-  ): ServiceDefinition => {
-    // The one is a function, the others are not.
-    const [first, second] = parts.filter((part) => typeof part === "object");
-    const [upcasters, sagas] = hasUpcasts ? [first, second] : [undefined, first];
+  return (parts: ServiceParts<T>): ServiceDefinition => {
+    if (typeof parts !== "object" || parts === null) {
+      throw new TypeError(`${spec.service.name} takes its parts by name: { handlers: (service) => ({ … }) }`);
+    }
+    const { handlers, consumers, upcasters, sagas } = parts as AnyParts;
     return {
       spec,
-      implement: implement as ServiceDefinition["implement"],
-      consume: parts.find((part) => typeof part === "function") as ServiceDefinition["consume"],
-      upcasters: (upcasters ?? {}) as ServiceDefinition["upcasters"],
-      sagas: (sagas ?? {}) as ServiceDefinition["sagas"],
+      implement: handlers ?? (() => ({})),
+      consume: consumers,
+      upcasters: upcasters ?? {},
+      sagas: sagas ?? {},
     };
   };
+}
+
+/** Any service's parts, their types forgotten. */
+interface AnyParts {
+  readonly handlers?: ServiceDefinition["implement"];
+  readonly consumers?: ServiceDefinition["consume"];
+  readonly upcasters?: ServiceDefinition["upcasters"];
+  readonly sagas?: ServiceDefinition["sagas"];
 }

@@ -6,14 +6,16 @@ import { ownTables } from "../data/tables.js";
 import type { ServiceDefinition } from "../rpc/service.js";
 
 /** The service of generator/testdata/parcels: reads from replicas, and writes that may be deferred. */
-export const parcels = parcelService((service) => ({
-  findParcel: ({ id }) => service.parcels.get(id),
-  moveParcel: ({ id, place }, context) =>
-    service.once(context, async (tx) => {
-      const { moves } = await tx.parcels.lock(id);
-      return tx.parcels.update(id, { place, moves: moves + 1, state: ParcelState.MOVED });
-    }),
-}));
+export const parcels = parcelService({
+  handlers: (service) => ({
+    findParcel: ({ id }) => service.parcels.get(id),
+    moveParcel: ({ id, place }, context) =>
+      service.once(context, async (tx) => {
+        const { moves } = await tx.parcels.lock(id);
+        return tx.parcels.update(id, { place, moves: moves + 1, state: ParcelState.MOVED });
+      }),
+  }),
+});
 
 /** Makes its tables. */
 export async function createParcels(url: string): Promise<void> {

@@ -6,9 +6,9 @@ import {
 } from "@shop/generated/shop/analytics/v1/analytics_service.js";
 import { sql } from "drizzle-orm";
 
-export const analytics = analyticsService(
-  () => ({}),
-  () => ({
+export const analytics = analyticsService({
+  handlers: () => ({}),
+  consumers: () => ({
     async userRegistered({ time }, { tx }) {
       await count(tx, time, { registrations: 1n });
     },
@@ -22,7 +22,7 @@ export const analytics = analyticsService(
       await count(tx, time, { revenueCents: amountCents });
     },
   }),
-);
+});
 
 /** Adds to what was counted on a day, in one statement: whoever does so at the same time loses nothing, and waits but for it. */
 async function count(

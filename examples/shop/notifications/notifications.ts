@@ -3,9 +3,9 @@ import { OrderState } from "@shop/generated/shop/orders/v1/orders_pb.js";
 import { KnownOrders } from "./known-orders.js";
 import { sendLetter } from "./letters.js";
 
-export const notifications = notificationService(
-  () => ({}),
-  (service) => {
+export const notifications = notificationService({
+  handlers: () => ({}),
+  consumers: (service) => {
     const orders = new KnownOrders(service.orders);
 
     return {
@@ -44,7 +44,7 @@ export const notifications = notificationService(
       },
     };
   },
-);
+});
 
 function things(count: number): string {
   return count === 1 ? "One thing" : `${count} things`;

@@ -5,8 +5,8 @@ import { orderService } from "@shop/generated/shop/orders/v1/orders_service.js";
 import { follower } from "./follow.js";
 import { placeOrder } from "./place-order.js";
 
-export const orders = orderService(
-  (service, standard) => {
+export const orders = orderService({
+  handlers: (service, standard) => {
     /** Orders as the database has them now, past the cache. */
     const current = (ids: readonly string[]) => service.transaction((tx) => tx.orders.batchGet(ids));
     const follow = follower(current);
@@ -59,5 +59,5 @@ export const orders = orderService(
       },
     };
   },
-  { placeOrder },
-);
+  sagas: { placeOrder },
+});

@@ -5,8 +5,8 @@ import { sql } from "drizzle-orm";
 const DEFAULT_PAGE_SIZE = 5;
 const LARGEST_PAGE_SIZE = 100;
 
-export const recommendations = recommendationService(
-  (service) => ({
+export const recommendations = recommendationService({
+  handlers: (service) => ({
     async listRecommendations({ productId, pageSize }) {
       const { items } = await service.pairs.list({
         filter: `product_id = "${productId.replaceAll(/["\\]/g, "\\$&")}"`,
@@ -16,7 +16,7 @@ export const recommendations = recommendationService(
       return { recommendations: items.map(({ otherProductId, orders }) => ({ productId: otherProductId, orders })) };
     },
   }),
-  () => ({
+  consumers: () => ({
     async orderPlaced({ event: { lines } }, { tx }) {
       const products = sql`unnest(${sql.param([...new Set(lines.map(({ productId }) => productId))])}::text[])`;
       // In one order everywhere, so that two orders never wait for each other's rows.
@@ -27,4 +27,4 @@ export const recommendations = recommendationService(
         ON CONFLICT ("product_id", "other_product_id") DO UPDATE SET "orders" = ${pairs.orders} + 1`);
     },
   }),
-);
+});

@@ -13,50 +13,52 @@ import { Rooms, type Seat } from "./room.js";
 
 const MOST_AT_ONCE = 1000;
 
-export const users = userService((service) => {
-  const rooms = new Rooms<MessageInitShape<typeof ChatResponseSchema>>();
+export const users = userService({
+  handlers: (service) => {
+    const rooms = new Rooms<MessageInitShape<typeof ChatResponseSchema>>();
 
-  return {
-    createUser({ user }, context) {
-      return service.once(context, (tx) => register(tx, user));
-    },
+    return {
+      createUser({ user }, context) {
+        return service.once(context, (tx) => register(tx, user));
+      },
 
-    listUsers() {
-      return service.users.all();
-    },
+      listUsers() {
+        return service.users.all();
+      },
 
-    async createUsers(requests, context) {
-      const wanted: User[] = [];
-      for await (const { user } of requests) {
-        if (wanted.length === MOST_AT_ONCE) {
-          throw new ConnectError(`more than ${MOST_AT_ONCE} users in one call: send several`, Code.ResourceExhausted);
+      async createUsers(requests, context) {
+        const wanted: User[] = [];
+        for await (const { user } of requests) {
+          if (wanted.length === MOST_AT_ONCE) {
+            throw new ConnectError(`more than ${MOST_AT_ONCE} users in one call: send several`, Code.ResourceExhausted);
+          }
+          if (user !== undefined) wanted.push(user);
         }
-        if (user !== undefined) wanted.push(user);
-      }
-      return service.transaction(context, async (tx) => {
-        const created = [];
-        for (const user of wanted) created.push(await register(tx, user));
-        return { users: created };
-      });
-    },
+        return service.transaction(context, async (tx) => {
+          const created = [];
+          for (const user of wanted) created.push(await register(tx, user));
+          return { users: created };
+        });
+      },
 
-    async *chat(requests, context) {
-      const incoming = requests[Symbol.asyncIterator]();
-      const first = await incoming.next();
-      if (first.done) return;
-      const seat = rooms.join(first.value.room);
-      const leave = () => seat.end();
-      context.signal.addEventListener("abort", leave, { once: true });
-      try {
-        say(seat, first.value);
-        listen(incoming, seat);
-        yield* seat;
-      } finally {
-        context.signal.removeEventListener("abort", leave);
-        seat.leave();
-      }
-    },
-  };
+      async *chat(requests, context) {
+        const incoming = requests[Symbol.asyncIterator]();
+        const first = await incoming.next();
+        if (first.done) return;
+        const seat = rooms.join(first.value.room);
+        const leave = () => seat.end();
+        context.signal.addEventListener("abort", leave, { once: true });
+        try {
+          say(seat, first.value);
+          listen(incoming, seat);
+          yield* seat;
+        } finally {
+          context.signal.removeEventListener("abort", leave);
+          seat.leave();
+        }
+      },
+    };
+  },
 });
 
 /** Adds a user, and tells of it. */

@@ -17,7 +17,13 @@ type Handlers = {
 /** Names the lock that "hold" waits for. */
 export const HOLD = 4711;
 
-const define = defineService<object, never, object, object, Handlers>({
+const define = defineService<{
+  handler: object;
+  standard: never;
+  entities: object;
+  peers: object;
+  consumers: Handlers;
+}>({
   service: UserService,
   name: "observed",
   policy: {},
@@ -43,15 +49,15 @@ const handlers = Object.fromEntries(UserService.methods.map(({ localName }) => [
 
 if (process.argv[1] === import.meta.filename) {
   await serve(
-    define(
-      () => handlers,
-      () => ({
+    define({
+      handlers: () => handlers,
+      consumers: () => ({
         async userRegistered({ event: { email }, attempt }, { tx }) {
           if (email === "hold") await tx.db.execute(sql`SELECT pg_advisory_xact_lock(${HOLD})`);
           if (email === "once" && attempt === 1) throw new Error("not yet");
           if (email === "never") throw new Unprocessable("of no use");
         },
       }),
-    ),
+    }),
   );
 }

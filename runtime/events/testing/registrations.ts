@@ -78,7 +78,13 @@ export function startRegistrations(
     deadLetter: "skip",
     ...policy,
   };
-  const define = defineService<object, never, Entities, object, { registered: RegistrationHandler }>({
+  const define = defineService<{
+    handler: object;
+    standard: never;
+    entities: Entities;
+    peers: object;
+    consumers: { registered: RegistrationHandler };
+  }>({
     service: UserService,
     name,
     policy: {},
@@ -89,10 +95,9 @@ export function startRegistrations(
     ...(publishes && { publishes: publishes.map((event) => ({ event, groups: [name] })) }),
     ...(handler && { consumes: { registered } }),
   });
-  const definition = define(
-    () => ({}),
-    () => ({ registered: handler ?? (() => undefined) }),
-  );
+  const definition = define({
+    consumers: () => ({ registered: handler ?? (() => undefined) }),
+  });
   const metrics = new Metrics(name);
   const events = startEvents(definition, {
     data: data as unknown as Data,

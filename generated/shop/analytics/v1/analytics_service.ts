@@ -120,17 +120,17 @@ export interface AnalyticsServiceConsumers {
 /**
  * Makes AnalyticsService of its handlers.
  *
- *     export const analytics = analyticsService((service, standard) => ({ … }));
+ *     export const analytics = analyticsService({ handlers: (service, standard) => ({ … }) });
  *
  * @generated from service shop.analytics.v1.AnalyticsService
  */
-export const analyticsService = defineService<
-  AnalyticsServiceHandler,
-  "getSalesDay" | "listSalesDays",
-  AnalyticsServiceEntities,
-  AnalyticsServicePeers,
-  AnalyticsServiceConsumers
->({
+export const analyticsService = defineService<{
+  handler: AnalyticsServiceHandler;
+  standard: "getSalesDay" | "listSalesDays";
+  entities: AnalyticsServiceEntities;
+  peers: AnalyticsServicePeers;
+  consumers: AnalyticsServiceConsumers;
+}>({
   service: AnalyticsService,
   name: "analytics",
   policy: analyticsServicePolicy,

@@ -195,16 +195,16 @@ export interface InventoryServicePeers {
 /**
  * Makes InventoryService of its handlers.
  *
- *     export const inventory = inventoryService((service, standard) => ({ … }));
+ *     export const inventory = inventoryService({ handlers: (service, standard) => ({ … }) });
  *
  * @generated from service shop.inventory.v1.InventoryService
  */
-export const inventoryService = defineService<
-  InventoryServiceHandler,
-  "getProduct" | "listProducts" | "batchGetProducts" | "createProduct" | "updateProduct" | "deleteProduct" | "getStock" | "createStock" | "updateStock",
-  InventoryServiceEntities,
-  InventoryServicePeers
->({
+export const inventoryService = defineService<{
+  handler: InventoryServiceHandler;
+  standard: "getProduct" | "listProducts" | "batchGetProducts" | "createProduct" | "updateProduct" | "deleteProduct" | "getStock" | "createStock" | "updateStock";
+  entities: InventoryServiceEntities;
+  peers: InventoryServicePeers;
+}>({
   service: InventoryService,
   name: "inventory",
   policy: inventoryServicePolicy,

@@ -138,17 +138,17 @@ export interface NotificationServiceConsumers {
 /**
  * Makes NotificationService of its handlers.
  *
- *     export const notifications = notificationService((service, standard) => ({ … }));
+ *     export const notifications = notificationService({ handlers: (service, standard) => ({ … }) });
  *
  * @generated from service shop.notifications.v1.NotificationService
  */
-export const notificationService = defineService<
-  NotificationServiceHandler,
-  "getNotification" | "listNotifications",
-  NotificationServiceEntities,
-  NotificationServicePeers,
-  NotificationServiceConsumers
->({
+export const notificationService = defineService<{
+  handler: NotificationServiceHandler;
+  standard: "getNotification" | "listNotifications";
+  entities: NotificationServiceEntities;
+  peers: NotificationServicePeers;
+  consumers: NotificationServiceConsumers;
+}>({
   service: NotificationService,
   name: "notifications",
   policy: notificationServicePolicy,

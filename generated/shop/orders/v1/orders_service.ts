@@ -156,18 +156,17 @@ export type OrderServiceEvents = typeof OrderPlacedSchema | typeof OrderChangedS
 /**
  * Makes OrderService of its handlers.
  *
- *     export const orders = orderService((service, standard) => ({ … }));
+ *     export const orders = orderService({ handlers: (service, standard) => ({ … }) });
  *
  * @generated from service shop.orders.v1.OrderService
  */
-export const orderService = defineService<
-  OrderServiceHandler,
-  "getOrder" | "listOrders",
-  OrderServiceEntities,
-  OrderServicePeers,
-  never,
-  OrderServiceSagas
->({
+export const orderService = defineService<{
+  handler: OrderServiceHandler;
+  standard: "getOrder" | "listOrders";
+  entities: OrderServiceEntities;
+  peers: OrderServicePeers;
+  sagas: OrderServiceSagas;
+}>({
   service: OrderService,
   name: "orders",
   policy: orderServicePolicy,

@@ -93,16 +93,16 @@ export type PaymentServiceEvents = typeof PaymentCapturedSchema;
 /**
  * Makes PaymentService of its handlers.
  *
- *     export const payments = paymentService((service, standard) => ({ … }));
+ *     export const payments = paymentService({ handlers: (service, standard) => ({ … }) });
  *
  * @generated from service shop.payments.v1.PaymentService
  */
-export const paymentService = defineService<
-  PaymentServiceHandler,
-  "getPayment",
-  PaymentServiceEntities,
-  PaymentServicePeers
->({
+export const paymentService = defineService<{
+  handler: PaymentServiceHandler;
+  standard: "getPayment";
+  entities: PaymentServiceEntities;
+  peers: PaymentServicePeers;
+}>({
   service: PaymentService,
   name: "payments",
   policy: paymentServicePolicy,

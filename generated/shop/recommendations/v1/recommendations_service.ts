@@ -75,17 +75,17 @@ export interface RecommendationServiceConsumers {
 /**
  * Makes RecommendationService of its handlers.
  *
- *     export const recommendations = recommendationService((service, standard) => ({ … }));
+ *     export const recommendations = recommendationService({ handlers: (service, standard) => ({ … }) });
  *
  * @generated from service shop.recommendations.v1.RecommendationService
  */
-export const recommendationService = defineService<
-  RecommendationServiceHandler,
-  never,
-  RecommendationServiceEntities,
-  RecommendationServicePeers,
-  RecommendationServiceConsumers
->({
+export const recommendationService = defineService<{
+  handler: RecommendationServiceHandler;
+  standard: never;
+  entities: RecommendationServiceEntities;
+  peers: RecommendationServicePeers;
+  consumers: RecommendationServiceConsumers;
+}>({
   service: RecommendationService,
   name: "recommendations",
   policy: recommendationServicePolicy,

@@ -118,16 +118,16 @@ export type UserServiceEvents = typeof UserRegisteredSchema;
 /**
  * Makes UserService of its handlers.
  *
- *     export const users = userService((service, standard) => ({ … }));
+ *     export const users = userService({ handlers: (service, standard) => ({ … }) });
  *
  * @generated from service shop.users.v1.UserService
  */
-export const userService = defineService<
-  UserServiceHandler,
-  "getUser",
-  UserServiceEntities,
-  UserServicePeers
->({
+export const userService = defineService<{
+  handler: UserServiceHandler;
+  standard: "getUser";
+  entities: UserServiceEntities;
+  peers: UserServicePeers;
+}>({
   service: UserService,
   name: "users",
   policy: userServicePolicy,

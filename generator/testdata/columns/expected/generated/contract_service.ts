@@ -38,16 +38,16 @@ export interface ThingServicePeers {
 /**
  * Makes ThingService of its handlers.
  *
- *     export const columns = thingService((service, standard) => ({ … }));
+ *     export const columns = thingService({ handlers: (service, standard) => ({ … }) });
  *
  * @generated from service columns.v1.ThingService
  */
-export const thingService = defineService<
-  ThingServiceHandler,
-  never,
-  ThingServiceEntities,
-  ThingServicePeers
->({
+export const thingService = defineService<{
+  handler: ThingServiceHandler;
+  standard: never;
+  entities: ThingServiceEntities;
+  peers: ThingServicePeers;
+}>({
   service: ThingService,
   name: "columns",
   policy: thingServicePolicy,

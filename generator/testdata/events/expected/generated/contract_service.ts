@@ -61,16 +61,16 @@ export type ParcelServiceEvents = typeof ParcelSentSchema | typeof ParcelWeighed
 /**
  * Makes ParcelService of its handlers.
  *
- *     export const parcels = parcelService((service, standard) => ({ … }));
+ *     export const parcels = parcelService({ handlers: (service, standard) => ({ … }) });
  *
  * @generated from service ship.parcels.v1.ParcelService
  */
-export const parcelService = defineService<
-  ParcelServiceHandler,
-  never,
-  ParcelServiceEntities,
-  ParcelServicePeers
->({
+export const parcelService = defineService<{
+  handler: ParcelServiceHandler;
+  standard: never;
+  entities: ParcelServiceEntities;
+  peers: ParcelServicePeers;
+}>({
   service: ParcelService,
   name: "parcels",
   policy: parcelServicePolicy,

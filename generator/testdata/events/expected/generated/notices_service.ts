@@ -71,17 +71,17 @@ export interface NoticeServiceConsumers {
 /**
  * Makes NoticeService of its handlers.
  *
- *     export const notices = noticeService((service, standard) => ({ … }));
+ *     export const notices = noticeService({ handlers: (service, standard) => ({ … }) });
  *
  * @generated from service ship.notices.v1.NoticeService
  */
-export const noticeService = defineService<
-  NoticeServiceHandler,
-  never,
-  NoticeServiceEntities,
-  NoticeServicePeers,
-  NoticeServiceConsumers
->({
+export const noticeService = defineService<{
+  handler: NoticeServiceHandler;
+  standard: never;
+  entities: NoticeServiceEntities;
+  peers: NoticeServicePeers;
+  consumers: NoticeServiceConsumers;
+}>({
   service: NoticeService,
   name: "notices",
   policy: noticeServicePolicy,

@@ -78,17 +78,17 @@ export interface WeightServiceConsumers {
 /**
  * Makes WeightService of its handlers.
  *
- *     export const weights = weightService((service, standard) => ({ … }));
+ *     export const weights = weightService({ handlers: (service, standard) => ({ … }) });
  *
  * @generated from service ship.weights.v1.WeightService
  */
-export const weightService = defineService<
-  WeightServiceHandler,
-  never,
-  WeightServiceEntities,
-  WeightServicePeers,
-  WeightServiceConsumers
->({
+export const weightService = defineService<{
+  handler: WeightServiceHandler;
+  standard: never;
+  entities: WeightServiceEntities;
+  peers: WeightServicePeers;
+  consumers: WeightServiceConsumers;
+}>({
   service: WeightService,
   name: "weights",
   policy: weightServicePolicy,

@@ -89,16 +89,16 @@ export interface RecordServicePeers {
 /**
  * Makes RecordService of its handlers.
  *
- *     export const inherited = recordService((service, standard) => ({ … }));
+ *     export const inherited = recordService({ handlers: (service, standard) => ({ … }) });
  *
  * @generated from service acme.inherited.v1.RecordService
  */
-export const recordService = defineService<
-  RecordServiceHandler,
-  "getRecord" | "listRecords" | "createRecord" | "updateRecord",
-  RecordServiceEntities,
-  RecordServicePeers
->({
+export const recordService = defineService<{
+  handler: RecordServiceHandler;
+  standard: "getRecord" | "listRecords" | "createRecord" | "updateRecord";
+  entities: RecordServiceEntities;
+  peers: RecordServicePeers;
+}>({
   service: RecordService,
   name: "inherited",
   policy: recordServicePolicy,

@@ -161,16 +161,16 @@ export interface LibraryServicePeers {
 /**
  * Makes LibraryService of its handlers.
  *
- *     export const library = libraryService((service, standard) => ({ … }));
+ *     export const library = libraryService({ handlers: (service, standard) => ({ … }) });
  *
  * @generated from service library.v1.LibraryService
  */
-export const libraryService = defineService<
-  LibraryServiceHandler,
-  "getShelf" | "createShelf" | "deleteShelf" | "getBook" | "listBooks" | "batchGetBooks" | "createBook" | "updateBook" | "deleteBook" | "undeleteBook",
-  LibraryServiceEntities,
-  LibraryServicePeers
->({
+export const libraryService = defineService<{
+  handler: LibraryServiceHandler;
+  standard: "getShelf" | "createShelf" | "deleteShelf" | "getBook" | "listBooks" | "batchGetBooks" | "createBook" | "updateBook" | "deleteBook" | "undeleteBook";
+  entities: LibraryServiceEntities;
+  peers: LibraryServicePeers;
+}>({
   service: LibraryService,
   name: "library",
   policy: libraryServicePolicy,

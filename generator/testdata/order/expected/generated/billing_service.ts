@@ -46,16 +46,16 @@ export interface BillingServicePeers {
 /**
  * Makes BillingService of its handlers.
  *
- *     export const billing = billingService((service, standard) => ({ … }));
+ *     export const billing = billingService({ handlers: (service, standard) => ({ … }) });
  *
  * @generated from service acme.billing.v1.BillingService
  */
-export const billingService = defineService<
-  BillingServiceHandler,
-  never,
-  BillingServiceEntities,
-  BillingServicePeers
->({
+export const billingService = defineService<{
+  handler: BillingServiceHandler;
+  standard: never;
+  entities: BillingServiceEntities;
+  peers: BillingServicePeers;
+}>({
   service: BillingService,
   name: "billing",
   policy: billingServicePolicy,

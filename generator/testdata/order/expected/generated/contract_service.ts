@@ -158,16 +158,16 @@ export interface OrderServicePeers {
 /**
  * Makes OrderService of its handlers.
  *
- *     export const orders = orderService((service, standard) => ({ … }));
+ *     export const orders = orderService({ handlers: (service, standard) => ({ … }) });
  *
  * @generated from service acme.orders.v1.OrderService
  */
-export const orderService = defineService<
-  OrderServiceHandler,
-  "getOrder" | "listOrders" | "batchGetOrders" | "createOrder" | "updateOrder" | "deleteOrder",
-  OrderServiceEntities,
-  OrderServicePeers
->({
+export const orderService = defineService<{
+  handler: OrderServiceHandler;
+  standard: "getOrder" | "listOrders" | "batchGetOrders" | "createOrder" | "updateOrder" | "deleteOrder";
+  entities: OrderServiceEntities;
+  peers: OrderServicePeers;
+}>({
   service: OrderService,
   name: "orders",
   policy: orderServicePolicy,

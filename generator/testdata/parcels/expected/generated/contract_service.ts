@@ -118,16 +118,16 @@ export interface ParcelServicePeers {
 /**
  * Makes ParcelService of its handlers.
  *
- *     export const parcels = parcelService((service, standard) => ({ … }));
+ *     export const parcels = parcelService({ handlers: (service, standard) => ({ … }) });
  *
  * @generated from service acme.parcels.v1.ParcelService
  */
-export const parcelService = defineService<
-  ParcelServiceHandler,
-  "getParcel" | "listParcels" | "createParcel" | "updateParcel",
-  ParcelServiceEntities,
-  ParcelServicePeers
->({
+export const parcelService = defineService<{
+  handler: ParcelServiceHandler;
+  standard: "getParcel" | "listParcels" | "createParcel" | "updateParcel";
+  entities: ParcelServiceEntities;
+  peers: ParcelServicePeers;
+}>({
   service: ParcelService,
   name: "parcels",
   policy: parcelServicePolicy,

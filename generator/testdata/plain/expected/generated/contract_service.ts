@@ -48,16 +48,16 @@ export interface EchoPeers {
 /**
  * Makes Echo of its handlers.
  *
- *     export const plain = echo((service, standard) => ({ … }));
+ *     export const plain = echo({ handlers: (service, standard) => ({ … }) });
  *
  * @generated from service plain.v1.Echo
  */
-export const echo = defineService<
-  EchoHandler,
-  never,
-  EchoEntities,
-  EchoPeers
->({
+export const echo = defineService<{
+  handler: EchoHandler;
+  standard: never;
+  entities: EchoEntities;
+  peers: EchoPeers;
+}>({
   service: Echo,
   name: "plain",
   policy: echoPolicy,

@@ -51,16 +51,16 @@ export interface ExplicitPeers {
 /**
  * Makes Explicit of its handlers.
  *
- *     export const presence = explicit((service, standard) => ({ … }));
+ *     export const presence = explicit({ handlers: (service, standard) => ({ … }) });
  *
  * @generated from service presence.v1.Explicit
  */
-export const explicit = defineService<
-  ExplicitHandler,
-  never,
-  ExplicitEntities,
-  ExplicitPeers
->({
+export const explicit = defineService<{
+  handler: ExplicitHandler;
+  standard: never;
+  entities: ExplicitEntities;
+  peers: ExplicitPeers;
+}>({
   service: Explicit,
   name: "presence",
   policy: explicitPolicy,

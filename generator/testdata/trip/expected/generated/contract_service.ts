@@ -58,18 +58,17 @@ export interface TripServicePeers {
 /**
  * Makes TripService of its handlers.
  *
- *     export const trips = tripService((service, standard) => ({ … }));
+ *     export const trips = tripService({ handlers: (service, standard) => ({ … }) });
  *
  * @generated from service acme.trips.v1.TripService
  */
-export const tripService = defineService<
-  TripServiceHandler,
-  never,
-  TripServiceEntities,
-  TripServicePeers,
-  never,
-  TripServiceSagas
->({
+export const tripService = defineService<{
+  handler: TripServiceHandler;
+  standard: never;
+  entities: TripServiceEntities;
+  peers: TripServicePeers;
+  sagas: TripServiceSagas;
+}>({
   service: TripService,
   name: "trips",
   policy: tripServicePolicy,

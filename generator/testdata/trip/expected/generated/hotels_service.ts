@@ -62,16 +62,16 @@ export interface HotelServicePeers {
 /**
  * Makes HotelService of its handlers.
  *
- *     export const hotels = hotelService((service, standard) => ({ … }));
+ *     export const hotels = hotelService({ handlers: (service, standard) => ({ … }) });
  *
  * @generated from service acme.hotels.v1.HotelService
  */
-export const hotelService = defineService<
-  HotelServiceHandler,
-  never,
-  HotelServiceEntities,
-  HotelServicePeers
->({
+export const hotelService = defineService<{
+  handler: HotelServiceHandler;
+  standard: never;
+  entities: HotelServiceEntities;
+  peers: HotelServicePeers;
+}>({
   service: HotelService,
   name: "hotels",
   policy: hotelServicePolicy,

@@ -89,19 +89,18 @@ export interface LetterServiceUpcasters {
 /**
  * Makes LetterService of its handlers.
  *
- *     export const letters = letterService((service, standard) => ({ … }));
+ *     export const letters = letterService({ handlers: (service, standard) => ({ … }) });
  *
  * @generated from service mail.letters.v1.LetterService
  */
-export const letterService = defineService<
-  LetterServiceHandler,
-  never,
-  LetterServiceEntities,
-  LetterServicePeers,
-  LetterServiceConsumers,
-  object,
-  LetterServiceUpcasters
->({
+export const letterService = defineService<{
+  handler: LetterServiceHandler;
+  standard: never;
+  entities: LetterServiceEntities;
+  peers: LetterServicePeers;
+  consumers: LetterServiceConsumers;
+  upcasters: LetterServiceUpcasters;
+}>({
   service: LetterService,
   name: "letters",
   policy: letterServicePolicy,
