@@ -28,6 +28,12 @@ export function oneAtATime(handle: RequestListener): RequestListener {
   };
 }
 
+/**
+ * That a caller broke off is known from the response. Node.js 24 says it of the request a moment later, when connect-node has
+ * stopped listening; with nobody listening it would end the process.
+ */
+function ignored(): void {}
+
 type Exchange = readonly [request: IncomingMessage, response: ServerResponse];
 
 /** The requests of one connection. */
@@ -51,6 +57,7 @@ class Line {
   }
 
   take(request: IncomingMessage, response: ServerResponse): void {
+    request.on("error", ignored);
     if (!this.#isBusy) {
       this.#begin(request, response);
       return;
