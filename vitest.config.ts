@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 import { defineConfig, type TestProjectInlineConfiguration } from "vitest/config";
 
@@ -33,8 +34,8 @@ function project(
 
 export default defineConfig({
   test: {
-    // Most tests wait for processes of their own; vitest would leave one core idle.
-    maxWorkers: "100%",
+    // Many tests wait, for processes of their own or for time to pass: meanwhile another file has the core.
+    maxWorkers: Math.ceil(1.5 * availableParallelism()),
     // What runs unless `--project` names another kind: `vitest run runtime/data` leads to no load, engine or browser. Vitest
     // reads this, and has it in its types as an option of the command line only.
     ...{ project: ["unit"] },
