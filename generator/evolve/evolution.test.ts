@@ -119,11 +119,11 @@ it("does not compile until that is said, and consumers know of it", async () => 
   const starter = desk.read(`${folder}/from-1.ts`)!;
   expect(types(desk)).toEqual([
     expect.stringMatching(new RegExp(`^${folder}/from-1.ts:\\d+: TS2741: Property 'size' is missing`)),
-    expect.stringMatching(/^services\/notes\/notes.ts:\d+: TS2554: Expected 3 arguments, but got 2/),
+    expect.stringMatching(/^services\/notes\/notes.ts:\d+: TS2345: [\s\S]*Property 'upcasters' is missing/),
   ]);
   desk.write(`${folder}/from-1.ts`, starter.replace("// size: …", "size: { width: Math.min(old.wall, 3), height: 1 }"));
   const handlers = desk.read("services/notes/notes.ts")!;
-  const wired = handlers.replace(/\n\);\n$/, "\n  { notePinnedFrom1 },\n);\n");
+  const wired = handlers.replace(/\n\}\);\n$/, "\n  upcasters: { notePinnedFrom1 },\n});\n");
   desk.write(
     "services/notes/notes.ts",
     `import { notePinnedFrom1 } from "./events/desk.notes.note-pinned/from-1.js";\n${wired}`,

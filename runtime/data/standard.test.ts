@@ -60,7 +60,9 @@ async function call(
   request: object,
   output: KeyedContext<typeof ProductSchema>["method"]["output"] = ProductSchema,
 ) {
-  const context = { idempotencyKey: undefined, method: { output } } as KeyedContext<typeof ProductSchema>;
+  const context = { idempotencyKey: undefined, timeoutMs: () => undefined, method: { output } } as KeyedContext<
+    typeof ProductSchema
+  >;
   return (await handlers[name]!(request as Record<string, unknown>, context)) as Record<string, unknown>;
 }
 
