@@ -176,8 +176,8 @@ test("while it is watched, a change of the contract reaches the running system b
   expect(await answer("products")).toMatchObject({ products: [shelved] });
   edit(
     handlersPath,
-    "(() => ({}))",
-    "((service) => ({\n  async countProducts() {\n    return { count: (await service.products.list()).items.length };\n  },\n}))",
+    "handlers: () => ({})",
+    "handlers: (service) => ({\n    async countProducts() {\n      return { count: (await service.products.list()).items.length };\n    },\n  })",
   );
   await expect.poll(() => answer("count"), patience).toEqual({ count: 1 });
   start!.kill("SIGTERM");
