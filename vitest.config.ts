@@ -49,6 +49,8 @@ export default defineConfig({
         fileParallelism: false,
         // One step leads to the next.
         bail: 1,
+        // Once more: some say how long an innocent caller waits beside an attack, and one moment of a busy machine must not decide that.
+        retry: 1,
         testTimeout: 300_000,
         hookTimeout: 300_000,
       }),

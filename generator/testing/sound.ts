@@ -109,9 +109,10 @@ function skipped(source: Source, tag: number, end: number): Buffer {
 }
 
 function lengthOf(source: Source, end: number): number {
-  const length = Number(BigInt.asUintN(32, readVarint(source, end)));
-  if (source.at + length > end) throw new Error("past the end");
-  return source.at + length;
+  const length = readVarint(source, end);
+  // protobuf-es would take it modulo 2^32.
+  if (source.at + Number(length) > end) throw new Error("past the end");
+  return source.at + Number(length);
 }
 
 function readTag(source: Source, end: number): number {

@@ -1,9 +1,11 @@
-import { Code, type ConnectRouter } from "@connectrpc/connect";
-import { jsonType, statusJson } from "./http-error.js";
+import type { ConnectRouter } from "@connectrpc/connect";
 
 type UniversalHandler = ConnectRouter["handlers"][number];
 
-/** Has a handler of Connect's, which refuses a method or a content type without a word, say what it takes (RFC 9110, 15.5.6). */
+/**
+ * Has a handler of Connect's, which refuses a method or a content type without a word, say what it takes (RFC 9110, 15.5.6).
+ * It does so in plain text: whoever speaks Connect takes JSON of such a response for an error of that protocol.
+ */
 export function explainsRefusals(handler: UniversalHandler): UniversalHandler {
   const { requestPath, allowedMethods } = handler;
   const allow = allowedMethods.join(", ");
@@ -26,9 +28,9 @@ export function explainsRefusals(handler: UniversalHandler): UniversalHandler {
 }
 
 function refusal(method: string, status: number, message: string, headers: Record<string, string> = {}) {
-  const code = status === 405 ? Code.Unimplemented : Code.InvalidArgument;
-  const body = Buffer.from(statusJson(code, message));
-  const header = new Headers({ ...headers, "content-type": jsonType, "content-length": String(body.length) });
+  const body = Buffer.from(`${message}\n`);
+  const type = "text/plain; charset=utf-8";
+  const header = new Headers({ ...headers, "content-type": type, "content-length": String(body.length) });
   return { status, header, body: method === "HEAD" ? undefined : once(body) };
 }
 

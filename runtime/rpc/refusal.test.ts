@@ -1,7 +1,6 @@
 import { connect, constants } from "node:http2";
 import { connect as connectTcp } from "node:net";
 import { text } from "node:stream/consumers";
-import { Code } from "@connectrpc/connect";
 import { UserService } from "@shop/generated/shop/users/v1/users_pb.js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ask } from "../testing/ask.js";
@@ -30,8 +29,10 @@ describe.each(["own", "node"] as const)("a service whose transport is %s", (tran
     ])("says to %s %s what it answers", async (method, target, allow) => {
       const { status, headers, body } = await ask(origin, { version, method, target });
       expect([status, headers.allow]).toEqual([405, allow]);
-      const message = `${target} does not answer ${method}, but ${allow}`;
-      expect(JSON.parse(body)).toEqual({ code: Code.Unimplemented, message, details: [] });
+      expect([headers["content-type"], body]).toEqual([
+        "text/plain; charset=utf-8",
+        `${target} does not answer ${method}, but ${allow}\n`,
+      ]);
     });
 
     test("says to HEAD nothing but which methods it answers", async () => {
@@ -43,7 +44,7 @@ describe.each(["own", "node"] as const)("a service whose transport is %s", (tran
       const headers = { "content-type": "text/plain" };
       const { status, body } = await ask(origin, { version, method: "POST", target: path, headers, body: "{}" });
       expect(status).toBe(415);
-      expect(JSON.parse(body)).toMatchObject({ message: expect.stringContaining("takes application/json") });
+      expect(body).toContain("takes application/json");
     });
   });
 
