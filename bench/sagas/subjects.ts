@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
-import { inMemory } from "@protoscaffold/runtime/rpc/in-memory";
 import type { ServiceDefinition } from "@protoscaffold/runtime/rpc/service";
 import type { StepSpec } from "@protoscaffold/runtime/saga/saga";
+import { inMemory } from "@protoscaffold/runtime/testing";
 import { createInventoryServiceClient } from "@shop/generated/shop/inventory/v1/inventory_client.js";
 import { createOrderServiceClient } from "@shop/generated/shop/orders/v1/orders_client.js";
 import { OrderState } from "@shop/generated/shop/orders/v1/orders_pb.js";

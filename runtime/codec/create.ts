@@ -8,6 +8,7 @@ import {
   ScalarType,
 } from "@bufbuild/protobuf";
 import { isWrapperDesc } from "@bufbuild/protobuf/wkt";
+import { anyInside } from "./any-inside.js";
 import { isJsonField } from "./field.js";
 import { put } from "./message.js";
 
@@ -95,23 +96,6 @@ async function* mapped<I>(inits: AsyncIterable<I>, map: (init: I) => I): AsyncIt
 /** Whether every object inherits a property of this name. */
 export function isInherited(name: string): boolean {
   return name in Object.prototype;
-}
-
-/** Remembers, by type, whether it, or a message in it, is of some kind. */
-function anyInside(is: (schema: DescMessage) => boolean): (schema: DescMessage) => boolean {
-  const known = new WeakMap<DescMessage, boolean>();
-  return (schema) => {
-    let found = known.get(schema);
-    if (found === undefined) {
-      const reached = new Set([schema]);
-      // A set may grow while it is walked.
-      for (const { fields } of reached)
-        for (const { message } of fields) if (message !== undefined) reached.add(message);
-      found = [...reached].some(is);
-      known.set(schema, found);
-    }
-    return found;
-  };
 }
 
 /** Whether a message, or one in it, has a field or oneof that is called like what every object inherits. */

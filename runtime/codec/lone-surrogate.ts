@@ -1,4 +1,5 @@
 import { type DescField, type DescMessage, ScalarType } from "@bufbuild/protobuf";
+import { anyInside } from "./any-inside.js";
 import { EncodeError } from "./encode-error.js";
 import { type Search, searchMessage } from "./search.js";
 
@@ -35,17 +36,15 @@ const textFields = new WeakMap<DescMessage, readonly DescField[]>();
 function textFieldsOf(schema: DescMessage): readonly DescField[] {
   let fields = textFields.get(schema);
   if (fields === undefined) {
-    fields = schema.fields.filter((field) => hasText(field, new Set()));
+    fields = schema.fields.filter((field) => isText(field) || (field.message !== undefined && hasText(field.message)));
     textFields.set(schema, fields);
   }
   return fields;
 }
 
-function hasText(field: DescField, seen: Set<DescMessage>): boolean {
+function isText(field: DescField): boolean {
   if (field.fieldKind === "map" && field.mapKey === ScalarType.STRING) return true;
-  const { message } = field;
-  if (message === undefined) return field.scalar === ScalarType.STRING;
-  if (seen.has(message)) return false;
-  seen.add(message);
-  return message.fields.some((inner) => hasText(inner, seen));
+  return field.message === undefined && field.scalar === ScalarType.STRING;
 }
+
+const hasText = anyInside(({ fields }) => fields.some(isText));

@@ -1,6 +1,7 @@
 import type { DescMessage, Message } from "@bufbuild/protobuf";
 import { protoCamelCase, protoSnakeCase } from "@bufbuild/protobuf/reflect";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { anyInside } from "../codec/any-inside.js";
 import { LoneSurrogateError, loneSurrogateIn } from "../codec/lone-surrogate.js";
 import { searchMessage } from "../codec/search.js";
 import { activeCall } from "../rpc/active-call.js";
@@ -47,7 +48,7 @@ export function unkeepable(cause: Error, written: Written | undefined, isNul: bo
   const place = written && loneSurrogateIn(written.schema, written.message);
   if (place !== undefined)
     return internal(new LoneSurrogateError(`${written!.schema.typeName}.${place}`).message, cause);
-  // No request that was decoded has any.
+  // It is the handler's: requests are refused that hold half a character when they are decoded.
   if (cause instanceof LoneSurrogateError) return internal(cause.message, cause);
   const fault = written && faultIn(written.schema, written.message);
   const reason = fault?.found.reason ?? (isNul ? nul.reason : undefined);
@@ -113,20 +114,4 @@ export function checkMasks(schema: DescMessage, message: object): void {
   }
 }
 
-const masked = new WeakMap<DescMessage, boolean>();
-
-function holdsMask(schema: DescMessage): boolean {
-  let holds = masked.get(schema);
-  if (holds === undefined) {
-    holds = reaches(schema, new Set());
-    masked.set(schema, holds);
-  }
-  return holds;
-}
-
-function reaches(schema: DescMessage, seen: Set<DescMessage>): boolean {
-  if (schema.typeName === "google.protobuf.FieldMask") return true;
-  if (seen.has(schema)) return false;
-  seen.add(schema);
-  return schema.fields.some(({ message }) => message !== undefined && reaches(message, seen));
-}
+const holdsMask = anyInside(({ typeName }) => typeName === "google.protobuf.FieldMask");

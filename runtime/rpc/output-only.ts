@@ -8,6 +8,7 @@ import {
   isFieldSet,
   type Message,
 } from "@bufbuild/protobuf";
+import { anyInside } from "../codec/any-inside.js";
 import { valueOfField } from "../codec/field.js";
 import { FieldBehavior, field_behavior } from "../options/google/api/field_behavior_pb.js";
 
@@ -30,7 +31,7 @@ const plans = new WeakMap<DescMessage, Plan>();
  * An etag and an identifier are kept, for a request names by them what it is about.
  */
 export function clearsOutputOnly(schema: DescMessage): ClearOutputOnly | undefined {
-  if (!hasOutputOnly(schema, new Set())) return undefined;
+  if (!hasOutputOnly(schema)) return undefined;
   return (message) => clear(schema, message);
 }
 
@@ -51,22 +52,17 @@ export function messagesIn(field: DescField, message: Message): readonly Message
 function planOf(schema: DescMessage): Plan {
   let plan = plans.get(schema);
   if (plan === undefined) {
-    const inner = schema.fields.filter((field) => !isOutputOnly(field) && isInner(field, new Set()));
+    const inner = schema.fields.filter(
+      (field) => !isOutputOnly(field) && field.message !== undefined && hasOutputOnly(field.message),
+    );
     plan = { output: schema.fields.filter(isOutputOnly), inner: inner as unknown as Plan["inner"] };
     plans.set(schema, plan);
   }
   return plan;
 }
 
-function hasOutputOnly(schema: DescMessage, seen: Set<DescMessage>): boolean {
-  if (seen.has(schema)) return false;
-  seen.add(schema);
-  return schema.fields.some((field) => isOutputOnly(field) || isInner(field, seen));
-}
-
-function isInner({ message }: DescField, seen: Set<DescMessage>): boolean {
-  return message !== undefined && hasOutputOnly(message, seen);
-}
+/** Whether only the service sets a field of a message of this type, or of one inside it. */
+const hasOutputOnly = anyInside(({ fields }) => fields.some(isOutputOnly));
 
 /** Whether only the service sets a field. */
 export function isOutputOnly(field: DescField): boolean {

@@ -1,22 +1,12 @@
 import type { DescField, DescMessage, Message } from "@bufbuild/protobuf";
 import { type ReflectMessage, reflect } from "@bufbuild/protobuf/reflect";
+import { anyInside } from "../any-inside.js";
 
 // google.protobuf.FeatureSet.FieldPresence
 const LEGACY_REQUIRED = 3;
 
-const demanding = new WeakMap<DescMessage, boolean>();
-
 /** Whether a message of this type, or one inside it, has a field that proto2 requires. */
-function demands(schema: DescMessage): boolean {
-  const known = demanding.get(schema);
-  if (known !== undefined) return known;
-  // A message may hold itself, so all that can be inside are looked at together.
-  const inside = new Set([schema]);
-  for (const each of inside) for (const { message } of each.fields) if (message !== undefined) inside.add(message);
-  const found = [...inside].some(({ fields }) => fields.some(({ presence }) => presence === LEGACY_REQUIRED));
-  demanding.set(schema, found);
-  return found;
-}
+const demands = anyInside(({ fields }) => fields.some(({ presence }) => presence === LEGACY_REQUIRED));
 
 /** The path of a field that proto2 requires, and that is not set; undefined if there is none. */
 export function missingRequired(schema: DescMessage, message: Message): string | undefined {

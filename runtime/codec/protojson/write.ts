@@ -321,7 +321,7 @@ function map<T>(write: Write<T>, checkKeys?: (map: object) => void): Write<Reado
   };
 }
 
-/** What refuses keys that a map's type does not have: undefined where it has any. */
+/** Returns what refuses keys that the type of a map's keys does not have; undefined for strings, which may be any key. */
 function keyCheck(field: DescField & { fieldKind: "map" }): ((map: object) => void) | undefined {
   const { mapKey } = field;
   if (mapKey === ScalarType.STRING) return undefined;
