@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { productEntity } from "@shop/generated/shop/inventory/v1/inventory_repository.js";
 import { startPostgres } from "../generator/dev/postgres.js";
 import { createTables, execute } from "../generator/testing/tables.js";
-import { ownTables } from "../runtime/data/tables.js";
+import { ownTables } from "../runtime/data/migrations/tables.js";
 import { kafkaEngine } from "../runtime/events/testing/kafka-engine.js";
 import { rabbitmqEngine } from "../runtime/events/testing/rabbitmq-engine.js";
 import { bundlePrograms } from "./bundle.js";

@@ -2,7 +2,7 @@ import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
-import { authority } from "../runtime/rpc/testing/certificates.js";
+import { authority } from "../runtime/testing/certificates.js";
 import { bundlePrograms } from "./bundle.js";
 import { machine, median } from "./rounds.js";
 import { buildGo } from "./rpc/go.js";

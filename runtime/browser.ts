@@ -1,8 +1,8 @@
 import type { DescService } from "@bufbuild/protobuf";
 import { type Client, createClient, type Interceptor } from "@connectrpc/connect";
 import { createGrpcWebTransport } from "@connectrpc/connect-web";
-import type { ServicePolicy } from "./call/policy.js";
 import { keepTextExact } from "./codec/exact-text.js";
+import type { ServicePolicy } from "./spec/policy.js";
 
 /** How a page reaches a gateway. */
 export interface BrowserClientOptions {

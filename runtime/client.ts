@@ -1,2 +1,2 @@
 /** Calls services from Node.js: the types of generated clients. */
-export type { ClientOptions, ServiceClient } from "./rpc/client.js";
+export type { ClientOptions, ServiceClient } from "./client/client.js";

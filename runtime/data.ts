@@ -1,5 +1,5 @@
 /** Reads and writes a service's own tables, and migrates them. */
-export { type MigrateOptions, migrate } from "./data/migrate.js";
+export { type MigrateOptions, migrate } from "./data/migrations/migrate.js";
 export type {
   Page,
   PageRequest,
@@ -7,5 +7,5 @@ export type {
   Repository,
   SoftRepository,
   TransactionRepository,
-} from "./data/repository.js";
+} from "./data/rows/repository.js";
 export type { Publisher, Transaction } from "./data/transaction.js";

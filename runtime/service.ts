@@ -1,4 +1,4 @@
 /** Runs services, and says what their handlers are given. */
-export type { Context, KeyedContext } from "./rpc/context.js";
-export { type ServeOptions, serve } from "./rpc/serve.js";
-export type { ServiceDefinition } from "./rpc/service.js";
+export type { Context, KeyedContext } from "./call/context.js";
+export type { ServiceDefinition } from "./service/define.js";
+export { type ServeOptions, serve } from "./service/serve.js";

@@ -1,3 +1,3 @@
 /** Runs a service inside a test, over real parts, and checks old events. */
 export { corpusFaults } from "./events/corpus.js";
-export { type InMemoryOptions, type InMemoryService, inMemory } from "./rpc/in-memory.js";
+export { type InMemoryOptions, type InMemoryService, inMemory } from "./service/in-memory.js";

@@ -1,7 +1,7 @@
 import { createInventoryServiceClient } from "@shop/generated/shop/inventory/v1/inventory_client.js";
 import pg from "pg";
 import { inventory } from "../../examples/shop/inventory/inventory.js";
-import { inMemory } from "../../runtime/rpc/in-memory.js";
+import { inMemory } from "../../runtime/service/in-memory.js";
 
 /** The statements that one request ran. */
 export interface Queries {

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { productEntity } from "@shop/generated/shop/inventory/v1/inventory_repository.js";
 import { drizzle } from "drizzle-orm/node-postgres";
 import pg from "pg";
-import { Rows } from "../../runtime/data/rows.js";
+import { Rows } from "../../runtime/data/rows/rows.js";
 import type { Parts, Pipeline } from "./pipeline.js";
 
 /** A message as code by hand sends it. */

@@ -11,7 +11,7 @@ import { openBroker } from "../../runtime/events/open.js";
 import { startEvents } from "../../runtime/events/start.js";
 import { createLogger } from "../../runtime/observe/log.js";
 import { Metrics } from "../../runtime/observe/metrics.js";
-import { defineService } from "../../runtime/rpc/service.js";
+import { defineService } from "../../runtime/service/define.js";
 import type { Parts, Pipeline } from "./pipeline.js";
 
 interface Entities {

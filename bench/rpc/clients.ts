@@ -3,7 +3,7 @@ import { createGrpcTransport } from "@connectrpc/connect-node";
 import * as grpc from "@grpc/grpc-js";
 import { orderServiceCodecs } from "@shop/generated/shop/orders/v1/orders_codec.js";
 import { know } from "../../runtime/codec/known.js";
-import { createOwnTransport } from "../../runtime/rpc/grpc/client-transport.js";
+import { createOwnTransport } from "../../runtime/grpc/client-transport.js";
 import { OrderService, path, readOrder, readRequest, writeOrder, writeRequest } from "./order.js";
 
 /** What grpc-js wants to know of a method. */

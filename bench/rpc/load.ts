@@ -1,6 +1,6 @@
 import { connect } from "node:net";
 import { connect as connectTls } from "node:tls";
-import { ConstantBlock } from "../../runtime/rpc/http2/hpack-encoder.js";
+import { ConstantBlock } from "../../runtime/http2/hpack-encoder.js";
 import { clients } from "./clients.js";
 import { framed, path, requestOf, streamPath } from "./order.js";
 import { Times } from "./times.js";

@@ -12,10 +12,10 @@ import {
   setFrameLength,
   writeFrameHeader,
   writeUint32,
-} from "../../runtime/rpc/http2/frames.js";
-import { HpackDecoder } from "../../runtime/rpc/http2/hpack-decoder.js";
-import { type ConstantBlock, HpackEncoder } from "../../runtime/rpc/http2/hpack-encoder.js";
-import { Output } from "../../runtime/rpc/http2/output.js";
+} from "../../runtime/http2/frames.js";
+import { HpackDecoder } from "../../runtime/http2/hpack-decoder.js";
+import { type ConstantBlock, HpackEncoder } from "../../runtime/http2/hpack-encoder.js";
+import { Output } from "../../runtime/http2/output.js";
 
 /** How many calls may be in flight; a power of two. */
 const CALLS = 16_384;

@@ -146,7 +146,7 @@ it("sends headers and a deadline, and shows headers when asked", async () => {
 it("asks the server what it has", async () => {
   const project = talkProject();
   const service = await talkService(project);
-  const { reflectionRoutes } = await import("@protoscaffold/runtime/rpc/reflection");
+  const { reflectionRoutes } = await import("@protoscaffold/runtime/server/reflection");
   const address = await serveForTest("2", (router) => {
     talk(service)(router);
     reflectionRoutes([service])(router);

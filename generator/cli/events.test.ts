@@ -4,7 +4,7 @@ import { chmod } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { ownTables } from "@protoscaffold/runtime/data/tables";
+import { ownTables } from "@protoscaffold/runtime/data/migrations/tables";
 import { openPostgres as openBroker } from "@protoscaffold/runtime/events/postgres";
 import { Relay } from "@protoscaffold/runtime/events/relay";
 import { createLogger } from "@protoscaffold/runtime/observe/log";

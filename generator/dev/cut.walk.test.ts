@@ -1,6 +1,6 @@
-import { answer } from "@protoscaffold/runtime/rpc/answer";
-import { listen } from "@protoscaffold/runtime/rpc/listen";
-import { rpcTransports } from "@protoscaffold/runtime/rpc/transport";
+import { rpcTransports } from "@protoscaffold/runtime/config/transport";
+import { answer } from "@protoscaffold/runtime/server/adapter";
+import { listen } from "@protoscaffold/runtime/server/listen";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { calls, cutEverywhere, cuts, restCalls, Witness } from "../../runtime/gateway/testing/cut.js";
 import { startGatewayTo } from "../../runtime/gateway/testing/gateway.js";

@@ -1,6 +1,6 @@
 import { connect, createServer, type Server, type Socket } from "node:net";
-import { ConnectionLimit } from "@protoscaffold/runtime/rpc/connection-limit";
-import { connectionsAllowed } from "@protoscaffold/runtime/rpc/descriptors";
+import { ConnectionLimit } from "@protoscaffold/runtime/server/connection-limit";
+import { connectionsAllowed } from "@protoscaffold/runtime/server/descriptors";
 import { join, type SilenceLimits, usualLimits } from "./joined-sockets.js";
 
 /** Where a connection can be passed on to. */

@@ -1,5 +1,5 @@
 import { create, type DescMessage, type MessageShape } from "@bufbuild/protobuf";
-import type { CachePolicy } from "@protoscaffold/runtime/cache/policy";
+import type { CachePolicy } from "@protoscaffold/runtime/spec/cache";
 import { expect, test } from "vitest";
 import { thingCache } from "../testdata/columns/expected/generated/contract_cache.js";
 import { ThingSchema } from "../testdata/columns/expected/generated/contract_pb.js";

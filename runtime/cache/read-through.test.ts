@@ -1,9 +1,9 @@
 import { create } from "@bufbuild/protobuf";
 import { UserSchema } from "@shop/generated/shop/users/v1/users_pb.js";
 import { beforeEach, describe, expect, test } from "vitest";
+import type { CachePolicy } from "../spec/cache.js";
 import { copy } from "./copy.js";
 import { memoryStore } from "./memory.js";
-import type { CachePolicy } from "./policy.js";
 import { type Outcome, ReadThrough } from "./read-through.js";
 
 interface Row {

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import type { CachePolicy } from "../spec/cache.js";
 import { now as clock } from "./clock.js";
 import type { Entry, Store } from "./memory.js";
-import type { CachePolicy } from "./policy.js";
 
 /** How a read was answered: fresh from the cache, from the database, or stale because the database did not answer. */
 export type Outcome = "hit" | "miss" | "stale";

@@ -1,2 +1,2 @@
 /** For `_policy` files: how methods behave. Internal: versioned with the tool. */
-export type { ServicePolicy } from "../call/policy.js";
+export type { ServicePolicy } from "../spec/policy.js";

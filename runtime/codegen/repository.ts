@@ -1,3 +1,4 @@
 /** For `_repository` files: entities, and how their rows are read and written. Internal: versioned with the tool. */
-export type { Entity } from "../data/entity.js";
-export type { Repository, SoftRepository } from "../data/repository.js";
+
+export type { Repository, SoftRepository } from "../data/rows/repository.js";
+export type { Entity } from "../spec/entity.js";

@@ -1,2 +1,2 @@
 /** For `_routes` files: methods over HTTP. Internal: versioned with the tool. */
-export type { Route } from "../gateway/route.js";
+export type { Route } from "../spec/route.js";

@@ -1,4 +1,4 @@
 /** For `_schema` files: tables, and rows as messages. Internal: versioned with the tool. */
 export { createMessage } from "../codec/create.js";
 export { own } from "../codec/message.js";
-export * from "../data/columns.js";
+export * from "../data/postgres/columns.js";

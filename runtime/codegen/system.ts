@@ -1,2 +1,2 @@
 /** For `system.ts`: which services there are. Internal: versioned with the tool. */
-export type { System } from "../system.js";
+export type { System } from "../spec/system.js";

@@ -11,7 +11,7 @@ import { testDatabase } from "../../generator/testing/database.js";
 import { createTables, execute } from "../../generator/testing/tables.js";
 import { timedCall } from "../observe/timing.js";
 import { type Data, openData } from "./data.js";
-import { pageToken as writeToken } from "./page-token.js";
+import { pageToken as writeToken } from "./rows/page-token.js";
 
 let url: string;
 let data: Data<{ users: UserRepository; products: ProductRepository }>;

@@ -1,21 +1,21 @@
 import type { DescMessage, DescMethodUnary, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
-import type { CachePolicy } from "../cache/policy.js";
 import type { SharedTier } from "../cache/shared.js";
+import { runApart } from "../call/active-call.js";
+import type { KeyedContext } from "../call/context.js";
+import { propagated } from "../call/propagation.js";
 import { Outbox } from "../events/outbox.js";
 import type { Logger } from "../observe/log.js";
 import { Metrics } from "../observe/metrics.js";
-import { runApart } from "../rpc/active-call.js";
-import type { KeyedContext } from "../rpc/context.js";
-import { propagated } from "../rpc/propagation.js";
-import { CachedRows } from "./cached.js";
-import { openCaches } from "./caches.js";
-import { type Database, openDriver } from "./driver.js";
-import type { Entity } from "./entity.js";
+import type { CachePolicy } from "../spec/cache.js";
+import type { Entity } from "../spec/entity.js";
+import { CachedRows } from "./cache/cached.js";
+import { openCaches } from "./cache/caches.js";
 import { answerOnce, undoOnce } from "./once.js";
-import { ReplicatedRows } from "./replicated.js";
-import type { Repository } from "./repository.js";
-import { Rows } from "./rows.js";
-import type { Availability } from "./servers.js";
+import type { Availability } from "./postgres/cluster.js";
+import { type Database, openDriver } from "./postgres/driver.js";
+import { ReplicatedRows } from "./rows/replicated.js";
+import type { Repository } from "./rows/repository.js";
+import { Rows } from "./rows/rows.js";
 import { runTransaction, type Transaction } from "./transaction.js";
 
 /** How a transaction is run. */

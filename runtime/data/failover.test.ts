@@ -10,13 +10,13 @@ import { startPostgres } from "../../generator/dev/postgres.js";
 import { createParcelServiceClient } from "../../generator/testdata/parcels/expected/generated/contract_client.js";
 import { type Replicated, startReplicated } from "../../generator/testing/replicated.js";
 import { createTables, execute } from "../../generator/testing/tables.js";
+import { ActiveCall, runAs, staleAgeHeader } from "../call/active-call.js";
 import { Metrics } from "../observe/metrics.js";
 import { RetryInfoSchema } from "../options/google/rpc/error_details_pb.js";
-import { ActiveCall, runAs, staleAgeHeader } from "../rpc/active-call.js";
-import { inMemory } from "../rpc/in-memory.js";
+import { inMemory } from "../service/in-memory.js";
 import { createParcels, parcels } from "../testing/parcels.js";
 import { type Data, openData } from "./data.js";
-import { findPrimary } from "./driver.js";
+import { findPrimary } from "./postgres/driver.js";
 
 type Products = Data<{ products: ProductRepository }>;
 

@@ -14,11 +14,11 @@ import { createTables, execute } from "../../generator/testing/tables.js";
 import { createMessage } from "../codec/create.js";
 import { createLogger } from "../observe/log.js";
 import { Metrics } from "../observe/metrics.js";
-import { answer } from "../rpc/answer.js";
-import { assemble } from "../rpc/assemble.js";
-import { type Listener, listen } from "../rpc/listen.js";
+import { answer } from "../server/adapter.js";
+import { type Listener, listen } from "../server/listen.js";
+import { assemble } from "../service/assemble.js";
 import { type Data, openData } from "./data.js";
-import { ownTables } from "./tables.js";
+import { ownTables } from "./migrations/tables.js";
 
 type Init = MessageInitShape<typeof RecordSchema>;
 

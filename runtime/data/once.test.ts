@@ -11,10 +11,10 @@ import { productEntity } from "@shop/generated/shop/inventory/v1/inventory_repos
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { testDatabase } from "../../generator/testing/database.js";
 import { createTables, execute } from "../../generator/testing/tables.js";
-import type { KeyedContext } from "../rpc/context.js";
-import { createContext } from "../rpc/deadline.js";
+import type { KeyedContext } from "../call/context.js";
+import { createContext } from "../server/deadline.js";
 import { type Data, openData } from "./data.js";
-import { ownTables } from "./tables.js";
+import { ownTables } from "./migrations/tables.js";
 
 let url: string;
 let data: Data<{ products: ProductRepository }>;

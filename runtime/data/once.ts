@@ -2,11 +2,11 @@ import { createHash } from "node:crypto";
 import type { DescMessage, DescMethod, DescMethodUnary, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { and, eq, sql } from "drizzle-orm";
+import type { KeyedContext } from "../call/context.js";
 import { createMessage } from "../codec/create.js";
 import { codecOf } from "../codec/known.js";
-import type { KeyedContext } from "../rpc/context.js";
-import type { DatabaseTransaction } from "./driver.js";
-import { requests } from "./tables.js";
+import { requests } from "./migrations/tables.js";
+import type { DatabaseTransaction } from "./postgres/driver.js";
 
 /**
  * Runs `body` unless this request was answered before, and then answers the same again. Without a key it just runs.

@@ -16,11 +16,11 @@ import { userEntity } from "@shop/generated/shop/users/v1/users_repository.js";
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { testDatabase } from "../../generator/testing/database.js";
 import { createTables, execute } from "../../generator/testing/tables.js";
+import type { KeyedContext } from "../call/context.js";
 import { BadRequestSchema } from "../options/google/rpc/error_details_pb.js";
-import type { KeyedContext } from "../rpc/context.js";
 import { openData } from "./data.js";
+import { ownTables } from "./migrations/tables.js";
 import { standardHandlers } from "./standard.js";
-import { ownTables } from "./tables.js";
 
 let url: string;
 let handlers: ReturnType<typeof standardHandlers>;

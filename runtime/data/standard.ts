@@ -1,14 +1,14 @@
 import { clearField, type DescMessage, type Message, type MessageInitShape } from "@bufbuild/protobuf";
 import type { FieldMask } from "@bufbuild/protobuf/wkt";
+import type { KeyedContext } from "../call/context.js";
+import { violated } from "../call/violations.js";
 import { copyMessage } from "../codec/copy.js";
 import { own } from "../codec/message.js";
-import type { KeyedContext } from "../rpc/context.js";
-import { violated } from "../rpc/violations.js";
+import type { Entity } from "../spec/entity.js";
 import type { Data } from "./data.js";
-import type { Entity } from "./entity.js";
-import type { PageRequest, Repository, SoftRepository } from "./repository.js";
-import type { Rows } from "./rows.js";
-import { updateRow } from "./update.js";
+import type { PageRequest, Repository, SoftRepository } from "./rows/repository.js";
+import type { Rows } from "./rows/rows.js";
+import { updateRow } from "./rows/update.js";
 
 /**
  * A standard method (AIP-131 to 135, 164, 231): which, over which entity (by the name that handlers use), and in which fields

@@ -24,9 +24,9 @@ import { createLogger } from "../observe/log.js";
 import { Metrics } from "../observe/metrics.js";
 import { timedCall } from "../observe/timing.js";
 import { BadRequestSchema } from "../options/google/rpc/error_details_pb.js";
-import { assemble } from "../rpc/assemble.js";
+import { assemble } from "../service/assemble.js";
 import { type Data, openData } from "./data.js";
-import { ownTables } from "./tables.js";
+import { ownTables } from "./migrations/tables.js";
 
 let url: string;
 let data: Data;

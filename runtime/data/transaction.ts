@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { DescMessage, MessageInitShape } from "@bufbuild/protobuf";
-import type { EventType } from "../events/event.js";
-import type { DatabaseTransaction, Driver } from "./driver.js";
-import { fromDatabase, isLoss, isRetryable } from "./errors.js";
-import type { Repository, SoftRepository, TransactionRepository } from "./repository.js";
+import type { EventType } from "../spec/event.js";
+import type { DatabaseTransaction, Driver } from "./postgres/driver.js";
+import { fromDatabase, isLoss, isRetryable } from "./postgres/errors.js";
+import type { Repository, SoftRepository, TransactionRepository } from "./rows/repository.js";
 
 const ATTEMPTS = 5;
 

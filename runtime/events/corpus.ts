@@ -13,8 +13,8 @@ import {
   toBinary,
 } from "@bufbuild/protobuf";
 import * as wkt from "@bufbuild/protobuf/wkt";
-import type { ServiceDefinition } from "../rpc/service.js";
-import type { EventType } from "./event.js";
+import type { ServiceDefinition } from "../service/define.js";
+import type { EventType } from "../spec/event.js";
 import { only, readEvent, type Upcasters, upcastersOf } from "./evolution.js";
 
 /**

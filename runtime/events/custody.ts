@@ -1,5 +1,5 @@
 import { type SQL, sql } from "drizzle-orm";
-import { connectionOf, type DatabaseTransaction } from "../data/connection.js";
+import { connectionOf, type DatabaseTransaction } from "../data/postgres/connection.js";
 import type { EventRecord } from "./record.js";
 
 /** What names an event to the group that takes it. */

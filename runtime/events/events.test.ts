@@ -5,9 +5,9 @@ import { sql } from "drizzle-orm";
 import { afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { testDatabase } from "../../generator/testing/database.js";
 import { execute } from "../../generator/testing/tables.js";
+import type { SubscriptionSpec } from "../spec/event.js";
 import type { Broker } from "./broker.js";
 import { Unprocessable } from "./delivery.js";
-import type { SubscriptionSpec } from "./event.js";
 import { openPostgres } from "./postgres.js";
 import type { Events } from "./start.js";
 import {

@@ -17,11 +17,11 @@ import {
 import { testDatabase } from "../../generator/testing/database.js";
 import { execute } from "../../generator/testing/tables.js";
 import { openData } from "../data/data.js";
-import { ownTables } from "../data/tables.js";
+import { ownTables } from "../data/migrations/tables.js";
 import { createLogger } from "../observe/log.js";
 import { Metrics } from "../observe/metrics.js";
+import type { EventType } from "../spec/event.js";
 import { corpusFaults } from "./corpus.js";
-import type { EventType } from "./event.js";
 import { readEvent, schemaUri, upcastersOf } from "./evolution.js";
 import { openPostgres } from "./postgres.js";
 import { startEvents } from "./start.js";

@@ -3,8 +3,8 @@ import { createMessage } from "../codec/create.js";
 import { codecOf } from "../codec/known.js";
 import { Reader } from "../codec/reader.js";
 import { readReflected } from "../codec/reflected.js";
+import type { EventType } from "../spec/event.js";
 import { Unprocessable } from "./delivery.js";
-import type { EventType } from "./event.js";
 
 /**
  * The way from one version of an event to the next one that cannot be read as the one before. What is the same in both is

@@ -7,7 +7,7 @@ import { freePort } from "../../generator/dev/ports.js";
 import { testDatabase } from "../../generator/testing/database.js";
 import { execute } from "../../generator/testing/tables.js";
 import { type Data, openData } from "../data/data.js";
-import { ownTables } from "../data/tables.js";
+import { ownTables } from "../data/migrations/tables.js";
 import { createLogger } from "../observe/log.js";
 import { Metrics } from "../observe/metrics.js";
 import { builtProgram } from "../testing/program.js";

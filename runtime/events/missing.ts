@@ -1,7 +1,7 @@
 import { sql } from "drizzle-orm";
-import type { DatabaseTransaction } from "../data/connection.js";
 import type { Data } from "../data/data.js";
-import { isDatabaseOutage } from "../data/errors.js";
+import type { DatabaseTransaction } from "../data/postgres/connection.js";
+import { isDatabaseOutage } from "../data/postgres/errors.js";
 import type { Logger } from "../observe/log.js";
 import type { Metrics } from "../observe/metrics.js";
 

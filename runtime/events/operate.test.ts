@@ -2,9 +2,9 @@ import { userRegistered } from "@shop/generated/shop/users/v1/users_events.js";
 import { afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { testDatabase } from "../../generator/testing/database.js";
 import { execute } from "../../generator/testing/tables.js";
+import type { SubscriptionSpec } from "../spec/event.js";
 import type { Broker } from "./broker.js";
 import { Unprocessable } from "./delivery.js";
-import type { SubscriptionSpec } from "./event.js";
 import {
   discardDeadLetters,
   listDeadLetters,

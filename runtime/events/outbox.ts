@@ -2,12 +2,12 @@ import { randomUUID } from "node:crypto";
 import type { DescMessage, MessageInitShape } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { sql } from "drizzle-orm";
+import { attributeName } from "../call/propagation.js";
 import { createMessage } from "../codec/create.js";
 import { LoneSurrogateError } from "../codec/lone-surrogate.js";
-import { connectionOf, type DatabaseTransaction } from "../data/connection.js";
-import type { Database } from "../data/driver.js";
-import { attributeName } from "../rpc/propagation.js";
-import type { EventType } from "./event.js";
+import { connectionOf, type DatabaseTransaction } from "../data/postgres/connection.js";
+import type { Database } from "../data/postgres/driver.js";
+import type { EventType } from "../spec/event.js";
 import { schemaUri } from "./evolution.js";
 
 /** The channel on which those who have published wake the relay. */

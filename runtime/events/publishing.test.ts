@@ -5,12 +5,12 @@ import { expect, test } from "vitest";
 import { placeOrder } from "../../examples/shop/orders/place-order.js";
 import { testDatabase } from "../../generator/testing/database.js";
 import { execute } from "../../generator/testing/tables.js";
+import type { Context } from "../call/context.js";
 import { openData } from "../data/data.js";
-import { ownTables } from "../data/tables.js";
+import { ownTables } from "../data/migrations/tables.js";
 import type { Transaction } from "../data/transaction.js";
-import { resourcesOf } from "../rpc/assemble.js";
-import type { Context } from "../rpc/context.js";
-import type { Transactions } from "../rpc/service.js";
+import { resourcesOf } from "../service/assemble.js";
+import type { Transactions } from "../service/define.js";
 
 /** These are checked by tsc, and not called: a line that should not compile, and does, is an error there. */
 const orders = orderService({

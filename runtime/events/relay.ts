@@ -1,6 +1,6 @@
 import type pg from "pg";
-import { Condition } from "../data/condition.js";
-import { inSessions, type Session } from "../data/sessions.js";
+import { Condition } from "../data/postgres/condition.js";
+import { inSessions, type Session } from "../data/postgres/sessions.js";
 import type { Logger } from "../observe/log.js";
 import type { Metrics } from "../observe/metrics.js";
 import { type Broker, RecordRefused, type Topic } from "./broker.js";

@@ -4,25 +4,25 @@ import { Code, type ConnectRouter, cors as connectCors } from "@connectrpc/conne
 import { fastifyConnectPlugin } from "@connectrpc/connect-fastify";
 import cors from "@fastify/cors";
 import { type FastifyInstance, fastify, LogController } from "fastify";
+import { staleAgeHeader } from "../call/active-call.js";
+import { createServiceClient } from "../client/client.js";
+import type { Hosts } from "../config/hosts.js";
+import { compressions } from "../connect/compressions.js";
 import type { Logger } from "../observe/log.js";
 import { Health as HealthService } from "../options/grpc/health/v1/health_pb.js";
-import { staleAgeHeader } from "../rpc/active-call.js";
-import { createServiceClient } from "../rpc/client.js";
-import { compressions } from "../rpc/compressions.js";
-import { recordRoutes } from "../rpc/grpc/routes.js";
-import { type Health, healthRoutes } from "../rpc/health.js";
-import type { Hosts } from "../rpc/hosts.js";
-import { createHttp1Server } from "../rpc/http1.js";
-import { healthPages } from "../rpc/readiness.js";
-import { reflectionRoutes } from "../rpc/reflection.js";
-import type { System } from "../system.js";
+import { type Health, healthRoutes } from "../server/health.js";
+import { createHttp1Server } from "../server/http1.js";
+import { reflectionRoutes } from "../server/reflection.js";
+import { recordRoutes } from "../server/routes.js";
+import { healthPages } from "../service/readiness.js";
+import type { System } from "../spec/system.js";
 import { BodyGuard, type BodyLimits } from "./body-guard.js";
 import { refuseMisuse } from "./misuse.js";
 import { passthrough } from "./passthrough/plugin.js";
-import { type RestRoute, rest } from "./rest.js";
-import { bodyLimit, sendError } from "./rest-error.js";
+import { type RestRoute, rest } from "./rest/plugin.js";
+import { bodyLimit, sendError } from "./rest/rest-error.js";
+import { typesOf } from "./rest/types.js";
 import type { StaticFiles } from "./static.js";
-import { typesOf } from "./types.js";
 import type { Upstream } from "./upstream.js";
 
 /** What a gateway is made of. */

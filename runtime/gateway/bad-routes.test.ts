@@ -3,8 +3,8 @@ import { OrderService } from "@shop/generated/shop/orders/v1/orders_pb.js";
 import { UserService } from "@shop/generated/shop/users/v1/users_pb.js";
 import pino from "pino";
 import { expect, it, onTestFinished } from "vitest";
-import type { System } from "../system.js";
-import type { Route } from "./route.js";
+import type { Route } from "../spec/route.js";
+import type { System } from "../spec/system.js";
 import { startGateway } from "./start.js";
 import { startService } from "./testing/gateway.js";
 

@@ -1,8 +1,8 @@
+import { flag, httpUrl, milliseconds, oneOf, port, readEnvironment, text } from "../config/environment.js";
+import { allowedHostsVariable } from "../config/hosts.js";
+import { type TlsEnvironment, tlsVariables } from "../config/tls.js";
 import { type LogLevel, logLevels } from "../observe/log.js";
-import { flag, httpUrl, milliseconds, oneOf, port, readEnvironment, text } from "../rpc/environment.js";
-import { allowedHostsVariable } from "../rpc/hosts.js";
-import { type TlsEnvironment, tlsVariables } from "../rpc/tls.js";
-import { addressVariable, type System } from "../system.js";
+import { addressVariable, type System } from "../spec/system.js";
 
 /** What a gateway is told by its environment. */
 export interface GatewayEnvironment extends TlsEnvironment {

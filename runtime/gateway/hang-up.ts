@@ -1,6 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { FastifyReply } from "fastify";
-import { onAbort } from "../rpc/on-abort.js";
+import { onAbort } from "../call/on-abort.js";
 
 /** Said to callers whose calls could go on forever, when the process has to stop. */
 export function stopping(): ConnectError {

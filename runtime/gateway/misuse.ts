@@ -3,7 +3,7 @@ import { MethodOptions_IdempotencyLevel as Idempotency } from "@bufbuild/protobu
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { isRpc } from "./passthrough/protocol.js";
-import { sendError, sendWrongVerb } from "./rest-error.js";
+import { sendError, sendWrongVerb } from "./rest/rest-error.js";
 
 /** Whether a method may be called by GET, as Connect allows it. */
 export function isReading({ idempotency, methodKind }: DescMethod): boolean {

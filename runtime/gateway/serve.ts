@@ -1,6 +1,6 @@
 import { createLogger, type Logger } from "../observe/log.js";
-import { live } from "../rpc/process.js";
-import type { System } from "../system.js";
+import { live } from "../server/process.js";
+import type { System } from "../spec/system.js";
 import { readGatewayEnvironment } from "./environment.js";
 import { startGateway } from "./start.js";
 

@@ -1,11 +1,11 @@
+import { Hosts } from "../config/hosts.js";
+import { clientTls, serverTls } from "../config/tls.js";
 import type { Logger } from "../observe/log.js";
-import type { WatchLimits } from "../rpc/connection-watch.js";
-import { Health } from "../rpc/health.js";
-import { Hosts } from "../rpc/hosts.js";
-import { listen } from "../rpc/listen.js";
-import type { Running } from "../rpc/process.js";
-import { clientTls, serverTls } from "../rpc/tls.js";
-import { addressVariable, type System } from "../system.js";
+import type { WatchLimits } from "../server/connection-watch.js";
+import { Health } from "../server/health.js";
+import { listen } from "../server/listen.js";
+import type { Running } from "../server/process.js";
+import { addressVariable, type System } from "../spec/system.js";
 import { createApp } from "./app.js";
 import type { BodyLimits } from "./body-guard.js";
 import type { GatewayEnvironment } from "./environment.js";

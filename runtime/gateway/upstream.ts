@@ -2,10 +2,10 @@ import type { OutgoingHttpHeaders } from "node:http";
 import type { ClientHttp2Stream } from "node:http2";
 import type { ConnectionOptions } from "node:tls";
 import { Code, ConnectError, type Transport } from "@connectrpc/connect";
-import { createOwnTransport, type OwnTransport } from "../rpc/grpc/client-transport.js";
-import { NodeSessions } from "../rpc/node-sessions.js";
-import { nodeGrpcTransport } from "../rpc/node-transport.js";
-import { rpcTransport } from "../rpc/transport.js";
+import { NodeSessions } from "../client/node-sessions.js";
+import { nodeGrpcTransport } from "../client/node-transport.js";
+import { rpcTransport } from "../config/transport.js";
+import { createOwnTransport, type OwnTransport } from "../grpc/client-transport.js";
 import { IncompleteMessages } from "./passthrough/incomplete.js";
 
 /**

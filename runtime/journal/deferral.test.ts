@@ -8,7 +8,7 @@ import type { ParcelServiceClient } from "../../generator/testdata/parcels/expec
 import { createParcelServiceClient } from "../../generator/testdata/parcels/expected/generated/contract_client.js";
 import { ParcelState } from "../../generator/testdata/parcels/expected/generated/contract_pb.js";
 import { execute } from "../../generator/testing/tables.js";
-import { type InMemoryService, inMemory } from "../rpc/in-memory.js";
+import { type InMemoryService, inMemory } from "../service/in-memory.js";
 import { createParcels, parcels } from "../testing/parcels.js";
 
 let root: string;

@@ -6,10 +6,10 @@ import { afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { orders } from "../../examples/shop/orders/orders.js";
 import { testDatabase } from "../../generator/testing/database.js";
 import { execute } from "../../generator/testing/tables.js";
-import type { ServicePolicy } from "../call/policy.js";
 import { codecOf } from "../codec/known.js";
-import { type InMemoryService, inMemory } from "../rpc/in-memory.js";
-import type { ServiceDefinition } from "../rpc/service.js";
+import type { ServiceDefinition } from "../service/define.js";
+import { type InMemoryService, inMemory } from "../service/in-memory.js";
+import type { ServicePolicy } from "../spec/policy.js";
 import { listSagas, retrySaga } from "./admin.js";
 import type { SagaDefinition, StepSpec } from "./saga.js";
 

@@ -1,12 +1,12 @@
 import { setMaxListeners } from "node:events";
 import type { Message } from "@bufbuild/protobuf";
+import { ActiveCall, runApart, runAs } from "../call/active-call.js";
+import { propagated } from "../call/propagation.js";
 import { codecOf } from "../codec/known.js";
 import { own } from "../codec/message.js";
 import type { Data } from "../data/data.js";
 import type { Logger } from "../observe/log.js";
 import type { Metrics } from "../observe/metrics.js";
-import { ActiveCall, runApart, runAs } from "../rpc/active-call.js";
-import { propagated } from "../rpc/propagation.js";
 import { methodsOf } from "./fit.js";
 import type { SagaDefinition, SagaHandle, SagaSpec } from "./saga.js";
 import {

@@ -1,7 +1,7 @@
 import type { DescMessage, DescMethodUnary, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
-import type { DatabaseTransaction } from "../data/driver.js";
+import type { Context } from "../call/context.js";
+import type { DatabaseTransaction } from "../data/postgres/driver.js";
 import type { Transaction } from "../data/transaction.js";
-import type { Context } from "../rpc/context.js";
 
 /** What a contract says of one saga: all that the runtime needs to run it, less what its author defines. */
 export interface SagaSpec {

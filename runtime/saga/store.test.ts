@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { testDatabase } from "../../generator/testing/database.js";
 import { execute } from "../../generator/testing/tables.js";
 import { type Data, openData } from "../data/data.js";
-import { ownTables } from "../data/tables.js";
+import { ownTables } from "../data/migrations/tables.js";
 import {
   claim,
   counts,

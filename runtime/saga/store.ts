@@ -1,8 +1,8 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { type SQL, sql } from "drizzle-orm";
-import type { Database } from "../data/driver.js";
-import { translated } from "../data/errors.js";
-import { plainText } from "../data/plain-text.js";
+import type { Database } from "../data/postgres/driver.js";
+import { translated } from "../data/postgres/errors.js";
+import { plainText } from "../data/postgres/plain-text.js";
 
 /** How far a saga has come. */
 export type SagaPhase = "running" | "compensating" | "completed" | "compensated";

@@ -3,7 +3,7 @@ import { type CallOptions, ConnectError } from "@connectrpc/connect";
 import { createMessage } from "../codec/create.js";
 import { codecOf } from "../codec/known.js";
 import type { Data } from "../data/data.js";
-import { fromDatabase } from "../data/errors.js";
+import { fromDatabase } from "../data/postgres/errors.js";
 import { methodsOf, misfitBack, misfitForward } from "./fit.js";
 import { backoffMs, isFinal, isPermanent } from "./outcome.js";
 import { type SagaDefinition, type SagaSpec, type StepSpec, stepKey } from "./saga.js";

@@ -13,9 +13,9 @@ import { ParcelState } from "../../generator/testdata/parcels/expected/generated
 import { system } from "../../generator/testdata/parcels/expected/generated/system.js";
 import { startReplicated } from "../../generator/testing/replicated.js";
 import { execute } from "../../generator/testing/tables.js";
+import { staleAgeHeader } from "../call/active-call.js";
 import { startGateway } from "../gateway/start.js";
 import { createLogger } from "../observe/log.js";
-import { staleAgeHeader } from "../rpc/active-call.js";
 import { createParcels } from "./parcels.js";
 import { builtProgram } from "./program.js";
 

@@ -2,8 +2,8 @@ import { ParcelState } from "../../generator/testdata/parcels/expected/generated
 import { parcels as table } from "../../generator/testdata/parcels/expected/generated/contract_schema.js";
 import { parcelService } from "../../generator/testdata/parcels/expected/generated/contract_service.js";
 import { createTables, execute } from "../../generator/testing/tables.js";
-import { ownTables } from "../data/tables.js";
-import type { ServiceDefinition } from "../rpc/service.js";
+import { ownTables } from "../data/migrations/tables.js";
+import type { ServiceDefinition } from "../service/define.js";
 
 /** The service of generator/testdata/parcels: reads from replicas, and writes that may be deferred. */
 export const parcels = parcelService({

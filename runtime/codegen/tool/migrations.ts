@@ -1,2 +1,2 @@
 /** What `scaffold migrate` stands on. Internal: versioned with the tool. */
-export * from "../../data/migrate.js";
+export * from "../../data/migrations/migrate.js";

@@ -1,7 +1,7 @@
 import { drizzle } from "drizzle-orm/node-postgres";
 import pg from "pg";
-import type { DatabaseTransaction } from "../../data/driver.js";
-import { fromDatabase, unavailable } from "../../data/errors.js";
+import type { DatabaseTransaction } from "../../data/postgres/driver.js";
+import { fromDatabase, unavailable } from "../../data/postgres/errors.js";
 
 /** A connection to a service's database, for somebody who looks after it from outside. */
 export interface Connection {

@@ -1,5 +1,5 @@
 import pg from "pg";
-import { translated, unavailable } from "../../data/errors.js";
+import { translated, unavailable } from "../../data/postgres/errors.js";
 import type { EventRecord } from "../record.js";
 import { connected } from "./database.js";
 

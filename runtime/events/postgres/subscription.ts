@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import type pg from "pg";
-import { inSessions, type Session } from "../../data/sessions.js";
+import { inSessions, type Session } from "../../data/postgres/sessions.js";
 import type { Logger } from "../../observe/log.js";
 import type { BrokerSubscription, SubscribeOptions, Topic } from "../broker.js";
 import type { ReceivedRecord } from "../record.js";

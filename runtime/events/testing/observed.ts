@@ -1,8 +1,8 @@
 import { userRegistered } from "@shop/generated/shop/users/v1/users_events.js";
 import { type UserRegisteredSchema, UserService } from "@shop/generated/shop/users/v1/users_pb.js";
 import { sql } from "drizzle-orm";
-import { serve } from "../../rpc/serve.js";
-import { defineService } from "../../rpc/service.js";
+import { defineService } from "../../service/define.js";
+import { serve } from "../../service/serve.js";
 import { type ConsumerContext, type Delivery, Unprocessable } from "../delivery.js";
 
 /**

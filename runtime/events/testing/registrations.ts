@@ -5,13 +5,13 @@ import { type UserRegisteredSchema, UserService } from "@shop/generated/shop/use
 import { testDatabase } from "../../../generator/testing/database.js";
 import { createTables, execute } from "../../../generator/testing/tables.js";
 import { type Data, openData } from "../../data/data.js";
-import { ownTables } from "../../data/tables.js";
+import { ownTables } from "../../data/migrations/tables.js";
 import { createLogger, type Logger } from "../../observe/log.js";
 import { Metrics } from "../../observe/metrics.js";
-import { defineService } from "../../rpc/service.js";
+import { defineService } from "../../service/define.js";
+import type { EventType, SubscriptionSpec } from "../../spec/event.js";
 import type { Broker } from "../broker.js";
 import type { ConsumerContext, Delivery } from "../delivery.js";
-import type { EventType, SubscriptionSpec } from "../event.js";
 import type { MissingTimes } from "../missing.js";
 import { type Events, startEvents } from "../start.js";
 

@@ -5,11 +5,11 @@ import { createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { GetOrderRequestSchema, OrderService } from "@shop/generated/shop/orders/v1/orders_pb.js";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { answer } from "../../rpc/answer.js";
-import { Flag, FrameType } from "../../rpc/http2/frames.js";
-import { frame, message, Peer, uint32 } from "../../rpc/http2/testing/peer.js";
-import { listen } from "../../rpc/listen.js";
-import type { RpcTransport } from "../../rpc/transport.js";
+import type { RpcTransport } from "../../config/transport.js";
+import { Flag, FrameType } from "../../http2/frames.js";
+import { frame, message, Peer, uint32 } from "../../http2/testing/peer.js";
+import { answer } from "../../server/adapter.js";
+import { listen } from "../../server/listen.js";
 import { innocent } from "../../testing/innocent.js";
 import { startGatewayTo } from "../testing/gateway.js";
 

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { answer } from "../../rpc/answer.js";
-import { Flag, FrameType } from "../../rpc/http2/frames.js";
-import { frame, Peer } from "../../rpc/http2/testing/peer.js";
-import { type Listener, listen } from "../../rpc/listen.js";
-import { rpcTransports } from "../../rpc/transport.js";
+import { rpcTransports } from "../../config/transport.js";
+import { Flag, FrameType } from "../../http2/frames.js";
+import { frame, Peer } from "../../http2/testing/peer.js";
+import { answer } from "../../server/adapter.js";
+import { type Listener, listen } from "../../server/listen.js";
 import type { RunningGateway } from "../start.js";
 import { calls, cutEverywhere, cuts, restCalls, type Sent, Witness } from "../testing/cut.js";
 import { startGatewayTo } from "../testing/gateway.js";

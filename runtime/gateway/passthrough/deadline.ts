@@ -1,6 +1,6 @@
 import type { OutgoingHttpHeaders } from "node:http";
 import { Code, ConnectError } from "@connectrpc/connect";
-import type { MethodPolicy } from "../../call/policy.js";
+import type { MethodPolicy } from "../../spec/policy.js";
 import type { Protocol } from "./protocol.js";
 
 /** What a timer of Node.js can wait at most. */

@@ -2,9 +2,9 @@ import { type ClientHttp2Session, type ClientHttp2Stream, connect, type Incoming
 import { toBinary } from "@bufbuild/protobuf";
 import { GetOrderRequestSchema, OrderService } from "@shop/generated/shop/orders/v1/orders_pb.js";
 import { expect, onTestFinished, test } from "vitest";
-import { answer } from "../../rpc/answer.js";
-import { message } from "../../rpc/http2/testing/peer.js";
-import { listen } from "../../rpc/listen.js";
+import { message } from "../../http2/testing/peer.js";
+import { answer } from "../../server/adapter.js";
+import { listen } from "../../server/listen.js";
 import { startGatewayTo } from "../testing/gateway.js";
 
 const getOrder = "/shop.orders.v1.OrderService/GetOrder";

@@ -8,9 +8,9 @@ import {
   type IncomingHttpHeaders,
 } from "node:http2";
 import { Code, ConnectError } from "@connectrpc/connect";
-import type { MethodPolicy } from "../../call/policy.js";
-import { EnvelopeMeter } from "../../rpc/grpc/incomplete.js";
-import { onAbort } from "../../rpc/on-abort.js";
+import { onAbort } from "../../call/on-abort.js";
+import { EnvelopeMeter } from "../../grpc/incomplete.js";
+import type { MethodPolicy } from "../../spec/policy.js";
 import { Caller } from "../callers.js";
 import { stopping } from "../hang-up.js";
 import { gatewayTiming } from "../timing.js";

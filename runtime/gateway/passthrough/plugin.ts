@@ -1,7 +1,7 @@
 import type { Registry } from "@bufbuild/protobuf";
 import type { FastifyInstance } from "fastify";
-import type { MethodPolicy } from "../../call/policy.js";
-import type { System } from "../../system.js";
+import type { MethodPolicy } from "../../spec/policy.js";
+import type { System } from "../../spec/system.js";
 import { isReading, refuseMisuse } from "../misuse.js";
 import type { Upstream } from "../upstream.js";
 import { type Exchange, PassedCall } from "./passed-call.js";

@@ -1,6 +1,6 @@
 import { type ClientHttp2Session, connect, constants } from "node:http2";
 import { brotliCompressSync, deflateSync, gzipSync, constants as zlib } from "node:zlib";
-import { message } from "../../rpc/http2/testing/peer.js";
+import { message } from "../../http2/testing/peer.js";
 
 /** A small body that unpacks to many bytes: spaces, which JSON ignores. */
 export interface Bomb {

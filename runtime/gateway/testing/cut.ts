@@ -4,8 +4,8 @@ import { create, toBinary, toJsonString } from "@bufbuild/protobuf";
 import type { ConnectRouter, HandlerContext } from "@connectrpc/connect";
 import { OrderService, PlaceOrderRequestSchema } from "@shop/generated/shop/orders/v1/orders_pb.js";
 import { CreateUsersRequestSchema, UserService } from "@shop/generated/shop/users/v1/users_pb.js";
-import { Flag, FrameType } from "../../rpc/http2/frames.js";
-import { frame, message, Peer, uint32 } from "../../rpc/http2/testing/peer.js";
+import { Flag, FrameType } from "../../http2/frames.js";
+import { frame, message, Peer, uint32 } from "../../http2/testing/peer.js";
 
 const order = create(PlaceOrderRequestSchema, { requestId: "r", customerId: "c" });
 const user = create(CreateUsersRequestSchema, { user: { displayName: "u" } });

@@ -3,9 +3,9 @@ import { createServer } from "node:http2";
 import type { AddressInfo, Socket } from "node:net";
 import type { ConnectRouter } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
+import type { TlsEnvironment } from "../../config/tls.js";
 import { createLogger } from "../../observe/log.js";
-import type { TlsEnvironment } from "../../rpc/tls.js";
-import { addressVariable } from "../../system.js";
+import { addressVariable } from "../../spec/system.js";
 import { type GatewayLimits, type RunningGateway, startGateway } from "../start.js";
 import { system } from "./system.js";
 

@@ -1,8 +1,8 @@
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import type { ServiceImpl } from "@connectrpc/connect";
 import { createLogger } from "../../observe/log.js";
-import { answer } from "../../rpc/answer.js";
-import { listen } from "../../rpc/listen.js";
+import { answer } from "../../server/adapter.js";
+import { listen } from "../../server/listen.js";
 import { startGateway } from "../start.js";
 import { KindService } from "./kinds.js";
 

@@ -1,7 +1,7 @@
 import { InventoryService } from "@shop/generated/shop/inventory/v1/inventory_pb.js";
 import { OrderService } from "@shop/generated/shop/orders/v1/orders_pb.js";
 import { UserService } from "@shop/generated/shop/users/v1/users_pb.js";
-import type { System } from "../../system.js";
+import type { System } from "../../spec/system.js";
 
 const orders = OrderService.method;
 const users = UserService.method;

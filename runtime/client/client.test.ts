@@ -1,0 +1,318 @@
+import { getEventListeners, once } from "node:events";
+import { connect, createServer, type Socket } from "node:net";
+import {
+  type CallOptions,
+  Code,
+  ConnectError,
+  type ConnectRouter,
+  createHandlerContext,
+  createRouterTransport,
+  type HandlerContext,
+  type ServiceImpl,
+} from "@connectrpc/connect";
+import { createConnectTransport } from "@connectrpc/connect-node";
+import { type User, UserService } from "@shop/generated/shop/users/v1/users_pb.js";
+import { afterEach, describe, expect, expectTypeOf, test } from "vitest";
+import type { Context } from "../call/context.js";
+import { timedCall, timingHeader, timingRequestHeader } from "../observe/timing.js";
+import { answer } from "../server/adapter.js";
+import { createContext } from "../server/deadline.js";
+import { type Listener, listen } from "../server/listen.js";
+import type { ServicePolicy } from "../spec/policy.js";
+import { createServiceClient, type ServiceClient } from "./client.js";
+
+const policy: ServicePolicy<typeof UserService> = {
+  createUser: {},
+  getUser: { timeoutMs: 5_000 },
+  listUsers: {},
+  createUsers: {},
+  chat: {},
+};
+
+const cleanups: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+});
+
+type Users = Partial<ServiceImpl<typeof UserService>>;
+
+async function serve(users: Users): Promise<{ listener: Listener; baseUrl: string }> {
+  const handlers = answer({ routes: (router: ConnectRouter) => router.service(UserService, users) });
+  const listener = await listen({ ...handlers, host: "127.0.0.1", port: 0 });
+  cleanups.push(() => listener.drain(0));
+  return { listener, baseUrl: `http://127.0.0.1:${listener.port}` };
+}
+
+async function clientOf(users: Users, policyOf = policy): Promise<ServiceClient<typeof UserService>> {
+  return createServiceClient(UserService, policyOf, await serve(users));
+}
+
+function contextOf(
+  init: { timeoutMs?: number; requestSignal?: AbortSignal; requestHeader?: Record<string, string> } = {},
+): Context {
+  const method = UserService.method.getUser;
+  const from = { service: UserService, method, protocolName: "grpc", requestMethod: "POST", url: "http://a/", ...init };
+  const { context, dispose } = createContext(createHandlerContext(from), method, {});
+  cleanups.push(dispose);
+  return context;
+}
+
+const forever = <T>() => new Promise<T>(() => undefined);
+const failure = (promise: Promise<unknown>) =>
+  promise.then(
+    () => "answered",
+    (error: ConnectError) => `${Code[error.code]}: ${error.rawMessage}`,
+  );
+
+test("the client's types follow the contract's", () => {
+  type Client = ServiceClient<typeof UserService>;
+  expectTypeOf<Client["getUser"]>().parameter(1).toEqualTypeOf<Context | CallOptions | undefined>();
+  expectTypeOf<Client["getUser"]>().returns.toEqualTypeOf<Promise<User>>();
+  expectTypeOf<Client["listUsers"]>().returns.toEqualTypeOf<AsyncIterable<User>>();
+  expectTypeOf<Client["getUser"]>().toBeCallableWith({ id: "a" }, contextOf());
+  expectTypeOf<Client["getUser"]>().toBeCallableWith({ id: "a" }, { headers: { a: "b" } });
+  expectTypeOf<Client["createUsers"]>().parameter(0).toExtend<AsyncIterable<unknown>>();
+  // @ts-expect-error an idempotency key is no field of this request
+  expectTypeOf<Client["getUser"]>().toBeCallableWith({ requestId: "a" });
+  // @ts-expect-error a policy must cover every method
+  const partial: ServicePolicy<typeof UserService> = { getUser: {} };
+  expect(partial).toBeDefined();
+});
+
+test("calls all four kinds of methods", async () => {
+  const users = await clientOf({
+    getUser: ({ id }) => ({ id }),
+    async *listUsers() {
+      yield* [{ id: "a" }, { id: "b" }];
+    },
+    async createUsers(requests) {
+      const users = [];
+      for await (const { user } of requests) users.push({ id: user?.email ?? "" });
+      return { users };
+    },
+    async *chat(requests) {
+      for await (const { text } of requests) yield { text: text.toUpperCase() };
+    },
+  });
+  const context = contextOf({ timeoutMs: 5_000 });
+  async function* each<T>(...items: T[]) {
+    yield* items;
+  }
+  expect((await users.getUser({ id: "a" }, context)).id).toBe("a");
+  expect((await users.createUsers(each({ user: { email: "e" } }), context)).users[0]?.id).toBe("e");
+  const streamed: string[] = [];
+  for await (const { id } of users.listUsers({}, context)) streamed.push(id);
+  for await (const { text } of users.chat(each({ text: "x" }), context)) streamed.push(text);
+  expect(streamed).toEqual(["a", "b", "X"]);
+});
+
+test("a transport of one's own may be given; one of both must be", async () => {
+  const transport = createRouterTransport((router) => router.service(UserService, { getUser: ({ id }) => ({ id }) }));
+  expect((await createServiceClient(UserService, policy, { transport }).getUser({ id: "a" })).id).toBe("a");
+  expect(() => createServiceClient(UserService, policy, {})).toThrow("needs a baseUrl or a transport");
+});
+
+describe("what is passed on", () => {
+  async function seen(context?: Context | CallOptions, policyOf = policy): Promise<HandlerContext> {
+    let seen: HandlerContext | undefined;
+    const users = await clientOf(
+      {
+        getUser(_request, handlerContext) {
+          seen = handlerContext;
+          return {};
+        },
+      },
+      policyOf,
+    );
+    await users.getUser({ id: "a" }, context);
+    return seen as HandlerContext;
+  }
+
+  test("the time that is left, of the caller's deadline or the contract's", async () => {
+    const headers = await Promise.all([
+      seen(),
+      seen(contextOf({ timeoutMs: 1_000 })),
+      seen(contextOf({ timeoutMs: 60_000 })),
+      seen({ timeoutMs: 1_000 }),
+      seen({ timeoutMs: 0 }),
+      // Clocks have fractions, and no protocol takes one.
+      seen(contextOf({ timeoutMs: 4_999.018626 })),
+      seen({ timeoutMs: 1_000.5 }),
+      seen({}, { ...policy, getUser: {} }),
+    ]);
+    const seconds = headers.map(({ requestHeader }) => {
+      const timeout = requestHeader.get("grpc-timeout");
+      return timeout && Math.ceil(Number.parseInt(timeout, 10) / 1000);
+    });
+    expect(seconds).toEqual([5, 1, 5, 1, 5, 5, 1, null]);
+  });
+
+  test("the trace and the request's name, but no credentials", async () => {
+    const requestHeader = { traceparent: "00-1-2-01", "x-request-id": "r", authorization: "secret" };
+    const header = (await seen(contextOf({ requestHeader }))).requestHeader;
+    expect(header.get("traceparent")).toBe("00-1-2-01");
+    expect(header.get("x-request-id")).toBe("r");
+    expect(header.get("authorization")).toBeNull();
+    expect(header.get(timingRequestHeader)).toBeNull();
+  });
+
+  test("the wish to be timed, and what the peer measured comes back, also with an error", async () => {
+    const users = await clientOf({
+      getUser: ({ id }, { requestHeader, responseHeader }) =>
+        timedCall({ requestHeader, responseHeader }, "users", undefined, async () => {
+          if (id === "") throw new ConnectError("no id", Code.InvalidArgument);
+          return { id };
+        }),
+    });
+    const call = { requestHeader: new Headers({ [timingRequestHeader]: "1" }), responseHeader: new Headers() };
+    await timedCall(call, "orders", undefined, async () => {
+      await users.getUser({ id: "a" }, contextOf());
+      await users.getUser({ id: "" }, contextOf()).catch(() => undefined);
+    });
+    expect(call.responseHeader.get(timingHeader)).toMatch(
+      /^orders;dur=[\d.]+, users;dur=[\d.]+, users;desc="failed";dur=[\d.]+$/,
+    );
+  });
+});
+
+describe("a call that does not end well", () => {
+  test("no time left: the peer is not called", async () => {
+    const users = createServiceClient(UserService, policy, { baseUrl: "http://127.0.0.1:1" });
+    expect(await failure(users.getUser({}, contextOf({ timeoutMs: 0 })))).toBe(
+      "DeadlineExceeded: no time is left to call shop.users.v1.UserService/GetUser",
+    );
+  });
+
+  test("the deadline passes", async () => {
+    const users = await clientOf({ getUser: () => forever() }, { ...policy, getUser: { timeoutMs: 20 } });
+    expect(await failure(users.getUser({}))).toBe(
+      "DeadlineExceeded: shop.users.v1.UserService/GetUser did not answer within 20 ms",
+    );
+  });
+
+  test("the caller leaves: the peer hears of it, and no listener stays", async () => {
+    const caller = new AbortController();
+    let peerAborted: Promise<unknown> = forever();
+    const users = await clientOf({
+      getUser(_request, { signal }) {
+        peerAborted = once(signal, "abort");
+        caller.abort();
+        return forever();
+      },
+    });
+    expect(await failure(users.getUser({}, { signal: caller.signal }))).toMatch(/^Canceled/);
+    await peerAborted;
+    expect(getEventListeners(caller.signal, "abort")).toHaveLength(0);
+  });
+
+  test("the consumer of a stream stops early: the peer hears of it, and no listener stays", async () => {
+    const caller = new AbortController();
+    let peerAborted: Promise<unknown> = forever();
+    const users = await clientOf({
+      async *listUsers(_request, { signal }) {
+        peerAborted = once(signal, "abort");
+        yield { id: "a" };
+        await forever();
+      },
+    });
+    for await (const { id } of users.listUsers({}, { signal: caller.signal })) if (id === "a") break;
+    await peerAborted;
+    expect(getEventListeners(caller.signal, "abort")).toHaveLength(0);
+  });
+
+  test("the peer's own error comes through, without the headers of its answer", async () => {
+    const refuse = () => {
+      throw new ConnectError("no such user", Code.NotFound, { "retry-after": "5" });
+    };
+    const { baseUrl } = await serve({ getUser: refuse });
+    for (const options of [{ baseUrl }, { transport: createConnectTransport({ baseUrl, httpVersion: "1.1" }) }]) {
+      const error = await createServiceClient(UserService, policy, options).getUser({}).catch(ConnectError.from);
+      expect(error).toMatchObject({ code: Code.NotFound, rawMessage: "no such user" });
+      expect([...(error as ConnectError).metadata]).toEqual([["retry-after", "5"]]);
+    }
+  });
+
+  test("a message that cannot be written is not the peer's fault", async () => {
+    const users = await clientOf({ createUser: () => ({}) });
+    const bad = { user: { createTime: { nanos: 1.5 } } };
+    expect(await failure(users.createUser(bad))).toMatch(/^Internal: .*1.5 is no 32-bit integer/);
+  });
+});
+
+describe("a peer that is not there is UNAVAILABLE, by its service's name and without its address", () => {
+  const broke = "Unavailable: the connection to shop.users.v1.UserService broke before it had answered";
+  const settings = Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0]);
+  const goAway = Buffer.from([0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+
+  test("refused", async () => {
+    const { listener, baseUrl } = await serve({});
+    await listener.drain(0);
+    const users = createServiceClient(UserService, policy, { baseUrl });
+    expect(await failure(users.getUser({}))).toBe("Unavailable: shop.users.v1.UserService cannot be reached");
+    expect(await failure(users.listUsers({})[Symbol.asyncIterator]().next())).toMatch("cannot be reached");
+  });
+
+  test("unknown", async () => {
+    const users = createServiceClient(UserService, policy, { baseUrl: "http://users.invalid" });
+    expect(await failure(users.getUser({}))).toBe("Unavailable: shop.users.v1.UserService cannot be reached");
+  });
+
+  test.each<[string, (socket: Socket) => void]>([
+    ["closed at once", (socket) => socket.end()],
+    ["reset", (socket) => socket.once("data", () => socket.resetAndDestroy())],
+    [
+      "reset after the handshake",
+      (socket) => socket.write(settings, () => socket.once("data", () => socket.resetAndDestroy())),
+    ],
+    ["refused by GOAWAY", (socket) => socket.write(settings, () => socket.once("data", () => socket.write(goAway)))],
+    ["another protocol's", (socket) => socket.once("data", () => socket.end("HTTP/1.1 400 Bad Request\r\n\r\n"))],
+  ])("%s", async (_name, behave) => {
+    const server = createServer((socket) => behave(socket.on("error", () => undefined))).listen(0, "127.0.0.1");
+    cleanups.push(() => server.close());
+    await once(server, "listening");
+    const { port } = server.address() as { port: number };
+    const users = createServiceClient(UserService, policy, { baseUrl: `http://127.0.0.1:${port}` });
+    expect(await failure(users.getUser({}))).toBe(broke);
+  });
+
+  test("gone in the middle of a call, and back", async () => {
+    const { listener, baseUrl } = await serve({
+      async *listUsers() {
+        yield { id: "a" };
+        await forever();
+      },
+    });
+    const users = createServiceClient(UserService, policy, { baseUrl });
+    const stream = users.listUsers({})[Symbol.asyncIterator]();
+    await stream.next();
+    const next = failure(stream.next());
+    await listener.drain(0);
+    expect(await next).toBe(broke);
+    const handlers = answer({
+      routes: (router) => router.service(UserService, { getUser: ({ id }) => ({ id }) }),
+    });
+    const again = await listen({ ...handlers, host: "127.0.0.1", port: listener.port });
+    cleanups.push(() => again.drain(0));
+    expect((await users.getUser({ id: "a" })).id).toBe("a");
+  });
+
+  test("a call that is refused unseen is sent again on a new connection", async () => {
+    const { listener } = await serve({ getUser: ({ id }) => ({ id }) });
+    let connections = 0;
+    const server = createServer((socket) => {
+      socket.on("error", () => undefined);
+      if (++connections === 1) {
+        socket.write(settings, () => socket.once("data", () => socket.write(goAway)));
+      } else {
+        const onward = connect(listener.port, "127.0.0.1").on("error", () => undefined);
+        socket.pipe(onward).pipe(socket);
+      }
+    }).listen(0, "127.0.0.1");
+    cleanups.push(() => server.close());
+    await once(server, "listening");
+    const { port } = server.address() as { port: number };
+    const users = createServiceClient(UserService, policy, { baseUrl: `http://127.0.0.1:${port}` });
+    expect((await users.getUser({ id: "a" })).id).toBe("a");
+    expect(connections).toBe(2);
+  });
+});

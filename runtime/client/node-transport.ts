@@ -1,0 +1,49 @@
+import type { DescMethod } from "@bufbuild/protobuf";
+import { Code, type Transport } from "@connectrpc/connect";
+import { createGrpcTransport, type GrpcTransportOptions } from "@connectrpc/connect-node";
+import { withCodecs } from "../connect/carried.js";
+import { compressions } from "../connect/compressions.js";
+import { READ_MAX_BYTES } from "../grpc/client-transport.js";
+import { clientCompression } from "../grpc/method-compression.js";
+
+type Compression = ReturnType<typeof compressions>[number];
+
+/**
+ * gRPC by connect-node over node:http2.
+ *
+ * @param compress as OwnTransportOptions has it
+ */
+export function nodeGrpcTransport(
+  baseUrl: string,
+  sessionManager: NonNullable<GrpcTransportOptions["sessionManager"]>,
+  compress?: boolean,
+): Transport {
+  const known = compressions(Code.Internal);
+  const compressionOf = clientCompression(compress);
+  const transports = new Map<string, Transport>();
+  return {
+    unary: (method, ...call) => transportFor(method).unary(method, ...call),
+    stream: (method, ...call) => transportFor(method).stream(method, ...call),
+  };
+
+  /** Connect's transports compress all methods alike, so there is one for each way. */
+  function transportFor(method: DescMethod): Transport {
+    const { isGzip, minBytes } = compressionOf(method);
+    const key = isGzip ? `gzip ${minBytes}` : "identity";
+    let transport = transports.get(key);
+    if (transport === undefined) {
+      const connects = createGrpcTransport({
+        baseUrl,
+        sessionManager,
+        ...(isGzip
+          ? { acceptCompression: known, sendCompression: known[0] as Compression }
+          : { acceptCompression: [] }),
+        compressMinBytes: minBytes,
+        readMaxBytes: READ_MAX_BYTES,
+      });
+      transport = withCodecs(connects);
+      transports.set(key, transport);
+    }
+    return transport;
+  }
+}

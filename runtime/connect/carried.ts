@@ -1,0 +1,83 @@
+import { create, type DescMessage, type DescMethod } from "@bufbuild/protobuf";
+import { type Empty, EmptySchema } from "@bufbuild/protobuf/wkt";
+import { Code, ConnectError, type Transport } from "@connectrpc/connect";
+import type { Codec } from "../codec/codec.js";
+import { codecOf } from "../codec/known.js";
+import { Reader } from "../codec/reader.js";
+import { type Blame, readMessage } from "../grpc/frame.js";
+
+/**
+ * Connect takes no codec: it reads and writes messages with protobuf-es. So a message in binary goes through it as an empty one
+ * whose unknown fields are the message's bytes, which protobuf-es passes on as they are.
+ */
+
+/** The same method, as Connect is to know it. */
+export function carriedMethod(method: DescMethod): DescMethod {
+  return { ...method, input: EmptySchema, output: EmptySchema } as DescMethod;
+}
+
+/**
+ * Returns what Connect writes as the message's bytes.
+ *
+ * @throws ConnectError INTERNAL if it is no such message
+ */
+export function carry(codec: Codec, message: unknown): Empty {
+  let bytes: Uint8Array;
+  try {
+    bytes = codec.toBytes(message as never);
+  } catch (error) {
+    const text = error instanceof Error ? error.message : String(error);
+    throw new ConnectError(`serialize binary: ${text}`, Code.Internal, undefined, undefined, error);
+  }
+  const carried = create(EmptySchema);
+  if (bytes.length === 0) return carried;
+  // One field, whose value goes on with the fields behind it.
+  const reader = new Reader(bytes, 0, bytes.length);
+  const tag = reader.tag(bytes.length);
+  carried.$unknown = [{ no: tag >>> 3, wireType: tag & 7, data: bytes.subarray(reader.at) }];
+  return carried;
+}
+
+/** Returns the message whose bytes Connect read as `carried`. Throws a ConnectError if they are none. */
+export function delivered(codec: Codec, carried: Empty, blame: Blame): unknown {
+  const bytes = codecOf(EmptySchema).toBytes(carried);
+  return readMessage(codec, bytes, 0, bytes.length, blame);
+}
+
+/** Has a transport of Connect's that speaks binary write and read messages with codecs. */
+export function withCodecs(transport: Transport): Transport {
+  const methods = new Map<DescMethod, Carried>();
+  const carriedOf = (method: DescMethod): Carried => {
+    let known = methods.get(method);
+    if (known === undefined) {
+      known = { method: carriedMethod(method), input: codecOf(method.input), output: codecOf(method.output) };
+      methods.set(method, known);
+    }
+    return known;
+  };
+  return {
+    async unary(method, signal, timeoutMs, header, message, contextValues) {
+      const { method: carried, input, output } = carriedOf(method);
+      const request = carry(input, message);
+      const response = await transport.unary(carried as never, signal, timeoutMs, header, request, contextValues);
+      return { ...response, method, message: delivered(output, response.message as Empty, Code.Internal) } as never;
+    },
+    async stream(method, signal, timeoutMs, header, messages, contextValues) {
+      const { method: carried, input, output } = carriedOf(method);
+      const requests = mapped(messages, (message) => carry(input, message));
+      const response = await transport.stream(carried as never, signal, timeoutMs, header, requests, contextValues);
+      const read = (message: unknown) => delivered(output, message as Empty, Code.Internal);
+      return { ...response, method, message: mapped(response.message as AsyncIterable<unknown>, read) } as never;
+    },
+  };
+}
+
+interface Carried {
+  readonly method: DescMethod;
+  readonly input: Codec<DescMessage>;
+  readonly output: Codec<DescMessage>;
+}
+
+async function* mapped<A, B>(messages: AsyncIterable<A>, map: (message: A) => B): AsyncIterable<B> {
+  for await (const message of messages) yield map(message);
+}

@@ -1,0 +1,131 @@
+import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
+import { getTableName, type SQL } from "drizzle-orm";
+import { memoryStore } from "../../cache/memory.js";
+import { ReadThrough } from "../../cache/read-through.js";
+import type { SharedTier } from "../../cache/shared.js";
+import { isOthersCancellation } from "../../call/active-call.js";
+import type { CachePolicy } from "../../spec/cache.js";
+import type { Entity } from "../../spec/entity.js";
+import type { Driver } from "../postgres/driver.js";
+import { isOutage } from "../postgres/errors.js";
+import { Listener } from "../postgres/listener.js";
+import { announce, CHANNEL, instanceName, isCacheable, parseNotice, record } from "../postgres/notices.js";
+import type { Page } from "../rows/repository.js";
+import { SharedCache } from "./shared-cache.js";
+import { SharedRows } from "./shared-rows.js";
+
+/** The cache of one entity, and how it learns of writes. */
+export interface EntityCache {
+  readonly rows: ReadThrough<MessageShape<DescMessage>>;
+  /** Pages of lists, by what was asked for. Any write makes them old. */
+  readonly pages: ReadThrough<Page<MessageShape<DescMessage>>>;
+  /** What a statement that writes this row says to other instances. */
+  readonly announce: (key: string) => SQL | undefined;
+  /** Forgets a row that was written; `announced` is what its announcement answered. */
+  readonly forget: (key: string, announced?: unknown) => void;
+  /** Takes a row as possibly written, or still to be: a statement that was cut off may yet take effect. */
+  readonly doubt: (key: string) => void;
+}
+
+/** The caches of a service's entities in this process, kept in agreement with those of its other instances. */
+export interface Caches {
+  open(entity: Entity, policy: CachePolicy): EntityCache;
+  close(): Promise<void>;
+}
+
+export interface CachesOptions {
+  readonly service: string;
+  readonly driver: Driver;
+  /** A tier that all instances share, behind the one in this process. */
+  readonly shared?: SharedTier;
+}
+
+/** More keys in doubt than this, and everything is. */
+const MOST_DOUBTS = 1000;
+/** How many pages of lists are kept of each entity. */
+const MOST_PAGES = 200;
+/** Named in place of a row that no cache has: lists have it. No row has an empty key. */
+const NO_ROW = "";
+
+export function openCaches({ service, driver, shared: tier }: CachesOptions): Caches {
+  const instance = instanceName();
+  const byTable = new Map<string, EntityCache>();
+  const doubts = new Set<string>();
+  let longestMs = 0;
+  const shared = tier && new SharedCache({ tier, driver, service, longestMs: () => longestMs });
+  const listener = new Listener({ url: () => driver.primary(), service, channel: CHANNEL, heard, began });
+  driver.onPrimary(() => listener.move());
+
+  /** What was written before is not heard, and the shared tier may not have been told either. */
+  function began(): void {
+    doubts.clear();
+    shared?.begin();
+  }
+
+  function heard(payload: string): void {
+    const notice = parseNotice(payload);
+    if (notice === undefined) return;
+    const { table, key } = notice;
+    // What this instance wrote it has forgotten already, and perhaps read anew; unless it did not know.
+    if (notice.instance === instance && !doubts.has(`${table}/${key}`)) return;
+    byTable.get(table)?.forget(key);
+  }
+
+  function open(entity: Entity, policy: CachePolicy): EntityCache {
+    const table = getTableName(entity.table);
+    const rows = new ReadThrough<MessageShape<DescMessage>>(policy, {
+      store: memoryStore(),
+      isOutage,
+      isAbandoned: isOthersCancellation,
+      coherence: listener,
+      behind: shared && new SharedRows(entity, table, shared),
+    });
+    const copy = ({ items, nextPageToken }: Page<MessageShape<DescMessage>>) => ({
+      items: items.map((row) => policy.copy(row)),
+      nextPageToken,
+    });
+    const pages = new ReadThrough<Page<MessageShape<DescMessage>>>(
+      { ...policy, copy },
+      {
+        store: memoryStore(MOST_PAGES),
+        isOutage,
+        isAbandoned: isOthersCancellation,
+        coherence: listener,
+      },
+    );
+    longestMs = Math.max(longestMs, policy.ttlMs);
+    const cache: EntityCache = {
+      rows,
+      pages,
+      announce(key) {
+        if (!isCacheable(key)) return announce({ instance, table, key: NO_ROW });
+        return (shared ? record : announce)({ instance, table, key });
+      },
+      forget(key, announced) {
+        rows.invalidate(key);
+        pages.suspectAll();
+        shared?.invalidate(table, key, typeof announced === "string" ? announced : undefined);
+      },
+      doubt(key) {
+        if (doubts.size >= MOST_DOUBTS) {
+          doubts.clear();
+          listener.renew();
+        }
+        doubts.add(`${table}/${key}`);
+        rows.suspect(key);
+        pages.suspectAll();
+        shared?.invalidate(table, key);
+      },
+    };
+    byTable.set(table, cache);
+    return cache;
+  }
+
+  return {
+    open,
+    async close() {
+      await listener.close();
+      await shared?.close();
+    },
+  };
+}

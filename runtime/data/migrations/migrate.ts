@@ -1,0 +1,122 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import pg from "pg";
+import { fromDatabase, unavailable } from "../postgres/errors.js";
+import { MigrationError, readMigrations } from "./files.js";
+import { contradictions, isApplied, otherService, readLedger } from "./ledger.js";
+import { applyOwnTables, hasOwnTables } from "./own.js";
+import { applyFile } from "./run.js";
+
+export interface MigrateOptions {
+  /** `postgres://user:password@host:port/database`; the user must be allowed to create tables. */
+  readonly url: string;
+  /** The folder with `NNNN_name.sql` files. */
+  readonly directory: URL;
+  /**
+   * How long a statement may wait for a lock that shuts out others, who queue behind it; then they go first, and it is
+   * tried again, five times in all. In milliseconds; default 5000.
+   */
+  readonly lockTimeoutMs?: number;
+}
+
+/** How a database and a folder of migrations stand to each other. */
+export interface MigrationStatus {
+  /** The files that were applied whole. */
+  readonly applied: readonly string[];
+  /** The files that were not; `done`: one that was broken off goes on after so many statements outside a transaction. */
+  readonly pending: readonly { readonly name: string; readonly done?: number }[];
+  /** What they contradict each other in, and the way out. */
+  readonly faults: readonly string[];
+}
+
+/** Any number that nobody else locks; the lock holds in one database only. */
+const LOCK = 270_100;
+const LOCK_POLL_MS = 100;
+
+/**
+ * Brings a database up to date: applies the migrations that it lacks, in order. Each runs in a transaction of its own
+ * together with its line in the ledger; what stands below `-- scaffold: outside a transaction` runs after that, one
+ * statement after the other, each of which is noted when it is done. So a crash loses nothing, and the next run goes on.
+ * Processes that migrate at the same time wait for each other.
+ *
+ * @returns the names of the files that were applied
+ * @throws MigrationError if an applied file was changed or is gone, or a file fails, with the way out
+ */
+export async function migrate({ url, directory, lockTimeoutMs = 5000 }: MigrateOptions): Promise<string[]> {
+  const files = await readMigrations(directory);
+  return connected(url, async (client) => {
+    await lock(client);
+    await applyOwnTables(client, { lockTimeoutMs });
+    const ledger = (await readLedger(client)) ?? new Map();
+    const faults = contradictions(files, ledger);
+    if (faults.length > 0) throw new MigrationError(["nothing was migrated:", ...faults].join("\n  "));
+    const missing = files.filter((file) => !isApplied(ledger, file));
+    for (const file of missing) await applyFile(client, file, ledger.get(file.name), { lockTimeoutMs });
+    return missing.map((file) => file.name);
+  });
+}
+
+/** Says what was applied and what was not; changes nothing. */
+export async function migrationStatus({ url, directory }: MigrateOptions): Promise<MigrationStatus> {
+  const files = await readMigrations(directory);
+  return connected(url, async (client) => {
+    const ledger = (await readLedger(client)) ?? new Map();
+    const pending = files.filter((file) => !isApplied(ledger, file));
+    return {
+      applied: files.filter((file) => isApplied(ledger, file)).map(({ name }) => name),
+      pending: pending.map(({ name }) => ({
+        name,
+        ...(ledger.has(name) && { done: ledger.get(name)?.progress ?? 0 }),
+      })),
+      faults: contradictions(files, ledger),
+    };
+  });
+}
+
+/**
+ * Checks that a database has all the migrations that this process was built with. It may have more: a newer version of
+ * the service may be starting beside this one.
+ *
+ * @throws MigrationError that names what is missing
+ */
+export async function verifyMigrated({ url, directory }: MigrateOptions): Promise<void> {
+  const files = await readMigrations(directory);
+  await connected(url, async (client) => {
+    const ledger = await readLedger(client);
+    const foreign = ledger && otherService(files, ledger);
+    if (foreign !== undefined) throw new MigrationError(foreign);
+    const missing = files.filter((file) => ledger === undefined || !isApplied(ledger, file)).map((file) => file.name);
+    if (missing.length === 0 && (await hasOwnTables(client))) return;
+    const what = missing.length === 0 ? "the runtime's own tables" : missing.join(", ");
+    throw new MigrationError(`the database lacks ${what}: start the service once with MIGRATE=on`);
+  });
+}
+
+/**
+ * Waits until no other process migrates. The lock is tried for: a statement that waits for it holds a snapshot, and
+ * whoever builds an index concurrently waits for that. It is released with the connection, however that ends.
+ */
+async function lock(client: pg.Client): Promise<void> {
+  for (;;) {
+    const { rows } = await client.query(`SELECT pg_try_advisory_lock($1) AS "locked"`, [LOCK]);
+    if (rows[0].locked) return;
+    await sleep(LOCK_POLL_MS);
+  }
+}
+
+async function connected<T>(url: string, run: (client: pg.Client) => Promise<T>): Promise<T> {
+  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5000, keepAlive: true });
+  // Statements say themselves when the connection is gone.
+  client.on("error", () => undefined);
+  try {
+    await client.connect().catch((error: unknown) => {
+      if (error instanceof pg.DatabaseError) throw error;
+      const { host } = new URL(url);
+      throw unavailable(`no database answers at ${host}: start it, or check DATABASE_URL`, error as Error);
+    });
+    return await run(client);
+  } catch (error) {
+    throw error instanceof MigrationError ? error : fromDatabase(error);
+  } finally {
+    await client.end();
+  }
+}

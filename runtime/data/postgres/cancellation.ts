@@ -1,0 +1,122 @@
+import pg from "pg";
+import { type ActiveCall, activeCall } from "../../call/active-call.js";
+
+/** How long a server may take to cancel a statement before its connection is closed. */
+const CANCEL_MS = 2000;
+
+/** What pg keeps of a connection, and its types leave out. */
+interface Internals {
+  readonly processID: number;
+  readonly secretKey: number;
+  readonly ssl: pg.ConnectionConfig["ssl"];
+  readonly connection?: { readonly stream?: { destroy(): void; readonly destroyed: boolean } };
+}
+type Canceller = pg.Connection & {
+  connect(port: number, host: string): void;
+  requestSsl(): void;
+  cancel(processId: number, secretKey: number): void;
+  readonly stream: { destroy(): void };
+};
+
+/** The socket under a connection. */
+export function streamOf(client: pg.ClientBase): { destroy(): void; readonly destroyed: boolean } | undefined {
+  return (client as unknown as Internals).connection?.stream;
+}
+
+/**
+ * Runs a statement of the active call on a connection that nobody else uses meanwhile. If the call is cancelled, the server
+ * is asked to cancel the statement. Ends when the connection may be used by others, or is closed.
+ */
+export async function runCancellable<T>(client: pg.ClientBase, run: () => Promise<T>): Promise<T> {
+  const call = activeCall();
+  if (call === undefined) return run();
+  let cancellation: Cancellation | undefined;
+  const unlisten = call.onCancel(() => {
+    cancellation = new Cancellation(client);
+  });
+  try {
+    return await run();
+  } catch (error) {
+    throw call.cancelled ?? error;
+  } finally {
+    unlisten();
+    await cancellation?.settled();
+  }
+}
+
+/** Waits for a connection, no longer than the call lasts. One that comes later goes back at once. */
+export function takeWithin(call: ActiveCall, connecting: Promise<pg.PoolClient>): Promise<pg.PoolClient> {
+  return new Promise((resolve, reject) => {
+    const unlisten = call.onCancel((reason) => {
+      reject(reason);
+      connecting.then(
+        (client) => client.release(),
+        () => undefined,
+      );
+    });
+    connecting.then(
+      (client) => {
+        if (call.cancelled !== undefined) return;
+        unlisten();
+        resolve(client);
+      },
+      (error) => {
+        unlisten();
+        reject(error);
+      },
+    );
+  });
+}
+
+/** A request to the server to cancel what a connection runs (PostgreSQL, protocol-flow, "Canceling Requests in Progress"). */
+export class Cancellation {
+  readonly #client: pg.ClientBase;
+  readonly #sent: Promise<boolean>;
+  readonly #late: NodeJS.Timeout;
+
+  constructor(client: pg.ClientBase) {
+    this.#client = client;
+    this.#sent = send(client);
+    this.#late = setTimeout(() => streamOf(client)?.destroy(), CANCEL_MS);
+  }
+
+  /**
+   * To be called once the statement has ended. Ends when the request can no longer hit the next statement: the server has
+   * signalled the connection's process before it closes the connection that the request came by. Otherwise the statement's
+   * connection is closed.
+   */
+  async settled(): Promise<void> {
+    if (!(await this.#sent)) streamOf(this.#client)?.destroy();
+    clearTimeout(this.#late);
+  }
+}
+
+/** Sends a cancel request, and waits until the server has closed the connection for it. False: nobody knows if it was heard. */
+function send(client: pg.ClientBase): Promise<boolean> {
+  const { processID, secretKey, ssl } = client as unknown as Internals;
+  const { host, port } = client as pg.Client;
+  return new Promise((resolve) => {
+    const connection = new pg.Connection({ ssl } as pg.ConnectionConfig) as Canceller;
+    let sent = false;
+    const cancel = () => {
+      sent = true;
+      connection.cancel(processID, secretKey);
+    };
+    const over = (heard: boolean) => {
+      clearTimeout(late);
+      connection.stream.destroy();
+      resolve(heard);
+    };
+    const late = setTimeout(() => over(false), CANCEL_MS);
+    connection.on("connect", () => (ssl ? connection.requestSsl() : cancel()));
+    connection.on("sslconnect", cancel);
+    connection.on("error", () => over(false));
+    connection.on("end", () => over(sent));
+    if (host.startsWith("/")) (connection as unknown as UnixConnection).connect(`${host}/.s.PGSQL.${port}`);
+    else connection.connect(port, host);
+  });
+}
+
+interface UnixConnection {
+  connect(path: string): void;
+}

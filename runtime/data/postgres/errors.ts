@@ -1,0 +1,224 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import pg from "pg";
+import { type Violation, violated } from "../../call/violations.js";
+import { LoneSurrogateError } from "../../codec/lone-surrogate.js";
+import { own } from "../../codec/message.js";
+import { RetryInfoSchema } from "../../options/google/rpc/error_details_pb.js";
+import { unkeepable, type Written } from "./unkeepable.js";
+import { UnkeepableError } from "./unkeepable-error.js";
+
+/**
+ * What an error from the database means to a caller. Errors that are not the database's come back as they are, so this
+ * may be applied to whatever was thrown.
+ *
+ * SQL and values stay in `cause`, for the log; the message is fit for a client.
+ */
+export function fromDatabase(error: unknown, subject?: Subject): unknown {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    if (cause instanceof ConnectError) return cause;
+    if (cause instanceof pg.DatabaseError) return refusedValue(cause, subject) ?? answered(cause, subject);
+    if (cause instanceof UnkeepableError || cause instanceof LoneSurrogateError) {
+      return unkeepable(cause, subject?.written, false) ?? error;
+    }
+    if (isConnectionTrouble(cause)) {
+      return failure("the database does not answer", Code.Unavailable, cause);
+    }
+  }
+  return error;
+}
+
+/** What a statement was about, so that an error can name fields. */
+export interface Subject {
+  /** The database's constraints by name, and the fields that they are about. */
+  readonly constraints: Readonly<Record<string, readonly string[]>>;
+  /** Whether a row was to be removed: then it is others that refer to it. */
+  readonly removes?: boolean;
+  /** What was to be written. */
+  readonly written?: Written;
+}
+
+/** Runs `body`; what the database throws in it becomes a ConnectError. */
+export async function translated<T>(body: () => Promise<T>, subject?: Subject): Promise<T> {
+  try {
+    return await body();
+  } catch (error) {
+    throw fromDatabase(error, subject);
+  }
+}
+
+/** Whether an error says that the database did not answer, rather than that it answered no. */
+export function isOutage(error: unknown): boolean {
+  return error instanceof ConnectError && (error.code === Code.Unavailable || error.code === Code.DeadlineExceeded);
+}
+
+/** Whether an error says that this service's own database did not answer, and not one behind another service. */
+export function isDatabaseOutage(error: unknown): boolean {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) if (outages.has(cause)) return true;
+  return false;
+}
+
+/**
+ * Whether an error says that a server is gone, or is not the one that takes writes (any more): another may be. Whatever
+ * was not committed has not happened.
+ */
+export function isLoss(error: unknown): boolean {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    if (cause instanceof ConnectError && !outages.has(cause)) return false;
+    if (cause instanceof pg.DatabaseError) return /^(08|25006$|57P0[1-4]$)/.test(cause.code ?? "");
+    if (isConnectionTrouble(cause)) return true;
+  }
+  return false;
+}
+
+/** Whether a statement that failed with this was refused before it did anything. */
+export function isUndone(error: unknown): boolean {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    if (cause instanceof pg.DatabaseError) return cause.code === "25006" || cause.code === "57P03" || isStale(cause);
+  }
+  return false;
+}
+
+/**
+ * Whether an error says that a statement which was prepared no longer fits its table, for a migration has changed the type
+ * of a column. A new connection prepares it anew.
+ */
+export function isStale(error: unknown): boolean {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    // PostgreSQL has no code for it alone, and says the text in its own language.
+    if (cause instanceof pg.DatabaseError) return cause.code === "0A000" && cause.routine === "RevalidateCachedQuery";
+  }
+  return false;
+}
+
+/** Whether an error says that nothing was heard at all. Whoever refuses a connection, or breaks one, has been heard. */
+export function isSilence(error: unknown): boolean {
+  const { code, message } = error as { code?: unknown; message?: string };
+  return code === "ETIMEDOUT" || /timeout|timed out/i.test(message ?? "");
+}
+
+/** UNAVAILABLE for want of a database, and when to try again (google.rpc.RetryInfo). */
+export function unavailable(message: string, cause?: Error): ConnectError {
+  const retry = { desc: RetryInfoSchema, value: { retryDelay: { seconds: RETRY_S } } };
+  const error = new ConnectError(message, Code.Unavailable, undefined, [retry], cause);
+  outages.add(error);
+  return error;
+}
+
+/** What callers are told to wait: about as long as it takes to notice that somebody promoted a replica. */
+const RETRY_S = 1n;
+
+const outages = new WeakSet<Error>();
+
+/**
+ * Whether a transaction that failed with this may succeed if it is run again: serialization failure, deadlock, or a
+ * statement that has to be prepared anew.
+ */
+export function isRetryable(error: unknown): boolean {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    if (cause instanceof pg.DatabaseError) return cause.code === "40001" || cause.code === "40P01" || isStale(cause);
+  }
+  return false;
+}
+
+/** By SQLSTATE, the exact ones before their class (PostgreSQL, appendix A). */
+const meanings: Readonly<Record<string, readonly [code: Code, message: string]>> = {
+  "08": [Code.Unavailable, "the database does not answer"],
+  "22": [Code.InvalidArgument, "a value does not fit"],
+  "22003": [Code.InvalidArgument, "a number is out of range"],
+  "23": [Code.InvalidArgument, "a rule of the database does not allow this"],
+  "23001": [Code.FailedPrecondition, "another row refers to this one, or the row it refers to does not exist"],
+  "23502": [Code.InvalidArgument, "a value that the database needs is missing"],
+  "23503": [Code.FailedPrecondition, "another row refers to this one, or the row it refers to does not exist"],
+  "23505": [Code.AlreadyExists, "a row with the same values exists already"],
+  "23P01": [Code.AlreadyExists, "another row excludes this one"],
+  "25006": [Code.Unavailable, "the database takes no writes at the moment"],
+  "25P02": [Code.Internal, "an earlier statement of this transaction failed, so it can only be rolled back"],
+  "28": [Code.Unavailable, "the database refuses this service's user: check DATABASE_URL"],
+  "3D000": [Code.Unavailable, "the database does not exist: check DATABASE_URL"],
+  "40": [Code.Aborted, "other transactions were in the way: try again"],
+  "42P01": [Code.Internal, "a table is missing: apply the service's migrations"],
+  "42703": [Code.Internal, "a column is missing: apply the service's migrations"],
+  "53": [Code.Unavailable, "the database has run out of resources"],
+  "53400": [Code.Internal, "a limit of the database's configuration is exceeded"],
+  "54": [Code.InvalidArgument, "a value is too large for the database"],
+  "55P03": [Code.DeadlineExceeded, "another transaction held the row for too long"],
+  "57": [Code.Unavailable, "the database is shutting down or starting"],
+  "57014": [Code.DeadlineExceeded, "the database took too long"],
+};
+
+/** A value that no column of its type has; undefined: it is another error. */
+function refusedValue(error: pg.DatabaseError, subject: Subject | undefined): ConnectError | undefined {
+  if (!error.code?.startsWith("22")) return undefined;
+  // U+0000 in a text, and in JSON.
+  return unkeepable(error, subject?.written, error.code === "22021" || error.code === "22P05");
+}
+
+/** PostgreSQL names table, column and constraint, but a trigger that raises the same need not. */
+function answered(error: pg.DatabaseError, subject: Subject | undefined): ConnectError {
+  const { code: state = "", table, column, constraint } = error;
+  if (state === "23505" && table !== undefined) {
+    const same = keysOf(error) ?? (constraint && `the same ${constraint}`);
+    if (same !== undefined) return failure(`${table} has a row with ${same} already`, Code.AlreadyExists, error);
+  }
+  if (state === "23502" && column !== undefined) {
+    return violated([{ field: column, description: "is missing", reason: "REQUIRED" }], Code.InvalidArgument, error);
+  }
+  if (constraint !== undefined) {
+    const broken = ofConstraint(error, constraint, subject);
+    if (broken !== undefined) return broken;
+  }
+  const [code, message] = meanings[state] ?? meanings[state.slice(0, 2)] ?? [Code.Internal, "the database failed"];
+  return failure(state === "" ? message : `${message} (SQLSTATE ${state})`, code, error);
+}
+
+function ofConstraint(
+  error: pg.DatabaseError,
+  constraint: string,
+  subject: Subject | undefined,
+): ConnectError | undefined {
+  const fields = subject && own(subject.constraints, constraint);
+  if (error.code === "23514" && fields !== undefined) {
+    const description = `the rule ${constraint} does not allow this`;
+    return violated(each(fields, description, "RULE_BROKEN"), Code.InvalidArgument, error);
+  }
+  if ((error.code === "23503" || error.code === "23001") && subject?.removes) {
+    return failure(`other rows refer to this one (${constraint})`, Code.FailedPrecondition, error);
+  }
+  if (error.code === "23503" && fields !== undefined) {
+    const description = "the row that it refers to does not exist";
+    return violated(each(fields, description, "REFERENCE_NOT_FOUND"), Code.FailedPrecondition, error);
+  }
+  if (error.code === "23514" && error.table !== undefined) {
+    return failure(`the rule "${constraint}" of ${error.table} does not allow this`, Code.InvalidArgument, error);
+  }
+  return undefined;
+}
+
+function each(fields: readonly string[], description: string, reason: string): Violation[] {
+  return fields.map((field) => ({ field, description, reason }));
+}
+
+/** The unique fields, never the values: `Key (customer_id, slot)=(17, 3) already exists.` in any language. */
+function keysOf({ detail }: pg.DatabaseError): string | undefined {
+  const fields = /\(([^=]+)\)=\(/.exec(detail ?? "")?.[1];
+  return fields && `this ${fields}`;
+}
+
+/** The driver's own words for a connection that is not there; they come without a code. */
+const driverSays =
+  /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Client was closed|Query read timeout|Cannot use a pool after calling end)/;
+const systemCodes = new Set(
+  "ECONNREFUSED ECONNRESET EPIPE ETIMEDOUT EHOSTUNREACH ENETUNREACH ENOTFOUND EAI_AGAIN".split(" "),
+);
+
+function isConnectionTrouble(error: Error & { code?: unknown; syscall?: unknown }): boolean {
+  // A missing file is ENOENT too; only a missing Unix socket is the database's.
+  if (error.code === "ENOENT") return error.syscall === "connect";
+  return systemCodes.has(String(error.code)) || driverSays.test(error.message);
+}
+
+function failure(message: string, code: Code, cause: Error): ConnectError {
+  return code === Code.Unavailable
+    ? unavailable(message, cause)
+    : new ConnectError(message, code, undefined, undefined, cause);
+}

@@ -1,0 +1,33 @@
+import { type DescMessage, getOption } from "@bufbuild/protobuf";
+import { field as fieldRules } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
+import { violated } from "../../call/violations.js";
+import type { Entity } from "../../spec/entity.js";
+
+/** PostgreSQL's B-trees take 2,704 bytes for an entry, in which a key may stand beside other columns. */
+const LONGEST_KEY_BYTES = 1024;
+
+const bounds = new WeakMap<DescMessage, number>();
+
+/** @throws ConnectError INVALID_ARGUMENT if a new row's key is too long, unless its contract says itself how long it may be */
+export function checkKeyLength({ schema, key: name }: Entity, key: string): void {
+  // A character has four bytes at most.
+  if (key.length * 4 <= LONGEST_KEY_BYTES) return;
+  let longest = bounds.get(schema);
+  if (longest === undefined) {
+    longest = boundOf(schema, name);
+    bounds.set(schema, longest);
+  }
+  const bytes = Buffer.byteLength(key);
+  if (bytes <= longest) return;
+  const field = schema.field[name]!.name;
+  const description = `has ${bytes} bytes: it may have ${longest}, unless its contract sets string.max_len or string.max_bytes`;
+  throw violated([{ field, description, reason: "KEY_TOO_LONG" }]);
+}
+
+function boundOf(schema: DescMessage, name: string): number {
+  const { type } = getOption(schema.field[name]!, fieldRules);
+  if (type.case !== "string") return LONGEST_KEY_BYTES;
+  const { maxLen, len, maxBytes, lenBytes } = type.value;
+  // Zero stands for a rule that is not there: nothing has a key of no characters.
+  return maxLen || len || maxBytes || lenBytes ? Number.POSITIVE_INFINITY : LONGEST_KEY_BYTES;
+}

@@ -1,0 +1,56 @@
+import type { Registry } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { FastifyReply, FastifyRequest } from "fastify";
+import { BodyGivenUp } from "../body-guard.js";
+import { httpError } from "./status.js";
+
+/** The largest body that a REST request may have, in bytes: what services take, too. */
+export const bodyLimit = 4 * 1024 * 1024;
+
+/** Answers an error as google.rpc.Status in JSON. `status` replaces the HTTP status that goes with the error's code. */
+export function sendError(reply: FastifyReply, thrown: unknown, types: Registry, status?: number): FastifyReply {
+  const { error, exactStatus } = explain(thrown);
+  if (error.code === Code.Internal || error.code === Code.Unknown) reply.log.error({ err: thrown }, "a request failed");
+  // Fastify asks for that where it leaves a body unread; HTTP/2 has no such header.
+  if (reply.request.raw.httpVersionMajor === 2) reply.removeHeader("connection");
+  const { status: ownStatus, body } = httpError(error, types, status ?? exactStatus);
+  return reply.code(ownStatus).type("application/json").send(JSON.stringify(body));
+}
+
+/** Refuses a method that a path is not served with. */
+export function sendWrongVerb(request: FastifyRequest, reply: FastifyReply, verbs: readonly string[], types: Registry) {
+  const path = request.url.split("?", 1)[0];
+  const allow = verbs.join(", ");
+  const error = new ConnectError(`${path} does not answer ${request.method}, but ${allow}`, Code.Unimplemented);
+  return sendError(reply.header("allow", allow), error, types, 405);
+}
+
+/** Whether a body was refused for its size, which may leave the rest of it on its way. */
+export function isTooLarge(thrown: unknown): boolean {
+  return (thrown as { code?: string }).code === "FST_ERR_CTP_BODY_TOO_LARGE";
+}
+
+/** What went wrong in the words of RPC, and the HTTP status where HTTP has a more exact word. */
+function explain(thrown: unknown): { error: ConnectError; exactStatus?: number } {
+  if (thrown instanceof BodyGivenUp) return { error: thrown, exactStatus: thrown.statusCode };
+  if (thrown instanceof ConnectError) return { error: thrown };
+  if (thrown instanceof URIError) return invalid("the percent-encoding of the URL is broken", 400);
+  const { code, statusCode, message } = thrown as { code?: string; statusCode?: number; message?: string };
+  switch (code) {
+    case "FST_ERR_CTP_BODY_TOO_LARGE":
+      return {
+        error: new ConnectError(`the body is larger than ${bodyLimit} bytes`, Code.ResourceExhausted),
+        exactStatus: 413,
+      };
+    case "FST_ERR_CTP_INVALID_MEDIA_TYPE":
+      return invalid("the body must be JSON: send it with Content-Type: application/json", 415);
+    case "FST_ERR_BAD_URL":
+      return invalid("the percent-encoding of the URL is broken", 400);
+  }
+  if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) return invalid(message ?? "", statusCode);
+  return { error: new ConnectError("the gateway failed", Code.Internal, undefined, undefined, thrown) };
+}
+
+function invalid(message: string, exactStatus: number): { error: ConnectError; exactStatus: number } {
+  return { error: new ConnectError(message, Code.InvalidArgument), exactStatus };
+}

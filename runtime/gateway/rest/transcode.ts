@@ -1,0 +1,91 @@
+import { create, type DescField, type DescMessage, type Message, type Registry } from "@bufbuild/protobuf";
+import { type ReflectMessage, reflect } from "@bufbuild/protobuf/reflect";
+import { type FieldMask, FieldMaskSchema } from "@bufbuild/protobuf/wkt";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { lacking, refusedJson } from "../../call/refused-json.js";
+import { mergeJsonField, readJson } from "../../codec/protojson/read.js";
+import { missingRequired } from "../../codec/protojson/required.js";
+import { JsonPieces } from "../../codec/protojson/write.js";
+import type { Route } from "../../spec/route.js";
+import { fieldMaskPaths } from "./field-mask.js";
+import { findField, pathName } from "./field-path.js";
+import type { PathValue } from "./path.js";
+import { type ResolvedRoute, resolveRoute } from "./resolve.js";
+import { UrlFields } from "./url-fields.js";
+
+/** Turns HTTP requests of one route into its method's request messages, and the method's answers into JSON. */
+export class Transcoder {
+  private readonly input: DescMessage;
+  private readonly resolved: ResolvedRoute;
+  private readonly url: UrlFields;
+  private readonly bodyPath: readonly DescField[] | undefined;
+  private readonly maskField: DescField | undefined;
+
+  /** @throws RouteError if the route cannot be served */
+  constructor(
+    private readonly route: Route,
+    private readonly types: Registry,
+  ) {
+    const { method } = route;
+    this.input = method.input;
+    this.resolved = resolveRoute(route);
+    this.url = new UrlFields(this.input, this.resolved);
+    const { body } = this.resolved;
+    this.bodyPath = body === "*" ? undefined : body;
+    const mask = findField(method.input, "update_mask");
+    if (route.verb === "PATCH" && mask?.message?.typeName === FieldMaskSchema.typeName) this.maskField = mask;
+  }
+
+  /**
+   * Builds the request message. `body` is the text of the JSON body, undefined if the request has none. Where the path and
+   * the body both set a field, the path wins; two fields of a oneof are refused, wherever they come from.
+   *
+   * @throws ConnectError INVALID_ARGUMENT that names what is wrong
+   * @throws URIError if the query's percent-encoding is not well-formed UTF-8
+   */
+  request(values: readonly PathValue[], query: string, body: string | undefined): Message {
+    const message = body === undefined ? create(this.input) : this.readBody(body);
+    this.url.read(message, values, query);
+    if (this.maskField !== undefined && body !== undefined) this.deriveMask(message, this.maskField, body);
+    const missing = missingRequired(this.input, message);
+    if (missing !== undefined) throw lacking(missing);
+    return message;
+  }
+
+  /** Prints an answer in ProtoJSON, in pieces. Fields without presence are printed also when they hold their default. */
+  response(message: Message): JsonPieces {
+    const path = this.resolved.responseBody ?? [];
+    let holder = reflect(this.route.method.output, message);
+    for (const field of path.slice(0, -1)) {
+      holder = (holder.isSet(field) ? holder.get(field) : reflect(field.message as DescMessage)) as ReflectMessage;
+    }
+    return new JsonPieces(holder.desc, holder.message, { alwaysEmitImplicit: true, registry: this.types }, path.at(-1));
+  }
+
+  private readBody(body: string): Message {
+    const { verb, path } = this.route;
+    if (this.route.body === undefined) {
+      throw new ConnectError(`${verb} ${path} takes no body: send fields as query parameters`, Code.InvalidArgument);
+    }
+    const options = { registry: this.types };
+    try {
+      if (this.bodyPath === undefined) return readJson(this.input, body, options);
+      const message = create(this.input);
+      mergeJsonField(this.input, message, this.bodyPath, body, options);
+      return message;
+    } catch (error) {
+      throw refusedJson(error);
+    }
+  }
+
+  /** A PATCH that names no fields means those that its body names (AIP-134). */
+  private deriveMask(message: Message, maskField: DescField, body: string): void {
+    const field = this.bodyPath?.at(-1);
+    if (field?.fieldKind !== "message") return;
+    const masked = message as Message & Record<string, FieldMask | undefined>;
+    if ((masked[maskField.localName]?.paths.length ?? 0) > 0) return;
+    const name = pathName(this.bodyPath!);
+    const paths = fieldMaskPaths(field.message, body).filter((path) => !this.resolved.inPath.has(`${name}.${path}`));
+    masked[maskField.localName] = create(FieldMaskSchema, { paths });
+  }
+}

@@ -1,0 +1,81 @@
+import type { DescField, DescMessage, Message } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { JsonFault, short } from "../../codec/protojson/fault.js";
+import { mergeJsonField } from "../../codec/protojson/read.js";
+import { BadRequestSchema } from "../../options/google/rpc/error_details_pb.js";
+import { findFieldPath, pathName } from "./field-path.js";
+import type { PathValue } from "./path.js";
+import { fitsInUrl, jsonFromText, parseQuery } from "./query.js";
+import type { ResolvedRoute } from "./resolve.js";
+
+/** Reads request fields from a URL: from the path's variables, and all that nothing else sets from the query. */
+export class UrlFields {
+  constructor(
+    private readonly input: DescMessage,
+    private readonly route: Pick<ResolvedRoute, "inPath" | "body">,
+  ) {}
+
+  /** @throws ConnectError INVALID_ARGUMENT with a BadRequest violation for each faulty part of the URL, up to ten */
+  read(message: Message, values: readonly PathValue[], query: string): void {
+    const violations: { field: string; description: string }[] = [];
+    const given = new Map<unknown, string>();
+    for (const [name, text] of parseQuery(query)) {
+      const path = findFieldPath(this.input, name.split("."));
+      const description = this.misplaced(path, given) ?? this.set(message, path!, text);
+      if (description !== undefined) violations.push({ field: short(name), description });
+      if (violations.length === MOST) break;
+      if (path !== undefined) for (const slot of slots(path)) given.set(slot, name);
+    }
+    for (const { fieldPath, value } of values) {
+      const description = this.set(message, findFieldPath(this.input, fieldPath)!, value);
+      if (description !== undefined) violations.push({ field: fieldPath.join("."), description });
+    }
+    if (violations.length === 0) return;
+    const summary = violations.map(({ field, description }) => `${field}: ${description}`).join("; ");
+    const details = [{ desc: BadRequestSchema, value: { fieldViolations: violations } }];
+    throw new ConnectError(summary, Code.InvalidArgument, undefined, details);
+  }
+
+  /** Why a parameter may not stand in the query; undefined if it may. */
+  private misplaced(path: readonly DescField[] | undefined, given: ReadonlyMap<unknown, string>): string | undefined {
+    const { input, route } = this;
+    const { body, inPath } = route;
+    if (body === "*") return "cannot be a query parameter here: the body holds every field";
+    if (path === undefined) return `unknown query parameter: ${input.typeName} has no such field`;
+    if (inPath.has(pathName(path))) return "is set by the path already";
+    if (body !== undefined && overlap(path, body)) return "belongs into the body";
+    if (!fitsInUrl(path.at(-1)!)) return "holds no plain value: name one of its fields";
+    const rival = slots(path).find((slot) => given.has(slot));
+    if (rival === undefined) return undefined;
+    return rival === pathName(path) ? "is given twice" : `cannot be given beside ${given.get(rival)}`;
+  }
+
+  /** Sets one field from a text. Returns what is wrong with the text. */
+  private set(message: Message, path: readonly DescField[], text: string): string | undefined {
+    const field = path.at(-1)!;
+    const json = jsonFromText(field, text);
+    try {
+      mergeJsonField(this.input, message, path, field.fieldKind === "list" ? `[${json}]` : json, { protoPaths: true });
+      return undefined;
+    } catch (error) {
+      if (error instanceof JsonFault) return error.description;
+      throw error;
+    }
+  }
+}
+
+/** How many faults of a query are named: more would make the answer larger than the request. */
+const MOST = 10;
+
+/** What can be set once only: a field that is not repeated, and the oneof it is in. */
+function slots(path: readonly DescField[]): string[] {
+  const field = path.at(-1)!;
+  if (field.fieldKind === "list") return [];
+  const oneof = field.oneof && `${pathName(path.slice(0, -1))} oneof ${field.oneof.name}`;
+  return oneof === undefined ? [pathName(path)] : [oneof];
+}
+
+/** Whether two fields are one, or one is inside of the other. */
+function overlap(a: readonly DescField[], b: readonly DescField[]): boolean {
+  return a.every((field, i) => b[i] === undefined || b[i] === field);
+}

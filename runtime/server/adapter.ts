@@ -1,0 +1,69 @@
+import { setMaxListeners } from "node:events";
+import type { RequestListener } from "node:http";
+import { Code, type ConnectError, type ConnectRouter, type ConnectRouterOptions } from "@connectrpc/connect";
+import { connectNodeAdapter } from "@connectrpc/connect-node";
+import type { Hosts } from "../config/hosts.js";
+import { type RpcTransport, rpcTransport } from "../config/transport.js";
+import { compressions } from "../connect/compressions.js";
+import { COMPRESS_MIN_BYTES } from "../grpc/gzip.js";
+import { defaultLimits, type Limits } from "../http2/limits.js";
+import { GrpcServer } from "./native-http2.js";
+import { type Http2Acceptor, nodeHttp2 } from "./node-http2.js";
+import { type Pages, withPages } from "./page.js";
+import { READ_MAX_BYTES, type Routes, recordRoutes } from "./routes.js";
+
+/** What is served, and how. */
+export interface AnswerOptions extends ConnectRouterOptions {
+  readonly routes: (router: ConnectRouter) => void;
+  /** What is served beside the calls, over both versions of HTTP. Default: nothing. */
+  readonly pages?: Pages;
+  /** Which hosts may be asked for over HTTP/2; `listen` is told, too. Default: any. */
+  readonly hosts?: Hosts | undefined;
+  /** Default: the environment's RPC_TRANSPORT. */
+  readonly transport?: RpcTransport;
+  /** What one HTTP/2 connection may cost; of these node:http2 has the number of streams only. */
+  readonly limits?: Limits;
+}
+
+/** Answers gRPC, gRPC-Web and Connect over both versions of HTTP: to be given to `listen`. */
+export interface Answerer {
+  readonly http1: RequestListener;
+  readonly http2: Http2Acceptor;
+}
+
+/** Puts routes behind a port: `listen({ ...answer({ routes }), host, port })`. */
+export function answer({
+  routes,
+  pages = {},
+  hosts,
+  transport = rpcTransport(),
+  limits,
+  ...options
+}: AnswerOptions): Answerer {
+  const acceptCompression = compressions(Code.InvalidArgument);
+  const settings = {
+    acceptCompression,
+    compressMinBytes: COMPRESS_MIN_BYTES,
+    readMaxBytes: READ_MAX_BYTES,
+    ...options,
+  };
+  let recorded: Routes | undefined;
+  const calls = connectNodeAdapter({
+    ...settings,
+    routes: (router) => {
+      recorded = recordRoutes(routes, router, settings);
+    },
+  });
+  const http1 = withPages(pages, calls);
+  const { shutdownSignal } = options;
+  // Connect's own handlers listen to it for each of their calls.
+  if (shutdownSignal !== undefined) setMaxListeners(0, shutdownSignal);
+  if (transport === "node") {
+    // A gateway's callers share its connection: it may have as many streams as on our own transport.
+    const { maxConcurrentStreams } = limits ?? defaultLimits;
+    return { http1, http2: nodeHttp2(http1 as typeof calls, undefined, hosts, maxConcurrentStreams) };
+  }
+  const http2 = new GrpcServer({ ...(recorded as unknown as Routes), pages, hosts }, limits);
+  shutdownSignal?.addEventListener("abort", () => http2.abort(shutdownSignal.reason as ConnectError), { once: true });
+  return { http1, http2 };
+}

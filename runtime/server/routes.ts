@@ -1,0 +1,153 @@
+import type { DescMethod, DescService } from "@bufbuild/protobuf";
+import {
+  Code,
+  ConnectError,
+  type ConnectRouter,
+  type ConnectRouterOptions,
+  type HandlerContext,
+} from "@connectrpc/connect";
+import { answersText } from "../call/answer-text.js";
+import type { Codec } from "../codec/codec.js";
+import { codecOf } from "../codec/known.js";
+import { negotiatesEncoding } from "../connect/accept-encoding.js";
+import { carriedMethod } from "../connect/carried.js";
+import { explainsRefusals } from "../connect/explained-refusals.js";
+import { readsJson } from "../connect/json-handlers.js";
+import { withoutLongTimeouts } from "../connect/long-timeouts.js";
+import { readsRequests, takesRequests } from "../connect/request-bodies.js";
+import { readMessage } from "../grpc/frame.js";
+import { COMPRESS_MIN_BYTES } from "../grpc/gzip.js";
+
+/** A method, and what answers it. */
+export interface Route {
+  readonly method: DescMethod;
+  /** As Connect's router takes it: one request or an iterable of them, and the call's context. */
+  readonly implementation: (request: unknown, context: HandlerContext) => unknown;
+  readonly input: Codec;
+  readonly output: Codec;
+  readonly readMaxBytes: number;
+  readonly answers: AnswerSize;
+  /** The shortest answer that is compressed for those who accept it, in bytes. */
+  readonly compressMinBytes: number;
+}
+
+/** Answers shorter than this are not worth minding, in bytes. */
+const LONG_ANSWER = 64 * 1024;
+
+/** How long the answers of one request are, as far as they matter. */
+export class AnswerSize {
+  /** What the next one is expected to have, in bytes; 0: it is short, as almost all are. */
+  expected = 0;
+
+  learn(bytes: number): void {
+    if (this.expected === 0 && bytes < LONG_ANSWER) return;
+    const next = Math.max(bytes, this.expected - (this.expected >> 3));
+    this.expected = next < LONG_ANSWER ? 0 : next;
+  }
+}
+
+type UniversalHandler = ConnectRouter["handlers"][number];
+
+/** What serves a request of any protocol but gRPC, as Connect's handlers do. */
+export type UniversalHandlerFn = (...request: Parameters<UniversalHandler>) => ReturnType<UniversalHandler>;
+
+/** What is served: by path, as in `/shop.orders.v1.OrderService/GetOrder`. */
+export interface Routes {
+  /** Methods that are answered over gRPC without Connect. */
+  readonly own: ReadonlyMap<string, Route>;
+  /** Every method, as Connect answers it. */
+  readonly connect: ReadonlyMap<string, UniversalHandler>;
+}
+
+/** The longest message that is read where nothing else is said: gRPC's own default. */
+export const READ_MAX_BYTES = 4 * 1024 * 1024;
+
+type Implementation = Route["implementation"];
+
+/**
+ * Registers routes with Connect's own router, which was made with `options`, and keeps each method's implementation as
+ * well. A service that asks Connect for more than that, such as interceptors, is left to Connect altogether.
+ */
+export function recordRoutes(
+  register: (router: ConnectRouter) => void,
+  router: ConnectRouter,
+  options: ConnectRouterOptions,
+): Routes {
+  const own = new Map<string, Route>();
+  const recorder: ConnectRouter = {
+    handlers: router.handlers,
+    service(service, implementation, more) {
+      for (const method of (service as DescService).methods) {
+        const handler = (implementation as Record<string, Implementation | undefined>)[method.localName];
+        record(method, handler?.bind(implementation) ?? unimplemented(method), more);
+      }
+      return recorder;
+    },
+    rpc(method, implementation, more) {
+      record(method, implementation as Implementation, more);
+      return recorder;
+    },
+  };
+  register(recorder);
+  return { own, connect: new Map(router.handlers.map((handler) => [handler.requestPath, handler])) };
+
+  function record(method: DescMethod, implementation: Implementation, more: ConnectRouterOptions = {}) {
+    const all = { ...options, ...more };
+    const path = `/${method.parent.typeName}/${method.name}`;
+    recordConnect(method, implementation, more, all);
+    own.delete(path);
+    if (!isPlain(all)) return;
+    own.set(path, {
+      method,
+      implementation,
+      input: codecOf(method.input),
+      output: codecOf(method.output),
+      readMaxBytes: all.readMaxBytes ?? READ_MAX_BYTES,
+      answers: new AnswerSize(),
+      compressMinBytes: all.compressMinBytes ?? COMPRESS_MIN_BYTES,
+    });
+  }
+
+  function recordConnect(
+    method: DescMethod,
+    implementation: Implementation,
+    more: ConnectRouterOptions,
+    all: ConnectRouterOptions,
+  ) {
+    const isConnects = isReadByConnect(all);
+    const exact = answersText(method, implementation, isConnects);
+    const { handlers } = router;
+    if (isConnects) {
+      router.rpc(method as never, exact as never, more);
+      handlers[handlers.length - 1] = explainsRefusals(negotiatesEncoding(handlers.at(-1)!, all));
+      return;
+    }
+    router.rpc(carriedMethod(method) as never, takesRequests(method, exact) as never, more);
+    const input = codecOf(method.input);
+    const read = (bytes: Uint8Array) => readMessage(input, bytes, 0, bytes.length, Code.InvalidArgument);
+    const reads = readsJson(readsRequests(handlers.at(-1)!, read, all), method, exact, all);
+    handlers[handlers.length - 1] = explainsRefusals(withoutLongTimeouts(negotiatesEncoding(reads, all)));
+  }
+}
+
+/** Whether interceptors, which see each request as Connect read it, or options of Connect's own reader are asked for. */
+function isReadByConnect({ interceptors, binaryOptions }: ConnectRouterOptions): boolean {
+  return (interceptors?.length ?? 0) > 0 || binaryOptions !== undefined;
+}
+
+/** Whether nothing is asked for that only Connect's own handlers do. */
+function isPlain({ grpc, interceptors, binaryOptions, maxTimeoutMs, writeMaxBytes }: ConnectRouterOptions): boolean {
+  return (
+    grpc !== false &&
+    !interceptors?.length &&
+    binaryOptions === undefined &&
+    maxTimeoutMs === undefined &&
+    writeMaxBytes === undefined
+  );
+}
+
+function unimplemented(method: DescMethod): Implementation {
+  return () => {
+    throw new ConnectError(`${method.parent.typeName}.${method.name} is not implemented`, Code.Unimplemented);
+  };
+}

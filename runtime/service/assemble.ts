@@ -1,0 +1,53 @@
+import type { ConnectRouter } from "@connectrpc/connect";
+import type { Context } from "../call/context.js";
+import { propagated } from "../call/propagation.js";
+import type { Data } from "../data/data.js";
+import { standardHandlers } from "../data/standard.js";
+import type { Transaction } from "../data/transaction.js";
+import type { Deferral } from "../journal/deferral.js";
+import type { Logger } from "../observe/log.js";
+import type { Metrics } from "../observe/metrics.js";
+import type { Sagas } from "../saga/engine.js";
+import { handlerRoutes } from "../server/handle.js";
+import type { ServiceDefinition } from "./define.js";
+
+/** What a service stands on. */
+export interface Parts {
+  /** Its database; undefined for a service that owns nothing. */
+  readonly data: Data | undefined;
+  /** Clients of the services that it calls, by the names that its handlers use. */
+  readonly peers: Readonly<Record<string, unknown>>;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  /** What runs the sagas that its methods start; undefined: they start none. */
+  readonly sagas?: Sagas;
+  /** Where writes are taken down that meet an outage of the database; undefined: they fail. */
+  readonly deferral?: Deferral;
+  /** Aborted when the process begins to drain: streams end then. */
+  readonly draining: AbortSignal;
+}
+
+/** Puts a service together: its handlers over what they may use, as routes. */
+export function assemble(definition: ServiceDefinition, parts: Parts): (router: ConnectRouter) => void {
+  const { data } = parts;
+  const standard = data === undefined ? {} : standardHandlers(definition.spec.standard, data);
+  const handlers = { ...standard, ...definition.implement(resourcesOf(parts), standard) };
+  const metrics = data === undefined ? undefined : parts.metrics;
+  return handlerRoutes(definition, handlers, { ...parts, metrics });
+}
+
+/** What the handlers of a service may use. */
+export function resourcesOf({ data, peers, sagas }: Pick<Parts, "data" | "peers" | "sagas">): object {
+  const { once, undo } = data ?? {};
+  const transaction = data && transactionOf(data);
+  return { ...data?.repositories, ...peers, transaction, once, undo, sagas: sagas?.handles ?? {} };
+}
+
+type Body = (tx: Transaction<unknown>) => Promise<unknown>;
+
+function transactionOf(data: Data) {
+  return (first: Context | Body, body?: Body) => {
+    if (typeof first === "function") return data.transaction(first);
+    return data.transaction(body!, { trace: () => propagated(first.requestHeader) });
+  };
+}
