@@ -56,12 +56,12 @@ test("the generator takes from the runtime the vocabulary, what commands stand o
     "generator/call/messages.ts -> runtime/codec/protojson/read",
     "generator/call/messages.ts -> runtime/codec/protojson/required",
     "generator/cli/main.ts -> runtime/codec/exact-text",
-    "generator/contract/http.ts -> runtime/gateway/precedence",
-    "generator/contract/http.ts -> runtime/gateway/reserved",
-    "generator/contract/http.ts -> runtime/gateway/resolve",
-    "generator/contract/http.ts -> runtime/gateway/template",
-    "generator/dev/load-balancer.ts -> runtime/rpc/connection-limit",
-    "generator/dev/load-balancer.ts -> runtime/rpc/descriptors",
+    "generator/contract/http.ts -> runtime/gateway/rest/precedence",
+    "generator/contract/http.ts -> runtime/gateway/rest/reserved",
+    "generator/contract/http.ts -> runtime/gateway/rest/resolve",
+    "generator/contract/http.ts -> runtime/gateway/rest/template",
+    "generator/dev/load-balancer.ts -> runtime/server/connection-limit",
+    "generator/dev/load-balancer.ts -> runtime/server/descriptors",
   ]);
 });
 
