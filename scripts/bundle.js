@@ -18,8 +18,8 @@ const entryPoints = {
 /** Packages that every command needs, or nearly: they come in, and so does yaml. All others are found where npm puts them. */
 const inside = /^(yargs|@bufbuild\/protobuf)(\/|$)/;
 
-/** What of the runtime comes in, if not all: the vocabulary, what the gateway makes of a route, what bounds connections, and what reads JSON. */
-const runtime = /^@protoscaffold\/runtime\/((?:codegen\/options|gateway|rpc|codec)\/.*?)(?:\.js)?$/;
+/** What of the runtime comes in, if not all: the vocabulary, and every module in a folder that its package does not export. */
+const runtime = /^@protoscaffold\/runtime\/((?:codegen\/options|(?!codegen)[^/]+)\/.*?)(?:\.js)?$/;
 
 /** All of the runtime, where its package has not been built. */
 const wholeRuntime = /^@protoscaffold\/runtime\/(.*?)(?:\.js)?$/;
