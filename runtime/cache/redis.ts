@@ -1,6 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Redis } from "ioredis";
+import { backoffMs } from "../call/backoff.js";
+import type { Backoff } from "../spec/retry.js";
 import { Breaker } from "./breaker.js";
 import { fillScript, readScript } from "./scripts.js";
 import type { Answer, Found, SharedTier } from "./shared.js";
@@ -16,6 +18,7 @@ const COMMAND_TIMEOUT_MS = 100;
 const LEASE_MS = 2000;
 /** How long those others wait, from look to look; then they load it themselves. */
 const LOOKS_MS = [5, 10, 20, 40, 80];
+const RECONNECT: Backoff = { initialBackoffMs: 100, maxBackoffMs: 2000, backoffMultiplier: 2 };
 
 type Scripts = Redis & {
   scaffoldReadBuffer(key: string, ...args: (string | number)[]): Promise<[Buffer, (Buffer | number)?]>;
@@ -77,7 +80,7 @@ async function connect(url: string): Promise<Redis> {
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
-    retryStrategy: (attempt) => Math.min(2000, 50 * 2 ** Math.min(attempt, 10)),
+    retryStrategy: (attempt) => backoffMs(attempt, RECONNECT),
   });
   // Commands say themselves when it is away; an `error` that nobody listens to would end the process.
   redis.on("error", () => undefined);

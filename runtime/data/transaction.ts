@@ -1,11 +1,14 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { DescMessage, MessageInitShape } from "@bufbuild/protobuf";
+import { backoffMs } from "../call/backoff.js";
 import type { EventType } from "../spec/event.js";
+import type { Backoff } from "../spec/retry.js";
 import type { DatabaseTransaction, Driver } from "./postgres/driver.js";
 import { fromDatabase, isLoss, isRetryable } from "./postgres/errors.js";
 import type { Repository, SoftRepository, TransactionRepository } from "./rows/repository.js";
 
 const ATTEMPTS = 5;
+const RETRY: Backoff = { initialBackoffMs: 5, maxBackoffMs: 100, backoffMultiplier: 2 };
 
 /** Entities as a transaction sees them, what publishes, and the transaction itself for what repositories cannot say. */
 export type Transaction<Entities, Published extends DescMessage = never> = {
@@ -66,8 +69,7 @@ export async function runTransaction<T>(
       // The next attempt waits for another server, or fails.
       const again = isRetryable(error) || (isLoss(error) && (!committing || repeatable));
       if (attempt === ATTEMPTS || !again) throw fromDatabase(error);
-      // Apart, so that those who met do not meet again.
-      await sleep(Math.random() * 5 * 2 ** attempt);
+      await sleep(backoffMs(attempt, RETRY));
     }
   }
 }

@@ -1,5 +1,6 @@
 import { sql } from "drizzle-orm";
 import { ActiveCall, runAs } from "../call/active-call.js";
+import { backoffMs } from "../call/backoff.js";
 import { propagatedFrom } from "../call/propagation.js";
 import type { Data } from "../data/data.js";
 import { Condition } from "../data/postgres/condition.js";
@@ -7,7 +8,7 @@ import { isDatabaseOutage } from "../data/postgres/errors.js";
 import { plainText } from "../data/postgres/plain-text.js";
 import type { Logger } from "../observe/log.js";
 import type { Metrics } from "../observe/metrics.js";
-import type { RetryPolicy, SubscriptionSpec } from "../spec/event.js";
+import type { SubscriptionSpec } from "../spec/event.js";
 import { custody, type Item, itemOf, type Place, type Waiting } from "./custody.js";
 import { type ConsumerContext, type ConsumerHandler, type Delivery, Unprocessable } from "./delivery.js";
 import { readEvent, type Upcasters } from "./evolution.js";
@@ -148,8 +149,8 @@ export class Consumer {
     const { data, log, metrics } = this.#options;
     const { topic, attributes } = item.record;
     const reason = reasonOf(error);
-    const isLast = error instanceof Unprocessable || attempt >= retry.maxAttempts;
-    const pauseMs = isLast ? 0 : pauseAfter(attempt, retry);
+    const isLast = error instanceof Unprocessable || attempt >= (retry.maxAttempts ?? Number.POSITIVE_INFINITY);
+    const pauseMs = isLast ? 0 : backoffMs(attempt, retry);
     const waiting = await data.transaction(async (tx) => {
       const noted = await note(tx, pauseMs, reason);
       if (noted !== undefined && isLast) await custody.die(tx.db, noted, deadLetter === "park", reason);
@@ -337,11 +338,6 @@ function timeLimit(timeoutMs: number) {
     within: <T>(work: Promise<T>): Promise<T> => Promise.race([work, over]),
     end: () => clearTimeout(timer),
   };
-}
-
-function pauseAfter(attempt: number, { initialBackoffMs, maxBackoffMs, backoffMultiplier }: RetryPolicy): number {
-  const pause = Math.min(maxBackoffMs, initialBackoffMs * backoffMultiplier ** (attempt - 1));
-  return pause * (1 - Math.random() / 2);
 }
 
 function reasonOf(error: unknown): string {

@@ -1,4 +1,5 @@
 import type pg from "pg";
+import { jittered } from "../call/backoff.js";
 import { Condition } from "../data/postgres/condition.js";
 import { inSessions, type Session } from "../data/postgres/sessions.js";
 import type { Logger } from "../observe/log.js";
@@ -129,7 +130,7 @@ export class Relay {
   async #connected({ client, gone, well }: Session): Promise<void> {
     const { broker, topics } = this.#options;
     while (!(await client.query(`SELECT pg_try_advisory_lock($1) AS "leads"`, [RELAY_LOCK])).rows[0].leads) {
-      await this.#pause(POLL_MS * (0.5 + Math.random()));
+      await this.#pause(jittered(POLL_MS));
       if (this.#closing.signal.aborted) return;
     }
     this.#leads = true;

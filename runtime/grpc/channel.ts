@@ -1,10 +1,12 @@
 import { connect as connectTcp, isIP, type Socket } from "node:net";
 import { type ConnectionOptions, connect as connectTls, type TLSSocket } from "node:tls";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { backoffMs } from "../call/backoff.js";
 import { Connection } from "../http2/connection.js";
 import { defaultLimits, type Limits } from "../http2/limits.js";
 import { afterResets } from "../http2/reset-pace.js";
 import { startTimer, stopTimer, Timer } from "../http2/timers.js";
+import type { Backoff } from "../spec/retry.js";
 
 /** A call that needs a connection. */
 export interface Caller {
@@ -24,9 +26,8 @@ export interface ChannelOptions {
 
 /** How long one attempt to connect may take, until the peer has said its first word, in milliseconds. */
 const CONNECT_TIMEOUT = 20_000;
-/** The pause before the second attempt in a row; it doubles with each. In milliseconds. */
-const FIRST_PAUSE = 25;
-const LONGEST_PAUSE = 1_000;
+/** The delays between attempts to connect. */
+const RECONNECT: Backoff = { initialBackoffMs: 25, maxBackoffMs: 1_000, backoffMultiplier: 2 };
 /** How long a connection without calls is kept, in milliseconds. */
 const IDLE = 15 * 60_000;
 
@@ -113,9 +114,7 @@ export class Channel {
       return;
     }
     if (this.#pause.slot >= 0) return;
-    const pause = Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (this.#failures - 1));
-    // Many processes that lost the same peer must not come back at the same moment.
-    startTimer(this.#pause, pause * (0.8 + 0.4 * Math.random()));
+    startTimer(this.#pause, backoffMs(this.#failures, RECONNECT));
     keepAlive(this.#pause, this.#waiting);
   }
 
@@ -224,7 +223,7 @@ export class Channel {
 function keepAlive(timer: Timer, waiting: ReadonlySet<unknown>): void {
   const hold = setInterval(() => {
     if (timer.slot < 0 || waiting.size === 0) clearInterval(hold);
-  }, FIRST_PAUSE);
+  }, RECONNECT.initialBackoffMs);
 }
 
 function closedError(): ConnectError {

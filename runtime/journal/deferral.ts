@@ -3,6 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { DescMethod, Message } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { activeCall } from "../call/active-call.js";
+import { backoffMs } from "../call/backoff.js";
 import type { KeyedContext } from "../call/context.js";
 import { propagated } from "../call/propagation.js";
 import { codecOf } from "../codec/known.js";
@@ -11,6 +12,7 @@ import { Condition } from "../data/postgres/condition.js";
 import { isDatabaseOutage, unavailable } from "../data/postgres/errors.js";
 import type { Logger } from "../observe/log.js";
 import type { Metrics } from "../observe/metrics.js";
+import type { Backoff } from "../spec/retry.js";
 import { acceptedAnswer } from "./accepted.js";
 import { type Entry, Journal } from "./journal.js";
 
@@ -29,8 +31,7 @@ export interface Deferrable {
 
 /** How long a call waits for those before it, once the database is back, before it is taken down too. */
 const TURN_MS = 1000;
-const SHORTEST_PAUSE_MS = 50;
-const LONGEST_PAUSE_MS = 1000;
+const RETRY: Backoff = { initialBackoffMs: 100, maxBackoffMs: 1000, backoffMultiplier: 2 };
 /** How often a call that fails for another reason than the database's being away is made, before it is given up. */
 const ATTEMPTS = 10;
 
@@ -204,8 +205,8 @@ export class Deferral {
       } catch (error) {
         this.#log.error({ err: error }, "a deferred write stays, since its end cannot be written down");
       }
-      const pauseMs = Math.min(LONGEST_PAUSE_MS, SHORTEST_PAUSE_MS * 2 ** Math.min(attempt, 10));
-      await sleep(pauseMs, undefined, { signal: this.#closing.signal, ref: false }).catch(() => undefined);
+      const delayMs = backoffMs(attempt, RETRY);
+      await sleep(delayMs, undefined, { signal: this.#closing.signal, ref: false }).catch(() => undefined);
     }
   }
 

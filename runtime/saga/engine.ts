@@ -1,6 +1,7 @@
 import { setMaxListeners } from "node:events";
 import type { Message } from "@bufbuild/protobuf";
 import { ActiveCall, runApart, runAs } from "../call/active-call.js";
+import { jittered } from "../call/backoff.js";
 import { propagated } from "../call/propagation.js";
 import { codecOf } from "../codec/known.js";
 import { own } from "../codec/message.js";
@@ -116,8 +117,7 @@ export function openSagas(
     }
     polling = poll().finally(() => {
       polling = undefined;
-      // Apart from other instances, so that they do not all look at once.
-      wake(again ? 0 : POLL_MS * (0.75 + Math.random() / 2));
+      wake(again ? 0 : jittered(POLL_MS));
       again = false;
     });
   }

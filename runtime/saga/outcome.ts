@@ -1,6 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { EncodeError } from "../codec/encode-error.js";
-import type { RetrySpec } from "./saga.js";
 
 /** The codes with which a service says no, having done nothing. */
 const refusals = new Set([
@@ -28,13 +27,4 @@ export function isFinal({ code }: ConnectError): boolean {
  */
 export function isPermanent(error: unknown): boolean {
   return error instanceof ConnectError ? isFinal(error) : error instanceof EncodeError;
-}
-
-/**
- * How long to wait after so many failed attempts: twice as long each time, less a random part of up to a half, so that those who
- * failed together do not come back together.
- */
-export function backoffMs(attempts: number, { initialBackoffMs, maxBackoffMs }: RetrySpec): number {
-  const longest = Math.min(maxBackoffMs, initialBackoffMs * 2 ** Math.min(30, attempts - 1));
-  return longest * (1 - Math.random() / 2);
 }

@@ -1,11 +1,13 @@
 import type { DescMessage, Message } from "@bufbuild/protobuf";
 import { type CallOptions, ConnectError } from "@connectrpc/connect";
+import { backoffMs } from "../call/backoff.js";
 import { createMessage } from "../codec/create.js";
 import { codecOf } from "../codec/known.js";
 import type { Data } from "../data/data.js";
 import { fromDatabase } from "../data/postgres/errors.js";
+import type { Backoff } from "../spec/retry.js";
 import { methodsOf, misfitBack, misfitForward } from "./fit.js";
-import { backoffMs, isFinal, isPermanent } from "./outcome.js";
+import { isFinal, isPermanent } from "./outcome.js";
 import { type SagaDefinition, type SagaSpec, type StepSpec, stepKey } from "./saga.js";
 import { LeaseLost, type SagaChange, type SagaRow, STUCK_AFTER, write } from "./store.js";
 
@@ -40,7 +42,7 @@ const PARKED_MS = 5000;
 /** How long an undoing waits that was refused for good: only another version, or a person, can make it succeed. */
 const REFUSED_MS = 60_000;
 /** How long what fails in the service itself waits. */
-const OWN_RETRY = { initialBackoffMs: 100, maxBackoffMs: 10_000 };
+const OWN_RETRY: Backoff = { initialBackoffMs: 100, maxBackoffMs: 10_000, backoffMultiplier: 2 };
 
 /** The bytes of a step's request, its key in it. */
 export function buildRequest(plan: Plan, step: StepSpec, id: string, input: Message, answers: object): Uint8Array {
@@ -194,12 +196,12 @@ async function later(
   row: SagaRow,
   { data }: Ground,
   error: ConnectError,
-  retry: { initialBackoffMs: number; maxBackoffMs: number },
+  retry: Omit<Backoff, "backoffMultiplier">,
 ): Promise<Progress> {
   const attempts = row.attempts + 1;
   // Whoever has no time left has to turn back by then.
   const left = row.state === "running" ? Math.max(0, row.leftMs) : Number.POSITIVE_INFINITY;
-  const inMs = Math.min(left, backoffMs(attempts, retry));
+  const inMs = Math.min(left, backoffMs(attempts, { ...retry, backoffMultiplier: 2 }));
   await write(data.db, row, { error: error.message, dueInMs: inMs });
   return { kind: "later", inMs, stuck: attempts === STUCK_AFTER, error };
 }

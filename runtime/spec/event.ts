@@ -1,6 +1,7 @@
 import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
 import type { Codec } from "../codec/codec.js";
 import type { Upcast } from "../events/evolution.js";
+import type { RetryPolicy } from "./retry.js";
 
 /** A type of events, as its contract declares it: what is published to which topic, in which order. */
 export interface EventType<D extends DescMessage = DescMessage> {
@@ -23,17 +24,6 @@ export interface EventType<D extends DescMessage = DescMessage> {
 /** What generated `_events` files call; it gives the event's type its place in inference. */
 export function defineEvent<D extends DescMessage>(type: EventType<D>): EventType<D> {
   return type;
-}
-
-/** When a failed event is tried again, in the words of gRPC's service config. */
-export interface RetryPolicy {
-  /** How often it is tried in all. */
-  readonly maxAttempts: number;
-  /** The pause after the first try, in milliseconds; each is shortened at random by up to a half. */
-  readonly initialBackoffMs: number;
-  readonly maxBackoffMs: number;
-  /** How many times as long each pause is as the one before. */
-  readonly backoffMultiplier: number;
 }
 
 /** How a service consumes the events of one type. */

@@ -1,6 +1,8 @@
 import { activeCall } from "../../call/active-call.js";
+import { backoffMs } from "../../call/backoff.js";
 import type { Logger } from "../../observe/log.js";
 import type { Metrics } from "../../observe/metrics.js";
+import type { Backoff } from "../../spec/retry.js";
 import { Condition } from "./condition.js";
 import { unavailable } from "./errors.js";
 import { type Role, Server } from "./node.js";
@@ -32,8 +34,7 @@ const FIRST_MS = 5000;
 const LAST_LOOKS = 2;
 const LAST_LOOKS_MS = 1000;
 const WATCH_MS = 1000;
-const SHORTEST_PAUSE_MS = 50;
-const LONGEST_PAUSE_MS = 500;
+const SEARCH: Backoff = { initialBackoffMs: 50, maxBackoffMs: 500, backoffMultiplier: 2 };
 /** So many looks in a row must a server be silent for before it is given up: it may be us who are slow. */
 const SILENCES = 2;
 
@@ -175,8 +176,7 @@ export class Servers {
       if (this.#closed) return;
       if (this.#primary !== undefined && !this.#doubted && !this.#isWatched) return;
       const away = this.#primary === undefined || this.#doubted;
-      const pauseMs = Math.min(LONGEST_PAUSE_MS, SHORTEST_PAUSE_MS * 2 ** this.#failures++);
-      this.#timer = setTimeout(() => this.#look(), away ? pauseMs : WATCH_MS).unref();
+      this.#timer = setTimeout(() => this.#look(), away ? backoffMs(++this.#failures, SEARCH) : WATCH_MS).unref();
     });
   }
 

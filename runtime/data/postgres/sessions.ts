@@ -1,5 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
+import { backoffMs } from "../../call/backoff.js";
+import type { Backoff } from "../../spec/retry.js";
 import { withoutValues } from "./redact.js";
 
 export interface SessionsOptions {
@@ -25,8 +27,7 @@ export interface Session {
 }
 
 const CONNECT_TIMEOUT_MS = 2000;
-const FIRST_PAUSE_MS = 100;
-const LONGEST_PAUSE_MS = 5000;
+const RECONNECT: Backoff = { initialBackoffMs: 100, maxBackoffMs: 5000, backoffMultiplier: 2 };
 /** How long a server is given to hear that a connection ends: one that is frozen does not. */
 const LEAVE_TIMEOUT_MS = 1000;
 
@@ -59,9 +60,7 @@ export async function inSessions(options: SessionsOptions, work: (session: Sessi
     } finally {
       if (client !== undefined) await leave(client);
     }
-    const pause = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(failures - 1, 10));
-    // Apart, so that not all instances come back at the same moment.
-    await sleep(pause * (0.5 + Math.random() / 2), undefined, { signal: stop }).catch(() => undefined);
+    await sleep(backoffMs(failures, RECONNECT), undefined, { signal: stop }).catch(() => undefined);
   }
 }
 

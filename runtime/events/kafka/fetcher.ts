@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ClusterMetadata, Consumer, RecordsBatch } from "@platformatic/kafka";
+import { backoffMs } from "../../call/backoff.js";
 import type { Logger } from "../../observe/log.js";
+import type { Backoff } from "../../spec/retry.js";
 import { isPassing } from "./client.js";
 import type { Partition } from "./partition.js";
 
@@ -13,8 +15,8 @@ const SHORT_WAIT_MS = 100;
 /** The most that one answer holds of one partition, and in all; a record that is larger comes alone. */
 const PARTITION_BYTES = 256 * 1024;
 const ANSWER_BYTES = 4 * 1024 * 1024;
-const FIRST_PAUSE_MS = 100;
-const LONGEST_PAUSE_MS = 2000;
+/** The delays between attempts to ask a broker that has failed. */
+const RETRY: Backoff = { initialBackoffMs: 200, maxBackoffMs: 2000, backoffMultiplier: 2 };
 const OFFSET_OUT_OF_RANGE = 1;
 /** In place of a broker's number, where none is asked in particular. */
 const NOBODY = -1;
@@ -203,8 +205,7 @@ export class Fetcher {
       this.#drop();
       this.#client = open();
     }
-    const pauseMs = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(failures, 10));
-    await sleep(pauseMs, undefined, { signal: stop }).catch(() => undefined);
+    await sleep(backoffMs(failures, RETRY), undefined, { signal: stop }).catch(() => undefined);
   }
 
   #drop(): void {

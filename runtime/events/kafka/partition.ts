@@ -1,13 +1,15 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { RecordsBatch } from "@platformatic/kafka";
+import { backoffMs } from "../../call/backoff.js";
+import type { Backoff } from "../../spec/retry.js";
 import type { SubscribeOptions } from "../broker.js";
 import type { ReceivedRecord } from "../record.js";
 import { fromKafka, sizeOf } from "./message.js";
 
 /** With so many bytes of records in memory, besides those that are being handled, a partition is not asked for more. */
 const ENOUGH_BYTES = 256 * 1024;
-const FIRST_PAUSE_MS = 100;
-const LONGEST_PAUSE_MS = 5000;
+/** The delays between attempts to handle a batch. */
+const RETRY: Backoff = { initialBackoffMs: 100, maxBackoffMs: 5000, backoffMultiplier: 2 };
 /** The bit of a batch's attributes that says that it is the brokers' own, such as the end of a transaction. */
 const CONTROL = 1 << 5;
 
@@ -91,9 +93,7 @@ export class Partition {
         this.#bytes += bytes;
         if (!revoked.aborted) rejected(error);
         for (const item of held) item.record = { ...item.record, redelivered: true };
-        await sleep(Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** failures++), undefined, { signal: stop }).catch(
-          () => undefined,
-        );
+        await sleep(backoffMs(++failures, RETRY), undefined, { signal: stop }).catch(() => undefined);
         continue;
       }
       failures = 0;

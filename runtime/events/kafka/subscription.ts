@@ -1,13 +1,15 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ClusterMetadata, Consumer, GroupAssignment } from "@platformatic/kafka";
+import { backoffMs } from "../../call/backoff.js";
 import type { Logger } from "../../observe/log.js";
+import type { Backoff } from "../../spec/retry.js";
 import type { BrokerSubscription, SubscribeOptions } from "../broker.js";
 import { guarded, type Kafka } from "./client.js";
 import { abandon, createMember, type MemberOptions } from "./member.js";
 import { Memory, Ownership } from "./ownership.js";
 
-const FIRST_PAUSE_MS = 100;
-const LONGEST_PAUSE_MS = 2000;
+/** The delays between attempts to join the group. */
+const REJOIN: Backoff = { initialBackoffMs: 200, maxBackoffMs: 2000, backoffMultiplier: 2 };
 /** How long goodbye may take: without it, the group waits until the member's time is over. */
 const GOODBYE_MS = 5000;
 /** How often it is looked whether topics have more partitions than they had, in milliseconds. */
@@ -62,8 +64,7 @@ export class KafkaSubscription implements BrokerSubscription {
         await this.#takePart();
       } catch (error) {
         if (this.#failures++ === 0) log?.warn({ err: error, group }, "events wait: not a member of the group");
-        const pauseMs = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(this.#failures, 10));
-        await sleep(pauseMs * (0.5 + Math.random() / 2), undefined, { signal }).catch(() => undefined);
+        await sleep(backoffMs(this.#failures, REJOIN), undefined, { signal }).catch(() => undefined);
       }
     }
     this.#becameReady();

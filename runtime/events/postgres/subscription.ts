@@ -1,8 +1,10 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import type pg from "pg";
+import { backoffMs, jittered } from "../../call/backoff.js";
 import { inSessions, type Session } from "../../data/postgres/sessions.js";
 import type { Logger } from "../../observe/log.js";
+import type { Backoff } from "../../spec/retry.js";
 import type { BrokerSubscription, SubscribeOptions, Topic } from "../broker.js";
 import type { ReceivedRecord } from "../record.js";
 import { LOG_CHANNEL } from "./schema.js";
@@ -19,8 +21,8 @@ const BEAT_MS = 1000;
 const LEASE_MS = 5000;
 /** How often it is noted how far partitions are settled, in milliseconds. What is settled and not noted comes again after a crash. */
 const NOTE_MS = 100;
-const FIRST_PAUSE_MS = 200;
-const LONGEST_PAUSE_MS = 5000;
+/** The delays between attempts to settle records. */
+const RETRY: Backoff = { initialBackoffMs: 200, maxBackoffMs: 5000, backoffMultiplier: 2 };
 
 /** A partition that this member holds. */
 interface Held {
@@ -118,7 +120,7 @@ export class PostgresSubscription implements BrokerSubscription {
       await this.#beat(client);
       well();
       this.#settled();
-      await Promise.race([this.#sleep(BEAT_MS * (0.75 + Math.random() / 2)), gone]);
+      await Promise.race([this.#sleep(jittered(BEAT_MS)), gone]);
     }
   }
 
@@ -216,8 +218,7 @@ export class PostgresSubscription implements BrokerSubscription {
       } catch (error) {
         if (lost.signal.aborted) return;
         if (failures++ === 0) log?.warn({ err: error, group, topic, partition }, "events wait: they cannot be settled");
-        const pause = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(failures, 10));
-        await this.#sleep(pause * (0.5 + Math.random() / 2), lost.signal);
+        await this.#sleep(backoffMs(failures, RETRY), lost.signal);
       }
     }
   }

@@ -1,13 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { backoffMs } from "../../call/backoff.js";
+import type { Backoff } from "../../spec/retry.js";
 
-const FIRST_PAUSE_MS = 100;
-const LONGEST_PAUSE_MS = 5000;
+const RETRY: Backoff = { initialBackoffMs: 200, maxBackoffMs: 5000, backoffMultiplier: 2 };
 
 /** Waits before another try, longer after each that failed, until `stop` is aborted. */
 export async function pauseAfter(failures: number, stop: AbortSignal): Promise<void> {
-  const longest = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(failures, 10));
-  // Apart, so that not all come back at the same moment.
-  await pause(longest * (0.5 + Math.random() / 2), stop);
+  await pause(backoffMs(failures, RETRY), stop);
 }
 
 export async function pause(ms: number, stop: AbortSignal): Promise<void> {

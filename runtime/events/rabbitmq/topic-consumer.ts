@@ -1,3 +1,4 @@
+import { jittered } from "../../call/backoff.js";
 import type { Logger } from "../../observe/log.js";
 import type { SubscribeOptions, Topic } from "../broker.js";
 import type { Connection } from "./connection.js";
@@ -120,7 +121,7 @@ export class TopicConsumer {
         const { consumerCount } = await channel.queueDeclare({ queue, passive: true });
         const share = Math.ceil(this.#consumers.length / Math.max(1, consumerCount));
         for (const consumer of this.#consumers.filter(({ isActive }) => isActive).slice(share)) consumer.giveBack();
-        await pause(COUNT_INTERVAL_MS * (0.75 + Math.random() / 2), this.#closing.signal);
+        await pause(jittered(COUNT_INTERVAL_MS), this.#closing.signal);
       }
     } finally {
       void channel.close();
