@@ -5,6 +5,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { activeCall } from "../call/active-call.js";
 import { backoffMs } from "../call/backoff.js";
 import type { KeyedContext } from "../call/context.js";
+import { isFinalCode } from "../call/final-codes.js";
 import { propagated } from "../call/propagation.js";
 import { codecOf } from "../codec/known.js";
 import { jsonOf } from "../codec/protojson/write.js";
@@ -34,18 +35,6 @@ const TURN_MS = 1000;
 const RETRY: Backoff = { initialBackoffMs: 100, maxBackoffMs: 1000, backoffMultiplier: 2 };
 /** How often a call that fails for another reason than the database's being away is made, before it is given up. */
 const ATTEMPTS = 10;
-
-/** Answers that will be the same the next time. */
-const refusals = new Set([
-  Code.InvalidArgument,
-  Code.NotFound,
-  Code.AlreadyExists,
-  Code.PermissionDenied,
-  Code.FailedPrecondition,
-  Code.OutOfRange,
-  Code.Unimplemented,
-  Code.Unauthenticated,
-]);
 
 /**
  * Writes that meet an outage of the database, and are made when it is over: one after the other, in the order in which
@@ -225,7 +214,7 @@ export class Deferral {
     } catch (error) {
       this.#away = isDatabaseOutage(error);
       const { code, rawMessage } = ConnectError.from(error);
-      if (this.#away || (!refusals.has(code) && attempt < ATTEMPTS)) return false;
+      if (this.#away || (!isFinalCode(code) && attempt < ATTEMPTS)) return false;
       await this.#journal.bury(entry, { code: Code[code], reason: rawMessage, json: readable(known, entry) });
       this.#metrics.dead();
       const { method, key } = entry;

@@ -1,13 +1,14 @@
 import type { DescMessage, Message } from "@bufbuild/protobuf";
 import { type CallOptions, ConnectError } from "@connectrpc/connect";
 import { backoffMs } from "../call/backoff.js";
+import { isFinalCode } from "../call/final-codes.js";
 import { createMessage } from "../codec/create.js";
 import { codecOf } from "../codec/known.js";
 import type { Data } from "../data/data.js";
 import { fromDatabase } from "../data/postgres/errors.js";
 import type { Backoff } from "../spec/retry.js";
 import { methodsOf, misfitBack, misfitForward } from "./fit.js";
-import { isFinal, isPermanent } from "./outcome.js";
+import { isPermanent } from "./permanent.js";
 import { type SagaDefinition, type SagaSpec, type StepSpec, stepKey } from "./saga.js";
 import { LeaseLost, type SagaChange, type SagaRow, STUCK_AFTER, write } from "./store.js";
 
@@ -143,7 +144,7 @@ async function complete(plan: Plan, row: SagaRow, answer: Uint8Array | undefined
 function failed(step: StepSpec, row: SagaRow, error: ConnectError, ground: Ground): Promise<Progress> {
   const reason = `${step.name}: ${error.rawMessage}`;
   if (ground.signal.aborted) throw error;
-  if (isFinal(error)) return turn(row, ground, reason);
+  if (isFinalCode(error.code)) return turn(row, ground, reason);
   const { maxAttempts = Number.POSITIVE_INFINITY } = step.retry;
   return row.attempts + 1 >= maxAttempts ? turn(row, ground, reason) : later(row, ground, error, step.retry);
 }
@@ -171,7 +172,7 @@ async function back(plan: Plan, row: SagaRow, ground: Ground): Promise<Progress>
   } catch (thrown) {
     if (ground.signal.aborted) throw thrown;
     const error = ConnectError.from(thrown);
-    return isFinal(error) ? stuck(row, ground, error) : later(row, ground, error, step.retry);
+    return isFinalCode(error.code) ? stuck(row, ground, error) : later(row, ground, error, step.retry);
   }
   if (position === 0) return cancel(plan, row, true, ground);
   const change = { undone: true, dueInMs: ground.leaseMs };
