@@ -1,9 +1,9 @@
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import { Backlog } from "./backlog.js";
-import { ConnectionFault, ErrorCode, errorName } from "./errors.js";
+import { ConnectionFault, ErrorCode, errorName, frameSizeError, protocolError, windowOverflow } from "./errors.js";
 import type { HeaderBlock } from "./field.js";
-import { Calm } from "./flood-guard.js";
+import { FloodGuard } from "./flood-guard.js";
 import { flushWaiting, scheduleFlush } from "./flush.js";
 import {
   DEFAULT_WINDOW,
@@ -82,7 +82,7 @@ export class Connection {
 
   readonly #encoder = new HpackEncoder();
   readonly #decoder: HpackDecoder;
-  readonly #calm = new Calm();
+  readonly #floodGuard = new FloodGuard();
   /** For streams of one's own that are given up. */
   readonly resetPace = new ResetPace();
 
@@ -265,7 +265,7 @@ export class Connection {
         return;
       default:
         // Extensions are to be ignored (RFC 9113, section 5.5).
-        this.#spend();
+        this.#floodGuard.charge();
     }
   }
 
@@ -285,13 +285,13 @@ export class Connection {
       this.#credit = 0;
     }
     if (flags & Flag.PADDED) {
-      if (length === 0) throw frameSize("DATA");
+      if (length === 0) throw frameSizeError("DATA");
       const padding = source[start++] as number;
       if (padding > end - start) throw protocolError("more padding than frame");
       end -= padding;
     }
     const endStream = (flags & Flag.END_STREAM) !== 0;
-    if (start === end && !endStream) this.#spend();
+    if (start === end && !endStream) this.#floodGuard.charge();
     if (stream === undefined) {
       this.#afterTheEnd(id);
       return;
@@ -328,13 +328,14 @@ export class Connection {
   #headers(flags: number, id: number, source: Buffer, start: number, end: number): void {
     if (id === 0) throw protocolError("HEADERS on stream 0");
     if (flags & Flag.PADDED) {
-      if (start === end) throw frameSize("HEADERS");
+      if (start === end) throw frameSizeError("HEADERS");
       const padding = source[start++] as number;
       if (padding > end - start) throw protocolError("more padding than frame");
       end -= padding;
     }
     if (flags & Flag.PRIORITY) {
-      if (end - start < 5) throw flags & Flag.PADDED ? protocolError("more padding than frame") : frameSize("HEADERS");
+      if (end - start < 5)
+        throw flags & Flag.PADDED ? protocolError("more padding than frame") : frameSizeError("HEADERS");
       if (readUint31(source, start) === id) throw protocolError("a stream depends on itself");
       start += 5;
     }
@@ -371,7 +372,7 @@ export class Connection {
   /** A whole header block. It is decoded whatever becomes of its stream, because both sides' tables must stay the same. */
   #block(id: number, endStream: boolean, source: Buffer, start: number, end: number): void {
     const block = this.#decoder.decode(source, start, end);
-    if (block.isTooLarge) this.#spend(Math.floor((end - start) / HEADER_BYTES_FOR_ONE));
+    if (block.isTooLarge) this.#floodGuard.charge(Math.floor((end - start) / HEADER_BYTES_FOR_ONE));
     const stream = this.streams.get(id);
     if (stream === undefined) {
       this.#opening(id, block, endStream);
@@ -399,13 +400,13 @@ export class Connection {
     if (this.role === "client") {
       if (id % 2 === 0 || id >= this.#nextStream) throw protocolError(`HEADERS on stream ${id}, which is idle`);
       // An answer that crossed with a reset.
-      this.#spend();
+      this.#floodGuard.charge();
       return;
     }
     if (id % 2 === 0) throw protocolError(`a client opened stream ${id}`);
     if (id <= this.#lastPeerStream) {
       if (this.#resets.has(id)) {
-        this.#spend();
+        this.#floodGuard.charge();
         return;
       }
       throw new ConnectionFault(ErrorCode.STREAM_CLOSED, `HEADERS on stream ${id}, which is closed`);
@@ -413,7 +414,7 @@ export class Connection {
     this.#lastPeerStream = id;
     // After the GOAWAY that counts, new streams are ignored: their client sends them elsewhere (section 6.8).
     if (id > this.#lastAccepted) {
-      this.#spend();
+      this.#floodGuard.charge();
       return;
     }
     const stream = new Stream(this, id, this.#peerInitialWindow, this.limits.streamWindow);
@@ -421,7 +422,7 @@ export class Connection {
     stream.isRemoteEnded = endStream;
     this.streams.set(id, stream);
     if (this.streams.size > this.limits.maxConcurrentStreams) {
-      this.#spend();
+      this.#floodGuard.charge();
       stream.reset(ErrorCode.REFUSED_STREAM);
       return;
     }
@@ -431,14 +432,14 @@ export class Connection {
   /** RFC 9113, section 6.3: priorities are deprecated, but their frames must be in order. */
   #priority(id: number, source: Buffer, start: number, end: number): void {
     if (id === 0) throw protocolError("PRIORITY on stream 0");
-    this.#spend();
+    this.#floodGuard.charge();
     if (end - start !== 5) {
       const stream = this.streams.get(id);
       if (stream !== undefined) {
         this.#streamFault(stream, ErrorCode.FRAME_SIZE_ERROR);
         return;
       }
-      throw frameSize("PRIORITY");
+      throw frameSizeError("PRIORITY");
     }
     if (readUint31(source, start) !== id) return;
     const stream = this.streams.get(id);
@@ -451,10 +452,10 @@ export class Connection {
 
   /** RFC 9113, section 6.4. */
   #rstStream(id: number, source: Buffer, start: number, end: number): void {
-    if (end - start !== 4) throw frameSize("RST_STREAM");
+    if (end - start !== 4) throw frameSizeError("RST_STREAM");
     const stream = this.#known(id, "RST_STREAM");
     // Opening streams only to reset them is work for nothing (CVE-2023-44487). Answered calls make up for it.
-    if (this.role === "server") this.#spend();
+    if (this.role === "server") this.#floodGuard.charge();
     if (stream === undefined) return;
     const code = readUint32(source, start);
     this.#remove(stream);
@@ -465,12 +466,12 @@ export class Connection {
   #settings(flags: number, id: number, source: Buffer, start: number, end: number): void {
     if (id !== 0) throw protocolError("SETTINGS on a stream");
     if (flags & Flag.ACK) {
-      if (start !== end) throw frameSize("SETTINGS");
+      if (start !== end) throw frameSizeError("SETTINGS");
       if (++this.#ackedSettings > 1) throw protocolError("SETTINGS that were never sent are acknowledged");
       return;
     }
-    if ((end - start) % 6 !== 0) throw frameSize("SETTINGS");
-    this.#spend(Math.max(1, (end - start) / 6));
+    if ((end - start) % 6 !== 0) throw frameSizeError("SETTINGS");
+    this.#floodGuard.charge(Math.max(1, (end - start) / 6));
     let window = this.#peerInitialWindow;
     let widest = window;
     for (let at = start; at < end; at += 6) {
@@ -478,7 +479,7 @@ export class Connection {
       const value = readUint32(source, at + 2);
       if (name !== Setting.INITIAL_WINDOW_SIZE) this.#setting(name, value);
       else {
-        if (value > MAX_WINDOW) throw windowTooWide("a window");
+        if (value > MAX_WINDOW) throw windowOverflow("a window");
         window = value;
         widest = Math.max(widest, value);
       }
@@ -514,12 +515,12 @@ export class Connection {
    * the largest of several values in one frame, of which the last is the one that holds.
    */
   #changeWindows(window: number, widest: number): void {
-    this.#spend(Math.floor(this.streams.size / STREAMS_FOR_ONE));
+    this.#floodGuard.charge(Math.floor(this.streams.size / STREAMS_FOR_ONE));
     const change = window - this.#peerInitialWindow;
     const most = MAX_WINDOW - (widest - this.#peerInitialWindow);
     this.#peerInitialWindow = window;
     for (const stream of this.streams.values()) {
-      if (stream.sendWindow > most) throw windowTooWide("a stream's window");
+      if (stream.sendWindow > most) throw windowOverflow("a stream's window");
       stream.sendWindow += change;
       if (stream.queued > 0) this.#place(stream);
     }
@@ -528,13 +529,13 @@ export class Connection {
   /** RFC 9113, section 6.7. */
   #ping(flags: number, id: number, source: Buffer, start: number, end: number): void {
     if (id !== 0) throw protocolError("PING on a stream");
-    if (end - start !== 8) throw frameSize("PING");
+    if (end - start !== 8) throw frameSizeError("PING");
     if (flags & Flag.ACK) {
       if (source[start + 7] === DRAIN) this.#goAwayForGood();
       this.#isPinging = false;
       return;
     }
-    this.#spend();
+    this.#floodGuard.charge();
     this.output.reserve(FRAME_HEADER + 8);
     writeFrameHeader(this.output, 8, FrameType.PING, Flag.ACK, 0);
     this.output.write(source.subarray(start, end));
@@ -544,8 +545,8 @@ export class Connection {
   /** RFC 9113, section 6.8. */
   #goAway(id: number, source: Buffer, start: number, end: number): void {
     if (id !== 0) throw protocolError("GOAWAY on a stream");
-    if (end - start < 8) throw frameSize("GOAWAY");
-    this.#spend();
+    if (end - start < 8) throw frameSizeError("GOAWAY");
+    this.#floodGuard.charge();
     const last = readUint31(source, start);
     const code = readUint32(source, start + 4);
     if (this.role === "server") {
@@ -569,14 +570,14 @@ export class Connection {
 
   /** RFC 9113, section 6.9. */
   #windowUpdate(id: number, source: Buffer, start: number, end: number): void {
-    if (end - start !== 4) throw frameSize("WINDOW_UPDATE");
+    if (end - start !== 4) throw frameSizeError("WINDOW_UPDATE");
     const increment = readUint31(source, start);
-    this.#spend();
+    this.#floodGuard.charge();
     if (id === 0) {
       if (increment === 0) throw protocolError("a window is enlarged by 0");
       this.#sendWindow += increment;
       if (this.#sendWindow > MAX_WINDOW) {
-        throw windowTooWide("the connection's window");
+        throw windowOverflow("the connection's window");
       }
       this.#resumeAll();
       return;
@@ -612,13 +613,13 @@ export class Connection {
   /** DATA for a stream that is closed: harmless if it crossed with a reset. */
   #afterTheEnd(id: number): void {
     if (this.role === "client" || this.#resets.has(id) || id > this.#lastAccepted) return;
-    this.#spend();
+    this.#floodGuard.charge();
     this.#writeRstStream(id, ErrorCode.STREAM_CLOSED);
   }
 
   /** A mistake that spoils one stream (RFC 9113, section 5.4.2). */
   #streamFault(stream: Stream, code: number): void {
-    this.#spend();
+    this.#floodGuard.charge();
     const { consumer } = stream;
     stream.reset(code);
     consumer.closed(code, undefined);
@@ -627,14 +628,8 @@ export class Connection {
   /** A reset for which the peer is to blame: many of them end the connection. */
   blame(stream: Stream, code: number): void {
     stream.reset(code);
-    if (this.#calm.spend(1)) return;
+    if (this.#floodGuard.spend(1)) return;
     this.fail(new ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, "too many streams that lead to nothing"));
-  }
-
-  #spend(amount = 1): void {
-    if (!this.#calm.spend(amount)) {
-      throw new ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, "too many frames that lead to nothing");
-    }
   }
 
   // ------------------------------------------------------------------------------------------------------------ sending
@@ -713,7 +708,7 @@ export class Connection {
       this.#sendWindow -= length;
       stream.sendWindow -= length;
       // The peer may enlarge both windows after each frame; but not by next to nothing each time (CVE-2019-9511).
-      if (length > DRIBBLE || at === bytes.length) this.#calm.earn(2);
+      if (length > DRIBBLE || at === bytes.length) this.#floodGuard.earn(2);
     }
     this.wrote();
     return at;
@@ -873,7 +868,7 @@ export class Connection {
   /** A stream that both sides have ended. */
   ended(stream: Stream): void {
     if (stream.isClosed) return;
-    this.#calm.earn(4);
+    this.#floodGuard.earn(4);
     this.#remove(stream);
   }
 
@@ -985,16 +980,4 @@ export class Connection {
   #tooSlow(): void {
     this.fail(new ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, "a frame or a header block takes too long to arrive"));
   }
-}
-
-function protocolError(message: string): ConnectionFault {
-  return new ConnectionFault(ErrorCode.PROTOCOL_ERROR, message);
-}
-
-function windowTooWide(what: string): ConnectionFault {
-  return new ConnectionFault(ErrorCode.FLOW_CONTROL_ERROR, `${what} is above 2^31 - 1`);
-}
-
-function frameSize(type: string): ConnectionFault {
-  return new ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, `a ${type} frame of a wrong length`);
 }

@@ -1,4 +1,4 @@
-/** Why a stream or a connection ended (RFC 9113, section 7). */
+/** Error codes of RST_STREAM and GOAWAY (RFC 9113, section 7). */
 export const ErrorCode = {
   NO_ERROR: 0x0,
   PROTOCOL_ERROR: 0x1,
@@ -18,12 +18,12 @@ export const ErrorCode = {
 
 const names = new Map<number, string>(Object.entries(ErrorCode).map(([name, code]) => [code, name]));
 
-/** An error code as RFC 9113 names it; of one that it does not know, the number. */
+/** Returns the name that RFC 9113 gives an error code, or the number in hexadecimal if it has none. */
 export function errorName(code: number): string {
   return names.get(code) ?? `0x${code.toString(16)}`;
 }
 
-/** A mistake after which a connection cannot go on (RFC 9113, section 5.4.1): it is told in a GOAWAY frame. */
+/** A connection error (RFC 9113, section 5.4.1): GOAWAY carries its code and message, and the connection closes. */
 export class ConnectionFault extends Error {
   override readonly name = "ConnectionFault";
 
@@ -33,4 +33,19 @@ export class ConnectionFault extends Error {
   ) {
     super(message);
   }
+}
+
+/** Returns a connection error for frames that break the protocol. */
+export function protocolError(message: string): ConnectionFault {
+  return new ConnectionFault(ErrorCode.PROTOCOL_ERROR, message);
+}
+
+/** Returns a connection error for a frame whose length its type does not allow. */
+export function frameSizeError(type: string): ConnectionFault {
+  return new ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, `a ${type} frame of a wrong length`);
+}
+
+/** Returns a connection error for a window that outgrows 31 bits. */
+export function windowOverflow(window: string): ConnectionFault {
+  return new ConnectionFault(ErrorCode.FLOW_CONTROL_ERROR, `${window} is above 2^31 - 1`);
 }

@@ -1,28 +1,37 @@
-/** How much of what leads nowhere a peer may send before it must have done something useful. */
-export const BURST = 1_000;
-/** How much of it comes back by the passing of time alone. */
-export const PER_SECOND = 100;
+import { ConnectionFault, ErrorCode } from "./errors.js";
+
+/** The budget of a new connection, in frames that lead to nothing. */
+const BURST = 1_000;
+/** The part of the budget that comes back each second without useful work. */
+const PER_SECOND = 100;
 
 /**
- * Bounds what a peer can make this side do for nothing: pings, settings, empty frames, window updates, streams that are
- * opened only to be reset (CVE-2019-9511 to 9518, CVE-2023-44487). Each costs a little of a budget that useful work,
- * such as a call that is answered, fills again. So no honest peer is bounded, however busy it is.
+ * Bounds the work that a peer can cause without a call getting anywhere: pings, settings, empty frames, window updates,
+ * streams that are opened only to be reset (CVE-2019-9511 to 9518, CVE-2023-44487). Such frames spend a budget, and useful
+ * work, such as a call that is answered, refills it: a well-behaved peer never runs out, however busy it is.
  */
-export class Calm {
+export class FloodGuard {
   #budget = BURST;
-  #filledAt = performance.now();
+  #refilledAt = performance.now();
 
+  /** Refills the budget after useful work. */
   earn(amount: number): void {
     this.#budget = Math.min(BURST, this.#budget + amount);
   }
 
-  /** Answers whether the peer could still afford that. */
+  /** Spends from the budget. Returns whether it was enough. */
   spend(amount: number): boolean {
     this.#budget -= amount;
     if (this.#budget >= 0) return true;
     const now = performance.now();
-    this.earn(((now - this.#filledAt) / 1000) * PER_SECOND);
-    this.#filledAt = now;
+    this.earn(((now - this.#refilledAt) / 1000) * PER_SECOND);
+    this.#refilledAt = now;
     return this.#budget >= 0;
+  }
+
+  /** Spends from the budget for a frame. Throws a ConnectionFault of ENHANCE_YOUR_CALM if it was not enough. */
+  charge(amount = 1): void {
+    if (this.spend(amount)) return;
+    throw new ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, "too many frames that lead to nothing");
   }
 }

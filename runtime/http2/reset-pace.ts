@@ -11,7 +11,7 @@ export interface GivenUp {
 /**
  * How many resets a connection may have at once, and a second: three quarters of what the strictest server takes that calls
  * go to. nghttp2 (node:http2, and others) takes 1,000 and 33 a second, whatever else is done on the connection, and then ends
- * it; our own takes 1,000 and 100 a second (see Calm), of which other frames need some as well.
+ * it; our own takes 1,000 and 100 a second (see FloodGuard), of which other frames need some as well.
  */
 const BURST = 750;
 const PER_SECOND = 25;
