@@ -3,7 +3,7 @@ import { createGrpcTransport } from "@connectrpc/connect-node";
 import * as grpc from "@grpc/grpc-js";
 import { orderServiceCodecs } from "@shop/generated/shop/orders/v1/orders_codec.js";
 import { know } from "../../runtime/codec/known.js";
-import { createOwnTransport } from "../../runtime/grpc/client-transport.js";
+import { createNativeTransport } from "../../runtime/grpc/client-transport.js";
 import { OrderService, path, readOrder, readRequest, writeOrder, writeRequest } from "./order.js";
 
 /** What grpc-js wants to know of a method. */
@@ -21,7 +21,7 @@ export type GetOrder = (id: string) => Promise<object>;
 
 /** The clients of the comparison, each on one connection. */
 export const clients: Readonly<Record<string, (port: number) => GetOrder>> = {
-  own: (port) => over(createOwnTransport(`http://127.0.0.1:${port}`)),
+  own: (port) => over(createNativeTransport(`http://127.0.0.1:${port}`)),
   "connect-node": (port) => over(createGrpcTransport({ baseUrl: `http://127.0.0.1:${port}` })),
   "grpc-js": (port) => {
     const client = new grpc.Client(`127.0.0.1:${port}`, grpc.credentials.createInsecure());

@@ -33,7 +33,7 @@ const one = (id: string) => (ask === undefined ? order(id) : ask(id));
 
 /** One server of the comparison, as a process of its own; its parent asks it for the processor time it has used. */
 const starts: Readonly<Record<string, () => Promise<number>>> = {
-  own: () => router("own"),
+  own: () => router("native"),
   service,
   "connect-node": () => router("node"),
   "connect-fastify": connectFastify,
@@ -52,7 +52,7 @@ function routes(to: ConnectRouter): void {
   });
 }
 
-async function router(transport: "own" | "node"): Promise<number> {
+async function router(transport: "native" | "node"): Promise<number> {
   know(orderServiceCodecs);
   return (await listen({ ...answerRpc({ transport, routes }), tls, host: "127.0.0.1", port: 0 })).port;
 }

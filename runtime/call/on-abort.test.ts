@@ -2,7 +2,7 @@ import { getEventListeners } from "node:events";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { UserService } from "@shop/generated/shop/users/v1/users_pb.js";
 import { expect, test } from "vitest";
-import { createOwnTransport } from "../grpc/client-transport.js";
+import { createNativeTransport } from "../grpc/client-transport.js";
 import { answer } from "../server/adapter.js";
 import { handlerRoutes } from "../server/handle.js";
 import { listen } from "../server/listen.js";
@@ -49,7 +49,7 @@ test("neither many streams of a service nor many calls with one signal are taken
     host: "127.0.0.1",
     port: 0,
   });
-  const transport = createOwnTransport(`http://127.0.0.1:${listener.port}`);
+  const transport = createNativeTransport(`http://127.0.0.1:${listener.port}`);
   const users = createClient(UserService, transport);
   const { signal } = new AbortController();
   const streams = Array.from({ length: 20 }, () => users.listUsers({}, { signal })[Symbol.asyncIterator]());

@@ -2,7 +2,7 @@ import { setMaxListeners } from "node:events";
 import { createClient, type Transport } from "@connectrpc/connect";
 import { UserService } from "@shop/generated/shop/users/v1/users_pb.js";
 import { afterEach, expect, test } from "vitest";
-import { createOwnTransport } from "../grpc/client-transport.js";
+import { createNativeTransport } from "../grpc/client-transport.js";
 import { answer } from "../server/adapter.js";
 import { listen } from "../server/listen.js";
 import { NodeSessions } from "./node-sessions.js";
@@ -15,9 +15,9 @@ afterEach(async () => {
 
 const transports: [string, (baseUrl: string) => Transport][] = [
   [
-    "own",
+    "native",
     (baseUrl) => {
-      const transport = createOwnTransport(baseUrl);
+      const transport = createNativeTransport(baseUrl);
       cleanups.push(transport.close);
       return transport;
     },
@@ -34,7 +34,7 @@ const transports: [string, (baseUrl: string) => Transport][] = [
 
 /** Each kind of client, before each kind of server: both end a connection with too many resets. */
 const pairs = transports.flatMap(([name, to]) =>
-  (["own", "node"] as const).map((transport) => [name, transport, to] as const),
+  (["native", "node"] as const).map((transport) => [name, transport, to] as const),
 );
 
 test.each(pairs)(

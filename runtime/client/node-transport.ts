@@ -11,7 +11,7 @@ type Compression = ReturnType<typeof compressions>[number];
 /**
  * gRPC by connect-node over node:http2.
  *
- * @param compress as OwnTransportOptions has it
+ * @param compress as NativeTransportOptions has it
  */
 export function nodeGrpcTransport(
   baseUrl: string,

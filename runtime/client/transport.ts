@@ -2,7 +2,7 @@ import type { ConnectionOptions } from "node:tls";
 import type { Transport } from "@connectrpc/connect";
 import { processClientTls } from "../config/tls.js";
 import { clientsCompress, rpcTransport } from "../config/transport.js";
-import { createOwnTransport } from "../grpc/client-transport.js";
+import { createNativeTransport } from "../grpc/client-transport.js";
 import { NodeSessions } from "./node-sessions.js";
 import { nodeGrpcTransport } from "./node-transport.js";
 
@@ -22,8 +22,8 @@ export function grpcTransport(baseUrl: string, compress?: boolean): Transport {
   let transport = transports.get(key);
   if (transport === undefined) {
     transport =
-      kind === "own"
-        ? createOwnTransport(baseUrl, { tls: tlsOf(baseUrl), compress })
+      kind === "native"
+        ? createNativeTransport(baseUrl, { tls: tlsOf(baseUrl), compress })
         : nodeTransport(baseUrl, compress);
     transports.set(key, transport);
   }

@@ -16,7 +16,7 @@ afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
 });
 
-async function service(transport: "own" | "node"): Promise<string> {
+async function service(transport: "native" | "node"): Promise<string> {
   const hosts = Hosts.of("127.0.0.1", ["shop.example"]);
   const pages = { "/metrics": { contentType: "text/plain", text: () => "a 1\n" } };
   const routes = answer({ routes: (router) => router.service(UserService, {}), pages, transport, hosts });
@@ -33,7 +33,7 @@ async function gateway(): Promise<string> {
 
 describe.each([
   ["a gateway", gateway, "/healthz"],
-  ["a service", () => service("own"), "/metrics"],
+  ["a service", () => service("native"), "/metrics"],
   ["a service over node:http2", () => service("node"), "/metrics"],
 ])("%s that listens on the loopback interface", (_, start, target) => {
   const headers = (version: "1.1" | "2", host: string) => ({ [version === "2" ? ":authority" : "host"]: host });
@@ -63,7 +63,7 @@ describe.each([
   });
 });
 
-test.each(["own", "node"] as const)("two Host fields over HTTP/2 are malformed: %s", async (transport) => {
+test.each(["native", "node"] as const)("two Host fields over HTTP/2 are malformed: %s", async (transport) => {
   const peer = await Peer.connect(Number(new URL(await service(transport)).port));
   cleanups.push(() => peer.socket.destroy());
   const fields = [":method", "GET", ":scheme", "http", ":path", "/metrics", "host", "localhost", "host", "localhost"];

@@ -1,13 +1,26 @@
-import { oneOf, readEnvironment } from "./environment.js";
+import { type EnvironmentReader, oneOf, readEnvironment } from "./environment.js";
 
 /**
- * What carries calls: `own` is this package's HTTP/2 and gRPC; `node` is connect-node over node:http2, to fall back to.
+ * What carries calls: `native` is this package's HTTP/2 and gRPC; `node` is connect-node over node:http2, to fall back to.
  */
-export const rpcTransports = ["own", "node"] as const;
+export const rpcTransports = ["native", "node"] as const;
 export type RpcTransport = (typeof rpcTransports)[number];
 
+const oneOfTransports = oneOf(rpcTransports, "native");
+
 /** RPC_TRANSPORT. */
-export const rpcTransportVariable = oneOf(rpcTransports, "own");
+export const rpcTransportVariable: EnvironmentReader<RpcTransport> = {
+  ...oneOfTransports,
+  // The former name of `native`.
+  parse: (text) => (text === "own" ? "native" : oneOfTransports.parse(text)),
+};
+
+/** Returns what to log of RPC_TRANSPORT if its value has another name now. */
+export function renamedTransport(env: Readonly<Record<string, string | undefined>>): string | undefined {
+  return env.RPC_TRANSPORT?.trim() === "own"
+    ? "RPC_TRANSPORT=own is now RPC_TRANSPORT=native; the next release refuses own"
+    : undefined;
+}
 
 /** What the environment chooses. Throws an EnvironmentError if it says something else. */
 export function rpcTransport(): RpcTransport {

@@ -12,7 +12,7 @@ import { codecOf } from "../codec/known.js";
 import { readJson } from "../codec/protojson/read.js";
 import { jsonOf } from "../codec/protojson/write.js";
 import { rpcTransports } from "../config/transport.js";
-import { createOwnTransport, type OwnTransport } from "../grpc/client-transport.js";
+import { createNativeTransport, type NativeTransport } from "../grpc/client-transport.js";
 import { ErrorInfoSchema } from "../options/google/rpc/error_details_pb.js";
 import { answer } from "../server/adapter.js";
 import { handlerRoutes } from "../server/handle.js";
@@ -126,7 +126,7 @@ function definition() {
   return { spec, implement: () => handlers } as never;
 }
 
-function start(transport: "own" | "node"): Promise<Listener> {
+function start(transport: "native" | "node"): Promise<Listener> {
   const surroundings = { log: log as never, draining: new AbortController().signal };
   const routes = handlerRoutes(definition(), handlers, surroundings);
   return listen({ ...answer({ routes, transport }), host: "127.0.0.1", port: 0 });
@@ -172,9 +172,9 @@ describe.each(rpcTransports)("of a service over HTTP/2 by %s", (kind) => {
   }
 
   test("messages go unharmed through both clients", async () => {
-    const own: OwnTransport = createOwnTransport(origin);
-    await throughClient(own);
-    own.close();
+    const native: NativeTransport = createNativeTransport(origin);
+    await throughClient(native);
+    native.close();
     const sessions = new NodeSessions(origin, { pingIntervalMs: 30_000, pingTimeoutMs: 5_000, tls: {} });
     await throughClient(nodeGrpcTransport(origin, sessions));
     sessions.abort();
@@ -220,11 +220,11 @@ describe.each(rpcTransports)("of a service over HTTP/2 by %s", (kind) => {
       expect(JSON.parse(end)).toMatchObject({ error: internal });
       expect(logged).toHaveLength(1);
     }
-    const own = createOwnTransport(origin);
+    const native = createNativeTransport(origin);
     logged.length = 0;
-    const client = createClient(service, own) as unknown as Methods;
+    const client = createClient(service, native) as unknown as Methods;
     await client.break!({}).catch(() => undefined);
-    own.close();
+    native.close();
     expect(logged).toHaveLength(1);
   });
 

@@ -15,7 +15,7 @@ const as = (name: string, rest: object) => ({ ...echo, name, localName: name, ..
 
 type Messages = AsyncIterable<{ bigCount: bigint }>;
 
-describe.each(["own", "node"] as const)("Connect's JSON, HTTP/2 by %s", (transport) => {
+describe.each(["native", "node"] as const)("Connect's JSON, HTTP/2 by %s", (transport) => {
   let listener: Listener;
   let origin: string;
   const seen: unknown[] = [];

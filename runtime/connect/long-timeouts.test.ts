@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { answer } from "../server/adapter.js";
 import { type Listener, listen } from "../server/listen.js";
 
-describe.each(["own", "node"] as const)("over %s", (transport) => {
+describe.each(["native", "node"] as const)("over %s", (transport) => {
   let listener: Listener;
   let url: string;
 

@@ -1,3 +1,4 @@
+import { renamedTransport } from "../config/transport.js";
 import { createLogger, type Logger } from "../observe/log.js";
 import { live } from "../server/process.js";
 import type { System } from "../spec/system.js";
@@ -26,6 +27,8 @@ export interface ServeGatewayOptions {
  *     TLS_CLIENT_CA_FILE  who vouches for callers (PEM), who must show a certificate then
  *     TLS_CA_FILE       who vouches for the services (PEM); default: those whom Node.js knows
  *     SOURCE_MAPS       on: the source maps of its static files are served, too, for whoever develops them; default off
+ *     RPC_TRANSPORT     what carries its calls for REST: native, or node for connect-node over node:http2; default native
+ *     RPC_COMPRESSION   gzip: its calls for REST send long messages compressed, and ask for them; default off
  *     LOG_LEVEL         trace, debug, info, warn, error, fatal or silent; default info
  *     DRAIN_TIMEOUT_MS  how long calls in flight may take at the end, in milliseconds; default 10000
  */
@@ -36,6 +39,8 @@ export async function serveGateway(system: System, options: ServeGatewayOptions 
     () => {
       const environment = readGatewayEnvironment(system, options.env);
       log = createLogger({ name: "gateway", level: environment.LOG_LEVEL });
+      const renamed = renamedTransport(options.env ?? process.env);
+      if (renamed !== undefined) log.warn(renamed);
       return startGateway(system, environment, log, options.web);
     },
   );

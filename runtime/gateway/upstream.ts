@@ -5,7 +5,7 @@ import { Code, ConnectError, type Transport } from "@connectrpc/connect";
 import { NodeSessions } from "../client/node-sessions.js";
 import { nodeGrpcTransport } from "../client/node-transport.js";
 import { rpcTransport } from "../config/transport.js";
-import { createOwnTransport, type OwnTransport } from "../grpc/client-transport.js";
+import { createNativeTransport, type NativeTransport } from "../grpc/client-transport.js";
 import { IncompleteMessages } from "./passthrough/incomplete.js";
 
 /**
@@ -17,7 +17,7 @@ export class Upstream {
   readonly transport: Transport;
   /** What of messages that are passed on is on its way. */
   readonly incomplete = new IncompleteMessages();
-  private readonly own: OwnTransport | undefined;
+  private readonly native: NativeTransport | undefined;
   private readonly sessions: NodeSessions;
 
   constructor(
@@ -29,8 +29,8 @@ export class Upstream {
   ) {
     // Without pings, a peer that vanished silently would swallow every call until TCP gives up.
     this.sessions = new NodeSessions(baseUrl, { pingIntervalMs: 10_000, pingTimeoutMs: 5_000, tls });
-    this.own = rpcTransport() === "own" ? createOwnTransport(baseUrl, { tls }) : undefined;
-    this.transport = this.own ?? nodeGrpcTransport(baseUrl, this.sessions);
+    this.native = rpcTransport() === "native" ? createNativeTransport(baseUrl, { tls }) : undefined;
+    this.transport = this.native ?? nodeGrpcTransport(baseUrl, this.sessions);
   }
 
   /**
@@ -53,12 +53,12 @@ export class Upstream {
 
   /** Calls `done` once every call for REST that has been given up by now has been reset, or has ended. */
   afterResets(done: () => void): void {
-    (this.own ?? this.sessions).afterResets(done);
+    (this.native ?? this.sessions).afterResets(done);
   }
 
   /** Closes the sessions, and with them every call that is still open. */
   close(): void {
-    this.own?.close();
+    this.native?.close();
     this.sessions.abort();
   }
 }

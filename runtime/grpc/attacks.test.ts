@@ -36,7 +36,7 @@ async function start(limits: Partial<Limits> = {}): Promise<Target> {
   let begun = 0;
   let running = 0;
   const { http2 } = answer({
-    transport: "own",
+    transport: "native",
     limits: { ...defaultLimits, ...limits },
     routes: (router) =>
       router.service(UserService, {

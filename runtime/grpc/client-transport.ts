@@ -10,7 +10,7 @@ import { type ClientCompression, clientCompression } from "./method-compression.
 import { formatTimeout } from "./timeout.js";
 
 /** How calls to one address are made. */
-export interface OwnTransportOptions extends ChannelOptions {
+export interface NativeTransportOptions extends ChannelOptions {
   /**
    * Whether long messages are sent compressed with gzip, and asked for. Default: as the contract says of each method, else the
    * environment's RPC_COMPRESSION. Answers that are compressed are understood.
@@ -21,7 +21,7 @@ export interface OwnTransportOptions extends ChannelOptions {
 }
 
 /** A transport that has a connection to close. */
-export interface OwnTransport extends Transport {
+export interface NativeTransport extends Transport {
   /** Calls `done` once every call that has been given up by now has been reset, or has ended. */
   afterResets(done: () => void): void;
   close(): void;
@@ -33,7 +33,7 @@ type HeaderInit = Parameters<Transport["unary"]>[3];
 export const READ_MAX_BYTES = 64 * 1024 * 1024;
 
 /** Calls over HTTP/2 and gRPC of our own, as Connect's clients take them: `createClient(OrderService, transport)`. */
-export function createOwnTransport(baseUrl: string, options: OwnTransportOptions = {}): OwnTransport {
+export function createNativeTransport(baseUrl: string, options: NativeTransportOptions = {}): NativeTransport {
   const url = new URL(baseUrl);
   const channel = new Channel(url.origin, options);
   const prefix = url.pathname.replace(/\/+$/, "");

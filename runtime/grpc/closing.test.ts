@@ -5,7 +5,7 @@ import { UserService } from "@shop/generated/shop/users/v1/users_pb.js";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { FrameType } from "../http2/frames.js";
 import { frame } from "../http2/testing/peer.js";
-import { createOwnTransport } from "./client-transport.js";
+import { createNativeTransport } from "./client-transport.js";
 
 let server: Server;
 let baseUrl: string;
@@ -23,7 +23,7 @@ const codeOf = (call: Promise<unknown>) =>
   );
 
 test("a transport that is closed while it connects keeps no connection", async () => {
-  const transport = createOwnTransport(baseUrl);
+  const transport = createNativeTransport(baseUrl);
   const call = codeOf(createClient(UserService, transport).getUser({ id: "a" }));
   const [socket] = (await once(server, "connection")) as [Socket];
   socket.on("error", () => undefined);
@@ -37,7 +37,7 @@ test("a transport that is closed while it connects keeps no connection", async (
 }, 10_000);
 
 test("a transport that was closed takes no more calls", async () => {
-  const transport = createOwnTransport(baseUrl);
+  const transport = createNativeTransport(baseUrl);
   transport.close();
   expect(await codeOf(createClient(UserService, transport).getUser({ id: "a" }))).toBe("Canceled");
 }, 10_000);

@@ -6,7 +6,7 @@ import { promisify } from "node:util";
 import { afterEach, describe, expect, test } from "vitest";
 import { answer } from "../server/adapter.js";
 import { listen } from "../server/listen.js";
-import { createOwnTransport } from "./client-transport.js";
+import { createNativeTransport } from "./client-transport.js";
 import { call, echo, expected } from "./testing/interop/echo.js";
 
 const run = promisify(execFile);
@@ -25,7 +25,7 @@ afterEach(async () => {
 
 describe.each(peers)("%s", (_name, find) => {
   test.each([[[]], [["gzip"]]])("calls our server %s", async (options) => {
-    const listener = await listen({ ...answer({ transport: "own", routes: echo }), host: "127.0.0.1", port: 0 });
+    const listener = await listen({ ...answer({ transport: "native", routes: echo }), host: "127.0.0.1", port: 0 });
     cleanups.push(() => listener.drain(0));
     const [program, ...args] = await find();
     const { stdout } = await run(program, [...args, "call", `${listener.port}`, ...options]);
@@ -37,7 +37,7 @@ describe.each(peers)("%s", (_name, find) => {
     const server = spawn(program, [...args, "serve"], { stdio: ["pipe", "pipe", "inherit"] });
     cleanups.push(() => server.stdin.end() && once(server, "exit"));
     const [port] = await once(createInterface(server.stdout), "line");
-    const transport = createOwnTransport(`http://127.0.0.1:${port}`, { compress });
+    const transport = createNativeTransport(`http://127.0.0.1:${port}`, { compress });
     cleanups.push(() => transport.close());
     expect(await call(transport)).toEqual(expected);
   });

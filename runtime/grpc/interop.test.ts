@@ -8,7 +8,7 @@ import { afterEach, describe, expect, test } from "vitest";
 import { BadRequestSchema } from "../options/google/rpc/error_details_pb.js";
 import { answer } from "../server/adapter.js";
 import { type Listener, listen } from "../server/listen.js";
-import { createOwnTransport } from "./client-transport.js";
+import { createNativeTransport } from "./client-transport.js";
 
 const cleanups: (() => unknown)[] = [];
 afterEach(async () => {
@@ -23,7 +23,7 @@ async function* each<T>(...items: T[]) {
 /** Our server, with a handler for everything that is asked below. */
 async function serve(): Promise<Listener> {
   const handlers = answer({
-    transport: "own",
+    transport: "native",
     routes: (router) =>
       router.service(UserService, {
         async getUser({ id }, { requestHeader, responseHeader, responseTrailer, signal }) {
@@ -190,7 +190,7 @@ describe("our client calls grpc-js's server", () => {
       ),
     );
     cleanups.push(() => server.forceShutdown());
-    const transport = createOwnTransport(`http://127.0.0.1:${port}`);
+    const transport = createNativeTransport(`http://127.0.0.1:${port}`);
     cleanups.push(() => transport.close());
     return createClient(UserService, transport);
   }

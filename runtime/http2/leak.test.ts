@@ -4,7 +4,7 @@ import { runInNewContext } from "node:vm";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { UserService } from "@shop/generated/shop/users/v1/users_pb.js";
 import { expect, test } from "vitest";
-import { createOwnTransport } from "../grpc/client-transport.js";
+import { createNativeTransport } from "../grpc/client-transport.js";
 import { answer } from "../server/adapter.js";
 import { listen } from "../server/listen.js";
 import type { GrpcServer } from "../server/native-http2.js";
@@ -19,7 +19,7 @@ const calls = Number(process.env.CALLS ?? 10_000);
 test("many calls, half of them cancelled, leave no listener, timer, stream or memory behind", async () => {
   let running = 0;
   const handlers = answer({
-    transport: "own",
+    transport: "native",
     routes: (router) =>
       router.service(UserService, {
         async getUser({ id }, { signal }) {
@@ -32,7 +32,7 @@ test("many calls, half of them cancelled, leave no listener, timer, stream or me
       }),
   });
   const listener = await listen({ ...handlers, host: "127.0.0.1", port: 0 });
-  const transport = createOwnTransport(`http://127.0.0.1:${listener.port}`);
+  const transport = createNativeTransport(`http://127.0.0.1:${listener.port}`);
   const users = createClient(UserService, transport);
   const shared = new AbortController();
   const timers = runningTimers();

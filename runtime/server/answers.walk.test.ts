@@ -7,7 +7,7 @@ import { createConnectTransport } from "@connectrpc/connect-node";
 import { GetUserRequestSchema, UserService } from "@shop/generated/shop/users/v1/users_pb.js";
 import { afterEach, describe, expect, test } from "vitest";
 import type { RpcTransport } from "../config/transport.js";
-import { createOwnTransport } from "../grpc/client-transport.js";
+import { createNativeTransport } from "../grpc/client-transport.js";
 import { Flag, FrameType, Setting } from "../http2/frames.js";
 import { frame, message, Peer, setting } from "../http2/testing/peer.js";
 import { innocent } from "../testing/innocent.js";
@@ -62,10 +62,10 @@ async function beside(port: number, attack: () => Promise<unknown>) {
 
 describe("long answers that nobody takes are not made and kept:", () => {
   test.each<[string, RpcTransport, (port: number) => Promise<unknown>]>([
-    ["gRPC", "own", grpc],
-    ["Connect", "own", connectOverHttp2],
+    ["gRPC", "native", grpc],
+    ["Connect", "native", connectOverHttp2],
     ["Connect over node:http2", "node", connectOverHttp2],
-    ["Connect over HTTP/1.1, pipelined", "own", pipelined],
+    ["Connect over HTTP/1.1, pipelined", "native", pipelined],
   ])(
     "%s",
     async (_name, transport, attack) => {
@@ -109,7 +109,7 @@ async function pipelined(port: number): Promise<void> {
 }
 
 test("SETTINGS that would go through thousands of streams thousands of times harm nobody else", async () => {
-  const port = await start("own");
+  const port = await start("native");
   const { failures, p99 } = await beside(port, async () => {
     const peer = await Peer.connect(port);
     cleanups.push(() => peer.socket.destroy());
@@ -128,8 +128,8 @@ test("SETTINGS that would go through thousands of streams thousands of times har
 }, 30_000);
 
 test("a client that reads gets all of its long answers, however many it asks for at once", async () => {
-  const port = await start("own");
-  const transport = createOwnTransport(`http://127.0.0.1:${port}`);
+  const port = await start("native");
+  const transport = createNativeTransport(`http://127.0.0.1:${port}`);
   cleanups.push(() => transport.close());
   const users = createClient(UserService, transport);
   // The first one tells how long they are.

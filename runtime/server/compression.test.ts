@@ -10,7 +10,7 @@ import type { Context } from "../call/context.js";
 import { createServiceClient } from "../client/client.js";
 import { grpcTransport } from "../client/transport.js";
 import type { RpcTransport } from "../config/transport.js";
-import { createOwnTransport } from "../grpc/client-transport.js";
+import { createNativeTransport } from "../grpc/client-transport.js";
 import { compressFrame } from "../grpc/gzip.js";
 import { Flag, FrameType } from "../http2/frames.js";
 import { frame, message, Peer } from "../http2/testing/peer.js";
@@ -27,7 +27,7 @@ let listener: Listener;
 let asked: Headers | undefined;
 const cleanups: (() => unknown)[] = [];
 
-async function start(transport: RpcTransport = "own"): Promise<void> {
+async function start(transport: RpcTransport = "native"): Promise<void> {
   const handlers = answer({
     transport,
     routes: (router) =>
@@ -105,8 +105,8 @@ describe("over gRPC, answers", () => {
 });
 
 test.each<[RpcTransport, string]>([
-  ["own", "gzip"],
-  ["own", "br"],
+  ["native", "gzip"],
+  ["native", "br"],
   ["node", "gzip"],
 ])("over Connect and HTTP/1.1 (%s), long answers are sent with %s", async (transport, encoding) => {
   await start(transport);
@@ -122,7 +122,7 @@ test.each<[RpcTransport, string]>([
   expect(await get("a")).toBeUndefined();
 });
 
-describe.each<RpcTransport>(["own", "node"])("over Connect and HTTP/1.1 (%s), Accept-Encoding", (transport) => {
+describe.each<RpcTransport>(["native", "node"])("over Connect and HTTP/1.1 (%s), Accept-Encoding", (transport) => {
   async function ask(accepted: string | undefined, id: string, method = "GET") {
     const json = JSON.stringify({ id });
     const query = method === "GET" ? `?connect=v1&encoding=json&message=${encodeURIComponent(json)}` : "";
@@ -175,7 +175,7 @@ describe.each<RpcTransport>(["own", "node"])("over Connect and HTTP/1.1 (%s), Ac
   });
 });
 
-describe.each<RpcTransport>(["own", "node"])("clients (%s)", (kind) => {
+describe.each<RpcTransport>(["native", "node"])("clients (%s)", (kind) => {
   async function both(transport: Transport) {
     const users = createClient(UserService, transport);
     expect((await users.getUser({ id: "long" })).id).toBe(long);
@@ -208,13 +208,13 @@ describe.each<RpcTransport>(["own", "node"])("clients (%s)", (kind) => {
 
 test("our own transport understands answers that it did not ask to be compressed", async () => {
   await start();
-  const transport = createOwnTransport(`http://127.0.0.1:${listener.port}`);
+  const transport = createNativeTransport(`http://127.0.0.1:${listener.port}`);
   cleanups.push(() => transport.close());
   const users = createClient(UserService, transport);
   expect((await users.getUser({ id: "long" }, { headers: { "grpc-accept-encoding": "gzip" } })).id).toBe(long);
 });
 
-describe.each<RpcTransport>(["own", "node"])("a contract's compression (%s)", (kind) => {
+describe.each<RpcTransport>(["native", "node"])("a contract's compression (%s)", (kind) => {
   /** Calls a method whose contract says `compression`; returns what the client said, and how the response came. */
   async function call(compression: MessageCompression, options: { compress?: boolean } = {}) {
     vi.stubEnv("RPC_TRANSPORT", kind);

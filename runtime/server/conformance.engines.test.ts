@@ -59,7 +59,7 @@ test.each(["server", "client"] as const)(
 
 test("every case of h2spec passes", async () => {
   const { http2 } = answer({
-    transport: "own",
+    transport: "native",
     routes: (router) =>
       router.service(UserService, {
         getUser: ({ id }) => ({ id }),

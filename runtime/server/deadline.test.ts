@@ -5,7 +5,7 @@ import { OrderService, PlaceOrderRequestSchema } from "@shop/generated/shop/orde
 import { UserService } from "@shop/generated/shop/users/v1/users_pb.js";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import type { KeyedContext } from "../call/context.js";
-import { createOwnTransport } from "../grpc/client-transport.js";
+import { createNativeTransport } from "../grpc/client-transport.js";
 import type { MethodPolicy } from "../spec/policy.js";
 import { answer } from "./adapter.js";
 import { abortError, bound, boundStream, createContext } from "./deadline.js";
@@ -217,7 +217,7 @@ describe("boundStream", () => {
 test("a system clock that is set forward neither ends a call nor takes the time that its own calls have", async () => {
   const left: (number | undefined)[] = [];
   const handlers = answer({
-    transport: "own",
+    transport: "native",
     routes: (router) =>
       router.service(UserService, {
         async getUser({ id }, { timeoutMs }) {
@@ -228,7 +228,7 @@ test("a system clock that is set forward neither ends a call nor takes the time 
       }),
   });
   const listener = await listen({ ...handlers, host: "127.0.0.1", port: 0 });
-  const transport = createOwnTransport(`http://127.0.0.1:${listener.port}`);
+  const transport = createNativeTransport(`http://127.0.0.1:${listener.port}`);
   vi.useFakeTimers({ toFake: ["Date"] });
   try {
     const users = createClient(UserService, transport);

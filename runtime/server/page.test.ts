@@ -8,7 +8,7 @@ import { type Listener, listen } from "./listen.js";
 const text = "calls_total 1\n# ü\n";
 const contentType = "text/plain; version=0.0.4; charset=utf-8";
 
-describe.each(["own", "node"] as const)("pages of a service whose transport is %s", (transport) => {
+describe.each(["native", "node"] as const)("pages of a service whose transport is %s", (transport) => {
   const listeners: Listener[] = [];
   const origins = { http: "", https: "" };
   let ca: string;

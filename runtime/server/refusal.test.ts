@@ -9,7 +9,7 @@ import { type Listener, listen } from "./listen.js";
 
 const path = "/shop.users.v1.UserService/GetUser";
 
-describe.each(["own", "node"] as const)("a service whose transport is %s", (transport) => {
+describe.each(["native", "node"] as const)("a service whose transport is %s", (transport) => {
   let listener: Listener;
   let origin: string;
   beforeAll(async () => {
@@ -65,7 +65,7 @@ describe.each(["own", "node"] as const)("a service whose transport is %s", (tran
       status = headers[":status"];
     });
     await new Promise((resolve) => stream.resume().once("close", resolve));
-    expect(status ?? stream.rstCode).toBe(transport === "own" ? constants.NGHTTP2_PROTOCOL_ERROR : 400);
+    expect(status ?? stream.rstCode).toBe(transport === "native" ? constants.NGHTTP2_PROTOCOL_ERROR : 400);
     session.destroy();
   });
 

@@ -8,16 +8,16 @@ import { BadRequestSchema } from "../options/google/rpc/error_details_pb.js";
 import { answer } from "./adapter.js";
 import { type Listener, listen } from "./listen.js";
 
-let listeners: Readonly<Record<"own" | "node", Listener>>;
+let listeners: Readonly<Record<"native" | "node", Listener>>;
 
 beforeAll(async () => {
-  const [own, node] = await Promise.all((["own", "node"] as const).map(serve));
-  listeners = { own: own!, node: node! };
+  const [native, node] = await Promise.all((["native", "node"] as const).map(serve));
+  listeners = { native: native!, node: node! };
 });
 afterAll(() => Promise.all(Object.values(listeners).map((listener) => listener.drain(0))));
 
 /** A server that says what it has read, as a handler sees it; and for some ids what is no text. */
-function serve(transport: "own" | "node"): Promise<Listener> {
+function serve(transport: "native" | "node"): Promise<Listener> {
   const handlers = answer({
     transport,
     readMaxBytes: 10_000,
@@ -47,7 +47,7 @@ function serve(transport: "own" | "node"): Promise<Listener> {
 type Send = (method: string, ...messages: Buffer[]) => Promise<Buffer[]>;
 
 const grpcOver =
-  (transport: "own" | "node"): Send =>
+  (transport: "native" | "node"): Send =>
   (method, ...messages) =>
     new Promise((resolve, reject) => {
       const client = new grpc.Client(`127.0.0.1:${listeners[transport].port}`, grpc.credentials.createInsecure());
@@ -110,7 +110,7 @@ const connectStream =
   };
 
 const one: readonly [string, Send][] = [
-  ["gRPC", grpcOver("own")],
+  ["gRPC", grpcOver("native")],
   ["gRPC by connect-node", grpcOver("node")],
   ["gRPC-Web", grpcWeb("proto")],
   ["gRPC-Web, gzip", grpcWeb("proto", true)],
@@ -192,7 +192,7 @@ test.each([...many, ["Connect, JSON", connectStream("json")] as const])(
 );
 
 function url(): string {
-  return `http://127.0.0.1:${listeners.own.port}`;
+  return `http://127.0.0.1:${listeners.native.port}`;
 }
 
 function path(method: string): string {

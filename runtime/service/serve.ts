@@ -22,7 +22,12 @@ import {
 } from "../config/environment.js";
 import { allowedHostsVariable, Hosts } from "../config/hosts.js";
 import { serverTls, tlsVariables } from "../config/tls.js";
-import { type RpcTransport, rpcCompressionVariable, rpcTransportVariable } from "../config/transport.js";
+import {
+  type RpcTransport,
+  renamedTransport,
+  rpcCompressionVariable,
+  rpcTransportVariable,
+} from "../config/transport.js";
 import { type Data, openData } from "../data/data.js";
 import { migrate, verifyMigrated } from "../data/migrations/migrate.js";
 import { findPrimary } from "../data/postgres/driver.js";
@@ -83,7 +88,7 @@ export interface ServeOptions {
  *     SAGA_LEASE_MS     after how long another instance goes on with the sagas of one that died, in milliseconds; default 3000
  *     SAGA_RETENTION_H  how long sagas are kept once they have ended, in hours; default: as the contract says of each
  *     PROPAGATED_HEADERS  which headers go on to the services that it calls, beside those of the trace, between commas: x-tenant
- *     RPC_TRANSPORT     what carries gRPC: own, or node for connect-node over node:http2; default own
+ *     RPC_TRANSPORT     what carries gRPC: native, or node for connect-node over node:http2; default native
  *     RPC_COMPRESSION   gzip: calls of other services send long messages compressed, and ask for them; default off
  *     COMPRESS_MIN_BYTES  the shortest answer that is compressed for callers who accept that; default 16384
  *     LOG_LEVEL         trace, debug, info, warn, error, fatal or silent; default info
@@ -96,6 +101,8 @@ export async function serve(definition: ServiceDefinition, options: ServeOptions
     () => {
       const environment = readServiceEnvironment(definition, options.beside ?? []);
       log = createLogger({ name: definition.spec.name, level: environment.level });
+      const renamed = renamedTransport(process.env);
+      if (renamed !== undefined) log.warn(renamed);
       return start(definition, environment, log, options);
     },
   );

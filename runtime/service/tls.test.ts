@@ -13,7 +13,7 @@ import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } f
 import { UserService } from "@shop/generated/shop/users/v1/users_pb.js";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { startGatewayTo } from "../gateway/testing/gateway.js";
-import { createOwnTransport } from "../grpc/client-transport.js";
+import { createNativeTransport } from "../grpc/client-transport.js";
 import { defaultLimits } from "../http2/limits.js";
 import { answer } from "../server/adapter.js";
 import { listen } from "../server/listen.js";
@@ -87,8 +87,8 @@ const ask = (transport: Transport, id: string) =>
       (error) => `${Code[ConnectError.from(error).code]}`,
     );
 
-function own(port: number, tls: object): Transport {
-  const transport = createOwnTransport(`https://127.0.0.1:${port}`, { tls });
+function native(port: number, tls: object): Transport {
+  const transport = createNativeTransport(`https://127.0.0.1:${port}`, { tls });
   cleanups.push(() => transport.close());
   return transport;
 }
@@ -96,7 +96,7 @@ function own(port: number, tls: object): Transport {
 test("whoever has read all is not taken for one who reads nothing", async () => {
   const limits = { ...defaultLimits, stallTimeoutMs: 50 };
   const handlers = answer({
-    transport: "own",
+    transport: "native",
     limits,
     routes: (router) =>
       router.service(UserService, {
@@ -108,7 +108,7 @@ test("whoever has read all is not taken for one who reads nothing", async () => 
   });
   const listener = await listen({ ...handlers, tls: service, host: "127.0.0.1", port: 0 });
   cleanups.push(() => listener.drain(1_000));
-  const transport = createOwnTransport(`https://127.0.0.1:${listener.port}`, { tls: { ca: ours.cert }, limits });
+  const transport = createNativeTransport(`https://127.0.0.1:${listener.port}`, { tls: { ca: ours.cert }, limits });
   cleanups.push(() => transport.close());
   expect(await ask(transport, "a")).toBe("a");
 });
@@ -158,7 +158,7 @@ async function startAll(RPC_TRANSPORT: string): Promise<readonly [number, number
   ]);
 }
 
-test.each(["own", "node"])("over RPC_TRANSPORT=%s", async (transport) => {
+test.each(["native", "node"])("over RPC_TRANSPORT=%s", async (transport) => {
   const [open, last, first, mistaken] = await startAll(transport);
   const ca = ours.cert;
 
@@ -166,21 +166,21 @@ test.each(["own", "node"])("over RPC_TRANSPORT=%s", async (transport) => {
   const baseUrl = `https://127.0.0.1:${open}`;
   const nodeOptions = { ca };
   const transports = {
-    "our own": own(open, nodeOptions),
+    native: native(open, nodeOptions),
     gRPC: createGrpcTransport({ baseUrl, nodeOptions }),
     "gRPC-Web": createGrpcWebTransport({ baseUrl, httpVersion: "1.1", nodeOptions }),
     "Connect, HTTP/2": createConnectTransport({ baseUrl, httpVersion: "2", nodeOptions }),
     "Connect, HTTP/1.1": createConnectTransport({ baseUrl, httpVersion: "1.1", nodeOptions }),
   };
   for (const [name, each] of Object.entries(transports)) expect([name, await ask(each, name)]).toEqual([name, name]);
-  expect(await ask(own(open, {}), "a")).toBe("Unavailable");
-  expect(await ask(own(open, { ca: theirs.cert }), "a")).toBe("Unavailable");
-  expect(await ask(createOwnTransport(`http://127.0.0.1:${open}`), "a")).toBe("Unavailable");
+  expect(await ask(native(open, {}), "a")).toBe("Unavailable");
+  expect(await ask(native(open, { ca: theirs.cert }), "a")).toBe("Unavailable");
+  expect(await ask(createNativeTransport(`http://127.0.0.1:${open}`), "a")).toBe("Unavailable");
 
   // With TLS_CLIENT_CA_FILE it answers those alone for whom that vouches.
-  expect(await ask(own(last, { ca, ...caller }), "a")).toBe("a");
-  expect(await ask(own(last, { ca, ...stranger }), "a")).toBe("Unavailable");
-  expect(await ask(own(last, { ca }), "a")).toBe("Unavailable");
+  expect(await ask(native(last, { ca, ...caller }), "a")).toBe("a");
+  expect(await ask(native(last, { ca, ...stranger }), "a")).toBe("Unavailable");
+  expect(await ask(native(last, { ca }), "a")).toBe("Unavailable");
   const over1 = (client: object) =>
     createConnectTransport({
       baseUrl: `https://127.0.0.1:${last}`,
@@ -192,12 +192,25 @@ test.each(["own", "node"])("over RPC_TRANSPORT=%s", async (transport) => {
   expect(await ask(over1({}), "a")).not.toBe("a");
 
   // Services call each other, each sure of the other, or not at all.
-  expect(await ask(own(first, { ca, ...caller }), "next a")).toBe("a");
-  const users = createClient(UserService, own(mistaken, { ca, ...caller }));
+  expect(await ask(native(first, { ca, ...caller }), "next a")).toBe("a");
+  const users = createClient(UserService, native(mistaken, { ca, ...caller }));
   expect(await users.getUser({ id: "next a" }).catch(ConnectError.from)).toMatchObject({
     code: Code.Unavailable,
     rawMessage: expect.stringMatching(/^shop\.users\.v1\.UserService cannot be reached over TLS: [A-Z_]+$/),
   });
+});
+
+test("RPC_TRANSPORT=own is native, and a warning says so", async () => {
+  const child = run({ RPC_TRANSPORT: "own" });
+  const lines: { msg: string; port?: number }[] = [];
+  for await (const line of createInterface(child.stdout!)) {
+    lines.push(JSON.parse(line));
+    if (lines.at(-1)!.msg === "listening") break;
+  }
+  expect(lines.map(({ msg }) => msg)).toEqual([expect.stringContaining("RPC_TRANSPORT=native"), "listening"]);
+  const transport = createNativeTransport(`http://127.0.0.1:${lines.at(-1)!.port}`);
+  cleanups.push(() => transport.close());
+  expect(await ask(transport, "a")).toBe("a");
 });
 
 test("a gateway serves TLS, and calls its services over it, for REST and for what it passes on", async () => {
@@ -214,9 +227,9 @@ test("a gateway serves TLS, and calls its services over it, for REST and for wha
   );
   expect(JSON.parse(answer).id).toBe("first");
   const baseUrl = `https://127.0.0.1:${gateway.port}`;
-  expect(await ask(own(gateway.port, { ca }), "b")).toBe("b");
+  expect(await ask(native(gateway.port, { ca }), "b")).toBe("b");
   expect(await ask(createConnectTransport({ baseUrl, httpVersion: "1.1", nodeOptions: { ca } }), "c")).toBe("c");
-  expect(await ask(createOwnTransport(`http://127.0.0.1:${gateway.port}`), "d")).toBe("Unavailable");
+  expect(await ask(createNativeTransport(`http://127.0.0.1:${gateway.port}`), "d")).toBe("Unavailable");
 });
 
 test("what is wrong with certificates is said at once, before anything is served", async () => {

@@ -129,9 +129,9 @@ async function whileLocked(run: () => Promise<void>): Promise<void> {
 const reset = `TRUNCATE parcels, scaffold_requests; INSERT INTO parcels (id, place, moves, state) SELECT id, 'here', 0, 0 FROM unnest(ARRAY['1', '2', 'locked']) AS id`;
 
 describe.each([
-  { protocol: "gRPC on our own transport", transport: "own", ways },
+  { protocol: "gRPC on our own transport", transport: "native", ways },
   { protocol: "gRPC on node:http2", transport: "node", ways: ["transaction", "a plain statement"] },
-  { protocol: "Connect", transport: "own", ways: ["once", "a plain statement"] },
+  { protocol: "Connect", transport: "native", ways: ["once", "a plain statement"] },
 ] as const)("over $protocol, when a call ends", ({ protocol, transport, ways }) => {
   let data: Data;
   let listener: Listener;

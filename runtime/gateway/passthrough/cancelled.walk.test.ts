@@ -69,7 +69,7 @@ async function start(transport: RpcTransport) {
   };
 }
 
-describe.each<RpcTransport>(["own", "node"])("before a service on RPC_TRANSPORT=%s", (transport) => {
+describe.each<RpcTransport>(["native", "node"])("before a service on RPC_TRANSPORT=%s", (transport) => {
   test("thousands of calls that strangers break off harm nobody who shares their gateway", async () => {
     const { port, unharmed } = await start(transport);
     for (let connections = 0; connections < 4; connections++) {

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import { createClient } from "@connectrpc/connect";
 import { UserService } from "@shop/generated/shop/users/v1/users_pb.js";
-import { createOwnTransport } from "../../grpc/client-transport.js";
+import { createNativeTransport } from "../../grpc/client-transport.js";
 import { ErrorCode, errorName } from "../errors.js";
 import { Flag, FrameType, preface } from "../frames.js";
 import { defaultLimits } from "../limits.js";
@@ -111,7 +111,7 @@ export async function fuzzClient(count: number, seed: number): Promise<Fuzzed> {
   /** Eight calls of all kinds at once. Whatever they are answered, they end. */
   const attempt = async () => {
     const limits = { ...defaultLimits, frameTimeoutMs: 200 };
-    const transport = createOwnTransport(`http://127.0.0.1:${port}`, { limits, readMaxBytes: 10_000 });
+    const transport = createNativeTransport(`http://127.0.0.1:${port}`, { limits, readMaxBytes: 10_000 });
     const users = createClient(UserService, transport);
     const options = { timeoutMs: 300 };
     const read = async (answers: AsyncIterable<unknown>) => {

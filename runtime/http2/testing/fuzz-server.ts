@@ -32,7 +32,7 @@ export async function fuzzServer(count: number, seed: number): Promise<Fuzzed> {
   let handlers = 0;
   const timersBefore = runningTimers();
   const { http2 } = answer({
-    transport: "own",
+    transport: "native",
     limits: { ...defaultLimits, maxConcurrentStreams: 20, frameTimeoutMs: 50 },
     routes: (router) =>
       router.service(UserService, {

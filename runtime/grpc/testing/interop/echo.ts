@@ -3,7 +3,7 @@ import { FileDescriptorProtoSchema, file_google_protobuf_wrappers, type StringVa
 import { type CallOptions, Code, ConnectError, type ConnectRouter, type HandlerContext } from "@connectrpc/connect";
 import { createServiceClient, type ServiceClient } from "../../../client/client.js";
 import { BadRequestSchema } from "../../../options/google/rpc/error_details_pb.js";
-import type { OwnTransport } from "../../client-transport.js";
+import type { NativeTransport } from "../../client-transport.js";
 
 /**
  * A service that the same program serves and calls in every language (echo.py, go/main.go): its messages are
@@ -106,7 +106,7 @@ interface Methods {
 }
 
 /** Calls it, in every way. */
-export async function call(transport: OwnTransport): Promise<Outcome> {
+export async function call(transport: NativeTransport): Promise<Outcome> {
   const client = createServiceClient(Echo, {}, { transport }) as ServiceClient<DescService> as unknown as Methods;
   let head = "";
   let bytes = "";

@@ -1,6 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { createOwnTransport } from "../../../grpc/client-transport.js";
+import { createNativeTransport } from "../../../grpc/client-transport.js";
 import {
   addHeaders,
   conformanceService,
@@ -27,7 +27,7 @@ interface Result {
 
 async function run(asked: Dynamic): Promise<Result> {
   const isTls = asked.serverTlsCert.length > 0;
-  const transport = createOwnTransport(`${isTls ? "https" : "http"}://${asked.host}:${asked.port}`, {
+  const transport = createNativeTransport(`${isTls ? "https" : "http"}://${asked.host}:${asked.port}`, {
     compress: enumName("Compression", asked.compression) === "COMPRESSION_GZIP",
     ...(asked.messageReceiveLimit > 0 ? { readMaxBytes: asked.messageReceiveLimit } : {}),
     ...(isTls
@@ -61,7 +61,11 @@ async function run(asked: Dynamic): Promise<Result> {
   return result;
 }
 
-async function call(asked: Dynamic, transport: ReturnType<typeof createOwnTransport>, result: Result): Promise<void> {
+async function call(
+  asked: Dynamic,
+  transport: ReturnType<typeof createNativeTransport>,
+  result: Result,
+): Promise<void> {
   const method = conformanceService.methods.find(({ name }) => name === asked.method);
   if (method === undefined) throw new ConnectError(`no method ${asked.method}`, Code.Unimplemented);
   const header = new Headers();

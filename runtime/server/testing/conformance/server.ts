@@ -109,7 +109,7 @@ for await (const asked of readMessages(messageType("ServerCompatRequest"))) {
       router.service(conformanceService, implementation as unknown as ServiceImpl<typeof conformanceService>),
     ...(asked.messageReceiveLimit > 0 ? { readMaxBytes: asked.messageReceiveLimit } : {}),
     jsonOptions: { registry },
-    transport: process.env.RPC_TRANSPORT === "node" ? "node" : "own",
+    transport: process.env.RPC_TRANSPORT === "node" ? "node" : "native",
   });
   const { cert, key } = asked.serverCreds ?? {};
   const clients = { ca: Buffer.from(asked.clientTlsCert), requestCert: true, rejectUnauthorized: true };
