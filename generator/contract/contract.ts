@@ -106,14 +106,16 @@ export interface SagaStep {
   readonly copied: readonly { readonly from: DescField; readonly to: DescField }[];
   /** The longest that one attempt may take. Undefined: no bound but the saga's. */
   readonly timeoutMs: number | undefined;
-  readonly retry: SagaRetry;
+  readonly retry: RetryPolicy;
 }
 
-export interface SagaRetry {
-  /** Undefined: no bound but the saga's time. */
+/** When failed work is attempted again, in the words of gRPC's service config. */
+export interface RetryPolicy {
+  /** The number of attempts, the first one included. Undefined: no bound. */
   readonly maxAttempts: number | undefined;
   readonly initialBackoffMs: number;
   readonly maxBackoffMs: number;
+  readonly backoffMultiplier: number;
 }
 
 /** A google.api.http binding. */
@@ -162,12 +164,7 @@ export interface Subscription {
   readonly concurrency: number;
   readonly batch: number;
   readonly timeoutMs: number;
-  readonly retry: {
-    readonly maxAttempts: number;
-    readonly initialBackoffMs: number;
-    readonly maxBackoffMs: number;
-    readonly backoffMultiplier: number;
-  };
+  readonly retry: RetryPolicy;
   /** Whether a key waits behind its dead letter. */
   readonly parks: boolean;
   readonly publishes: readonly Event[];

@@ -3,28 +3,32 @@ import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import { FieldBehavior } from "@protoscaffold/runtime/codegen/options/google/api/field_behavior_pb.js";
 import {
   method as methodOption,
-  type SagaRetry as RetryOption,
   type SagaStep as StepOption,
 } from "@protoscaffold/runtime/codegen/options/scaffold/v1/options_pb.js";
 import { behaves } from "./behavior.js";
-import type { Method, Saga, SagaRetry, SagaStep, Service } from "./contract.js";
+import type { Method, RetryPolicy, Saga, SagaStep, Service } from "./contract.js";
 import { sagaExports } from "./exports.js";
 import type { Findings } from "./findings.js";
 import { camelCase, resolve } from "./names.js";
 import { optionPath } from "./option-path.js";
+import { readRetryPolicy } from "./retry.js";
 
 const DEFAULT_TIMEOUT_S = 60;
 const DEFAULT_RETENTION_H = 720;
 /** Some 68 years, as for events. */
 const LONGEST_RETENTION_H = 600_000;
-const DEFAULT_BACKOFF_MS = 100;
-const DEFAULT_MAX_BACKOFF_MS = 10_000;
+const DEFAULT_RETRY: RetryPolicy = {
+  maxAttempts: undefined,
+  initialBackoffMs: 100,
+  maxBackoffMs: 10_000,
+  backoffMultiplier: 2,
+};
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /** What is wrong with one step, and which of its fields says so. */
 type Fault = (
   rule: "SAGA_STEP" | "SAGA_COMPENSATION" | "METHOD_TIMEOUT",
-  field: "name" | "call" | "compensate" | "timeout_ms",
+  field: "name" | "call" | "compensate" | "timeout_ms" | "retry",
   message: string,
 ) => undefined;
 
@@ -120,7 +124,7 @@ function buildStep(
     key,
     ...compensation,
     timeoutMs: option.timeoutMs || method.timeoutMs,
-    retry: retryOf(option.retry),
+    retry: readRetryPolicy(option.retry, DEFAULT_RETRY, (message) => fault("SAGA_STEP", "retry", message)),
   };
 }
 
@@ -186,14 +190,6 @@ function findMethod(
   }
   const known = calls.map((service) => service.desc.typeName).join(", ") || "none";
   return `"${name}" is no method of a service that may be called here (${known}): write <package>.<service>.<method>.`;
-}
-
-function retryOf(option: RetryOption | undefined): SagaRetry {
-  return {
-    maxAttempts: option?.maxAttempts || undefined,
-    initialBackoffMs: option?.initialBackoffMs || DEFAULT_BACKOFF_MS,
-    maxBackoffMs: option?.maxBackoffMs || DEFAULT_MAX_BACKOFF_MS,
-  };
 }
 
 /** Whether the contract itself says that a field may be left out: it has presence, and nobody requires it. */

@@ -5,14 +5,21 @@ import {
   type Subscription as SubscriptionOptions,
   service as serviceOption,
 } from "@protoscaffold/runtime/codegen/options/scaffold/v1/options_pb.js";
-import type { Event, Method, Service, Subscription } from "./contract.js";
+import type { Event, Method, RetryPolicy, Service, Subscription } from "./contract.js";
 import type { EventDraft } from "./event.js";
 import type { Findings } from "./findings.js";
 import { resolve } from "./names.js";
 import { optionPath } from "./option-path.js";
+import { readRetryPolicy } from "./retry.js";
 import type { Draft } from "./service.js";
 
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
+const DEFAULT_RETRY: RetryPolicy = {
+  maxAttempts: 10,
+  initialBackoffMs: 200,
+  maxBackoffMs: 60_000,
+  backoffMultiplier: 2,
+};
 
 type Drafts = ReadonlyMap<string, EventDraft>;
 
@@ -103,12 +110,8 @@ function subscription(
   findings: Findings,
 ): Omit<Subscription, "publishes"> {
   const fault = (message: string) => findings.error("EVENT_SUBSCRIPTION", service.desc, message, at);
-  const { maxAttempts = 0, initialBackoffMs = 0, maxBackoffMs = 0, backoffMultiplier = 0 } = retry ?? {};
-  if (Math.max(timeoutMs, initialBackoffMs, maxBackoffMs) > LONGEST_TIMER_MS) {
-    fault(`A time of ${event.desc.name} is longer than a timer runs (24 days): shorten it.`);
-  }
-  if (backoffMultiplier !== 0 && !(backoffMultiplier >= 1 && backoffMultiplier <= 100)) {
-    fault(`backoff_multiplier is ${backoffMultiplier}: it is from 1 to 100.`);
+  if (timeoutMs > LONGEST_TIMER_MS) {
+    fault(`timeout_ms of ${event.desc.name} is longer than a timer runs (24 days): shorten it.`);
   }
   if (concurrency > 1000 || batch > 10_000) {
     fault("More than 1,000 keys at a time, or 10,000 events in a batch, is not kept in memory: ask for fewer.");
@@ -121,12 +124,7 @@ function subscription(
     concurrency: concurrency || 8,
     batch: batch || 100,
     timeoutMs: timeoutMs || 30_000,
-    retry: {
-      maxAttempts: maxAttempts || 10,
-      initialBackoffMs: initialBackoffMs || 200,
-      maxBackoffMs: maxBackoffMs || 60_000,
-      backoffMultiplier: backoffMultiplier || 2,
-    },
+    retry: readRetryPolicy(retry, DEFAULT_RETRY, fault),
     parks: deadLetter === DeadLetter.PARK,
   };
 }

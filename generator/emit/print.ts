@@ -1,5 +1,6 @@
 import type { DescMessage, DescMethod, DescService } from "@bufbuild/protobuf";
 import type { GeneratedFile, Printable } from "@bufbuild/protoplugin";
+import type { RetryPolicy } from "../contract/contract.js";
 import { commentOf } from "../contract/place.js";
 
 const runtime = "@protoscaffold/runtime/codegen";
@@ -55,6 +56,13 @@ export function duration(ms: number): string {
 /** 60000 -> "60_000". */
 export function digits(value: number): string {
   return String(value).replace(/\B(?=(\d{3})+(?!\d))/g, "_");
+}
+
+/** A retry policy as a literal of the runtime's type. */
+export function retryLiteral({ maxAttempts, initialBackoffMs, maxBackoffMs, backoffMultiplier }: RetryPolicy): string {
+  const attempts = maxAttempts === undefined ? "" : `maxAttempts: ${digits(maxAttempts)}, `;
+  const backoff = `initialBackoffMs: ${digits(initialBackoffMs)}, maxBackoffMs: ${digits(maxBackoffMs)}`;
+  return `{ ${attempts}${backoff}, backoffMultiplier: ${backoffMultiplier} }`;
 }
 
 /** `["id", "name"]`. */

@@ -1,7 +1,7 @@
 import type { GeneratedFile, Printable } from "@bufbuild/protoplugin";
 import type { ContractFile, Method, Saga, SagaStep, Service } from "../contract/contract.js";
 import { camelCase } from "../contract/names.js";
-import { digits, duration, fromGenerated, fromRuntime, member, unionOf } from "./print.js";
+import { digits, duration, fromGenerated, fromRuntime, member, retryLiteral, unionOf } from "./print.js";
 
 /** A method that starts a saga. */
 interface Starter extends Method {
@@ -103,10 +103,7 @@ function emitStep(step: SagaStep, f: GeneratedFile): void {
   f.print("      compensate: ", methodOf(compensation.desc, f), ",");
   emitCompensation(step, f);
   if (timeoutMs !== undefined) f.print("      timeoutMs: ", digits(timeoutMs), ",");
-  const most = retry.maxAttempts === undefined ? "" : `maxAttempts: ${digits(retry.maxAttempts)}, `;
-  f.print(
-    `      retry: { ${most}initialBackoffMs: ${digits(retry.initialBackoffMs)}, maxBackoffMs: ${digits(retry.maxBackoffMs)} },`,
-  );
+  f.print(`      retry: ${retryLiteral(retry)},`);
   f.print("    },");
 }
 

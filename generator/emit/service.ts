@@ -4,7 +4,7 @@ import { publishedBy } from "../contract/event.js";
 import { upcasterExport } from "../contract/exports.js";
 import type { Histories } from "../contract/history.js";
 import { camelCase } from "../contract/names.js";
-import { digits, doc, duration, fromGenerated, fromRuntime, local, member, unionOf } from "./print.js";
+import { digits, doc, duration, fromGenerated, fromRuntime, local, member, retryLiteral, unionOf } from "./print.js";
 
 /** `_service`: what a service's author writes against. */
 export function emitService(file: ContractFile, f: GeneratedFile, histories: Histories): void {
@@ -280,14 +280,12 @@ function emitDefinition(service: Service, upcasts: boolean, f: GeneratedFile): v
 
 function subscriptionLiteral(subscription: Subscription, f: GeneratedFile): Printable[] {
   const { event, concurrency, batch, timeoutMs, parks } = subscription;
-  const { maxAttempts, initialBackoffMs, maxBackoffMs, backoffMultiplier } = subscription.retry;
-  const retry = `{ maxAttempts: ${maxAttempts}, initialBackoffMs: ${digits(initialBackoffMs)}, maxBackoffMs: ${digits(maxBackoffMs)}, backoffMultiplier: ${backoffMultiplier} }`;
   return [
     member(event.handler),
     ": {\n      event: ",
     fromGenerated(f, event.exports.event, event.file, "_events"),
     `,\n      concurrency: ${concurrency},\n      batch: ${digits(batch)},\n      timeoutMs: ${digits(timeoutMs)},`,
-    `\n      retry: ${retry},\n      deadLetter: "${parks ? "park" : "skip"}",\n    }`,
+    `\n      retry: ${retryLiteral(subscription.retry)},\n      deadLetter: "${parks ? "park" : "skip"}",\n    }`,
   ];
 }
 

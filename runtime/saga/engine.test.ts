@@ -61,7 +61,7 @@ async function start(
   } = {},
 ) {
   const { timeoutMs = 60_000, retentionMs, step, steps = placeOrderSaga.steps } = change;
-  const quick = { initialBackoffMs: 1, maxBackoffMs: 5 };
+  const quick = { initialBackoffMs: 1, maxBackoffMs: 5, backoffMultiplier: 2 };
   const placeOrder = { ...placeOrderSaga, timeoutMs, steps: steps.map((spec) => ({ ...spec, retry: quick, ...step })) };
   const defined = orders.sagas.placeOrder as SagaDefinition;
   const complete = change.complete === undefined ? defined.complete : async () => change.complete?.();
@@ -195,7 +195,9 @@ test("what takes too long in all is undone, the step that was not answered as we
 
 test("attempts may have a bound", async () => {
   failing("capturePayment", Code.Unavailable);
-  const { client } = await start({ step: { retry: { maxAttempts: 3, initialBackoffMs: 1, maxBackoffMs: 1 } } });
+  const { client } = await start({
+    step: { retry: { maxAttempts: 3, initialBackoffMs: 1, maxBackoffMs: 1, backoffMultiplier: 1 } },
+  });
   expect((await place(client)).state).toBe(OrderState.CANCELLED);
   expect(calls.filter((call) => call === "capturePayment capture")).toHaveLength(3);
 });

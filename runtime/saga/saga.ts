@@ -2,6 +2,7 @@ import type { DescMessage, DescMethodUnary, MessageInitShape, MessageShape } fro
 import type { Context } from "../call/context.js";
 import type { DatabaseTransaction } from "../data/postgres/driver.js";
 import type { Transaction } from "../data/transaction.js";
+import type { RetryPolicy } from "../spec/retry.js";
 
 /** What a contract says of one saga: all that the runtime needs to run it, less what its author defines. */
 export interface SagaSpec {
@@ -30,17 +31,8 @@ export interface StepSpec {
   readonly compensation: (request: never, key: string) => Record<never, unknown>;
   /** The longest that one attempt may take, in milliseconds. Absent: no bound but the saga's. */
   readonly timeoutMs?: number;
-  readonly retry: RetrySpec;
-}
-
-/** When a step is tried again that has not clearly succeeded or failed. */
-export interface RetrySpec {
-  /** How many attempts at most. Absent: as many as the saga's time allows. Compensations know no bound. */
-  readonly maxAttempts?: number;
-  /** About how long to wait before the second attempt, in milliseconds; each further wait is twice as long. */
-  readonly initialBackoffMs: number;
-  /** The longest wait, in milliseconds. */
-  readonly maxBackoffMs: number;
+  /** When an attempt without a clear answer is followed by another. Compensations are attempted until they succeed. */
+  readonly retry: RetryPolicy;
 }
 
 /** A saga on its way. */

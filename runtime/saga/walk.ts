@@ -193,16 +193,11 @@ async function advance(row: SagaRow, { data }: Ground, change: SagaChange, then:
   return { kind: "on", row: then };
 }
 
-async function later(
-  row: SagaRow,
-  { data }: Ground,
-  error: ConnectError,
-  retry: Omit<Backoff, "backoffMultiplier">,
-): Promise<Progress> {
+async function later(row: SagaRow, { data }: Ground, error: ConnectError, retry: Backoff): Promise<Progress> {
   const attempts = row.attempts + 1;
   // Whoever has no time left has to turn back by then.
   const left = row.state === "running" ? Math.max(0, row.leftMs) : Number.POSITIVE_INFINITY;
-  const inMs = Math.min(left, backoffMs(attempts, { ...retry, backoffMultiplier: 2 }));
+  const inMs = Math.min(left, backoffMs(attempts, retry));
   await write(data.db, row, { error: error.message, dueInMs: inMs });
   return { kind: "later", inMs, stuck: attempts === STUCK_AFTER, error };
 }

@@ -78,7 +78,7 @@ export const placeOrderSaga: SagaSpec = {
         orderId: request.orderId,
       }),
       timeoutMs: 2_000,
-      retry: { initialBackoffMs: 100, maxBackoffMs: 2_000 },
+      retry: { initialBackoffMs: 100, maxBackoffMs: 2_000, backoffMultiplier: 2 },
     },
     {
       name: "capture",
@@ -92,7 +92,7 @@ export const placeOrderSaga: SagaSpec = {
         orderId: request.orderId,
       }),
       timeoutMs: 2_000,
-      retry: { initialBackoffMs: 100, maxBackoffMs: 2_000 },
+      retry: { initialBackoffMs: 100, maxBackoffMs: 2_000, backoffMultiplier: 2 },
     },
   ],
 };

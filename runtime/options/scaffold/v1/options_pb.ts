@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file scaffold/v1/options.proto.
  */
 export const file_scaffold_v1_options: GenFile = /*@__PURE__*/
-  fileDesc("ChlzY2FmZm9sZC92MS9vcHRpb25zLnByb3RvEgtzY2FmZm9sZC52MSKNAQoOU2VydmljZU9wdGlvbnMSEAoIZW50aXRpZXMYASADKAkSDQoFY2FsbHMYAiADKAkSKwoIY29uc3VtZXMYAyADKAsyGS5zY2FmZm9sZC52MS5TdWJzY3JpcHRpb24SLQoLY29tcHJlc3Npb24YBCABKAsyGC5zY2FmZm9sZC52MS5Db21wcmVzc2lvbiK/AQoMU3Vic2NyaXB0aW9uEg0KBWV2ZW50GAEgASgJEhMKC2NvbmN1cnJlbmN5GAIgASgNEg0KBWJhdGNoGAMgASgNEhIKCnRpbWVvdXRfbXMYBCABKA0SJwoFcmV0cnkYBSABKAsyGC5zY2FmZm9sZC52MS5SZXRyeVBvbGljeRIsCgtkZWFkX2xldHRlchgGIAEoDjIXLnNjYWZmb2xkLnYxLkRlYWRMZXR0ZXISEQoJcHVibGlzaGVzGAcgAygJInMKC1JldHJ5UG9saWN5EhQKDG1heF9hdHRlbXB0cxgBIAEoDRIaChJpbml0aWFsX2JhY2tvZmZfbXMYAiABKA0SFgoObWF4X2JhY2tvZmZfbXMYAyABKA0SGgoSYmFja29mZl9tdWx0aXBsaWVyGAQgASgBIogCCg1NZXRob2RPcHRpb25zEhIKCnRpbWVvdXRfbXMYASABKA0SFwoPaWRlbXBvdGVuY3lfa2V5GAIgASgJEhsKE2lkZW1wb3RlbmN5X2lnbm9yZXMYAyADKAkSLQoLY29tcHJlc3Npb24YBCABKAsyGC5zY2FmZm9sZC52MS5Db21wcmVzc2lvbhIhCgVyZWFkcxgKIAEoDjISLnNjYWZmb2xkLnYxLlJlYWRzEicKCGRlZmVycmVkGAsgASgLMhUuc2NhZmZvbGQudjEuRGVmZXJyZWQSHwoEc2FnYRgMIAEoCzIRLnNjYWZmb2xkLnYxLlNhZ2ESEQoJcHVibGlzaGVzGA0gAygJIlYKC0NvbXByZXNzaW9uEjQKCWFsZ29yaXRobRgBIAEoDjIhLnNjYWZmb2xkLnYxLkNvbXByZXNzaW9uQWxnb3JpdGhtEhEKCW1pbl9ieXRlcxgCIAEoDSJUCgRTYWdhEiQKBXN0ZXBzGAEgAygLMhUuc2NhZmZvbGQudjEuU2FnYVN0ZXASEQoJdGltZW91dF9zGAIgASgNEhMKC3JldGVudGlvbl9oGAMgASgNInUKCFNhZ2FTdGVwEgwKBG5hbWUYASABKAkSDAoEY2FsbBgCIAEoCRISCgpjb21wZW5zYXRlGAMgASgJEhIKCnRpbWVvdXRfbXMYBCABKA0SJQoFcmV0cnkYBSABKAsyFi5zY2FmZm9sZC52MS5TYWdhUmV0cnkiVQoJU2FnYVJldHJ5EhQKDG1heF9hdHRlbXB0cxgBIAEoDRIaChJpbml0aWFsX2JhY2tvZmZfbXMYAiABKA0SFgoObWF4X2JhY2tvZmZfbXMYAyABKA0iKAoIRGVmZXJyZWQSDQoFZmllbGQYASABKAkSDQoFdmFsdWUYAiABKAkiegoNRW50aXR5T3B0aW9ucxINCgV0YWJsZRgBIAEoCRIhCgVpbmRleBgCIAMoCzISLnNjYWZmb2xkLnYxLkluZGV4EiEKBWNhY2hlGAMgASgLMhIuc2NhZmZvbGQudjEuQ2FjaGUSFAoMcmVuYW1lZF9mcm9tGAQgASgJImIKDEV2ZW50T3B0aW9ucxINCgV0b3BpYxgBIAEoCRILCgNrZXkYAiABKAkSEgoKcGFydGl0aW9ucxgDIAEoDRITCgtyZXRlbnRpb25faBgEIAEoDRINCgVxdWV1ZRgFIAEoCCIeCgxGaWVsZE9wdGlvbnMSDgoGY29sdW1uGAEgASgJIicKBUluZGV4Eg4KBmZpZWxkcxgBIAMoCRIOCgZ1bmlxdWUYAiABKAgiUgoFQ2FjaGUSDQoFdHRsX3MYASABKA0SGAoQc3RhbGVfaWZfZXJyb3JfcxgCIAEoDRIgChhzdGFsZV93aGlsZV9yZXZhbGlkYXRlX3MYAyABKA0qVQoKRGVhZExldHRlchIbChdERUFEX0xFVFRFUl9VTlNQRUNJRklFRBAAEhQKEERFQURfTEVUVEVSX1NLSVAQARIUChBERUFEX0xFVFRFUl9QQVJLEAIqgQEKFENvbXByZXNzaW9uQWxnb3JpdGhtEiUKIUNPTVBSRVNTSU9OX0FMR09SSVRITV9VTlNQRUNJRklFRBAAEiIKHkNPTVBSRVNTSU9OX0FMR09SSVRITV9JREVOVElUWRABEh4KGkNPTVBSRVNTSU9OX0FMR09SSVRITV9HWklQEAIqRAoFUmVhZHMSFQoRUkVBRFNfVU5TUEVDSUZJRUQQABIRCg1SRUFEU19QUklNQVJZEAESEQoNUkVBRFNfUkVQTElDQRACOlgKB3NlcnZpY2USHy5nb29nbGUucHJvdG9idWYuU2VydmljZU9wdGlvbnMYlL4QIAEoCzIbLnNjYWZmb2xkLnYxLlNlcnZpY2VPcHRpb25zUgdzZXJ2aWNlOlQKBm1ldGhvZBIeLmdvb2dsZS5wcm90b2J1Zi5NZXRob2RPcHRpb25zGJS+ECABKAsyGi5zY2FmZm9sZC52MS5NZXRob2RPcHRpb25zUgZtZXRob2Q6VQoGZW50aXR5Eh8uZ29vZ2xlLnByb3RvYnVmLk1lc3NhZ2VPcHRpb25zGJS+ECABKAsyGi5zY2FmZm9sZC52MS5FbnRpdHlPcHRpb25zUgZlbnRpdHk6UgoFZXZlbnQSHy5nb29nbGUucHJvdG9idWYuTWVzc2FnZU9wdGlvbnMYlb4QIAEoCzIZLnNjYWZmb2xkLnYxLkV2ZW50T3B0aW9uc1IFZXZlbnQ6UAoFZmllbGQSHS5nb29nbGUucHJvdG9idWYuRmllbGRPcHRpb25zGJS+ECABKAsyGS5zY2FmZm9sZC52MS5GaWVsZE9wdGlvbnNSBWZpZWxkYgZwcm90bzM", [file_google_protobuf_descriptor]);
+  fileDesc("ChlzY2FmZm9sZC92MS9vcHRpb25zLnByb3RvEgtzY2FmZm9sZC52MSKNAQoOU2VydmljZU9wdGlvbnMSEAoIZW50aXRpZXMYASADKAkSDQoFY2FsbHMYAiADKAkSKwoIY29uc3VtZXMYAyADKAsyGS5zY2FmZm9sZC52MS5TdWJzY3JpcHRpb24SLQoLY29tcHJlc3Npb24YBCABKAsyGC5zY2FmZm9sZC52MS5Db21wcmVzc2lvbiK/AQoMU3Vic2NyaXB0aW9uEg0KBWV2ZW50GAEgASgJEhMKC2NvbmN1cnJlbmN5GAIgASgNEg0KBWJhdGNoGAMgASgNEhIKCnRpbWVvdXRfbXMYBCABKA0SJwoFcmV0cnkYBSABKAsyGC5zY2FmZm9sZC52MS5SZXRyeVBvbGljeRIsCgtkZWFkX2xldHRlchgGIAEoDjIXLnNjYWZmb2xkLnYxLkRlYWRMZXR0ZXISEQoJcHVibGlzaGVzGAcgAygJInMKC1JldHJ5UG9saWN5EhQKDG1heF9hdHRlbXB0cxgBIAEoDRIaChJpbml0aWFsX2JhY2tvZmZfbXMYAiABKA0SFgoObWF4X2JhY2tvZmZfbXMYAyABKA0SGgoSYmFja29mZl9tdWx0aXBsaWVyGAQgASgBIogCCg1NZXRob2RPcHRpb25zEhIKCnRpbWVvdXRfbXMYASABKA0SFwoPaWRlbXBvdGVuY3lfa2V5GAIgASgJEhsKE2lkZW1wb3RlbmN5X2lnbm9yZXMYAyADKAkSLQoLY29tcHJlc3Npb24YBCABKAsyGC5zY2FmZm9sZC52MS5Db21wcmVzc2lvbhIhCgVyZWFkcxgKIAEoDjISLnNjYWZmb2xkLnYxLlJlYWRzEicKCGRlZmVycmVkGAsgASgLMhUuc2NhZmZvbGQudjEuRGVmZXJyZWQSHwoEc2FnYRgMIAEoCzIRLnNjYWZmb2xkLnYxLlNhZ2ESEQoJcHVibGlzaGVzGA0gAygJIlYKC0NvbXByZXNzaW9uEjQKCWFsZ29yaXRobRgBIAEoDjIhLnNjYWZmb2xkLnYxLkNvbXByZXNzaW9uQWxnb3JpdGhtEhEKCW1pbl9ieXRlcxgCIAEoDSJUCgRTYWdhEiQKBXN0ZXBzGAEgAygLMhUuc2NhZmZvbGQudjEuU2FnYVN0ZXASEQoJdGltZW91dF9zGAIgASgNEhMKC3JldGVudGlvbl9oGAMgASgNIncKCFNhZ2FTdGVwEgwKBG5hbWUYASABKAkSDAoEY2FsbBgCIAEoCRISCgpjb21wZW5zYXRlGAMgASgJEhIKCnRpbWVvdXRfbXMYBCABKA0SJwoFcmV0cnkYBSABKAsyGC5zY2FmZm9sZC52MS5SZXRyeVBvbGljeSIoCghEZWZlcnJlZBINCgVmaWVsZBgBIAEoCRINCgV2YWx1ZRgCIAEoCSJ6Cg1FbnRpdHlPcHRpb25zEg0KBXRhYmxlGAEgASgJEiEKBWluZGV4GAIgAygLMhIuc2NhZmZvbGQudjEuSW5kZXgSIQoFY2FjaGUYAyABKAsyEi5zY2FmZm9sZC52MS5DYWNoZRIUCgxyZW5hbWVkX2Zyb20YBCABKAkiYgoMRXZlbnRPcHRpb25zEg0KBXRvcGljGAEgASgJEgsKA2tleRgCIAEoCRISCgpwYXJ0aXRpb25zGAMgASgNEhMKC3JldGVudGlvbl9oGAQgASgNEg0KBXF1ZXVlGAUgASgIIh4KDEZpZWxkT3B0aW9ucxIOCgZjb2x1bW4YASABKAkiJwoFSW5kZXgSDgoGZmllbGRzGAEgAygJEg4KBnVuaXF1ZRgCIAEoCCJSCgVDYWNoZRINCgV0dGxfcxgBIAEoDRIYChBzdGFsZV9pZl9lcnJvcl9zGAIgASgNEiAKGHN0YWxlX3doaWxlX3JldmFsaWRhdGVfcxgDIAEoDSpVCgpEZWFkTGV0dGVyEhsKF0RFQURfTEVUVEVSX1VOU1BFQ0lGSUVEEAASFAoQREVBRF9MRVRURVJfU0tJUBABEhQKEERFQURfTEVUVEVSX1BBUksQAiqBAQoUQ29tcHJlc3Npb25BbGdvcml0aG0SJQohQ09NUFJFU1NJT05fQUxHT1JJVEhNX1VOU1BFQ0lGSUVEEAASIgoeQ09NUFJFU1NJT05fQUxHT1JJVEhNX0lERU5USVRZEAESHgoaQ09NUFJFU1NJT05fQUxHT1JJVEhNX0daSVAQAipECgVSZWFkcxIVChFSRUFEU19VTlNQRUNJRklFRBAAEhEKDVJFQURTX1BSSU1BUlkQARIRCg1SRUFEU19SRVBMSUNBEAI6WAoHc2VydmljZRIfLmdvb2dsZS5wcm90b2J1Zi5TZXJ2aWNlT3B0aW9ucxiUvhAgASgLMhsuc2NhZmZvbGQudjEuU2VydmljZU9wdGlvbnNSB3NlcnZpY2U6VAoGbWV0aG9kEh4uZ29vZ2xlLnByb3RvYnVmLk1ldGhvZE9wdGlvbnMYlL4QIAEoCzIaLnNjYWZmb2xkLnYxLk1ldGhvZE9wdGlvbnNSBm1ldGhvZDpVCgZlbnRpdHkSHy5nb29nbGUucHJvdG9idWYuTWVzc2FnZU9wdGlvbnMYlL4QIAEoCzIaLnNjYWZmb2xkLnYxLkVudGl0eU9wdGlvbnNSBmVudGl0eTpSCgVldmVudBIfLmdvb2dsZS5wcm90b2J1Zi5NZXNzYWdlT3B0aW9ucxiVvhAgASgLMhkuc2NhZmZvbGQudjEuRXZlbnRPcHRpb25zUgVldmVudDpQCgVmaWVsZBIdLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE9wdGlvbnMYlL4QIAEoCzIZLnNjYWZmb2xkLnYxLkZpZWxkT3B0aW9uc1IFZmllbGRiBnByb3RvMw", [file_google_protobuf_descriptor]);
 
 /**
  * Options of a service. A service without them is served and called, but not run by this system.
@@ -96,7 +96,7 @@ export type Subscription = Message<"scaffold.v1.Subscription"> & {
   timeoutMs: number;
 
   /**
-   * When an event whose handler failed is tried again. Meanwhile later events of its key wait; other keys go on.
+   * When an event whose handler failed is handled again. Meanwhile later events of its key wait; other keys go on.
    *
    * @generated from field: scaffold.v1.RetryPolicy retry = 5;
    */
@@ -125,35 +125,37 @@ export const SubscriptionSchema: GenMessage<Subscription> = /*@__PURE__*/
   messageDesc(file_scaffold_v1_options, 1);
 
 /**
- * Tries and the pauses between them, in the words of gRPC's service config. Each pause is shortened at random by up to
- * a half, so that those who failed together do not come back together.
+ * When failed work is attempted again: an event of a subscription, or a step of a saga. Words and formula are those of
+ * gRPC's service config (gRFC A6). The delay after the n-th failed attempt is
+ * min(initial_backoff_ms * backoff_multiplier^(n-1), max_backoff_ms), shortened or lengthened at random by up to a fifth, so
+ * that work that failed together does not come back together.
  *
  * @generated from message scaffold.v1.RetryPolicy
  */
 export type RetryPolicy = Message<"scaffold.v1.RetryPolicy"> & {
   /**
-   * How often it is tried in all. Default 10.
+   * The number of attempts, the first one included. Default: 10 for a subscription, no bound but the saga's time for a step.
    *
    * @generated from field: uint32 max_attempts = 1;
    */
   maxAttempts: number;
 
   /**
-   * The pause after the first try, in milliseconds. Default 200.
+   * The delay before the second attempt, in milliseconds. Default: 200 for a subscription, 100 for a step.
    *
    * @generated from field: uint32 initial_backoff_ms = 2;
    */
   initialBackoffMs: number;
 
   /**
-   * The longest pause, in milliseconds. Default 60,000.
+   * The upper bound of delays, in milliseconds. Default: 60,000 for a subscription, 10,000 for a step.
    *
    * @generated from field: uint32 max_backoff_ms = 3;
    */
   maxBackoffMs: number;
 
   /**
-   * How many times as long each pause is as the one before. Default 2.
+   * The factor from one delay to the next, from 1 to 100. Default: 2.
    *
    * @generated from field: double backoff_multiplier = 4;
    */
@@ -343,11 +345,12 @@ export type SagaStep = Message<"scaffold.v1.SagaStep"> & {
   timeoutMs: number;
 
   /**
-   * How an attempt without a clear answer is followed by another. Default: for as long as the saga's time allows.
+   * When an attempt without a clear answer is followed by another; after max_attempts of them the saga is undone.
+   * Compensations are attempted until they succeed.
    *
-   * @generated from field: scaffold.v1.SagaRetry retry = 5;
+   * @generated from field: scaffold.v1.RetryPolicy retry = 5;
    */
-  retry?: SagaRetry | undefined;
+  retry?: RetryPolicy | undefined;
 };
 
 /**
@@ -356,41 +359,6 @@ export type SagaStep = Message<"scaffold.v1.SagaStep"> & {
  */
 export const SagaStepSchema: GenMessage<SagaStep> = /*@__PURE__*/
   messageDesc(file_scaffold_v1_options, 6);
-
-/**
- * When to try again; the words are those of gRPC's service config.
- *
- * @generated from message scaffold.v1.SagaRetry
- */
-export type SagaRetry = Message<"scaffold.v1.SagaRetry"> & {
-  /**
-   * How many attempts there are at most before the saga is undone. Default: no bound but the saga's time.
-   *
-   * @generated from field: uint32 max_attempts = 1;
-   */
-  maxAttempts: number;
-
-  /**
-   * About how long it waits before the second attempt, in milliseconds; each further wait is twice as long. Default: 100.
-   *
-   * @generated from field: uint32 initial_backoff_ms = 2;
-   */
-  initialBackoffMs: number;
-
-  /**
-   * The longest that it waits, in milliseconds. Default: 10,000.
-   *
-   * @generated from field: uint32 max_backoff_ms = 3;
-   */
-  maxBackoffMs: number;
-};
-
-/**
- * Describes the message scaffold.v1.SagaRetry.
- * Use `create(SagaRetrySchema)` to create a new message.
- */
-export const SagaRetrySchema: GenMessage<SagaRetry> = /*@__PURE__*/
-  messageDesc(file_scaffold_v1_options, 7);
 
 /**
  * How a write is answered that was taken down, and is still to be made. Every caller of the method must expect that
@@ -419,7 +387,7 @@ export type Deferred = Message<"scaffold.v1.Deferred"> & {
  * Use `create(DeferredSchema)` to create a new message.
  */
 export const DeferredSchema: GenMessage<Deferred> = /*@__PURE__*/
-  messageDesc(file_scaffold_v1_options, 8);
+  messageDesc(file_scaffold_v1_options, 7);
 
 /**
  * Options of an entity.
@@ -462,7 +430,7 @@ export type EntityOptions = Message<"scaffold.v1.EntityOptions"> & {
  * Use `create(EntityOptionsSchema)` to create a new message.
  */
 export const EntityOptionsSchema: GenMessage<EntityOptions> = /*@__PURE__*/
-  messageDesc(file_scaffold_v1_options, 9);
+  messageDesc(file_scaffold_v1_options, 8);
 
 /**
  * Options of an event.
@@ -514,7 +482,7 @@ export type EventOptions = Message<"scaffold.v1.EventOptions"> & {
  * Use `create(EventOptionsSchema)` to create a new message.
  */
 export const EventOptionsSchema: GenMessage<EventOptions> = /*@__PURE__*/
-  messageDesc(file_scaffold_v1_options, 10);
+  messageDesc(file_scaffold_v1_options, 9);
 
 /**
  * Options of an entity's field.
@@ -536,7 +504,7 @@ export type FieldOptions = Message<"scaffold.v1.FieldOptions"> & {
  * Use `create(FieldOptionsSchema)` to create a new message.
  */
 export const FieldOptionsSchema: GenMessage<FieldOptions> = /*@__PURE__*/
-  messageDesc(file_scaffold_v1_options, 11);
+  messageDesc(file_scaffold_v1_options, 10);
 
 /**
  * One index of an entity's table.
@@ -564,7 +532,7 @@ export type Index = Message<"scaffold.v1.Index"> & {
  * Use `create(IndexSchema)` to create a new message.
  */
 export const IndexSchema: GenMessage<Index> = /*@__PURE__*/
-  messageDesc(file_scaffold_v1_options, 12);
+  messageDesc(file_scaffold_v1_options, 11);
 
 /**
  * How an entity's rows are cached in the service that owns them: single ones by primary key, and pages of lists.
@@ -600,7 +568,7 @@ export type Cache = Message<"scaffold.v1.Cache"> & {
  * Use `create(CacheSchema)` to create a new message.
  */
 export const CacheSchema: GenMessage<Cache> = /*@__PURE__*/
-  messageDesc(file_scaffold_v1_options, 13);
+  messageDesc(file_scaffold_v1_options, 12);
 
 /**
  * What becomes of a key when one of its events goes to the dead letters.

@@ -71,7 +71,7 @@ export const bookTripSaga: SagaSpec = {
         floor: request.floor,
       }),
       timeoutMs: 1_500,
-      retry: { maxAttempts: 3, initialBackoffMs: 50, maxBackoffMs: 1_000 },
+      retry: { maxAttempts: 3, initialBackoffMs: 50, maxBackoffMs: 1_000, backoffMultiplier: 1.5 },
     },
     {
       name: "new",
@@ -87,7 +87,7 @@ export const bookTripSaga: SagaSpec = {
         floor: request.floor,
       }),
       timeoutMs: 500,
-      retry: { initialBackoffMs: 100, maxBackoffMs: 10_000 },
+      retry: { initialBackoffMs: 100, maxBackoffMs: 10_000, backoffMultiplier: 2 },
     },
   ],
 };
