@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { startPostgres } from "../generator/dev/postgres.js";
-import { migrate } from "../runtime/data/migrations/migrate.js";
+import { migrate } from "../runtime/service/migrations.js";
 import { measureCache } from "./data/cache.js";
 import { countQueries } from "./data/queries.js";
 import { report } from "./data/report.js";

@@ -6,9 +6,9 @@ import { fileURLToPath } from "node:url";
 import { productEntity } from "@shop/generated/shop/inventory/v1/inventory_repository.js";
 import { startPostgres } from "../generator/dev/postgres.js";
 import { createTables, execute } from "../generator/testing/tables.js";
-import { ownTables } from "../runtime/data/migrations/tables.js";
 import { kafkaEngine } from "../runtime/events/testing/kafka-engine.js";
 import { rabbitmqEngine } from "../runtime/events/testing/rabbitmq-engine.js";
+import { runtimeTables } from "../runtime/service/migrations.js";
 import { bundlePrograms } from "./bundle.js";
 import type { Job, Outcome } from "./events/measure.js";
 import { type BrokerResults, report } from "./events/report.js";
@@ -43,7 +43,7 @@ export async function bench(args: readonly string[]): Promise<void> {
     const [producerUrl, consumerUrl] = [await database("producer"), await database("consumer")];
     for (const url of [producerUrl, consumerUrl]) {
       await createTables(url, [productEntity.table]);
-      await execute(url, ownTables);
+      await execute(url, runtimeTables);
     }
     const subjects: readonly Subject[] = [
       {

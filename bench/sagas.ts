@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { startPostgres } from "../generator/dev/postgres.js";
 import { execute } from "../generator/testing/tables.js";
-import { migrate } from "../runtime/data/migrations/migrate.js";
+import { migrate } from "../runtime/service/migrations.js";
 import { type Cost, inRounds, machine, median, ratio } from "./rounds.js";
 import { AT_ONCE, bare, bySaga, type Databases, openPeers, placing, withSteps } from "./sagas/subjects.js";
 

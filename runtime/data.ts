@@ -1,5 +1,5 @@
 /** Reads and writes a service's own tables, and migrates them. */
-export { type MigrateOptions, migrate } from "./data/migrations/migrate.js";
+export type { MigrateOptions } from "./data/migrations/migrate.js";
 export type {
   Page,
   PageRequest,
@@ -9,3 +9,4 @@ export type {
   TransactionRepository,
 } from "./data/rows/repository.js";
 export type { Publisher, Transaction } from "./data/transaction.js";
+export { migrate } from "./service/migrations.js";

@@ -5,9 +5,10 @@ import type { ProductRepository } from "@shop/generated/shop/inventory/v1/invent
 import { productEntity } from "@shop/generated/shop/inventory/v1/inventory_repository.js";
 import { userRegistered } from "@shop/generated/shop/users/v1/users_events.js";
 import { type UserRegisteredSchema, UserService } from "@shop/generated/shop/users/v1/users_pb.js";
-import { type Data, openData } from "../../runtime/data/data.js";
+import type { Data } from "../../runtime/data/data.js";
 import type { ConsumerContext, Delivery } from "../../runtime/events/delivery.js";
 import { openBroker } from "../../runtime/events/open.js";
+import { openPublishing } from "../../runtime/events/outbox.js";
 import { startEvents } from "../../runtime/events/start.js";
 import { createLogger } from "../../runtime/observe/log.js";
 import { Metrics } from "../../runtime/observe/metrics.js";
@@ -84,13 +85,8 @@ async function start(parts: Parts, url: string, handler: Handler | undefined): P
   const event = eventOf(parts);
   const log = createLogger({ name: "bench", level: "error" });
   const entities = { products: { entity: productEntity } };
-  const data = openData<Entities>({
-    url,
-    service: "bench",
-    source: UserService.typeName,
-    entities,
-    prepares: true,
-  }) as unknown as Data<Entities, Registered>;
+  const opened = openPublishing<Entities>(UserService.typeName, { url, service: "bench", entities, prepares: true });
+  const data = opened.data as unknown as Data<Entities, Registered>;
   const subscription = {
     event,
     concurrency: 16,
@@ -117,10 +113,14 @@ async function start(parts: Parts, url: string, handler: Handler | undefined): P
       ? { publishes: [{ event, groups: ["bench"] }] }
       : { consumes: { registered: subscription } }),
   });
-  const definition = define({ consumers: () => ({ registered: handler ?? (async () => undefined) }) });
+  const handlers = { registered: handler ?? (async () => undefined) };
+  const { spec } = define({ consumers: () => handlers });
   const broker = await openBroker(parts.brokerUrl, { service: "bench", log });
   const metrics = new Metrics("bench");
-  const events = startEvents(definition, { data: data as unknown as Data, broker, peers: {}, log, metrics });
+  const events = startEvents(
+    { spec, handlers },
+    { data: data as unknown as Data, outbox: opened.outbox, broker, log, metrics },
+  );
   return {
     data,
     async close() {

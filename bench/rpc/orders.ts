@@ -7,7 +7,7 @@ import { orders } from "@shop/generated/shop/orders/v1/orders_schema.js";
 import { drizzle } from "drizzle-orm/node-postgres";
 import pg from "pg";
 import { startPostgres } from "../../generator/dev/postgres.js";
-import { migrate } from "../../runtime/data/migrations/migrate.js";
+import { migrate } from "../../runtime/service/migrations.js";
 import { bigId, order } from "./order.js";
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));

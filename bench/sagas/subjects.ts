@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
-import type { StepSpec } from "@protoscaffold/runtime/saga/saga";
 import type { ServiceDefinition } from "@protoscaffold/runtime/service/define";
+import type { StepSpec } from "@protoscaffold/runtime/spec/saga";
 import { inMemory } from "@protoscaffold/runtime/testing";
 import { createInventoryServiceClient } from "@shop/generated/shop/inventory/v1/inventory_client.js";
 import { createOrderServiceClient } from "@shop/generated/shop/orders/v1/orders_client.js";

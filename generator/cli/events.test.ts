@@ -4,7 +4,7 @@ import { chmod } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { ownTables } from "@protoscaffold/runtime/data/migrations/tables";
+import { runtimeTables } from "@protoscaffold/runtime/service/migrations";
 import { openPostgres as openBroker } from "@protoscaffold/runtime/events/postgres";
 import { Relay } from "@protoscaffold/runtime/events/relay";
 import { createLogger } from "@protoscaffold/runtime/observe/log";
@@ -110,7 +110,7 @@ afterAll(async () => {
 beforeEach(async () => {
   for (const name of ["notes", "audit", "broker"]) {
     await execute(server.ownerUrl(name), `DROP SCHEMA public CASCADE; CREATE SCHEMA public`);
-    await execute(server.ownerUrl(name), ownTables);
+    await execute(server.ownerUrl(name), runtimeTables);
   }
 });
 

@@ -34,7 +34,6 @@ test("neither many streams of a service nor many calls with one signal are taken
   const warned = ({ name }: Error) => warnings.push(name);
   process.on("warning", warned);
   const draining = new AbortController();
-  const definition = { spec: { service: UserService, policy: {}, name: "users" } } as never;
   const others = Object.fromEntries(UserService.methods.map(({ localName }) => [localName, () => ({})]));
   const handlers = {
     ...others,
@@ -45,7 +44,12 @@ test("neither many streams of a service nor many calls with one signal are taken
   };
   const log = { error() {} } as never;
   const listener = await listen({
-    ...answer({ routes: handlerRoutes(definition, handlers, { log, draining: draining.signal }) }),
+    ...answer({
+      routes: handlerRoutes({ service: UserService, policy: {}, name: "users" } as never, handlers, {
+        log,
+        draining: draining.signal,
+      }),
+    }),
     host: "127.0.0.1",
     port: 0,
   });

@@ -57,7 +57,7 @@ beforeAll(async () => {
     },
   };
   const spec = { service, policy: {}, name: "baskets", codecs: [], entities: {}, peers: {}, standard: {} };
-  const routes = handlerRoutes({ spec } as never, handlers, {
+  const routes = handlerRoutes(spec as never, handlers, {
     log: {} as never,
     draining: new AbortController().signal,
   });

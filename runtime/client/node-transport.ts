@@ -3,8 +3,8 @@ import { Code, type Transport } from "@connectrpc/connect";
 import { createGrpcTransport, type GrpcTransportOptions } from "@connectrpc/connect-node";
 import { withCodecs } from "../connect/carried.js";
 import { compressions } from "../connect/compressions.js";
-import { READ_MAX_BYTES } from "../grpc/client-transport.js";
 import { clientCompression } from "../grpc/method-compression.js";
+import { READ_MAX_BYTES } from "../grpc/route.js";
 
 type Compression = ReturnType<typeof compressions>[number];
 

@@ -6,4 +6,6 @@ export * from "../codec/google/protobuf/field_mask_codec.js";
 export * from "../codec/google/protobuf/struct_codec.js";
 export * from "../codec/google/protobuf/timestamp_codec.js";
 export * from "../codec/google/protobuf/wrappers_codec.js";
+export { readJsonObject, writeJsonObject } from "../codec/json.js";
 export * from "../codec/parts.js";
+export { readReflected, writeReflected } from "../codec/reflected.js";

@@ -1,6 +1,6 @@
 import { describe, expect, expectTypeOf, test } from "vitest";
+import { brokerUrl } from "../events/broker-url.js";
 import {
-  brokerUrl,
   bytes,
   EnvironmentError,
   flag,
@@ -28,7 +28,7 @@ const spec = {
   CACHE_URL: optional(redisUrl()),
   DATABASE_REPLICA_URLS: postgresUrls([]),
   JOURNAL_MAX_BYTES: bytes(1024),
-  BROKER_URL: optional(brokerUrl()),
+  BROKER_URL: optional(brokerUrl),
   SAGA_RETENTION_H: optional(hours()),
 };
 

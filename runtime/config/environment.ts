@@ -1,7 +1,5 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { isKafkaUrl } from "../events/kafka/url.js";
-import { brokerProtocols } from "../events/open.js";
 
 /** Reads one environment variable. */
 export interface EnvironmentReader<T> {
@@ -99,24 +97,6 @@ export function postgresUrl(fallback?: string): EnvironmentReader<string> {
     secret: true,
     ...orElse(fallback),
     parse: (text) => urlOf(text, ["postgres:", "postgresql:"]),
-  };
-}
-
-/** The address of a broker of events. */
-export function brokerUrl(fallback?: string): EnvironmentReader<string> {
-  return {
-    expected: "the URL of a broker",
-    example: "postgresql://user:password@127.0.0.1:5432/broker, kafka://127.0.0.1:9092 or amqp://127.0.0.1",
-    secret: true,
-    ...orElse(fallback),
-    // A cluster's URL names several hosts, which `URL` does not take.
-    parse: (text) =>
-      isKafkaUrl(text)
-        ? text
-        : urlOf(
-            text,
-            brokerProtocols.filter((one) => !/^kafka/.test(one)),
-          ),
   };
 }
 
@@ -234,7 +214,8 @@ export function optional<T>(reader: EnvironmentReader<T>): EnvironmentReader<T |
   return { ...reader, fallback: { value: undefined } };
 }
 
-function orElse<T>(value: T | undefined): { fallback?: { value: T } } {
+/** The fallback of a reader, if it has one. */
+export function orElse<T>(value: T | undefined): { fallback?: { value: T } } {
   return value === undefined ? {} : { fallback: { value } };
 }
 
@@ -242,7 +223,8 @@ function wholeNumber(text: string, max: number): number | undefined {
   return /^\d{1,10}$/.test(text) && Number(text) <= max ? Number(text) : undefined;
 }
 
-function urlOf(text: string, protocols: readonly string[]): string | undefined {
+/** Returns `text` if it is a URL of one of these protocols that names a host. */
+export function urlOf(text: string, protocols: readonly string[]): string | undefined {
   return URL.canParse(text) && protocols.includes(new URL(text).protocol) && new URL(text).host !== ""
     ? text
     : undefined;

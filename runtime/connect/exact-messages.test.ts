@@ -121,14 +121,15 @@ beforeAll(async () => {
   await rm(root, { recursive: true });
 });
 
+const specification = () => ({ service, policy: {}, name: "odd", codecs: [], entities: {}, peers: {}, standard: {} });
+
 function definition() {
-  const spec = { service, policy: {}, name: "odd", codecs: [], entities: {}, peers: {}, standard: {} };
-  return { spec, implement: () => handlers } as never;
+  return { spec: specification(), implement: () => handlers } as never;
 }
 
 function start(transport: "native" | "node"): Promise<Listener> {
   const surroundings = { log: log as never, draining: new AbortController().signal };
-  const routes = handlerRoutes(definition(), handlers, surroundings);
+  const routes = handlerRoutes(specification(), handlers, surroundings);
   return listen({ ...answer({ routes, transport }), host: "127.0.0.1", port: 0 });
 }
 

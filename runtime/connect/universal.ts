@@ -1,13 +1,18 @@
-import { Code, ConnectError } from "@connectrpc/connect";
+import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
 import { Inbox } from "../grpc/inbox.js";
 import { EnvelopeMeter, IncompleteMessage, type IncompleteMessages } from "../grpc/incomplete.js";
 import { headersOf } from "../grpc/metadata.js";
+import { AnswerSize } from "../grpc/route.js";
 import { ErrorCode, errorName } from "../http2/errors.js";
 import type { HeaderBlock } from "../http2/field.js";
 import type { RequestHead } from "../http2/head.js";
 import { trailerFields } from "../http2/head.js";
 import type { Stream, StreamConsumer } from "../http2/stream.js";
-import { AnswerSize, type UniversalHandlerFn } from "../server/routes.js";
+
+type UniversalHandler = ConnectRouter["handlers"][number];
+
+/** What serves a request of any protocol but gRPC, as Connect's handlers do. */
+export type UniversalHandlerFn = (...request: Parameters<UniversalHandler>) => ReturnType<UniversalHandler>;
 
 type Answer = Awaited<ReturnType<UniversalHandlerFn>>;
 

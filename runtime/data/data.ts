@@ -3,7 +3,6 @@ import type { SharedTier } from "../cache/shared.js";
 import { runApart } from "../call/active-call.js";
 import type { KeyedContext } from "../call/context.js";
 import { propagated } from "../call/propagation.js";
-import { Outbox } from "../events/outbox.js";
 import type { Logger } from "../observe/log.js";
 import { Metrics } from "../observe/metrics.js";
 import type { CachePolicy } from "../spec/cache.js";
@@ -12,7 +11,7 @@ import { CachedRows } from "./cache/cached.js";
 import { openCaches } from "./cache/caches.js";
 import { answerOnce, undoOnce } from "./once.js";
 import type { Availability } from "./postgres/cluster.js";
-import { type Database, openDriver } from "./postgres/driver.js";
+import { type Database, type DatabaseTransaction, openDriver } from "./postgres/driver.js";
 import { ReplicatedRows } from "./rows/replicated.js";
 import type { Repository } from "./rows/repository.js";
 import { Rows } from "./rows/rows.js";
@@ -26,6 +25,14 @@ export interface TransactionOptions {
   readonly trace?: () => Readonly<Record<string, string>>;
   /** How long it may take, in milliseconds. Default: as long as the call that it runs for. */
   readonly timeoutMs?: number | undefined;
+}
+
+/** What a transaction is part of, for those who add to it. */
+export interface TransactionScope {
+  /** What goes on of the call that it belongs to: headers. */
+  readonly trace: () => Readonly<Record<string, string>>;
+  /** Has something done once this has committed, or may have: the connection broke meanwhile. */
+  afterCommit(run: () => void): void;
 }
 
 /** A service's database: its entities, and transactions over them. */
@@ -52,8 +59,6 @@ export interface Data<
     context: KeyedContext<O, P>,
     body: (tx: Transaction<Entities, P>) => Promise<MessageInitShape<O>>,
   ): Promise<MessageShape<O>>;
-  /** Where its transactions leave what they publish; undefined if it publishes nothing. */
-  readonly outbox: Outbox | undefined;
   /** The primary's address. UNAVAILABLE if there is none. */
   primary(): Promise<string>;
   /**
@@ -90,8 +95,8 @@ export interface DataOptions {
    * rest. Default: nowhere.
    */
   readonly shared?: SharedTier;
-  /** The full name of the service as the source of events, if it publishes any. */
-  readonly source?: string;
+  /** Returns what each transaction has beside its entities. Default: nothing. */
+  readonly extend?: (tx: DatabaseTransaction, scope: TransactionScope) => object;
   /** The most connections to each server at once; further work waits for one. Default 10. */
   readonly maxConnections?: number;
   /** The addresses of the database's replicas. Which of all servers is the primary, now or later, is found out. */
@@ -117,7 +122,6 @@ export function openData<Entities = Readonly<Record<string, Repository<DescMessa
 ): Data<Entities> {
   const { service, metrics = new Metrics(options.service) } = options;
   const driver = openDriver({ ...options, metrics });
-  const outbox = options.source === undefined ? undefined : new Outbox({ source: options.source, db: driver.db });
   const caches = openCaches({ service, shared: options.shared, driver });
   const owned = Object.entries(options.entities).map(([name, { entity, cache: policy }]) => {
     const cached = policy && caches.open(entity, policy);
@@ -139,7 +143,6 @@ export function openData<Entities = Readonly<Record<string, Repository<DescMessa
     const deadline = timeoutMs === undefined ? undefined : performance.now() + timeoutMs;
     let written: (() => void)[] = [];
     let suspected: (() => void)[] = [];
-    let published = false;
     return runTransaction(
       driver,
       (db) => {
@@ -156,17 +159,21 @@ export function openData<Entities = Readonly<Record<string, Repository<DescMessa
           };
           repositories[name] = new Rows(entity, db, observer);
         }
-        const publish = outbox?.within(db, trace, () => {
-          published = true;
-        });
         const afterCommit = (then: () => void) => void written.push(then);
-        return body(Object.assign(repositories, { db, publish, afterCommit }) as unknown as Transaction<Entities>);
+        const tx = Object.assign(repositories, { db, afterCommit });
+        const more = options.extend?.(db, {
+          trace,
+          afterCommit(then) {
+            written.push(then);
+            suspected.push(then);
+          },
+        });
+        return body(Object.assign(tx, more) as unknown as Transaction<Entities>);
       },
       (outcome) => {
         // What was committed is so, whatever has become of the call meanwhile.
         runApart(() => {
           for (const apply of outcome === "committed" ? written : suspected) apply();
-          if (published) outbox?.committed();
         });
       },
       repeatable,
@@ -181,13 +188,11 @@ export function openData<Entities = Readonly<Record<string, Repository<DescMessa
     once: (context, body) => run((tx) => answerOnce(tx.db, context, () => body(tx as never)), of(context)),
     undo: (context, done, body) =>
       run((tx) => undoOnce(tx.db, context, done, (answer) => body(tx as never, answer)), of(context)),
-    outbox,
     primary: () => driver.primary(),
     db: driver.db,
     ready: () => driver.ready(),
     onAvailability: (tell) => driver.onAvailability(tell),
     async close() {
-      outbox?.close();
       await caches.close();
       await driver.close();
     },

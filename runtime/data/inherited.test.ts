@@ -17,8 +17,8 @@ import { Metrics } from "../observe/metrics.js";
 import { answer } from "../server/adapter.js";
 import { type Listener, listen } from "../server/listen.js";
 import { assemble } from "../service/assemble.js";
+import { runtimeTables } from "../service/migrations.js";
 import { type Data, openData } from "./data.js";
-import { ownTables } from "./migrations/tables.js";
 
 type Init = MessageInitShape<typeof RecordSchema>;
 
@@ -32,7 +32,7 @@ type Untyped<C> = { [Name in keyof C]: C[Name] extends (...args: never) => infer
 beforeAll(async () => {
   url = await testDatabase();
   await createTables(url, [records], true);
-  await execute(url, ownTables);
+  await execute(url, runtimeTables);
   const definition = recordService({ handlers: () => ({}) });
   const { name, entities } = definition.spec;
   data = openData({ url, service: name, entities });

@@ -13,8 +13,8 @@ import { testDatabase } from "../../generator/testing/database.js";
 import { createTables, execute } from "../../generator/testing/tables.js";
 import type { KeyedContext } from "../call/context.js";
 import { createContext } from "../server/deadline.js";
+import { runtimeTables } from "../service/migrations.js";
 import { type Data, openData } from "./data.js";
-import { ownTables } from "./migrations/tables.js";
 
 let url: string;
 let data: Data<{ products: ProductRepository }>;
@@ -22,7 +22,7 @@ let data: Data<{ products: ProductRepository }>;
 beforeAll(async () => {
   url = await testDatabase();
   await createTables(url, [productEntity.table]);
-  await execute(url, ownTables);
+  await execute(url, runtimeTables);
   data = openData({ url, service: "inventory", entities: { products: { entity: productEntity } } });
 });
 afterAll(() => data.close());

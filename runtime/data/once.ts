@@ -2,11 +2,30 @@ import { createHash } from "node:crypto";
 import type { DescMessage, DescMethod, DescMethodUnary, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { and, eq, sql } from "drizzle-orm";
+import { pgTable, primaryKey, text, timestamp } from "drizzle-orm/pg-core";
 import type { KeyedContext } from "../call/context.js";
 import { createMessage } from "../codec/create.js";
 import { codecOf } from "../codec/known.js";
-import { requests } from "./migrations/tables.js";
+import { bytes } from "./postgres/columns.js";
 import type { DatabaseTransaction } from "./postgres/driver.js";
+
+/** Requests that were handled once, and what they were answered. */
+const requests = pgTable(
+  "scaffold_requests",
+  {
+    /** The method's full name: two methods may be sent the same key. */
+    method: text("method").notNull(),
+    key: text("key").notNull(),
+    /** A digest of the request without its key. */
+    fingerprint: bytes("fingerprint").notNull(),
+    /** The answer, binary. NULL only inside the transaction that is working on it. */
+    answer: bytes("answer"),
+    createdAt: timestamp("created_at", { withTimezone: true }).notNull().defaultNow(),
+    /** When it was undone, or forbidden before it was ever made: see `undoOnce`. */
+    undoneAt: timestamp("undone_at", { withTimezone: true }),
+  },
+  (table) => [primaryKey({ columns: [table.method, table.key] })],
+);
 
 /**
  * Runs `body` unless this request was answered before, and then answers the same again. Without a key it just runs.

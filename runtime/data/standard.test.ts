@@ -18,8 +18,8 @@ import { testDatabase } from "../../generator/testing/database.js";
 import { createTables, execute } from "../../generator/testing/tables.js";
 import type { KeyedContext } from "../call/context.js";
 import { BadRequestSchema } from "../options/google/rpc/error_details_pb.js";
+import { runtimeTables } from "../service/migrations.js";
 import { openData } from "./data.js";
-import { ownTables } from "./migrations/tables.js";
 import { standardHandlers } from "./standard.js";
 
 let url: string;
@@ -27,7 +27,7 @@ let handlers: ReturnType<typeof standardHandlers>;
 beforeAll(async () => {
   url = await testDatabase();
   await createTables(url, [productEntity.table, stockEntity.table, userEntity.table]);
-  await execute(url, ownTables);
+  await execute(url, runtimeTables);
 });
 beforeEach(async () => {
   await execute(url, `TRUNCATE "products", "stocks", "users"`);

@@ -25,8 +25,8 @@ import { Metrics } from "../observe/metrics.js";
 import { timedCall } from "../observe/timing.js";
 import { BadRequestSchema } from "../options/google/rpc/error_details_pb.js";
 import { assemble } from "../service/assemble.js";
+import { runtimeTables } from "../service/migrations.js";
 import { type Data, openData } from "./data.js";
-import { ownTables } from "./migrations/tables.js";
 
 let url: string;
 let data: Data;
@@ -38,7 +38,7 @@ const ends: (() => unknown)[] = [];
 beforeAll(async () => {
   url = await testDatabase();
   await createTables(url, [shelfEntity.table, bookEntity.table, reviewEntity.table], true);
-  await execute(url, ownTables);
+  await execute(url, runtimeTables);
   const definition = libraryService({ handlers: () => ({}) });
   const { books, shelfs, reviews } = definition.spec.entities;
   data = openData({ url, service: "library", entities: { books: books!, shelfs: shelfs!, reviews: reviews! } });

@@ -13,8 +13,8 @@ import {
   toBinary,
 } from "@bufbuild/protobuf";
 import * as wkt from "@bufbuild/protobuf/wkt";
-import type { ServiceDefinition } from "../service/define.js";
 import type { EventType } from "../spec/event.js";
+import type { ServiceSpec } from "../spec/service.js";
 import { only, readEvent, type Upcasters, upcastersOf } from "./evolution.js";
 
 /**
@@ -26,10 +26,7 @@ import { only, readEvent, type Upcasters, upcastersOf } from "./evolution.js";
  *
  * @param services the folder of all services; each has the versions of what it publishes in its folder `events`
  */
-export async function corpusFaults(
-  { spec, upcasters = {} }: ServiceDefinition,
-  services: URL | string,
-): Promise<string[]> {
+export async function corpusFaults({ spec, upcasters = {} }: Consuming, services: URL | string): Promise<string[]> {
   const root = typeof services === "string" ? services : fileURLToPath(services);
   const faults: string[] = [];
   for (const [name, { event }] of Object.entries(spec.consumes ?? {})) {
@@ -40,6 +37,12 @@ export async function corpusFaults(
       faults.push(...version.samples.flatMap((sample) => faultsOf(event, version, sample, fill)));
   }
   return faults;
+}
+
+/** What of a service's definition says how it reads events. */
+interface Consuming {
+  readonly spec: Pick<ServiceSpec, "consumes">;
+  readonly upcasters?: Readonly<Record<string, (old: never) => object>>;
 }
 
 interface RecordedVersion {

@@ -17,9 +17,9 @@ import {
 import { testDatabase } from "../../generator/testing/database.js";
 import { execute } from "../../generator/testing/tables.js";
 import { openData } from "../data/data.js";
-import { ownTables } from "../data/migrations/tables.js";
 import { createLogger } from "../observe/log.js";
 import { Metrics } from "../observe/metrics.js";
+import { runtimeTables } from "../service/migrations.js";
 import type { EventType } from "../spec/event.js";
 import { corpusFaults } from "./corpus.js";
 import { readEvent, schemaUri, upcastersOf } from "./evolution.js";
@@ -127,18 +127,18 @@ test("a consumer without what it needs does not start", () => {
 
 test("a consumer's handler sees an old event as one of today, and never one that it cannot read", async () => {
   const [url, brokerUrl] = await Promise.all([testDatabase(), testDatabase()]);
-  await execute(url, ownTables);
+  await execute(url, runtimeTables);
   const broker = openPostgres(brokerUrl, { service: "letters" });
   const topic = { name: letterSent.topic, partitions: 1, retentionMs: 60_000, groups: ["letters"] };
   await broker.declare([topic]);
-  const data = openData({ url, service: "letters", source: "mail.letters.v1.LetterService", entities: {} });
+  const data = openData({ url, service: "letters", entities: {} });
   const handled: LetterSent[] = [];
+  const { spec, consume, upcasters } = letters(letterSent, (event) => handled.push(event));
   const events = startEvents(
-    letters(letterSent, (event) => handled.push(event)),
+    { spec, handlers: consume?.({}) ?? {}, upcasters },
     {
       data,
       broker,
-      peers: {},
       log: createLogger({ name: "letters", level: "silent" }),
       metrics: new Metrics("letters"),
     },

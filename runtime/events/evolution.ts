@@ -3,21 +3,8 @@ import { createMessage } from "../codec/create.js";
 import { codecOf } from "../codec/known.js";
 import { Reader } from "../codec/reader.js";
 import { readReflected } from "../codec/reflected.js";
-import type { EventType } from "../spec/event.js";
+import type { EventType, Upcast } from "../spec/event.js";
 import { Unprocessable } from "./delivery.js";
-
-/**
- * The way from one version of an event to the next one that cannot be read as the one before. What is the same in both is
- * carried over; the rest a person says.
- */
-export interface Upcast {
-  /** The first number of the version that it starts from. */
-  readonly from: number;
-  readonly old: DescMessage;
-  readonly next: DescMessage;
-  /** The numbers of the fields that are carried over. */
-  readonly carries: readonly number[];
-}
 
 /** Says what of an event's newer version an event of the older one has in other words, or `undefined` where it has none. */
 export type Upcaster<Old extends DescMessage, Next extends DescMessage, Hole extends string> = (

@@ -6,13 +6,14 @@ import { expect, onTestFinished, test } from "vitest";
 import { freePort } from "../../generator/dev/ports.js";
 import { testDatabase } from "../../generator/testing/database.js";
 import { execute } from "../../generator/testing/tables.js";
-import { type Data, openData } from "../data/data.js";
-import { ownTables } from "../data/migrations/tables.js";
+import type { Data } from "../data/data.js";
 import { createLogger } from "../observe/log.js";
 import { Metrics } from "../observe/metrics.js";
+import { runtimeTables } from "../service/migrations.js";
 import { builtProgram } from "../testing/program.js";
 import { type Broker, RecordRefused } from "./broker.js";
 import { measureSpan, replayProgress, requestReplay } from "./operate.js";
+import { openPublishing } from "./outbox.js";
 import { openPostgres } from "./postgres.js";
 import { Relay } from "./relay.js";
 import { HOLD } from "./testing/observed.js";
@@ -29,8 +30,8 @@ function valueIn(text: string, name: string): number | undefined {
 
 async function open(): Promise<{ url: string; data: Data<object, typeof UserRegisteredSchema> }> {
   const url = await testDatabase();
-  await execute(url, ownTables);
-  const data = openData<object>({ url, service: "test", source: UserService.typeName, entities: {} });
+  await execute(url, runtimeTables);
+  const { data } = openPublishing<object>(UserService.typeName, { url, service: "test", entities: {} });
   onTestFinished(() => data.close());
   return { url, data: data as unknown as Data<object, typeof UserRegisteredSchema> };
 }

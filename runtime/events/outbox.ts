@@ -5,8 +5,10 @@ import { sql } from "drizzle-orm";
 import { attributeName } from "../call/propagation.js";
 import { createMessage } from "../codec/create.js";
 import { LoneSurrogateError } from "../codec/lone-surrogate.js";
+import { type Data, type DataOptions, openData, type TransactionScope } from "../data/data.js";
 import { connectionOf, type DatabaseTransaction } from "../data/postgres/connection.js";
 import type { Database } from "../data/postgres/driver.js";
+import type { Repository } from "../data/rows/repository.js";
 import type { EventType } from "../spec/event.js";
 import { schemaUri } from "./evolution.js";
 
@@ -27,27 +29,26 @@ const insert = {
 /** Publishes an event in a transaction. */
 export type Publish = <D extends DescMessage>(event: EventType<D>, message: MessageInitShape<D>) => Promise<void>;
 
-export interface OutboxOptions {
-  /** The full name of the service that publishes: CloudEvents' `source`. */
-  readonly source: string;
-  readonly db: Database;
-}
-
 /** Where a service's transactions leave what they publish, for its relay to pass on. */
 export class Outbox {
   readonly #source: string;
-  readonly #db: Database;
+  readonly #db: () => Database;
   #waking: NodeJS.Timeout | undefined;
   /** The relay in this process, if it is the one that works. */
   wake: (() => boolean) | undefined;
 
-  constructor({ source, db }: OutboxOptions) {
+  /**
+   * @param source the full name of the service that publishes: CloudEvents' `source`
+   * @param db the database whose transactions publish
+   */
+  constructor(source: string, db: () => Database) {
     this.#source = source;
     this.#db = db;
   }
 
-  /** Publishes within a transaction; `trace` says what goes on of the call that it belongs to. */
-  within(tx: DatabaseTransaction, trace: () => Readonly<Record<string, string>>, published: () => void): Publish {
+  /** Returns what publishes within a transaction. */
+  within(tx: DatabaseTransaction, { trace, afterCommit }: TransactionScope): Publish {
+    let hasPublished = false;
     const connection = connectionOf(tx);
     return async (event, init) => {
       const message = createMessage(event.schema, init);
@@ -73,23 +74,40 @@ export class Outbox {
       const key = event.key?.(message) ?? "";
       if (!key.isWellFormed()) throw new LoneSurrogateError(`the key of ${name}`);
       connection.add({ ...insert, values: [event.topic, key, JSON.stringify(attributes), asBuffer(payload)] });
-      published();
+      if (hasPublished) return;
+      hasPublished = true;
+      afterCommit(() => this.#committed());
     };
   }
 
-  /** Something was committed. The relay finds it by itself, a little later, if nobody hears this. */
-  committed(): void {
+  /** Wakes the relay, which would find by itself what was committed, a little later. */
+  #committed(): void {
     if (this.wake?.() || this.#waking !== undefined) return;
     // NOTIFY inside the transactions would have all commits wait for each other (PostgreSQL, commands/async.c).
     this.#waking = setTimeout(() => {
       this.#waking = undefined;
-      this.#db.execute(sql`SELECT pg_notify(${OUTBOX_CHANNEL}, '')`).catch(() => undefined);
+      this.#db()
+        .execute(sql`SELECT pg_notify(${OUTBOX_CHANNEL}, '')`)
+        .catch(() => undefined);
     }, WAKE_INTERVAL_MS).unref();
   }
 
   close(): void {
     clearTimeout(this.#waking);
   }
+}
+
+/** Opens a database whose transactions publish the events of the service `source`. */
+export function openPublishing<Entities = Readonly<Record<string, Repository<DescMessage>>>>(
+  source: string,
+  options: DataOptions,
+): { readonly data: Data<Entities>; readonly outbox: Outbox } {
+  const outbox = new Outbox(source, () => data.db);
+  const data: Data<Entities> = openData<Entities>({
+    ...options,
+    extend: (tx, scope) => ({ publish: outbox.within(tx, scope) }),
+  });
+  return { data, outbox };
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {

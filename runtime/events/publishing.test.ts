@@ -6,11 +6,11 @@ import { placeOrder } from "../../examples/shop/orders/place-order.js";
 import { testDatabase } from "../../generator/testing/database.js";
 import { execute } from "../../generator/testing/tables.js";
 import type { Context } from "../call/context.js";
-import { openData } from "../data/data.js";
-import { ownTables } from "../data/migrations/tables.js";
 import type { Transaction } from "../data/transaction.js";
 import { resourcesOf } from "../service/assemble.js";
 import type { Transactions } from "../service/define.js";
+import { runtimeTables } from "../service/migrations.js";
+import { openPublishing } from "./outbox.js";
 
 /** These are checked by tsc, and not called: a line that should not compile, and does, is an error there. */
 const orders = orderService({
@@ -54,8 +54,8 @@ test("a service publishes what its methods do", () => {
 
 test("what is published in a method's transaction goes on with the trace of its call, and says its version", async () => {
   const url = await testDatabase();
-  await execute(url, ownTables);
-  const data = openData({ url, service: "orders", source: OrderService.typeName, entities: {} });
+  await execute(url, runtimeTables);
+  const { data } = openPublishing(OrderService.typeName, { url, service: "orders", entities: {} });
   const { transaction } = resourcesOf({ data, peers: {} }) as Transactions<object>;
   const requestHeader = new Headers({ traceparent: "00-1-2-01", "accept-language": "de", cookie: "secret" });
   const context = { requestHeader } as Context<typeof orderChanged.schema>;

@@ -5,25 +5,22 @@ import { own } from "../codec/message.js";
 import type { Data } from "../data/data.js";
 import type { Logger } from "../observe/log.js";
 import type { Metrics } from "../observe/metrics.js";
-import type { Sagas } from "../saga/engine.js";
-import { resourcesOf } from "../service/assemble.js";
-import type { ServiceDefinition } from "../service/define.js";
 import type { EventType, SubscriptionPolicy } from "../spec/event.js";
+import type { ServiceSpec } from "../spec/service.js";
 import type { Broker, BrokerSubscription, Topic } from "./broker.js";
 import { Consumer, type Consumption, keptMs } from "./consumer.js";
 import type { ConsumerHandler } from "./delivery.js";
 import { schemaUri, upcastersOf } from "./evolution.js";
 import { MissingEvents, type MissingTimes } from "./missing.js";
+import type { Outbox } from "./outbox.js";
 import { Relay } from "./relay.js";
 
 export interface EventsOptions {
   readonly data: Data;
+  /** Where its transactions leave what they publish; undefined if it publishes nothing. */
+  readonly outbox?: Outbox | undefined;
   /** Undefined: nothing is passed on, and nothing comes. */
   readonly broker: Broker | undefined;
-  /** Clients of the services that it calls, by the names that its handlers use. */
-  readonly peers: Readonly<Record<string, unknown>>;
-  /** Its sagas, which its handlers may start. Default: none. */
-  readonly sagas?: Sagas | undefined;
   readonly log: Logger;
   readonly metrics: Metrics;
   /** What of subscriptions is otherwise than the contract says, by the names of their handlers. */
@@ -32,6 +29,15 @@ export interface EventsOptions {
   readonly lookMs?: number;
   /** When events are said to be missing. Default: see there. */
   readonly missing?: Partial<MissingTimes>;
+}
+
+/** What a service does with events. */
+export interface EventService {
+  readonly spec: Pick<ServiceSpec, "name" | "publishes" | "consumes">;
+  /** What it does with the events that it consumes, by the names of its subscriptions. */
+  readonly handlers: object;
+  /** What it says of events that were published as an older version, by handler and version. Default: nothing. */
+  readonly upcasters?: Readonly<Record<string, (old: never) => object>> | undefined;
 }
 
 /** A service's events, under way. */
@@ -45,10 +51,10 @@ export interface Events {
 }
 
 /** Begins to pass on what a service publishes, and to handle what it consumes. */
-export function startEvents(definition: ServiceDefinition, options: EventsOptions): Events {
-  const { data, broker, log, metrics } = options;
-  const { name, publishes } = definition.spec;
-  const subscriptions = subscriptionsOf(definition, options);
+export function startEvents(service: EventService, options: EventsOptions): Events {
+  const { data, outbox, broker, log, metrics } = options;
+  const { name, publishes } = service.spec;
+  const subscriptions = subscriptionsOf(service, options);
   const consumer =
     subscriptions.length === 0 ? undefined : new Consumer({ group: name, data, subscriptions, log, metrics });
   const relay =
@@ -62,7 +68,7 @@ export function startEvents(definition: ServiceDefinition, options: EventsOption
           log,
           metrics,
         });
-  if (relay !== undefined && data.outbox !== undefined) data.outbox.wake = relay.wake;
+  if (relay !== undefined && outbox !== undefined) outbox.wake = relay.wake;
   const consuming: BrokerSubscription[] =
     broker === undefined || consumer === undefined
       ? []
@@ -125,19 +131,20 @@ export function startEvents(definition: ServiceDefinition, options: EventsOption
     async close() {
       clearInterval(looking);
       await relay?.close();
+      outbox?.close();
       await broker?.close();
     },
   };
 }
 
 function subscriptionsOf(
-  { spec, consume, upcasters = {} }: ServiceDefinition,
-  { overrides = {}, ...parts }: EventsOptions,
+  { spec, handlers: all, upcasters = {} }: EventService,
+  { overrides = {} }: EventsOptions,
 ): Consumption[] {
   if (spec.consumes === undefined) return [];
   const unknown = Object.keys(overrides).filter((name) => !Object.hasOwn(spec.consumes ?? {}, name));
   if (unknown.length > 0) throw new Error(`${spec.name} consumes no ${unknown.join(", ")}`);
-  const handlers = (consume?.(resourcesOf(parts)) ?? {}) as Record<string, ConsumerHandler>;
+  const handlers = all as Record<string, ConsumerHandler>;
   return Object.entries(spec.consumes).map(([name, subscription]) => {
     const handler = handlers[name];
     if (handler === undefined) throw new Error(`${spec.name} has no handler ${name} for what it consumes`);

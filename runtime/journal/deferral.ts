@@ -15,7 +15,8 @@ import type { Logger } from "../observe/log.js";
 import type { Metrics } from "../observe/metrics.js";
 import type { Backoff } from "../spec/retry.js";
 import { acceptedAnswer } from "./accepted.js";
-import { type Entry, Journal } from "./journal.js";
+import type { Entry } from "./entry.js";
+import { Journal } from "./journal.js";
 
 export interface DeferralOptions {
   readonly journal: Journal;

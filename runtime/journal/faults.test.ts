@@ -3,7 +3,8 @@ import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeEach, expect, test, vi } from "vitest";
-import { type Entry, Journal } from "./journal.js";
+import type { Entry } from "./entry.js";
+import { Journal } from "./journal.js";
 import type { Fault } from "./testing/faulty-disk.js";
 
 const disk = await vi.hoisted(async () => new (await import("./testing/faulty-disk.js")).FaultyDisk());

@@ -3,7 +3,8 @@ import { mkdtemp, open, rm, statfs } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
-import { type Entry, Journal } from "./journal.js";
+import type { Entry } from "./entry.js";
+import { Journal } from "./journal.js";
 
 const place = await mkdtemp(join(tmpdir(), "scaffold-full-"));
 const mounted = spawnSync("mount", ["-t", "tmpfs", "-o", "size=256k", "tmpfs", place], { encoding: "utf8" });

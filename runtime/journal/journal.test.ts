@@ -2,7 +2,8 @@ import { appendFile, chmod, mkdtemp, readFile, rm, stat, truncate, writeFile } f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeEach, expect, onTestFinished, test } from "vitest";
-import { type Entry, Journal } from "./journal.js";
+import type { Entry } from "./entry.js";
+import { Journal } from "./journal.js";
 
 let directory: string;
 let path: string;

@@ -2,27 +2,11 @@ import { type FileHandle, mkdir, open, readFile, rename, rm, writeFile } from "n
 import { dirname, join } from "node:path";
 import type { Logger } from "../observe/log.js";
 import { syncFolder, writeAll } from "./disk.js";
+import type { Entry } from "./entry.js";
 import { type Frame, frame, readFrames, type TornFrame } from "./frames.js";
 import { Letters } from "./letters.js";
 import { lockFolder } from "./lock.js";
 import { type Page, printPage, readPage, readTornPage, type TornPage } from "./page.js";
-
-/** A call that was taken down. */
-export interface Entry {
-  /** Grows in the order in which calls came. */
-  readonly id: number;
-  /** The method's name in the contract. */
-  readonly method: string;
-  readonly key: string;
-  /** A digest of the request without its key, in base64. */
-  readonly fingerprint: string;
-  /** The request, as binary protobuf in base64. */
-  readonly request: string;
-  /** The headers that go on from hop to hop. */
-  readonly headers: Readonly<Record<string, string>>;
-  /** When it came, in RFC 3339. */
-  readonly at: string;
-}
 
 export interface JournalOptions {
   /** A folder that this process has for itself; made if it is not there. */

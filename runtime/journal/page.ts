@@ -1,4 +1,4 @@
-import type { Entry } from "./journal.js";
+import type { Entry } from "./entry.js";
 
 /** What one frame says: calls that came, and ids of those that are settled. */
 export interface Page {

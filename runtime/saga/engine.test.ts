@@ -10,8 +10,9 @@ import { codecOf } from "../codec/known.js";
 import type { ServiceDefinition } from "../service/define.js";
 import { type InMemoryService, inMemory } from "../service/in-memory.js";
 import type { ServicePolicy } from "../spec/policy.js";
+import type { StepSpec } from "../spec/saga.js";
 import { listSagas, retrySaga } from "./admin.js";
-import type { SagaDefinition, StepSpec } from "./saga.js";
+import type { SagaDefinition } from "./saga.js";
 
 const migrations = new URL("../../examples/shop/orders/migrations/", import.meta.url);
 const lines = [{ productId: "pen", quantity: 1 }];

@@ -8,8 +8,9 @@ import { own } from "../codec/message.js";
 import type { Data } from "../data/data.js";
 import type { Logger } from "../observe/log.js";
 import type { Metrics } from "../observe/metrics.js";
+import type { SagaSpec } from "../spec/saga.js";
 import { methodsOf } from "./fit.js";
-import type { SagaDefinition, SagaHandle, SagaSpec } from "./saga.js";
+import type { SagaDefinition, SagaHandle } from "./saga.js";
 import {
   claim,
   counts,

@@ -1,5 +1,5 @@
 import type { DescMethodUnary } from "@bufbuild/protobuf";
-import type { SagaSpec, StepSpec } from "./saga.js";
+import type { SagaSpec, StepSpec } from "../spec/saga.js";
 import type { SagaRow } from "./store.js";
 
 /** What is kept of a step when it begins, so that another version of the contract can tell whether it still means the same. */

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { testDatabase } from "../../generator/testing/database.js";
 import { execute } from "../../generator/testing/tables.js";
 import { type Data, openData } from "../data/data.js";
-import { ownTables } from "../data/migrations/tables.js";
+import { runtimeTables } from "../service/migrations.js";
 import {
   claim,
   counts,
@@ -24,7 +24,7 @@ let data: Data;
 
 beforeAll(async () => {
   url = await testDatabase();
-  await execute(url, ownTables);
+  await execute(url, runtimeTables);
   data = openData({ url, service: "orders", entities: {} });
 });
 beforeEach(() => execute(url, `TRUNCATE "scaffold_sagas", "scaffold_sagas_removed"`));

@@ -7,9 +7,10 @@ import { codecOf } from "../codec/known.js";
 import type { Data } from "../data/data.js";
 import { fromDatabase } from "../data/postgres/errors.js";
 import type { Backoff } from "../spec/retry.js";
+import type { SagaSpec, StepSpec } from "../spec/saga.js";
 import { methodsOf, misfitBack, misfitForward } from "./fit.js";
 import { isPermanent } from "./permanent.js";
-import { type SagaDefinition, type SagaSpec, type StepSpec, stepKey } from "./saga.js";
+import { type SagaDefinition, stepKey } from "./saga.js";
 import { LeaseLost, type SagaChange, type SagaRow, STUCK_AFTER, write } from "./store.js";
 
 /** One kind of saga: what its contract says, and what its author defines. */

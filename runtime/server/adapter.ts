@@ -6,11 +6,12 @@ import type { Hosts } from "../config/hosts.js";
 import { type RpcTransport, rpcTransport } from "../config/transport.js";
 import { compressions } from "../connect/compressions.js";
 import { COMPRESS_MIN_BYTES } from "../grpc/gzip.js";
+import { READ_MAX_BYTES } from "../grpc/route.js";
 import { defaultLimits, type Limits } from "../http2/limits.js";
 import { GrpcServer } from "./native-http2.js";
 import { type Http2Acceptor, nodeHttp2 } from "./node-http2.js";
 import { type Pages, withPages } from "./page.js";
-import { READ_MAX_BYTES, type Routes, recordRoutes } from "./routes.js";
+import { type Routes, recordRoutes } from "./routes.js";
 
 /** What is served, and how. */
 export interface AnswerOptions extends ConnectRouterOptions {

@@ -15,8 +15,8 @@ import { compressFrame } from "../grpc/gzip.js";
 import { Flag, FrameType } from "../http2/frames.js";
 import { frame, message, Peer } from "../http2/testing/peer.js";
 import { createLogger } from "../observe/log.js";
-import type { ServiceDefinition } from "../service/define.js";
 import type { MessageCompression, ServicePolicy } from "../spec/policy.js";
+import type { ServiceSpec } from "../spec/service.js";
 import { answer } from "./adapter.js";
 import { handlerRoutes } from "./handle.js";
 import { type Listener, listen } from "./listen.js";
@@ -222,7 +222,7 @@ describe.each<RpcTransport>(["native", "node"])("a contract's compression (%s)",
     const spec = { service: UserService, policy, name: "users" };
     const handlers = Object.fromEntries(UserService.methods.map(({ localName }) => [localName, () => ({})]));
     const routes = handlerRoutes(
-      { spec } as unknown as ServiceDefinition,
+      spec as unknown as ServiceSpec,
       {
         ...handlers,
         getUser({ id }: { id: string }, { requestHeader }: Context) {

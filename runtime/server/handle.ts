@@ -15,8 +15,8 @@ import type { Deferral } from "../journal/deferral.js";
 import type { Logger } from "../observe/log.js";
 import type { Metrics } from "../observe/metrics.js";
 import { timedCall, timingRequestHeader } from "../observe/timing.js";
-import type { ServiceDefinition } from "../service/define.js";
 import type { MethodPolicy } from "../spec/policy.js";
+import type { ServiceSpec } from "../spec/service.js";
 import { abortError, bound, boundStream, createContext } from "./deadline.js";
 import { OwnContext } from "./own-context.js";
 
@@ -36,11 +36,10 @@ export interface Surroundings {
 
 /** Puts the handlers of a service behind what every call goes through: context, deadline, validation, errors. */
 export function handlerRoutes(
-  { spec }: ServiceDefinition,
+  { service, policy, name }: ServiceSpec,
   handlers: object,
   surroundings: Surroundings,
 ): (router: ConnectRouter) => void {
-  const { service, policy, name } = spec;
   const implementation = service.methods.map((method) => {
     const handler = own(handlers as Record<string, Handler>, method.localName);
     if (handler === undefined) throw new Error(`${service.name}.${method.localName} has no handler: write one`);

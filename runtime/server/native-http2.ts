@@ -1,6 +1,7 @@
 import type { Socket } from "node:net";
 import { Code, type ConnectError } from "@connectrpc/connect";
 import { type Hosts, wrongHost } from "../config/hosts.js";
+import type { UniversalHandlerFn } from "../connect/universal.js";
 import { UniversalCall } from "../connect/universal.js";
 import { IncompleteMessages } from "../grpc/incomplete.js";
 import { type Peer, ServerCall } from "../grpc/server-call.js";
@@ -15,7 +16,7 @@ import { jsonType, statusJson } from "./http-error.js";
 import type { Http2Acceptor } from "./node-http2.js";
 import { type Pages, respond } from "./page.js";
 import { noSuchMethod, notFound, Refusal, tooLarge } from "./refusal.js";
-import type { Routes, UniversalHandlerFn } from "./routes.js";
+import type { Routes } from "./routes.js";
 
 const anyGrpc = /^application\/grpc(\+|;|$)/i;
 

@@ -1,10 +1,12 @@
 import { describe } from "vitest";
 
-/** The suites that run on our own transport by default run on connect-node as well: handlers must not see a difference. */
+/** The suites that run on the native transport by default run on connect-node as well: handlers see no difference. */
 process.env.RPC_TRANSPORT = "node";
-describe("over connect-node: client", async () => {
-  await import("../client/client.test.js");
-});
-describe.each(["deadline", "health", "listen", "reflection"])("over connect-node: %s", async (name) => {
-  await import(`./${name}.test.ts`);
-});
+const suites: Readonly<Record<string, () => Promise<unknown>>> = {
+  client: () => import("../client/client.test.js"),
+  deadline: () => import("./deadline.test.js"),
+  health: () => import("./health.test.js"),
+  listen: () => import("./listen.test.js"),
+  reflection: () => import("./reflection.test.js"),
+};
+describe.each(Object.keys(suites))("over connect-node: %s", (name) => suites[name]!() as never);

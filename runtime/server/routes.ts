@@ -1,13 +1,6 @@
 import type { DescMethod, DescService } from "@bufbuild/protobuf";
-import {
-  Code,
-  ConnectError,
-  type ConnectRouter,
-  type ConnectRouterOptions,
-  type HandlerContext,
-} from "@connectrpc/connect";
+import { Code, ConnectError, type ConnectRouter, type ConnectRouterOptions } from "@connectrpc/connect";
 import { answersText } from "../call/answer-text.js";
-import type { Codec } from "../codec/codec.js";
 import { codecOf } from "../codec/known.js";
 import { negotiatesEncoding } from "../connect/accept-encoding.js";
 import { carriedMethod } from "../connect/carried.js";
@@ -17,39 +10,9 @@ import { withoutLongTimeouts } from "../connect/long-timeouts.js";
 import { readsRequests, takesRequests } from "../connect/request-bodies.js";
 import { readMessage } from "../grpc/frame.js";
 import { COMPRESS_MIN_BYTES } from "../grpc/gzip.js";
-
-/** A method, and what answers it. */
-export interface Route {
-  readonly method: DescMethod;
-  /** As Connect's router takes it: one request or an iterable of them, and the call's context. */
-  readonly implementation: (request: unknown, context: HandlerContext) => unknown;
-  readonly input: Codec;
-  readonly output: Codec;
-  readonly readMaxBytes: number;
-  readonly answers: AnswerSize;
-  /** The shortest answer that is compressed for those who accept it, in bytes. */
-  readonly compressMinBytes: number;
-}
-
-/** Answers shorter than this are not worth minding, in bytes. */
-const LONG_ANSWER = 64 * 1024;
-
-/** How long the answers of one request are, as far as they matter. */
-export class AnswerSize {
-  /** What the next one is expected to have, in bytes; 0: it is short, as almost all are. */
-  expected = 0;
-
-  learn(bytes: number): void {
-    if (this.expected === 0 && bytes < LONG_ANSWER) return;
-    const next = Math.max(bytes, this.expected - (this.expected >> 3));
-    this.expected = next < LONG_ANSWER ? 0 : next;
-  }
-}
+import { AnswerSize, READ_MAX_BYTES, type Route } from "../grpc/route.js";
 
 type UniversalHandler = ConnectRouter["handlers"][number];
-
-/** What serves a request of any protocol but gRPC, as Connect's handlers do. */
-export type UniversalHandlerFn = (...request: Parameters<UniversalHandler>) => ReturnType<UniversalHandler>;
 
 /** What is served: by path, as in `/shop.orders.v1.OrderService/GetOrder`. */
 export interface Routes {
@@ -58,9 +21,6 @@ export interface Routes {
   /** Every method, as Connect answers it. */
   readonly connect: ReadonlyMap<string, UniversalHandler>;
 }
-
-/** The longest message that is read where nothing else is said: gRPC's own default. */
-export const READ_MAX_BYTES = 4 * 1024 * 1024;
 
 type Implementation = Route["implementation"];
 

@@ -4,6 +4,7 @@ import { propagated } from "../call/propagation.js";
 import type { Data } from "../data/data.js";
 import { standardHandlers } from "../data/standard.js";
 import type { Transaction } from "../data/transaction.js";
+import type { EventService } from "../events/start.js";
 import type { Deferral } from "../journal/deferral.js";
 import type { Logger } from "../observe/log.js";
 import type { Metrics } from "../observe/metrics.js";
@@ -33,7 +34,15 @@ export function assemble(definition: ServiceDefinition, parts: Parts): (router: 
   const standard = data === undefined ? {} : standardHandlers(definition.spec.standard, data);
   const handlers = { ...standard, ...definition.implement(resourcesOf(parts), standard) };
   const metrics = data === undefined ? undefined : parts.metrics;
-  return handlerRoutes(definition, handlers, { ...parts, metrics });
+  return handlerRoutes(definition.spec, handlers, { ...parts, metrics });
+}
+
+/** What a service does with the events that it consumes, over what its handlers may use. */
+export function eventService(
+  { spec, consume, upcasters }: ServiceDefinition,
+  parts: Pick<Parts, "data" | "peers" | "sagas">,
+): EventService {
+  return { spec, handlers: consume?.(resourcesOf(parts)) ?? {}, upcasters };
 }
 
 /** What the handlers of a service may use. */

@@ -1,61 +1,10 @@
-import type { DescMessage, DescService } from "@bufbuild/protobuf";
+import type { DescMessage } from "@bufbuild/protobuf";
 import type { Context } from "../call/context.js";
-import type { ClientOptions } from "../client/client.js";
-import type { Codec } from "../codec/codec.js";
 import { know } from "../codec/known.js";
 import type { Data } from "../data/data.js";
-import type { StandardMethod } from "../data/standard.js";
 import type { Transaction } from "../data/transaction.js";
-import type { SagaDefinition, SagaHandles, SagaSpec } from "../saga/saga.js";
-import type { CachePolicy } from "../spec/cache.js";
-import type { Entity } from "../spec/entity.js";
-import type { EventType, SubscriptionSpec } from "../spec/event.js";
-import type { ServicePolicy } from "../spec/policy.js";
-
-/** An entity of a service, and how its rows are cached; without a policy they are not. */
-export interface OwnedEntity {
-  readonly entity: Entity;
-  readonly cache?: CachePolicy;
-}
-
-/** What a contract says of one service: all that the runtime needs to run it, less its handwritten methods. */
-export interface ServiceSpec {
-  readonly service: DescService;
-  /** The service's short name, "orders": names its database, its logs and its address variable. */
-  readonly name: string;
-  readonly policy: ServicePolicy;
-  /** The codecs of the messages that it takes, answers and owns; others are read by their descriptors. */
-  readonly codecs: readonly Codec[];
-  /** What it owns, by the names that its handlers use. */
-  readonly entities: Readonly<Record<string, OwnedEntity>>;
-  /** How clients of the services that it calls are made, by the names that its handlers use. */
-  readonly peers: Readonly<Record<string, Peer>>;
-  /** The sagas that its methods start, by method. Absent: none. */
-  readonly sagas?: Readonly<Record<string, SagaSpec>>;
-  /** The methods that need no handwritten code. */
-  readonly standard: Readonly<Record<string, StandardMethod>>;
-  /** What it publishes, and the groups that are known to consume that. Default: nothing. */
-  readonly publishes?: readonly { readonly event: EventType; readonly groups: readonly string[] }[];
-  /** What it consumes, by the names of its handlers. Default: nothing. */
-  readonly consumes?: Readonly<Record<string, SubscriptionSpec>>;
-}
-
-/** Whether a service publishes or consumes events. */
-export function hasEvents({ publishes, consumes }: ServiceSpec): boolean {
-  return publishes !== undefined || consumes !== undefined;
-}
-
-/** Whether a service has a database: for its entities, or for what it publishes and consumes. */
-export function hasDatabase(spec: ServiceSpec): boolean {
-  return Object.keys(spec.entities).length > 0 || hasEvents(spec);
-}
-
-/** A service that may be called. */
-export interface Peer {
-  /** Its short name: "inventory" is found at INVENTORY_URL. */
-  readonly name: string;
-  connect(options: ClientOptions): unknown;
-}
+import type { SagaDefinition, SagaHandles } from "../saga/saga.js";
+import type { ServiceSpec } from "../spec/service.js";
 
 /** A service with its handlers: what `serve` runs. */
 export interface ServiceDefinition {

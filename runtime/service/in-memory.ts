@@ -2,8 +2,6 @@ import { randomUUID } from "node:crypto";
 import type { DescMessage, MessageInitShape } from "@bufbuild/protobuf";
 import { createRouterTransport, type Transport } from "@connectrpc/connect";
 import { withCodecs } from "../connect/carried.js";
-import { openData } from "../data/data.js";
-import { migrate } from "../data/migrations/migrate.js";
 import { openBroker } from "../events/open.js";
 import { startEvents } from "../events/start.js";
 import { openDeferral } from "../journal/deferral.js";
@@ -12,8 +10,10 @@ import { Metrics } from "../observe/metrics.js";
 import { openSagas } from "../saga/engine.js";
 import { recordRoutes } from "../server/routes.js";
 import type { EventType } from "../spec/event.js";
-import { assemble } from "./assemble.js";
-import { hasEvents, type ServiceDefinition } from "./define.js";
+import { assemble, eventService } from "./assemble.js";
+import { openServiceData } from "./data.js";
+import type { ServiceDefinition } from "./define.js";
+import { migrate } from "./migrations.js";
 
 /** What a service in memory stands on. */
 export interface InMemoryOptions {
@@ -49,21 +49,12 @@ export interface InMemoryService {
 /** Runs a service inside a test: everything is real but the network. */
 export async function inMemory(definition: ServiceDefinition, options: InMemoryOptions = {}): Promise<InMemoryService> {
   const { databaseUrl, replicaUrls: replicas, migrations, peers = {}, brokerUrl } = options;
-  const { name, service, entities, publishes } = definition.spec;
+  const { name } = definition.spec;
   if (databaseUrl !== undefined && migrations !== undefined) await migrate({ url: databaseUrl, directory: migrations });
   const metrics = new Metrics(name);
-  const data =
-    databaseUrl === undefined
-      ? undefined
-      : openData({
-          url: databaseUrl,
-          replicas,
-          service: name,
-          entities,
-          source: publishes && service.typeName,
-          prepares: hasEvents(definition.spec),
-          metrics,
-        });
+  const opened =
+    databaseUrl === undefined ? undefined : openServiceData(definition.spec, { url: databaseUrl, replicas, metrics });
+  const data = opened?.data;
   const log = createLogger({ name, level: "silent" });
   const draining = new AbortController();
   const { directory, maxBytes = 2 ** 26 } = options.journal ?? {};
@@ -83,7 +74,8 @@ export async function inMemory(definition: ServiceDefinition, options: InMemoryO
   const routes = assemble(definition, { data, peers, log, metrics, sagas, deferral, draining: draining.signal });
   deferral?.start();
   const broker = brokerUrl === undefined ? undefined : await openBroker(brokerUrl, { service: name, log });
-  const events = data && startEvents(definition, { data, broker, peers, sagas, log, metrics });
+  const events =
+    opened && startEvents(eventService(definition, { data, peers, sagas }), { ...opened, broker, log, metrics });
   sagas?.start();
   return {
     metrics,

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
+import type { OwnedEntity } from "../spec/service.js";
 import { parcels, plainParcels } from "../testing/parcels.js";
-import type { OwnedEntity } from "./define.js";
 import { canServe } from "./readiness.js";
 
 const plain = plainParcels.spec;

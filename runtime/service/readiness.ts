@@ -2,7 +2,7 @@ import type { Availability } from "../data/postgres/cluster.js";
 import type { Health } from "../server/health.js";
 import type { Page } from "../server/page.js";
 import type { MethodPolicy } from "../spec/policy.js";
-import type { ServiceSpec } from "./define.js";
+import type { ServiceSpec } from "../spec/service.js";
 
 /**
  * Whether anything of a service can be served with what there is of its database: all with a primary; without one, writes

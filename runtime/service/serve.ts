@@ -4,7 +4,6 @@ import { openRedis } from "../cache/redis.js";
 import { propagatedHeadersVariable } from "../call/propagation.js";
 import { prepareValidation } from "../call/validate.js";
 import {
-  brokerUrl,
   bytes,
   flag,
   folder,
@@ -28,9 +27,8 @@ import {
   rpcCompressionVariable,
   rpcTransportVariable,
 } from "../config/transport.js";
-import { type Data, openData } from "../data/data.js";
-import { migrate, verifyMigrated } from "../data/migrations/migrate.js";
 import { findPrimary } from "../data/postgres/driver.js";
+import { brokerUrl } from "../events/broker-url.js";
 import { openBroker } from "../events/open.js";
 import { startEvents } from "../events/start.js";
 import { COMPRESS_MIN_BYTES } from "../grpc/gzip.js";
@@ -46,10 +44,13 @@ import { live, type Running } from "../server/process.js";
 import { reflectionRoutes } from "../server/reflection.js";
 import type { SubscriptionPolicy } from "../spec/event.js";
 import type { MethodPolicy } from "../spec/policy.js";
+import { hasDatabase, hasEvents, type ServiceSpec } from "../spec/service.js";
 import { addressVariable } from "../spec/system.js";
-import { assemble } from "./assemble.js";
-import { hasDatabase, hasEvents, type ServiceDefinition, type ServiceSpec } from "./define.js";
+import { assemble, eventService } from "./assemble.js";
+import { openServiceData, type ServiceData } from "./data.js";
+import type { ServiceDefinition } from "./define.js";
 import { localTransport } from "./local.js";
+import { migrate, verifyMigrated } from "./migrations.js";
 import { canServe, healthPages } from "./readiness.js";
 
 /** How long before its end a drain ends what is still running, so that callers are told instead of cut off. */
@@ -151,7 +152,7 @@ function readServiceEnvironment({ spec }: ServiceDefinition, beside: readonly Se
     DATABASE_REPLICA_URLS: postgresUrls([]),
     JOURNAL_DIR: defers ? folder() : optional(folder()),
     JOURNAL_MAX_BYTES: bytes(2 ** 26),
-    BROKER_URL: hasEvents(spec) ? brokerUrl() : optional(brokerUrl()),
+    BROKER_URL: hasEvents(spec) ? brokerUrl : optional(brokerUrl),
     CACHE_URL: optional(redisUrl()),
     MIGRATE: flag(false),
     SAGA_LEASE_MS: milliseconds(3000),
@@ -208,7 +209,8 @@ async function start(
     environment.journal === undefined
       ? undefined
       : await openDeferral(environment.journal, environment.journalMaxBytes, log, metrics);
-  const data = database === undefined ? undefined : await open(spec, { ...environment, database }, metrics, log);
+  const opened = database === undefined ? undefined : await open(spec, { ...environment, database }, metrics, log);
+  const data = opened?.data;
   const local = localTransport(() => services);
   const peersOf = (each: ServiceSpec) =>
     Object.fromEntries(
@@ -277,9 +279,15 @@ async function start(
   deferral?.start();
   sagas?.start();
   const events =
-    data === undefined || broker === undefined
+    opened === undefined || broker === undefined
       ? undefined
-      : startEvents(definition, { data, broker, peers, sagas, log, metrics, overrides: options.consume });
+      : startEvents(eventService(definition, { data, peers, sagas }), {
+          ...opened,
+          broker,
+          log,
+          metrics,
+          overrides: options.consume,
+        });
   log.info({ host: listener.host, port: listener.port }, "listening");
   return {
     /**
@@ -324,20 +332,8 @@ async function open(
   { database, replicas, cache }: Environment & { readonly database: string },
   metrics: Metrics,
   log: Logger,
-): Promise<Data> {
-  const { name, service, entities, publishes } = spec;
-  const isCached = Object.values(entities).some((entity) => entity.cache !== undefined);
+): Promise<ServiceData> {
+  const isCached = Object.values(spec.entities).some((entity) => entity.cache !== undefined);
   const shared = cache !== undefined && isCached ? await openRedis({ url: cache }) : undefined;
-  return openData({
-    url: database,
-    replicas,
-    service: name,
-    entities,
-    shared,
-    source: publishes && service.typeName,
-    watch: true,
-    prepares: hasEvents(spec),
-    metrics,
-    log,
-  });
+  return openServiceData(spec, { url: database, replicas, shared, watch: true, metrics, log });
 }

@@ -1,7 +1,19 @@
 import type { DescMessage, MessageShape } from "@bufbuild/protobuf";
 import type { Codec } from "../codec/codec.js";
-import type { Upcast } from "../events/evolution.js";
 import type { RetryPolicy } from "./retry.js";
+
+/**
+ * The way from one version of an event to the next one that cannot be read as the one before. What is the same in both is
+ * carried over; the rest a person says.
+ */
+export interface Upcast {
+  /** The first number of the version that it starts from. */
+  readonly from: number;
+  readonly old: DescMessage;
+  readonly next: DescMessage;
+  /** The numbers of the fields that are carried over. */
+  readonly carries: readonly number[];
+}
 
 /** A type of events, as its contract declares it: what is published to which topic, in which order. */
 export interface EventType<D extends DescMessage = DescMessage> {

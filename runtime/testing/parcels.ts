@@ -2,8 +2,8 @@ import { ParcelState } from "../../generator/testdata/parcels/expected/generated
 import { parcels as table } from "../../generator/testdata/parcels/expected/generated/contract_schema.js";
 import { parcelService } from "../../generator/testdata/parcels/expected/generated/contract_service.js";
 import { createTables, execute } from "../../generator/testing/tables.js";
-import { ownTables } from "../data/migrations/tables.js";
 import type { ServiceDefinition } from "../service/define.js";
+import { runtimeTables } from "../service/migrations.js";
 
 /** The service of generator/testdata/parcels: reads from replicas, and writes that may be deferred. */
 export const parcels = parcelService({
@@ -20,7 +20,7 @@ export const parcels = parcelService({
 /** Makes its tables. */
 export async function createParcels(url: string): Promise<void> {
   await createTables(url, [table]);
-  await execute(url, ownTables);
+  await execute(url, runtimeTables);
 }
 
 /** The same service, of which nothing can be served without its database. */

@@ -7,8 +7,8 @@ import { testDatabase } from "../../../generator/testing/database.js";
 import { createTables, execute } from "../../../generator/testing/tables.js";
 import { openRedis } from "../../cache/redis.js";
 import { type RedisServer, redisServer } from "../../cache/testing/redis-server.js";
+import { runtimeTables } from "../../service/migrations.js";
 import { type Data, openData } from "../data.js";
-import { ownTables } from "../migrations/tables.js";
 import { expectAgreement } from "../testing/writers.js";
 import { shapeOf } from "./shape.js";
 
@@ -21,7 +21,7 @@ let open: Instance[];
 beforeAll(async () => {
   url = await testDatabase();
   await createTables(url, [productEntity.table]);
-  await execute(url, ownTables);
+  await execute(url, runtimeTables);
   redis = await redisServer();
 });
 afterAll(() => redis?.remove());
@@ -93,7 +93,7 @@ describe("a row that one instance read", () => {
     await tier.close();
     const elsewhere = await testDatabase();
     await createTables(elsewhere, [productEntity.table]);
-    await execute(elsewhere, ownTables);
+    await execute(elsewhere, runtimeTables);
     expect(await name(await instance(elsewhere), "1")).toBeUndefined();
   });
 });

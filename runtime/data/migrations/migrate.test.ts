@@ -9,7 +9,8 @@ import pg from "pg";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { testDatabase } from "../../../generator/testing/database.js";
 import { execute } from "../../../generator/testing/tables.js";
-import { migrate, migrationStatus, verifyMigrated } from "./migrate.js";
+import { migrate, verifyMigrated } from "../../service/migrations.js";
+import { migrationStatus } from "./migrate.js";
 
 let url: string;
 let root: string;
@@ -196,7 +197,7 @@ test("goes on after a run that was killed", async () => {
   const steps = [`INSERT INTO "a" VALUES ('once')`, `CREATE INDEX CONCURRENTLY "a_idx" ON "a" ("id")`, `SELECT 1`];
   await file("0002_i.sql", `${create("b")}${border}${steps.join(";\n")};\n`);
   const open = await writer("a");
-  const source = new URL("./migrate.ts", import.meta.url).href;
+  const source = new URL("../../service/migrations.ts", import.meta.url).href;
   const script = `const { migrate } = await import("${source}");
     await migrate({ url: "${url}", directory: new URL("${directory.href}") });`;
   const child = spawn(process.execPath, ["--import", "tsx", "--input-type=module", "--eval", script]);

@@ -18,6 +18,11 @@ export interface MigrateOptions {
   readonly lockTimeoutMs?: number;
 }
 
+/** The statements that make the runtime's own tables, beside those of the service. Each changes nothing where it ran before. */
+interface OwnTables {
+  readonly tables: string;
+}
+
 /** How a database and a folder of migrations stand to each other. */
 export interface MigrationStatus {
   /** The files that were applied whole. */
@@ -41,11 +46,16 @@ const LOCK_POLL_MS = 100;
  * @returns the names of the files that were applied
  * @throws MigrationError if an applied file was changed or is gone, or a file fails, with the way out
  */
-export async function migrate({ url, directory, lockTimeoutMs = 5000 }: MigrateOptions): Promise<string[]> {
+export async function migrate({
+  url,
+  directory,
+  tables,
+  lockTimeoutMs = 5000,
+}: MigrateOptions & OwnTables): Promise<string[]> {
   const files = await readMigrations(directory);
   return connected(url, async (client) => {
     await lock(client);
-    await applyOwnTables(client, { lockTimeoutMs });
+    await applyOwnTables(client, tables, { lockTimeoutMs });
     const ledger = (await readLedger(client)) ?? new Map();
     const faults = contradictions(files, ledger);
     if (faults.length > 0) throw new MigrationError(["nothing was migrated:", ...faults].join("\n  "));
@@ -78,14 +88,14 @@ export async function migrationStatus({ url, directory }: MigrateOptions): Promi
  *
  * @throws MigrationError that names what is missing
  */
-export async function verifyMigrated({ url, directory }: MigrateOptions): Promise<void> {
+export async function verifyMigrated({ url, directory, tables }: MigrateOptions & OwnTables): Promise<void> {
   const files = await readMigrations(directory);
   await connected(url, async (client) => {
     const ledger = await readLedger(client);
     const foreign = ledger && otherService(files, ledger);
     if (foreign !== undefined) throw new MigrationError(foreign);
     const missing = files.filter((file) => ledger === undefined || !isApplied(ledger, file)).map((file) => file.name);
-    if (missing.length === 0 && (await hasOwnTables(client))) return;
+    if (missing.length === 0 && (await hasOwnTables(client, tables))) return;
     const what = missing.length === 0 ? "the runtime's own tables" : missing.join(", ");
     throw new MigrationError(`the database lacks ${what}: start the service once with MIGRATE=on`);
   });

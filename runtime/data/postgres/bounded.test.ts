@@ -4,8 +4,8 @@ import { type ProductRepository, productEntity } from "@shop/generated/shop/inve
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { testDatabase } from "../../../generator/testing/database.js";
 import { createTables, execute } from "../../../generator/testing/tables.js";
+import { runtimeTables } from "../../service/migrations.js";
 import { type Data, openData } from "../data.js";
-import { ownTables } from "../migrations/tables.js";
 
 const MIB = 2 ** 20;
 let url: string;
@@ -14,7 +14,7 @@ let data: Data<{ products: ProductRepository }>;
 beforeAll(async () => {
   url = await testDatabase();
   await createTables(url, [productEntity.table]);
-  await execute(url, ownTables);
+  await execute(url, runtimeTables);
 });
 beforeEach(() => execute(url, `TRUNCATE "products"`));
 afterAll(() => data.close());

@@ -7,8 +7,9 @@ import pg from "pg";
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { testDatabase } from "../../../generator/testing/database.js";
 import { createTables, execute } from "../../../generator/testing/tables.js";
-import { type Data, openData } from "../data.js";
-import { ownTables } from "../migrations/tables.js";
+import { openPublishing } from "../../events/outbox.js";
+import { runtimeTables } from "../../service/migrations.js";
+import type { Data } from "../data.js";
 
 let url: string;
 let data: Data<{ products: ProductRepository }, typeof UserRegisteredSchema>;
@@ -16,20 +17,15 @@ let data: Data<{ products: ProductRepository }, typeof UserRegisteredSchema>;
 beforeAll(async () => {
   url = await testDatabase();
   await createTables(url, [productEntity.table]);
-  await execute(url, ownTables);
+  await execute(url, runtimeTables);
 });
 beforeEach(() => execute(url, `TRUNCATE "products", "scaffold_outbox"`));
 afterEach(() => data.close());
 
 function open(options: { readonly prepares: boolean; readonly maxConnections: number }) {
   const entities = { products: { entity: productEntity } };
-  return openData({
-    url,
-    service: "test",
-    source: UserService.typeName,
-    entities,
-    ...options,
-  }) as unknown as typeof data;
+  const opened = openPublishing(UserService.typeName, { url, service: "test", entities, ...options });
+  return opened.data as unknown as typeof data;
 }
 
 const event = (userId: string) => ({ userId, email: "a@b.c" });

@@ -4,15 +4,16 @@ import { userRegistered } from "@shop/generated/shop/users/v1/users_events.js";
 import { type UserRegisteredSchema, UserService } from "@shop/generated/shop/users/v1/users_pb.js";
 import { testDatabase } from "../../../generator/testing/database.js";
 import { createTables, execute } from "../../../generator/testing/tables.js";
-import { type Data, openData } from "../../data/data.js";
-import { ownTables } from "../../data/migrations/tables.js";
+import type { Data } from "../../data/data.js";
 import { createLogger, type Logger } from "../../observe/log.js";
 import { Metrics } from "../../observe/metrics.js";
 import { defineService } from "../../service/define.js";
+import { runtimeTables } from "../../service/migrations.js";
 import type { EventType, SubscriptionSpec } from "../../spec/event.js";
 import type { Broker } from "../broker.js";
 import type { ConsumerContext, Delivery } from "../delivery.js";
 import type { MissingTimes } from "../missing.js";
+import { type Outbox, openPublishing } from "../outbox.js";
 import { type Events, startEvents } from "../start.js";
 
 /** What a group of these tests has: rows of products, which say what it handled. */
@@ -20,7 +21,7 @@ interface Entities {
   readonly products: ProductRepository;
 }
 export type Registered = typeof UserRegisteredSchema;
-export type RegistrationData = Data<Entities, Registered>;
+export type RegistrationData = Data<Entities, Registered> & { readonly outbox: Outbox };
 export type RegistrationHandler = (
   delivery: Delivery<Registered>,
   context: ConsumerContext<Entities, Registered>,
@@ -30,14 +31,15 @@ export type RegistrationHandler = (
 export async function registrationDatabase(): Promise<string> {
   const url = await testDatabase();
   await createTables(url, [productEntity.table]);
-  await execute(url, ownTables);
+  await execute(url, runtimeTables);
   return url;
 }
 
 export function openRegistrations(url: string): RegistrationData {
   const entities = { products: { entity: productEntity } };
-  const data = openData<Entities>({ url, service: "test", source: UserService.typeName, entities, prepares: true });
-  return data as unknown as RegistrationData;
+  const options = { url, service: "test", entities, prepares: true };
+  const { data, outbox } = openPublishing<Entities>(UserService.typeName, options);
+  return Object.assign(data, { outbox }) as unknown as RegistrationData;
 }
 
 export interface RegistrationOptions {
@@ -95,18 +97,20 @@ export function startRegistrations(
     ...(publishes && { publishes: publishes.map((event) => ({ event, groups: [name] })) }),
     ...(handler && { consumes: { registered } }),
   });
-  const definition = define({
-    consumers: () => ({ registered: handler ?? (() => undefined) }),
-  });
+  const registeredHandler: RegistrationHandler = handler ?? (() => undefined);
+  const { spec } = define({ consumers: () => ({ registered: registeredHandler }) });
   const metrics = new Metrics(name);
-  const events = startEvents(definition, {
-    data: data as unknown as Data,
-    broker,
-    peers: {},
-    log,
-    metrics,
-    ...options,
-  });
+  const events = startEvents(
+    { spec, handlers: { registered: registeredHandler } },
+    {
+      data: data as unknown as Data,
+      outbox: data.outbox,
+      broker,
+      log,
+      metrics,
+      ...options,
+    },
+  );
   let closed: Promise<void> | undefined;
   const close = () => {
     closed ??= events.stopConsuming().then(() => events.close());

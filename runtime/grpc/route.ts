@@ -1,0 +1,34 @@
+import type { DescMethod } from "@bufbuild/protobuf";
+import type { HandlerContext } from "@connectrpc/connect";
+import type { Codec } from "../codec/codec.js";
+
+/** The longest message that is read where nothing else is said: gRPC's own default. */
+export const READ_MAX_BYTES = 4 * 1024 * 1024;
+
+/** A method, and what answers it. */
+export interface Route {
+  readonly method: DescMethod;
+  /** As Connect's router takes it: one request or an iterable of them, and the call's context. */
+  readonly implementation: (request: unknown, context: HandlerContext) => unknown;
+  readonly input: Codec;
+  readonly output: Codec;
+  readonly readMaxBytes: number;
+  readonly answers: AnswerSize;
+  /** The shortest answer that is compressed for those who accept it, in bytes. */
+  readonly compressMinBytes: number;
+}
+
+/** Answers shorter than this are not worth minding, in bytes. */
+const LONG_ANSWER = 64 * 1024;
+
+/** How long the answers of one request are, as far as they matter. */
+export class AnswerSize {
+  /** What the next one is expected to have, in bytes; 0: it is short, as almost all are. */
+  expected = 0;
+
+  learn(bytes: number): void {
+    if (this.expected === 0 && bytes < LONG_ANSWER) return;
+    const next = Math.max(bytes, this.expected - (this.expected >> 3));
+    this.expected = next < LONG_ANSWER ? 0 : next;
+  }
+}
