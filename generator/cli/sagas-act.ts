@@ -123,14 +123,14 @@ async function find(
 }
 
 function line(saga: { service: string } & SagaListing): string {
-  const { service, id, state, step, attempts, stuck, error, misfit, reason, createdAt } = saga;
+  const { service, id, state, step, attempts, stuck, error, incompatibility, reason, createdAt } = saga;
   const what = step === null ? state : `${state} at ${step}`;
   return [
     `${service}: ${id}`,
     `since ${createdAt.toISOString()}`,
     stuck ? `${what}, stuck` : what,
     ...(attempts === 0 ? [] : [`${attempts === 1 ? "1 failure" : `${attempts} failures, the last`}: ${error}`]),
-    ...(misfit === null ? [] : [`does not fit the contract: ${misfit}`]),
+    ...(incompatibility === null ? [] : [`incompatible with the contract: ${incompatibility}`]),
     ...(reason === null ? [] : [`for: ${reason}`]),
   ].join(", ");
 }

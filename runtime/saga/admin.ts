@@ -1,28 +1,28 @@
 import { drizzle } from "drizzle-orm/node-postgres";
 import pg from "pg";
-import { type SagaPhase, STUCK, turnBack } from "./store.js";
+import { requestCompensation, type SagaPhase, STUCK } from "./store.js";
 
-/** A saga as people look at it. */
+/** A saga in a list. */
 export interface SagaListing {
   readonly id: string;
   /** The full name of the method that started it. */
   readonly saga: string;
   readonly state: SagaPhase;
-  /** The step at hand; null: it has ended. */
+  /** The current step. Null: the saga has ended. */
   readonly step: string | null;
-  /** How many attempts of the step at hand have failed. */
+  /** The number of failed attempts at the current step. */
   readonly attempts: number;
-  /** Whether somebody should look: it has failed often, was refused for good, or does not fit. It is tried again all the same. */
+  /** Whether a person should look: it has failed often, was refused for good, or is incompatible. It is retried all the same. */
   readonly stuck: boolean;
-  /** Why the version of the contract that runs cannot go on with it; null: it can. */
-  readonly misfit: string | null;
+  /** Why the version of the contract that runs cannot go on with it. Null: it can. */
+  readonly incompatibility: string | null;
   readonly error: string | null;
   readonly reason: string | null;
   readonly createdAt: Date;
   readonly endedAt: Date | null;
 }
 
-/** A saga with all that it has asked and was answered, as bytes. */
+/** A saga with its requests and answers, as bytes. */
 export interface SagaDetails extends SagaListing {
   readonly input: Uint8Array;
   readonly steps: readonly {
@@ -31,11 +31,11 @@ export interface SagaDetails extends SagaListing {
     readonly request: Uint8Array;
     readonly answer: Uint8Array | undefined;
   }[];
-  /** How long it waits until somebody may take it, in milliseconds; negative: it waits for somebody. */
+  /** How long until it is due, in milliseconds. Negative: it is overdue. */
   readonly dueInMs: number;
 }
 
-/** What sagas a list is to have. */
+/** The sagas of a list. */
 export type SagaFilter = SagaPhase | "unfinished" | "stuck" | "all";
 
 export interface SagaQuery {
@@ -45,7 +45,7 @@ export interface SagaQuery {
 
 const STEP = `CASE "state" WHEN 'running' THEN "steps"[cardinality("steps")]
   WHEN 'compensating' THEN "steps"[greatest(1, cardinality("steps") - "undone")] END`;
-const LISTED = `"id", "saga", "state", ${STEP} AS "step", "attempts", "error", "misfit", "reason", "created_at" AS "createdAt",
+const LISTED = `"id", "saga", "state", ${STEP} AS "step", "attempts", "error", "misfit" AS "incompatibility", "reason", "created_at" AS "createdAt",
   "ended_at" AS "endedAt", "ended_at" IS NULL AND ${STUCK} AS "stuck"`;
 
 const conditions: Readonly<Record<SagaFilter, string>> = {
@@ -58,7 +58,7 @@ const conditions: Readonly<Record<SagaFilter, string>> = {
   compensated: `"state" = 'compensated'`,
 };
 
-/** The sagas in a database, the latest first. None, if it has never had any. */
+/** Returns the sagas in a database, the latest first. */
 export function listSagas(url: string, { filter, limit }: SagaQuery): Promise<SagaListing[]> {
   return connected(url, async (client) => {
     if (!(await has(client))) return [];
@@ -70,7 +70,7 @@ export function listSagas(url: string, { filter, limit }: SagaQuery): Promise<Sa
   });
 }
 
-/** One saga, or undefined if the database has none of that id. */
+/** Returns one saga, or undefined if the database has none of that id. */
 export function findSaga(url: string, id: string): Promise<SagaDetails | undefined> {
   return connected(url, async (client) => {
     if (!(await has(client))) return undefined;
@@ -92,7 +92,7 @@ export function findSaga(url: string, id: string): Promise<SagaDetails | undefin
   });
 }
 
-/** Has a saga that waits go on at once. False: there is none of that id that has not ended. */
+/** Makes a saga due at once. Returns false if there is none of that id that has not ended. */
 export function retrySaga(url: string, id: string): Promise<boolean> {
   return connected(url, async (client) => {
     const sql = `UPDATE "scaffold_sagas" SET "due_at" = least("due_at", now()) WHERE "id" = $1 AND "ended_at" IS NULL`;
@@ -100,9 +100,9 @@ export function retrySaga(url: string, id: string): Promise<boolean> {
   });
 }
 
-/** Has a saga undone, on its way or completed. False: it is, or is being, already. */
+/** Has a saga compensated, running or completed. Returns false if it is compensated, or being so, already. */
 export function compensateSaga(url: string, id: string, reason: string): Promise<boolean> {
-  return connected(url, (client) => turnBack(drizzle({ client }), id, reason));
+  return connected(url, (client) => requestCompensation(drizzle({ client }), id, reason));
 }
 
 /** Both sides of one step of a saga. */
@@ -117,7 +117,7 @@ export interface AuditedStep {
   readonly url: string;
 }
 
-/** Where two sides of a step disagree. */
+/** A difference between the two sides of a step. */
 export interface Disagreement {
   readonly saga: string;
   readonly step: string;
@@ -125,17 +125,17 @@ export interface Disagreement {
   readonly message: string;
 }
 
-/** How many sagas, or requests, are compared at a time. */
+/** The number of sagas, or requests, that are compared at a time. */
 const PAGE = 1000;
 
 /**
- * Compares what sagas say was done and undone with what the called services say, by their records of requests: each saga's
- * steps there, and their requests with a saga's key here. A saga that is under way is compared as far as it is certain.
+ * Compares what sagas have recorded as done and compensated with what the called services have recorded of their requests, in both
+ * directions. An unfinished saga is compared as far as it is certain. Returns where they disagree.
  */
 export async function auditSagas(url: string, steps: readonly AuditedStep[]): Promise<Disagreement[]> {
   const found = await compare(url, steps);
   if (found.length === 0) return found;
-  // What one side had done while the other was being read is the same on both by now.
+  // Work that one side did while the other was read is on both sides by now.
   const again = new Set((await compare(url, steps)).map((disagreement) => JSON.stringify(disagreement)));
   return found.filter((disagreement) => again.has(JSON.stringify(disagreement)));
 }
@@ -162,7 +162,7 @@ interface Side {
   readonly answer: Buffer | null;
 }
 
-/** Steps of which the called service knows something else than the saga. */
+/** Returns the steps of which the called service has recorded something else than the saga. */
 async function missingThere(client: pg.Client, callee: pg.Client, step: AuditedStep): Promise<Disagreement[]> {
   const found: Disagreement[] = [];
   for (let last = ""; ; ) {
@@ -201,19 +201,19 @@ function disagreement({ state, undone, answer }: Side, there: Request | undefine
       ? "is undone, and the service has no mark of that"
       : "is undone, and the service has it done";
   }
-  // It may be on its way, or being undone.
+  // The step may be under way, or being compensated.
   if (answer === null || state === "compensating") return undefined;
   if (there?.answer == null) return "is done, and the service does not know of it";
   if (there.undone) return "is done, and the service has it undone";
   return there.answer.equals(answer) ? undefined : "was answered otherwise than the service says";
 }
 
-/** By how much the clock of a called service may be ahead. */
+/** The most that the clock of a called service may be ahead. */
 const CLOCKS_DIFFER = "1 hour";
 
 /**
- * Requests with the key of a saga that is not there: one that was lost, with what it would have undone. Those from before
- * the last saga that was removed after its time had ended are passed over: theirs may be among the removed.
+ * Returns requests with the key of a saga that is not there: a lost saga will not compensate them. Requests older than the last
+ * saga that retention removed are passed over, because their sagas may be among the removed.
  */
 async function unknownHere(client: pg.Client, callee: pg.Client, step: AuditedStep): Promise<Disagreement[]> {
   const found: Disagreement[] = [];
@@ -257,7 +257,7 @@ async function has(client: pg.Client): Promise<boolean> {
 
 async function connected<T>(url: string, run: (client: pg.Client) => Promise<T>): Promise<T> {
   const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5000 });
-  // Statements say themselves when the connection is gone.
+  // A lost connection fails the statement. Without a listener it would also end the process.
   client.on("error", () => undefined);
   try {
     await client.connect();

@@ -15,7 +15,7 @@ import {
   phase,
   removeEnded,
   renew,
-  turnBack,
+  requestCompensation,
   write,
 } from "./store.js";
 
@@ -78,10 +78,10 @@ test("the methods of steps keep their places, though an older version of the run
 test("what does not fit is stuck at once, without having failed, until it fits", async () => {
   await insert(data.db, saga("1"));
   const [row] = await take(1, 0);
-  await write(data.db, row!, { misfit: "it is another", dueInMs: 0 });
+  await write(data.db, row!, { incompatibility: "it is another", dueInMs: 0 });
   expect(await counts(data.db)).toEqual({ running: 1, compensating: 0, stuck: 1 });
   const [again] = await take();
-  expect(again).toMatchObject({ attempts: 0, error: null, misfit: "it is another" });
+  expect(again).toMatchObject({ attempts: 0, error: null, incompatibility: "it is another" });
   await write(data.db, again!, { error: "no", dueInMs: 60_000 });
   expect(await counts(data.db)).toEqual({ running: 1, compensating: 0, stuck: 0 });
 });
@@ -107,7 +107,7 @@ test("what has ended is removed when its time is over, the oldest first, and unt
   await ended(`'old', 'undone again', 'of another'`, "2 days");
   await ended(`'older'`, "3 days");
   await ended(`'oldest'`, "4 days");
-  await turnBack(data.db, "undone again", "enough");
+  await requestCompensation(data.db, "undone again", "enough");
   const remove = () => removeEnded(data.db, "a.v1.S/M", 86_400_000, 2);
   const left = async () =>
     (await execute(url, `SELECT "id" FROM "scaffold_sagas" ORDER BY "id"`)).rows.map(({ id }) => id);
@@ -170,10 +170,10 @@ test("whoever has lost the lease writes nothing any more, and renews nothing", a
 test("whoever works at it loses a saga that is turned back", async () => {
   await insert(data.db, saga("1"));
   const [row] = await take();
-  await turnBack(data.db, "1", "enough");
+  await requestCompensation(data.db, "1", "enough");
   await expect(write(data.db, row!, { state: "completed", dueInMs: 0 })).rejects.toThrow(LeaseLost);
   expect((await take())[0]).toMatchObject({ state: "compensating", reason: "enough" });
-  await expect(turnBack(data.db, "2", "enough")).rejects.toMatchObject({ code: Code.NotFound });
+  await expect(requestCompensation(data.db, "2", "enough")).rejects.toMatchObject({ code: Code.NotFound });
   expect(await phase(data.db, "1")).toBe("compensating");
 });
 

@@ -7,36 +7,36 @@ import { plainText } from "../data/postgres/plain-text.js";
 /** How far a saga has come. */
 export type SagaPhase = "running" | "compensating" | "completed" | "compensated";
 
-/** A saga as its row has it, taken on a lease. */
+/** A saga as its row has it, under a lease. */
 export interface SagaRow {
   readonly id: string;
   /** The full name of the method that started it. */
   readonly saga: string;
   readonly state: "running" | "compensating";
   readonly input: Uint8Array;
-  /** The steps that were begun, and the request of each. */
+  /** The steps that were begun, and their requests. */
   readonly steps: readonly string[];
   readonly requests: readonly Uint8Array[];
-  /** What each of them calls, and what undoes it, by full name. Absent or null: that was not kept. */
+  /** The methods that each of them calls and is compensated by, by full name. Absent or null: the row does not say. */
   readonly calls: readonly (string | null)[];
   readonly compensations: readonly (string | null)[];
-  /** The answers of those that were answered. */
+  /** The answers, of the steps that have one. */
   readonly answers: readonly Uint8Array[];
-  /** How many of the steps are undone, from the last on. */
+  /** The number of compensated steps, from the last on. */
   readonly undone: number;
-  /** How many attempts of the step at hand have failed. */
+  /** The number of failed attempts at the current step. */
   readonly attempts: number;
-  /** Why the last attempt of it has failed. */
+  /** Why the last attempt failed. */
   readonly error: string | null;
-  /** Whether that was said for good: the same request gets the same answer. */
+  /** Whether the last attempt was refused for good: the same request gets the same answer. */
   readonly refused: boolean;
-  /** Why the version of the contract that saw it last could not go on with it. */
-  readonly misfit: string | null;
+  /** Why the version of the contract that saw the saga last cannot go on with it. */
+  readonly incompatibility: string | null;
   readonly reason: string | null;
   readonly trace: Readonly<Record<string, string>> | null;
-  /** Whose lease it is; who writes with an older one changes nothing. */
+  /** The number of the lease. A write under an older lease changes nothing. */
   readonly epoch: number;
-  /** How long it may still go forward, in milliseconds; 0 and less: no longer. */
+  /** The time left to go forward, in milliseconds. At 0 and below, the saga is compensated. */
   readonly leftMs: number;
 }
 
@@ -44,36 +44,36 @@ export interface SagaRow {
 export interface NewStep {
   readonly step: string;
   readonly request: Uint8Array;
-  /** What it calls, and what undoes it, by full name. */
+  /** The methods that it calls and is compensated by, by full name. */
   readonly call: string;
   readonly compensation: string;
 }
 
-/** A saga that is to begin, with its first step. */
+/** A saga that begins, with its first step. */
 export interface NewSaga extends NewStep {
   readonly id: string;
   readonly saga: string;
   readonly input: Uint8Array;
   readonly trace: Readonly<Record<string, string>>;
   readonly timeoutMs: number;
-  /** How long it belongs to whoever starts it; 0: whoever comes first takes it. */
+  /** The lease of the process that starts it. 0: any process may claim it at once. */
   readonly leaseMs: number;
 }
 
-/** What the unfinished sagas of a database are up to. */
+/** The numbers of sagas that have not ended. */
 export interface SagaCounts {
   readonly running: number;
   readonly compensating: number;
   readonly stuck: number;
 }
 
-/** After so many failures of one step or compensation, a saga is shown as stuck. It is tried again all the same. */
+/** The number of failures of one step or compensation after which a saga is shown as stuck. It is retried all the same. */
 export const STUCK_AFTER = 10;
 
-/** Whether somebody should look at a saga that has not ended, in SQL. */
+/** Whether a person should look at a saga that has not ended, in SQL. */
 export const STUCK = `("attempts" >= ${STUCK_AFTER} OR "refused" OR "misfit" IS NOT NULL)`;
 
-/** Somebody else has the saga now, or has ended it. */
+/** Another executor has the saga now, or has ended it. */
 export class LeaseLost extends Error {
   override readonly name = "LeaseLost";
 }
@@ -82,9 +82,33 @@ const after = (ms: number): SQL => sql`now() + ${Math.max(0, Math.ceil(ms))} * i
 
 const columns = sql.raw(
   `"id", "saga", "state", "input", "steps", "requests", "answers", "calls", "compensations", "undone", "attempts", ` +
-    `"error", "refused", "misfit", "reason", "trace", "epoch", ` +
+    `"error", "refused", "misfit" AS "incompatibility", "reason", "trace", "epoch", ` +
     `(extract(epoch from "deadline" - now()) * 1000)::float8 AS "leftMs"`,
 );
+
+/** Returns the row that `insert` writes of a saga. */
+export function newRow(saga: NewSaga): SagaRow {
+  return {
+    id: saga.id,
+    saga: saga.saga,
+    state: "running",
+    input: saga.input,
+    steps: [saga.step],
+    requests: [saga.request],
+    calls: [saga.call],
+    compensations: [saga.compensation],
+    answers: [],
+    undone: 0,
+    attempts: 0,
+    error: null,
+    refused: false,
+    incompatibility: null,
+    reason: null,
+    trace: saga.trace,
+    epoch: 1,
+    leftMs: saga.timeoutMs,
+  };
+}
 
 /** Begins a saga, in the transaction of `db`. */
 export async function insert(db: Database, saga: NewSaga): Promise<void> {
@@ -98,7 +122,7 @@ export async function insert(db: Database, saga: NewSaga): Promise<void> {
   );
 }
 
-/** Takes sagas on a lease that nobody works at, those first that have waited longest. */
+/** Takes leases of sagas that are due, the longest waiting first. */
 export async function claim(
   db: Database,
   names: readonly string[],
@@ -113,7 +137,7 @@ export async function claim(
   return rows as unknown as SagaRow[];
 }
 
-/** Makes leases longer; those that are lost stay lost. */
+/** Extends leases from now on. Lost leases stay lost. */
 export async function renew(db: Database, leases: readonly Lease[], leaseMs: number): Promise<void> {
   const held = sql.join(
     leases.map(({ id, epoch }) => sql`(${id}, ${epoch}::integer)`),
@@ -124,44 +148,44 @@ export async function renew(db: Database, leases: readonly Lease[], leaseMs: num
   );
 }
 
-/** Which saga, and whose. */
+/** The lease of a saga. */
 export interface Lease {
   readonly id: string;
   readonly epoch: number;
 }
 
-/** What is to be written of a saga, all of it or nothing. */
+/** What changes in a saga's row with one step. */
 export interface SagaChange {
   readonly state?: SagaPhase;
-  /** Why it is undone. */
+  /** Why it is compensated. */
   readonly reason?: string;
-  /** What the step at hand has answered. */
+  /** The answer of the current step. */
   readonly answer?: Uint8Array;
   /** The step that begins. */
   readonly next?: NewStep;
-  /** Another step is undone. */
+  /** Whether one more step is compensated. */
   readonly undone?: boolean;
-  /** Why the attempt failed. Absent: it did not, and attempts are counted anew. */
+  /** Why the attempt failed. Absent: it succeeded, and the count of attempts starts again. */
   readonly error?: string;
-  /** Whether the attempt failed for good. Default: no. */
+  /** Whether the attempt was refused for good. Default: no. */
   readonly refused?: boolean;
-  /** Why it cannot go on by this version of its contract. Absent: it can. */
-  readonly misfit?: string;
-  /** When somebody may take it on a lease: how long from now, in milliseconds. */
+  /** Why this version of the contract cannot go on with it. Absent: it can. */
+  readonly incompatibility?: string;
+  /** How long until the saga is due, and its lease over, in milliseconds. */
   readonly dueInMs: number;
 }
 
 /**
- * Writes down how a saga goes on.
+ * Writes one step of a saga.
  *
- * @throws LeaseLost if somebody else has it
+ * @throws LeaseLost if another executor has it
  */
 export async function write(db: Database, { id, epoch }: Lease, change: SagaChange): Promise<void> {
-  const { state, reason, answer, next, undone, error, refused = false, misfit, dueInMs } = change;
+  const { state, reason, answer, next, undone, error, refused = false, incompatibility, dueInMs } = change;
   const isEnd = state === "completed" || state === "compensated";
   const sets = [
-    sql`"due_at" = ${after(dueInMs)}, "updated_at" = now(), "misfit" = ${misfit === undefined ? null : plainText(misfit)}`,
-    ...(misfit === undefined ? [attempted(state, error, refused)] : []),
+    sql`"due_at" = ${after(dueInMs)}, "updated_at" = now(), "misfit" = ${incompatibility === undefined ? null : plainText(incompatibility)}`,
+    ...(incompatibility === undefined ? [attempted(state, error, refused)] : []),
     ...(state === undefined ? [] : [sql`"state" = ${state}`]),
     ...(reason === undefined ? [] : [sql`"reason" = ${plainText(reason)}`]),
     ...(answer === undefined ? [] : [sql`"answers" = array_append("answers", ${buffer(answer)})`]),
@@ -180,7 +204,7 @@ export async function write(db: Database, { id, epoch }: Lease, change: SagaChan
   if (rowCount !== 1) throw new LeaseLost(id);
 }
 
-/** A list with the method of the step that begins; an older version of the runtime may have left out those before. */
+/** Returns a list of methods with that of the step that begins. Rows of old versions of the runtime lack the ones before it. */
 function appended(list: "calls" | "compensations", method: string): SQL {
   const column = sql.raw(`"${list}"`);
   const missing = sql`array_fill(NULL::text, ARRAY[cardinality("steps") - cardinality(${column})])`;
@@ -193,8 +217,13 @@ function attempted(state: SagaPhase | undefined, error: string | undefined, refu
   return sql`"attempts" = ${attempts}, "error" = ${plainText(error)}, "refused" = ${refused}`;
 }
 
-/** Has a saga undone whatever has become of it, and whoever works at it. False: it is, or is being, already. */
-export async function turnBack(db: Database, id: string, reason: string): Promise<boolean> {
+/**
+ * Has a saga compensated, running or completed, and takes it from its executor. Returns false if it is compensated, or being so,
+ * already.
+ *
+ * @throws ConnectError NOT_FOUND if there is no such saga
+ */
+export async function requestCompensation(db: Database, id: string, reason: string): Promise<boolean> {
   const { rowCount } = await db.execute(sql`
     UPDATE "scaffold_sagas" SET "state" = 'compensating', "reason" = ${plainText(reason)}, "attempts" = 0, "error" = NULL, "refused" = false, "misfit" = NULL,
       "epoch" = "epoch" + 1, "due_at" = now(), "updated_at" = now(), "ended_at" = NULL
@@ -205,16 +234,13 @@ export async function turnBack(db: Database, id: string, reason: string): Promis
   return rowCount === 1;
 }
 
-/** How far a saga has come; undefined if there is none. */
+/** Returns how far a saga has come, or undefined if there is none. */
 export async function phase(db: Database, id: string): Promise<SagaPhase | undefined> {
   const { rows } = await db.execute(sql`SELECT "state" FROM "scaffold_sagas" WHERE "id" = ${id}`);
   return (rows[0] as { state: SagaPhase } | undefined)?.state;
 }
 
-/**
- * Marks sagas that nobody has taken for a minute, since none of these methods starts them: the contract has them no more.
- * Answers which.
- */
+/** Marks and returns sagas that are a minute overdue because none of these methods starts them: the contract no longer has them. */
 export async function markUnknown(db: Database, names: readonly string[]): Promise<{ id: string; saga: string }[]> {
   const { rows } = await db.execute(sql`
     UPDATE "scaffold_sagas" SET "misfit" = 'the contract has no saga of ' || "saga"
@@ -223,7 +249,7 @@ export async function markUnknown(db: Database, names: readonly string[]): Promi
   return rows as unknown as { id: string; saga: string }[];
 }
 
-/** Removes sagas of one method that ended longer ago than this, the oldest first; how many. Notes until when none may be left. */
+/** Removes sagas of one method that ended longer ago than this, the oldest first. Returns how many, and notes when the last of them ended. */
 export async function removeEnded(db: Database, saga: string, retentionMs: number, limit: number): Promise<number> {
   const { rows } = await db.execute(sql`
     WITH "gone" AS (
@@ -239,7 +265,7 @@ export async function removeEnded(db: Database, saga: string, retentionMs: numbe
   return (rows[0] as { count: number }).count;
 }
 
-/** How many sagas have not ended. */
+/** Counts the sagas that have not ended. */
 export async function counts(db: Database): Promise<SagaCounts> {
   const { rows } = await db.execute(sql`
     SELECT count(*) FILTER (WHERE "state" = 'running')::integer AS "running",

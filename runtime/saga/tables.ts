@@ -1,10 +1,10 @@
 /**
- * Where sagas are kept, in the database of the service that starts them. A row is a saga. `steps`, `requests` and `answers`
- * are parallel: what was begun, and what of that was answered. `epoch` grows with each lease, so that who has lost one
- * changes nothing any more; `due_at` is when the next one may be taken. `calls` and `compensations` name the methods of what was
- * begun; a step that an older version of the runtime began has none. `misfit` says why no version of the contract that has seen
- * the saga lately can go on with it, and `refused` that an undoing was refused for good. What has ended is removed after a while; `until` in `scaffold_sagas_removed` is when the last of
- * those ended, so that nobody takes them for lost.
+ * The tables of sagas, in the database of the service that starts them. A row is a saga. `steps`, `requests` and `answers` are
+ * parallel: what was begun, and its answers so far. `calls` and `compensations` name the methods of what was begun; steps that an
+ * old version of the runtime began have none. `epoch` grows with each lease, so that a process that has lost its lease changes
+ * nothing; `due_at` is when the next lease may be taken. `misfit` says why the version of the contract that saw the saga last cannot
+ * go on with it, and `refused` that a compensation was refused for good. Ended sagas are removed after a while. `until` in
+ * `scaffold_sagas_removed` is when the last removed one ended, so that an audit does not take them for lost.
  */
 export const sagaTables = `CREATE TABLE IF NOT EXISTS "scaffold_sagas" (
   "id" text COLLATE "C" PRIMARY KEY,

@@ -118,7 +118,7 @@ test("a saga that waits need not wait any longer", async () => {
   const stuck = await sagas("list", "--state", "stuck");
   expect(stuck).toMatchObject({
     code: 100,
-    stdout: expect.stringContaining("stuck, does not fit the contract: it has begun a"),
+    stdout: expect.stringContaining("stuck, incompatible with the contract: it has begun a"),
   });
   await execute(urls.orders, `DELETE FROM "scaffold_sagas" WHERE "id" = 'waits'`);
 });
