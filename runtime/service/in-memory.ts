@@ -1,19 +1,13 @@
 import { randomUUID } from "node:crypto";
 import type { DescMessage, MessageInitShape } from "@bufbuild/protobuf";
-import { createRouterTransport, type Transport } from "@connectrpc/connect";
+import { type ConnectRouter, createRouterTransport, type Transport } from "@connectrpc/connect";
 import { withCodecs } from "../connect/carried.js";
-import { openBroker } from "../events/open.js";
-import { startEvents } from "../events/start.js";
-import { openDeferral } from "../journal/deferral.js";
 import { createLogger } from "../observe/log.js";
-import { Metrics } from "../observe/metrics.js";
-import { openSagas } from "../saga/engine.js";
+import type { Metrics } from "../observe/metrics.js";
 import { recordRoutes } from "../server/routes.js";
 import type { EventType } from "../spec/event.js";
-import { assemble, eventService } from "./assemble.js";
-import { openServiceData } from "./data.js";
 import type { ServiceDefinition } from "./define.js";
-import { migrate } from "./migrations.js";
+import { startService } from "./start.js";
 
 /** What a service in memory stands on. */
 export interface InMemoryOptions {
@@ -48,49 +42,32 @@ export interface InMemoryService {
 
 /** Runs a service inside a test: everything is real but the network. */
 export async function inMemory(definition: ServiceDefinition, options: InMemoryOptions = {}): Promise<InMemoryService> {
-  const { databaseUrl, replicaUrls: replicas, migrations, peers = {}, brokerUrl } = options;
-  const { name } = definition.spec;
-  if (databaseUrl !== undefined && migrations !== undefined) await migrate({ url: databaseUrl, directory: migrations });
-  const metrics = new Metrics(name);
-  const opened =
-    databaseUrl === undefined ? undefined : openServiceData(definition.spec, { url: databaseUrl, replicas, metrics });
-  const data = opened?.data;
-  const log = createLogger({ name, level: "silent" });
-  const draining = new AbortController();
-  const { directory, maxBytes = 2 ** 26 } = options.journal ?? {};
-  const deferral = directory === undefined ? undefined : await openDeferral(directory, maxBytes, log, metrics);
-  const { sagas: specs } = definition.spec;
-  const sagas =
-    specs && data
-      ? openSagas(specs, definition.sagas, {
-          data,
-          peers,
-          log,
-          metrics,
-          leaseMs: options.sagaLeaseMs,
-          retentionMs: options.sagaRetentionMs,
-        })
-      : undefined;
-  const routes = assemble(definition, { data, peers, log, metrics, sagas, deferral, draining: draining.signal });
-  deferral?.start();
-  const broker = brokerUrl === undefined ? undefined : await openBroker(brokerUrl, { service: name, log });
-  const events =
-    opened && startEvents(eventService(definition, { data, peers, sagas }), { ...opened, broker, log, metrics });
-  sagas?.start();
+  const { databaseUrl: url, replicaUrls: replicas = [], migrations: directory, peers = {} } = options;
+  const { name, consumes } = definition.spec;
+  const { directory: journal, maxBytes = 2 ** 26 } = options.journal ?? {};
+  const migrations = directory && { directory, apply: true };
+  const { front, metrics, events, stop } = await startService(definition, {
+    log: createLogger({ name, level: "silent" }),
+    database: url === undefined ? undefined : { url, replicas, migrations, cache: undefined, watch: false },
+    journal: journal === undefined ? undefined : { directory: journal, maxBytes },
+    broker: options.brokerUrl,
+    sagas: { leaseMs: options.sagaLeaseMs, retentionMs: options.sagaRetentionMs },
+    peers: () => peers,
+    open: async ({ routes }) => ({ transport: transportTo(routes), drain: async () => undefined }),
+    drainTimeoutMs: 0,
+  });
   return {
     metrics,
-    transport: withCodecs(createRouterTransport((router) => void recordRoutes(routes, router, {}))),
+    transport: front.transport,
     async deliver(event, message, id = randomUUID()) {
+      if (consumes === undefined) throw new Error(`${name} consumes nothing`);
       if (events === undefined) throw new Error(`${name} has no database to take events into`);
       await events.deliver(event, message, id);
     },
-    async close() {
-      draining.abort();
-      await events?.stopConsuming();
-      await sagas?.close();
-      await deferral?.close();
-      await events?.close();
-      await data?.close();
-    },
+    close: stop,
   };
+}
+
+function transportTo(routes: (router: ConnectRouter) => void): Transport {
+  return withCodecs(createRouterTransport((router) => void recordRoutes(routes, router, {})));
 }

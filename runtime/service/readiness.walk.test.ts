@@ -41,7 +41,7 @@ test.runIf(process.platform === "linux")(
     const environment = { DATABASE_URL: servers.primary.url(), JOURNAL_DIR: journal };
     const [deferring, plain] = await Promise.all([
       start("../testing/parcel-process.ts", environment),
-      start("./testing/plain-parcel-process.ts", environment),
+      start("../testing/plain-parcel-process.ts", environment),
     ]);
     const health = createClient(Health, createGrpcTransport({ baseUrl: plain }));
     const changes = health.watch({ service: "readiness" })[Symbol.asyncIterator]();

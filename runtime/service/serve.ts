@@ -1,8 +1,5 @@
 import type { TlsOptions } from "node:tls";
-import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
-import { openRedis } from "../cache/redis.js";
 import { propagatedHeadersVariable } from "../call/propagation.js";
-import { prepareValidation } from "../call/validate.js";
 import {
   bytes,
   flag,
@@ -27,35 +24,17 @@ import {
   rpcCompressionVariable,
   rpcTransportVariable,
 } from "../config/transport.js";
-import { findPrimary } from "../data/postgres/driver.js";
 import { brokerUrl } from "../events/broker-url.js";
-import { openBroker } from "../events/open.js";
-import { startEvents } from "../events/start.js";
 import { COMPRESS_MIN_BYTES } from "../grpc/gzip.js";
-import { openDeferral } from "../journal/deferral.js";
 import { createLogger, type Logger, type LogLevel, logLevels } from "../observe/log.js";
-import { Metrics } from "../observe/metrics.js";
-import { Health as HealthService } from "../options/grpc/health/v1/health_pb.js";
-import { openSagas } from "../saga/engine.js";
-import { answer } from "../server/adapter.js";
-import { Health, healthRoutes } from "../server/health.js";
-import { listen } from "../server/listen.js";
 import { live, type Running } from "../server/process.js";
-import { reflectionRoutes } from "../server/reflection.js";
 import type { SubscriptionPolicy } from "../spec/event.js";
 import type { MethodPolicy } from "../spec/policy.js";
-import { hasDatabase, hasEvents, type ServiceSpec } from "../spec/service.js";
+import { hasDatabase, hasEvents } from "../spec/service.js";
 import { addressVariable } from "../spec/system.js";
-import { assemble, eventService } from "./assemble.js";
-import { openServiceData, type ServiceData } from "./data.js";
 import type { ServiceDefinition } from "./define.js";
-import { localTransport } from "./local.js";
-import { migrate, verifyMigrated } from "./migrations.js";
-import { canServe, healthPages } from "./readiness.js";
-
-/** How long before its end a drain ends what is still running, so that callers are told instead of cut off. */
-const LAST_WORDS_MS = 500;
-const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
+import { openPort } from "./port.js";
+import { startService } from "./start.js";
 
 /** How a service is run. */
 export interface ServeOptions {
@@ -104,7 +83,7 @@ export async function serve(definition: ServiceDefinition, options: ServeOptions
       log = createLogger({ name: definition.spec.name, level: environment.level });
       const renamed = renamedTransport(process.env);
       if (renamed !== undefined) log.warn(renamed);
-      return start(definition, environment, log, options);
+      return startOnPort(definition, environment, log, options);
     },
   );
 }
@@ -187,153 +166,34 @@ function readServiceEnvironment({ spec }: ServiceDefinition, beside: readonly Se
   };
 }
 
-async function start(
+/** Starts a service on a port, as its environment says. */
+async function startOnPort(
   definition: ServiceDefinition,
   environment: Environment,
   log: Logger,
-  options: ServeOptions,
+  { migrations: directory, consume, beside = [] }: ServeOptions,
 ): Promise<Running> {
-  const { spec } = definition;
-  const { database, replicas } = environment;
-  const { migrations: directory, beside = [] } = options;
-  const all = [definition, ...beside];
-  for (const other of beside) checkBeside(spec, other.spec);
-  if (database !== undefined && directory !== undefined) {
-    const url = await findPrimary({ url: database, replicas, service: spec.name });
-    await (environment.migrate ? migrate({ url, directory }) : verifyMigrated({ url, directory }));
-  }
-  prepareValidation(all.flatMap((each) => each.spec.service.methods.map((method) => method.input)));
-  const metrics = new Metrics(spec.name);
-  // First, for it may not be to be had.
-  const deferral =
-    environment.journal === undefined
-      ? undefined
-      : await openDeferral(environment.journal, environment.journalMaxBytes, log, metrics);
-  const opened = database === undefined ? undefined : await open(spec, { ...environment, database }, metrics, log);
-  const data = opened?.data;
-  const local = localTransport(() => services);
-  const peersOf = (each: ServiceSpec) =>
-    Object.fromEntries(
-      Object.entries(each.peers).map(([name, peer]) => {
-        const isLocal = peer.name === spec.name;
-        return [name, peer.connect(isLocal ? { transport: local } : { baseUrl: environment.address(peer.name) })];
-      }),
-    );
-  const peers = peersOf(spec);
-  const broker =
-    environment.broker === undefined ? undefined : await openBroker(environment.broker, { service: spec.name, log });
-  const sagas =
-    spec.sagas && data
-      ? openSagas(spec.sagas, definition.sagas, {
-          data,
-          peers,
-          log,
-          metrics,
-          leaseMs: environment.sagaLeaseMs,
-          retentionMs: environment.sagaRetentionMs,
-        })
-      : undefined;
-  const draining = new AbortController();
-  const expired = new AbortController();
-  const health = new Health();
-  const parts = { log, metrics, draining: draining.signal };
-  const assembled = [
-    assemble(definition, { ...parts, data, peers, sagas, deferral }),
-    ...beside.map((other) => assemble(other, { ...parts, data: undefined, peers: peersOf(other.spec) })),
-  ];
-  const services = (router: ConnectRouter) => {
-    for (const routes of assembled) routes(router);
-  };
-  const handlers = answer({
-    routes(router) {
-      services(router);
-      healthRoutes(health)(router);
-      reflectionRoutes([...all.map((each) => each.spec.service), HealthService])(router);
-    },
-    readMaxBytes: MAX_MESSAGE_BYTES,
-    // As over REST: a field that nobody knows is most often misspelled.
-    jsonOptions: { ignoreUnknownFields: false },
-    shutdownSignal: expired.signal,
-    transport: environment.transport,
-    hosts: environment.hosts,
-    compressMinBytes: environment.compressMinBytes,
-    pages: {
-      "/metrics": { contentType: "text/plain; version=0.0.4; charset=utf-8", text: () => metrics.text() },
-      ...healthPages(health),
-    },
-  });
-  const listener = await listen({
-    ...handlers,
-    tls: environment.tls,
-    host: environment.host,
-    hosts: environment.hosts,
-    port: environment.port,
+  const { database: url, replicas, journal, journalMaxBytes, cache, address } = environment;
+  const migrations = directory && { directory, apply: environment.migrate };
+  const service = await startService(definition, {
     log,
+    database: url === undefined ? undefined : { url, replicas, migrations, cache, watch: true },
+    journal: journal === undefined ? undefined : { directory: journal, maxBytes: journalMaxBytes },
+    broker: environment.broker,
+    consume,
+    sagas: { leaseMs: environment.sagaLeaseMs, retentionMs: environment.sagaRetentionMs },
+    beside,
+    peers: ({ name: own, peers }, local) =>
+      Object.fromEntries(
+        Object.entries(peers).map(([key, peer]) => [
+          key,
+          peer.connect(peer.name === own ? { transport: local } : { baseUrl: address(peer.name) }),
+        ]),
+      ),
+    open: (assembled) => openPort(assembled, [definition, ...beside], { ...environment, log }),
+    drainTimeoutMs: environment.drainTimeoutMs,
   });
-  for (const each of data === undefined ? all : beside) health.set(each.spec.service.typeName, "SERVING");
-  data?.onAvailability((available) => {
-    health.setDependency("database", available.primary ? "SERVING" : "NOT_SERVING");
-    const serves = canServe(spec, available, deferral !== undefined);
-    health.set(spec.service.typeName, serves ? "SERVING" : "NOT_SERVING");
-  });
-  deferral?.start();
-  sagas?.start();
-  const events =
-    opened === undefined || broker === undefined
-      ? undefined
-      : startEvents(eventService(definition, { data, peers, sagas }), {
-          ...opened,
-          broker,
-          log,
-          metrics,
-          overrides: options.consume,
-        });
-  log.info({ host: listener.host, port: listener.port }, "listening");
-  return {
-    /**
-     * First no new calls and events, then those in flight and the steps of sagas, then what they have published; the
-     * database last, for all need it.
-     */
-    async stop() {
-      health.shutdown();
-      draining.abort();
-      const late = setTimeout(
-        () => expired.abort(new ConnectError("the server is shutting down", Code.Unavailable)),
-        Math.max(0, environment.drainTimeoutMs - LAST_WORDS_MS),
-      );
-      const end = performance.now() + environment.drainTimeoutMs;
-      await Promise.all([listener.drain(environment.drainTimeoutMs), events?.stopConsuming()]);
-      clearTimeout(late);
-      await sagas?.close(Math.max(0, end - performance.now()));
-      await deferral?.close();
-      await events?.close();
-      await data?.close();
-    },
-  };
-}
-
-/** A process has one database, one group of events and one address. */
-function checkBeside(main: ServiceSpec, other: ServiceSpec): void {
-  const { typeName } = other.service;
-  if (other.name !== main.name) {
-    throw new Error(
-      `${typeName} is called "${other.name}", and nobody would look for it at ${addressVariable(main.name)}: name both services "${main.name}" in package.json, "scaffold": {"names": {"${typeName}": "${main.name}", …}}`,
-    );
-  }
-  if (hasDatabase(other) || other.sagas !== undefined) {
-    throw new Error(
-      `${typeName} has data, events or sagas of its own, so it is the service that others stand beside: serve(it, { beside: [${main.service.name}] })`,
-    );
-  }
-}
-
-async function open(
-  spec: ServiceSpec,
-  { database, replicas, cache }: Environment & { readonly database: string },
-  metrics: Metrics,
-  log: Logger,
-): Promise<ServiceData> {
-  const isCached = Object.values(spec.entities).some((entity) => entity.cache !== undefined);
-  const shared = cache !== undefined && isCached ? await openRedis({ url: cache }) : undefined;
-  return openServiceData(spec, { url: database, replicas, shared, watch: true, metrics, log });
+  const { host, port } = service.front;
+  log.info({ host, port }, "listening");
+  return service;
 }
