@@ -1,4 +1,6 @@
 import type { DescMessage, DescMethod } from "@bufbuild/protobuf";
+import type { Caller } from "./caller.js";
+import type { TraceContext } from "./trace-context.js";
 
 declare const published: unique symbol;
 
@@ -19,6 +21,10 @@ export interface Context<Published extends DescMessage = never> {
    * if it may take forever. For people and logs: what waits asks `timeoutMs`, which no change of the wall clock makes wrong.
    */
   readonly deadline: number | undefined;
+  /** Who calls, if an interceptor or a rule of the contract has found out. */
+  readonly caller?: Caller | undefined;
+  /** The caller's place in a trace, from its `traceparent`; undefined if it sent none that is valid. */
+  readonly trace?: TraceContext | undefined;
   /** The idempotency key that came with the request; undefined if the method declares none or the caller sent none. */
   readonly idempotencyKey: string | undefined;
   /** The metadata that came with the call. */

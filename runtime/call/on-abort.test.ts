@@ -4,7 +4,7 @@ import { UserService } from "@shop/generated/shop/users/v1/users_pb.js";
 import { expect, test } from "vitest";
 import { createNativeTransport } from "../grpc/client-transport.js";
 import { answer } from "../server/adapter.js";
-import { handlerRoutes } from "../server/handle.js";
+import { handlerRoutes } from "../server/handlers.js";
 import { listen } from "../server/listen.js";
 import { onAbort } from "./on-abort.js";
 

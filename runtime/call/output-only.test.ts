@@ -7,7 +7,7 @@ import { createConnectTransport, createGrpcTransport } from "@connectrpc/connect
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { compile } from "../../generator/testing/image.js";
 import { answer } from "../server/adapter.js";
-import { handlerRoutes } from "../server/handle.js";
+import { handlerRoutes } from "../server/handlers.js";
 import { type Listener, listen } from "../server/listen.js";
 import { clearsOutputOnly, keepOutputOnly } from "./output-only.js";
 

@@ -14,9 +14,9 @@ import { createConnectTransport } from "@connectrpc/connect-node";
 import { type User, UserService } from "@shop/generated/shop/users/v1/users_pb.js";
 import { afterEach, describe, expect, expectTypeOf, test } from "vitest";
 import type { Context } from "../call/context.js";
+import { ConnectCall } from "../connect/connect-call.js";
 import { timedCall, timingHeader, timingRequestHeader } from "../observe/timing.js";
 import { answer } from "../server/adapter.js";
-import { createContext } from "../server/deadline.js";
 import { type Listener, listen } from "../server/listen.js";
 import type { ServicePolicy } from "../spec/policy.js";
 import { createServiceClient, type ServiceClient } from "./client.js";
@@ -52,9 +52,7 @@ function contextOf(
 ): Context {
   const method = UserService.method.getUser;
   const from = { service: UserService, method, protocolName: "grpc", requestMethod: "POST", url: "http://a/", ...init };
-  const { context, dispose } = createContext(createHandlerContext(from), method, {});
-  cleanups.push(dispose);
-  return context;
+  return new ConnectCall(createHandlerContext(from), method, {}, undefined).context;
 }
 
 const forever = <T>() => new Promise<T>(() => undefined);

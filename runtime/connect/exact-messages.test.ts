@@ -15,7 +15,7 @@ import { rpcTransports } from "../config/transport.js";
 import { createNativeTransport, type NativeTransport } from "../grpc/client-transport.js";
 import { ErrorInfoSchema } from "../options/google/rpc/error_details_pb.js";
 import { answer } from "../server/adapter.js";
-import { handlerRoutes } from "../server/handle.js";
+import { handlerRoutes } from "../server/handlers.js";
 import { type Listener, listen } from "../server/listen.js";
 import { inMemory } from "../service/in-memory.js";
 

@@ -12,7 +12,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { testDatabase } from "../../generator/testing/database.js";
 import { createTables, execute } from "../../generator/testing/tables.js";
 import type { KeyedContext } from "../call/context.js";
-import { createContext } from "../server/deadline.js";
+import { ConnectCall } from "../connect/connect-call.js";
 import { runtimeTables } from "../service/migrations.js";
 import { type Data, openData } from "./data.js";
 
@@ -38,8 +38,17 @@ function call(
   const transport = { service: InventoryService, method, protocolName: "grpc", requestMethod: "POST", url: "" };
   const request = create(CreateProductRequestSchema, { requestId, product });
   const policy = { idempotencyKey: "requestId", timeoutMs, ...(idempotencyIgnores && { idempotencyIgnores }) };
-  const { context } = createContext(createHandlerContext(transport), method, policy, request);
-  return context as KeyedContext<typeof ProductSchema>;
+  const incoming = new ConnectCall(createHandlerContext(transport), method, policy, request);
+  if (timeoutMs !== undefined) incoming.limit(timeoutMs);
+  return incoming.context as KeyedContext<typeof ProductSchema>;
+}
+
+/** The same context, as if it were another method's. */
+function ofUpdate(context: KeyedContext<typeof ProductSchema>): KeyedContext<typeof ProductSchema> {
+  return new Proxy(context, {
+    get: (target, name) =>
+      name === "method" ? InventoryService.method.updateProduct : Reflect.get(target, name, target),
+  });
 }
 
 const claims = async (key: string) =>
@@ -126,7 +135,7 @@ test("one key stands for one request of one method", async () => {
     code: Code.InvalidArgument,
     rawMessage: expect.stringContaining('"mine" came with another request'),
   });
-  const elsewhere = { ...call("mine", { name: "Ink" }), method: InventoryService.method.updateProduct };
+  const elsewhere = ofUpdate(call("mine", { name: "Ink" }));
   expect((await data.once(elsewhere, (tx) => tx.products.create({ name: "Ink" }))).name).toBe("Ink");
 });
 
@@ -145,7 +154,7 @@ test("an answer need not be a row", async () => {
 
 /** The context of a call of a method that undoes CreateProduct. */
 function undoing(requestId: string): KeyedContext<typeof ProductSchema> {
-  return { ...call(requestId), method: InventoryService.method.updateProduct };
+  return ofUpdate(call(requestId));
 }
 const { createProduct } = InventoryService.method;
 

@@ -1,7 +1,7 @@
 import type { DescMethod, DescService } from "@bufbuild/protobuf";
-import { Code, ConnectError, type ContextValues, createContextValues } from "@connectrpc/connect";
+import { Code, ConnectError, type ContextValues, createContextValues, type HandlerContext } from "@connectrpc/connect";
+import { IncomingCall, pathOf } from "../call/incoming-call.js";
 import { onAbort } from "../call/on-abort.js";
-import { OwnCall } from "../call/own-call.js";
 import { ErrorCode } from "../http2/errors.js";
 import type { HeaderBlock } from "../http2/field.js";
 import { FRAME_SIZE } from "../http2/frames.js";
@@ -42,10 +42,8 @@ export interface Peer {
  * One gRPC call (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md), from its headers to its trailers, and
  * the context that its handler gets. A call with one request and one answer makes nothing but itself.
  */
-export class ServerCall extends OwnCall implements StreamConsumer, MessageTaker {
+export class ServerCall extends IncomingCall implements HandlerContext, StreamConsumer, MessageTaker {
   deadline: number | undefined = undefined;
-  explain: (error: unknown) => ConnectError = explain;
-  cancelled: ((reason: Error) => void) | undefined = undefined;
 
   /** Nothing more is to be said: the status is sent, or the caller is gone. */
   #isOver = false;
@@ -59,7 +57,6 @@ export class ServerCall extends OwnCall implements StreamConsumer, MessageTaker 
   /** The deadline by the monotonic clock: a system clock that is set anew ends no call. */
   #expiresAt = 0;
   // One request.
-  #request: unknown;
   #hasRequest = false;
   #isLater = false;
   #isComplete = false;
@@ -200,7 +197,7 @@ export class ServerCall extends OwnCall implements StreamConsumer, MessageTaker 
       this.#inbox.add(message, PREFIX + end - start, isCompressed);
       return;
     }
-    this.#request = message;
+    this.request = message;
     this.#hasRequest = true;
     this.#isLater = isCompressed;
   }
@@ -218,8 +215,7 @@ export class ServerCall extends OwnCall implements StreamConsumer, MessageTaker 
       this.#fail(new ConnectError(text, Code.Unimplemented));
       return;
     }
-    const request = this.#request;
-    this.#request = undefined;
+    const { request } = this;
     if (this.#isLater) {
       (request as () => Promise<unknown>)().then(
         (message) => this.#invoke(message),
@@ -514,9 +510,7 @@ export class ServerCall extends OwnCall implements StreamConsumer, MessageTaker 
   }
 
   #expire(): void {
-    const { method } = this.route;
-    const text = `${method.parent.typeName}/${method.name} did not answer in time`;
-    this.#fail(new ConnectError(text, Code.DeadlineExceeded));
+    this.#fail(new ConnectError(`${pathOf(this.route.method)} did not answer in time`, Code.DeadlineExceeded));
   }
 
   limit(timeoutMs: number): void {
@@ -600,11 +594,4 @@ export class ServerCall extends OwnCall implements StreamConsumer, MessageTaker 
 /** The caller leaves unread what was sent to it before: nothing more is kept for it. */
 function tooMuchWaits(): ConnectError {
   return new ConnectError("too many answers wait to be read on this connection", Code.ResourceExhausted);
-}
-
-/** As Connect tells it: what nobody foresaw is not told to the caller. */
-function explain(error: unknown): ConnectError {
-  return error instanceof ConnectError
-    ? error
-    : new ConnectError("internal error", Code.Internal, undefined, undefined, error);
 }

@@ -1,18 +1,20 @@
 import { createHash } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { DescMethod, Message } from "@bufbuild/protobuf";
-import { Code, ConnectError } from "@connectrpc/connect";
-import { activeCall } from "../call/active-call.js";
+import { Code, ConnectError, createHandlerContext } from "@connectrpc/connect";
 import { backoffMs } from "../call/backoff.js";
-import type { KeyedContext } from "../call/context.js";
 import { isFinalCode } from "../call/final-codes.js";
+import type { Handle, IncomingCall, ServerStage } from "../call/incoming-call.js";
 import { propagated } from "../call/propagation.js";
 import { codecOf } from "../codec/known.js";
 import { jsonOf } from "../codec/protojson/write.js";
+import { ConnectCall } from "../connect/connect-call.js";
 import { Condition } from "../data/postgres/condition.js";
 import { isDatabaseOutage, unavailable } from "../data/postgres/errors.js";
 import type { Logger } from "../observe/log.js";
 import type { Metrics } from "../observe/metrics.js";
+import type { ServedMethod } from "../server/served-method.js";
+import { explainer } from "../server/stages/errors.js";
 import type { Backoff } from "../spec/retry.js";
 import { acceptedAnswer } from "./accepted.js";
 import type { Entry } from "./entry.js";
@@ -25,7 +27,7 @@ export interface DeferralOptions {
 }
 
 /** A method that may be deferred, and how it is made later. */
-export interface Deferrable {
+interface Deferrable {
   readonly method: DescMethod;
   /** Runs the handler, as for a call with these headers. */
   make(request: Message, headers: Headers): Promise<unknown>;
@@ -65,9 +67,22 @@ export class Deferral {
     }
   }
 
-  /** Makes a method known, by the name in its contract. */
-  register(method: Deferrable): void {
-    this.#methods.set(method.method.name, method);
+  /**
+   * Returns what puts off a method's writes while the database is away; undefined if its contract does not say so. What it
+   * has put off is made by the stages and the handler behind it.
+   */
+  stage(served: ServedMethod): ServerStage | undefined {
+    const { method, policy } = served;
+    const { deferred } = policy;
+    if (deferred === undefined) return undefined;
+    return (next) => {
+      const explain = explainer(served, this.#log);
+      this.#methods.set(method.name, {
+        method,
+        make: (request, header) => remade(served, request, header, explain, next),
+      });
+      return (call) => this.#call(method, deferred, call, async () => next(call));
+    };
   }
 
   /** Begins to make what is left from before. */
@@ -79,20 +94,19 @@ export class Deferral {
   }
 
   /** Runs a call, or takes it down and answers that it was accepted. */
-  async call(
-    {
-      method,
-      answer,
-    }: { readonly method: DescMethod; readonly answer: { readonly field: string; readonly value: number } },
-    context: KeyedContext<never>,
-    request: Message,
+  async #call(
+    method: DescMethod,
+    accepted: { readonly field: string; readonly value: number },
+    call: IncomingCall,
     run: () => Promise<unknown>,
   ): Promise<unknown> {
+    const { context } = call;
+    const request = call.request as Message;
     const key = context.idempotencyKey;
     // Without a key nobody could tell whether it was made already.
     if (key === undefined) return run();
     let outage: unknown;
-    if (await this.#turn()) {
+    if (await this.#turn(context.timeoutMs())) {
       try {
         return await run();
       } catch (error) {
@@ -108,7 +122,7 @@ export class Deferral {
       this.#log.error({ err: error, method: method.name }, "a write could not be deferred");
       throw outage ?? unavailable("the database does not answer");
     }
-    return acceptedAnswer(method.input, method.output, request, answer);
+    return acceptedAnswer(method.input, method.output, request, accepted);
   }
 
   /** Takes a call down; one that was taken down already, or is being so, only once. */
@@ -159,9 +173,9 @@ export class Deferral {
     await this.#journal.close();
   }
 
-  /** Whether a call may run now: nothing is left that came before it. */
-  async #turn(): Promise<boolean> {
-    const until = Math.min(performance.now() + TURN_MS, activeCall()?.patientUntil ?? Number.POSITIVE_INFINITY);
+  /** Whether a call may run now: nothing is left that came before it. It waits no longer than half of the time that it has. */
+  async #turn(timeoutMs = Number.POSITIVE_INFINITY): Promise<boolean> {
+    const until = performance.now() + Math.min(TURN_MS, timeoutMs / 2);
     while (this.#journal.size > 0) {
       const left = until - performance.now();
       if (this.#away || left <= 0 || this.#closing.signal.aborted) return false;
@@ -223,6 +237,22 @@ export class Deferral {
       return true;
     }
   }
+}
+
+/** Makes a call that was taken down, by what stands behind the stage that took it down. Nobody waits for it. */
+function remade(
+  { method, policy }: ServedMethod,
+  request: Message,
+  requestHeader: Headers,
+  explain: (error: unknown) => ConnectError,
+  next: Handle,
+): Promise<unknown> {
+  const { parent: service } = method;
+  const from = { service, method, protocolName: "grpc", requestMethod: "POST", url: "", requestHeader };
+  const call = new ConnectCall(createHandlerContext(from), method, policy, request);
+  call.explain = explain;
+  if (policy.timeoutMs !== undefined) call.limit(policy.timeoutMs);
+  return call.answer(next);
 }
 
 /** Opens the journal in a folder, and defers by it. `start` begins to make what is in it. */

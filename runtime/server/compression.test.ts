@@ -18,7 +18,7 @@ import { createLogger } from "../observe/log.js";
 import type { MessageCompression, ServicePolicy } from "../spec/policy.js";
 import type { ServiceSpec } from "../spec/service.js";
 import { answer } from "./adapter.js";
-import { handlerRoutes } from "./handle.js";
+import { handlerRoutes } from "./handlers.js";
 import { type Listener, listen } from "./listen.js";
 
 const long = "abc ".repeat(10_000);

@@ -1,5 +1,6 @@
 import type { ConnectRouter } from "@connectrpc/connect";
 import type { Context } from "../call/context.js";
+import type { ServerStage } from "../call/incoming-call.js";
 import { propagated } from "../call/propagation.js";
 import type { Data } from "../data/data.js";
 import { standardHandlers } from "../data/standard.js";
@@ -9,7 +10,8 @@ import type { Deferral } from "../journal/deferral.js";
 import type { Logger } from "../observe/log.js";
 import type { Metrics } from "../observe/metrics.js";
 import type { Sagas } from "../saga/engine.js";
-import { handlerRoutes } from "../server/handle.js";
+import { handlerRoutes } from "../server/handlers.js";
+import type { ServedMethod } from "../server/served-method.js";
 import type { ServiceDefinition } from "./define.js";
 
 /** What a service stands on. */
@@ -26,15 +28,18 @@ export interface Parts {
   readonly deferral?: Deferral;
   /** Aborted when the process begins to drain: streams end then. */
   readonly draining: AbortSignal;
+  /** Stages of the user's own before its handlers. Default: none. */
+  readonly interceptors?: readonly ServerStage[] | undefined;
 }
 
 /** Puts a service together: its handlers over what they may use, as routes. */
 export function assemble(definition: ServiceDefinition, parts: Parts): (router: ConnectRouter) => void {
-  const { data } = parts;
+  const { data, log, draining, interceptors, deferral } = parts;
   const standard = data === undefined ? {} : standardHandlers(definition.spec.standard, data);
   const handlers = { ...standard, ...definition.implement(resourcesOf(parts), standard) };
   const metrics = data === undefined ? undefined : parts.metrics;
-  return handlerRoutes(definition.spec, handlers, { ...parts, metrics });
+  const defer = deferral && ((served: ServedMethod) => deferral.stage(served));
+  return handlerRoutes(definition.spec, handlers, { log, draining, metrics, interceptors, defer });
 }
 
 /** What a service does with the events that it consumes, over what its handlers may use. */

@@ -1,0 +1,173 @@
+import type { DescMethod } from "@bufbuild/protobuf";
+import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
+import { CallContext } from "../call/call-context.js";
+import { type Handle, IncomingCall, pathOf } from "../call/incoming-call.js";
+import { onAbort } from "../call/on-abort.js";
+import { createMessage } from "../codec/create.js";
+import type { MethodPolicy } from "../spec/policy.js";
+import { explains } from "./explain.js";
+
+/** The longest that a timer of Node.js waits, in milliseconds; it fires at once for more. */
+const LONGEST_TIMER = 2 ** 31 - 1;
+
+/** The reason for ending what a handler left running. Made once: a stack for every call would cost most of its end. */
+const callIsOver = new ConnectError("the call is over", Code.Canceled);
+
+/**
+ * A call that one of Connect's handlers reads: Connect and gRPC-Web, and gRPC over HTTP/1.1, over `node:http2` or in JSON.
+ * Connect waits for its handlers, so the call itself ends them: when its deadline passes, its caller leaves or the process
+ * stops, the caller has its error, whether the handler listens to its signal or not.
+ */
+export class ConnectCall extends IncomingCall {
+  readonly requestHeader: Headers;
+  readonly responseHeader: Headers;
+  readonly responseTrailer: Headers;
+  readonly #controller = new AbortController();
+  readonly #unlinks: (() => void)[] = [];
+  #timer: NodeJS.Timeout | undefined;
+  /** The deadline by the monotonic clock: a wall clock that is set ends no call. */
+  #expiresAt = Number.POSITIVE_INFINITY;
+  #deadline: number | undefined;
+  #isOver = false;
+  /** Fails what the caller waits for. */
+  #fail: (error: ConnectError) => void = () => undefined;
+
+  constructor(
+    from: HandlerContext,
+    readonly method: DescMethod,
+    policy: MethodPolicy,
+    request: unknown,
+  ) {
+    super();
+    this.request = request;
+    this.context = new CallContext(this, policy);
+    this.requestHeader = from.requestHeader;
+    this.responseHeader = from.responseHeader;
+    this.responseTrailer = from.responseTrailer;
+    from.values.set(explains, (error) => this.explain(error));
+    const timeoutMs = from.timeoutMs();
+    // Connect itself ends the call then, and says so by its signal.
+    if (timeoutMs !== undefined) this.#expire(timeoutMs);
+    const { signal } = from;
+    if (signal.aborted) this.#end(this.#reasonOf(signal));
+    else this.#unlinks.push(onAbort(signal, () => this.#end(this.#reasonOf(signal))));
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  get deadline(): number | undefined {
+    return this.#deadline;
+  }
+
+  readonly timeoutMs = (): number | undefined =>
+    this.#deadline === undefined ? undefined : this.#expiresAt - performance.now();
+
+  header(name: string): string | undefined {
+    return this.requestHeader.get(name) ?? undefined;
+  }
+
+  limit(timeoutMs: number): void {
+    if (this.#isOver || performance.now() + timeoutMs >= this.#expiresAt) return;
+    this.#expire(timeoutMs);
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#end(this.#late()), Math.min(timeoutMs, LONGEST_TIMER)).unref();
+  }
+
+  endWith(signal: AbortSignal, error: () => ConnectError): void {
+    if (signal.aborted) this.#end(error());
+    else if (!this.#isOver) this.#unlinks.push(onAbort(signal, () => this.#end(error())));
+  }
+
+  /** Has the call handled. Fails with DEADLINE_EXCEEDED, CANCELED or UNAVAILABLE as soon as the call ends. */
+  async answer(handle: Handle): Promise<unknown> {
+    try {
+      const response = await this.#bounded(async () => handle(this));
+      return createMessage(this.method.output, response as never);
+    } catch (error) {
+      throw this.explain(error);
+    } finally {
+      this.#close();
+    }
+  }
+
+  /** The same for a method that streams its responses. The handler's stream is closed once the call is over. */
+  async *answers(handle: Handle): AsyncGenerator<unknown, void, undefined> {
+    let iterator: AsyncIterator<unknown> | undefined;
+    try {
+      this.#throwIfOver();
+      const responses = (handle(this) as AsyncIterable<unknown>)[Symbol.asyncIterator]();
+      iterator = responses;
+      for (;;) {
+        const { done, value } = await this.#bounded(async () => responses.next());
+        if (done) return;
+        yield createMessage(this.method.output, value as never);
+      }
+    } catch (error) {
+      throw this.explain(error);
+    } finally {
+      this.#close();
+      // Not waited for: a generator that is stuck never returns.
+      leave(iterator).catch(() => undefined);
+    }
+  }
+
+  #bounded<T>(run: () => Promise<T>): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      this.#throwIfOver();
+      this.#fail = reject;
+      run().then(resolve, reject);
+    });
+  }
+
+  #throwIfOver(): void {
+    if (this.#isOver) throw this.signal.reason;
+  }
+
+  #expire(timeoutMs: number): void {
+    this.#expiresAt = performance.now() + timeoutMs;
+    this.#deadline = Date.now() + timeoutMs;
+  }
+
+  /** The call ends before it is answered. */
+  #end(reason: ConnectError): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#release();
+    this.#controller.abort(reason);
+    this.cancelled?.(reason);
+    this.#fail(reason);
+  }
+
+  /** The call is answered, or nobody reads its responses any more: what the handler left running is aborted. */
+  #close(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#release();
+    this.#controller.abort(callIsOver);
+  }
+
+  #release(): void {
+    clearTimeout(this.#timer);
+    for (const unlink of this.#unlinks) unlink();
+  }
+
+  /** Why Connect aborted a call, as the error that its caller gets. */
+  #reasonOf({ reason }: AbortSignal): ConnectError {
+    // A process that stops aborts its calls with UNAVAILABLE. Other codes say how a connection broke: the caller left.
+    if (reason instanceof ConnectError && (reason.code === Code.DeadlineExceeded || reason.code === Code.Unavailable)) {
+      return reason;
+    }
+    if ((this.timeoutMs() ?? 1) <= 0) return this.#late();
+    return new ConnectError(`${pathOf(this.method)} was canceled`, Code.Canceled, undefined, undefined, reason);
+  }
+
+  #late(): ConnectError {
+    return new ConnectError(`${pathOf(this.method)} did not answer in time`, Code.DeadlineExceeded);
+  }
+}
+
+async function leave(iterator: AsyncIterator<unknown> | undefined): Promise<void> {
+  await iterator?.return?.();
+}

@@ -1,0 +1,20 @@
+import type { DescMethod } from "@bufbuild/protobuf";
+import type { MethodPolicy } from "../spec/policy.js";
+
+/** A method that a service answers, as stages are made for it. */
+export interface ServedMethod {
+  readonly method: DescMethod;
+  readonly policy: MethodPolicy;
+  /** Whether the caller sends many requests, and whether it gets many responses. */
+  readonly takesMany: boolean;
+  readonly answersMany: boolean;
+  /** The short name of its service: "orders". */
+  readonly service: string;
+}
+
+export function servedMethod(method: DescMethod, policy: MethodPolicy, service: string): ServedMethod {
+  const { methodKind } = method;
+  const takesMany = methodKind === "client_streaming" || methodKind === "bidi_streaming";
+  const answersMany = methodKind === "server_streaming" || methodKind === "bidi_streaming";
+  return { method, policy, service, takesMany, answersMany };
+}
