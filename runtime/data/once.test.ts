@@ -45,10 +45,15 @@ function call(
 
 /** The same context, as if it were another method's. */
 function ofUpdate(context: KeyedContext<typeof ProductSchema>): KeyedContext<typeof ProductSchema> {
-  return new Proxy(context, {
-    get: (target, name) =>
-      name === "method" ? InventoryService.method.updateProduct : Reflect.get(target, name, target),
-  });
+  const { idempotencyKey, fingerprint, requestHeader } = context;
+  const method = InventoryService.method.updateProduct;
+  return {
+    method,
+    idempotencyKey,
+    fingerprint,
+    requestHeader,
+    timeoutMs: () => context.timeoutMs(),
+  } as unknown as typeof context;
 }
 
 const claims = async (key: string) =>
