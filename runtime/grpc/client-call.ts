@@ -222,7 +222,7 @@ export abstract class ClientCall implements StreamConsumer, MessageTaker, Caller
     if (this.#timer !== undefined) stopTimer(this.#timer);
     this.#deframer = undefined;
     if (this.stream === undefined) channel.leave(this);
-    else if (!this.stream.isRemoteEnded || !this.stream.isLocalEnded) this.stream.leave(ErrorCode.CANCEL);
+    else if (!this.stream.isRemoteEnded || !this.stream.isLocalEnded) this.stream.resetPaced(ErrorCode.CANCEL);
   }
 
   /** What Connect calls the response's header and trailer, for those who ask. */

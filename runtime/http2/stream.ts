@@ -1,64 +1,97 @@
-import type { Connection } from "./connection.js";
+import type { Backlog } from "./backlog.js";
 import { ErrorCode } from "./errors.js";
 import type { HeaderBlock } from "./field.js";
 import { FRAME_SIZE } from "./frames.js";
 import type { ConstantBlock, FieldList } from "./hpack-encoder.js";
+import type { Limits } from "./limits.js";
+import type { ResetPace } from "./reset-pace.js";
 import { startTimer, stopTimer, Timer } from "./timers.js";
 
-/** Who gets what arrives on a stream. */
+/** Receives what arrives on a stream. */
 export interface StreamConsumer {
   /** A header block: of a response, or the trailers of either side. */
   headers(block: HeaderBlock, endStream: boolean): void;
-  /** A part of the body: `source` from `start` to `end`, which is valid only during this call. */
+  /** A part of the body: `source` from `start` to `end`, valid only during this call. */
   data(source: Buffer, start: number, end: number, endStream: boolean): void;
   /**
-   * The stream is over before both sides had ended it: the peer reset it, it broke the protocol, or the connection is gone,
-   * with `cause` then. Called at most once, and not for a reset of one's own.
+   * The stream closed before both sides had ended it: the peer reset it, the peer broke the protocol, or the connection
+   * closed, with `cause` then. Called at most once, and not after a reset by this side.
    */
   closed(code: number, cause: Error | undefined): void;
-  /** What had to wait has been sent. */
+  /** All queued data has been sent. */
   drained(): void;
 }
 
-/** How long the rest of a request may come after its answer, in milliseconds. */
+/** The part of a connection that its streams use. */
+export interface StreamConnection {
+  readonly role: "server" | "client";
+  readonly limits: Limits;
+  readonly backlog: Backlog;
+  /** Paces the resets of streams that this side opened and abandons. */
+  readonly resetPace: ResetPace;
+  /** Returns how many bytes of the stream's body both windows allow now. */
+  room(stream: Stream): number;
+  writeHeaders(stream: Stream, fields: FieldList | ConstantBlock, endStream: boolean): void;
+  /** Writes as much of `bytes` from `at` on as can be sent now. Returns the position of the first byte that was not written. */
+  writeData(stream: Stream, bytes: Uint8Array, at: number, endStream: boolean): number;
+  /** Writes an empty DATA frame that ends this side's half. */
+  writeEnd(stream: Stream): void;
+  /** Lets the peer send so many more bytes on the stream. */
+  writeWindowUpdate(stream: Stream, increment: number): void;
+  /** The stream has queued so many more bytes. */
+  queued(stream: Stream, bytes: number): void;
+  /** So many queued bytes of the stream have been sent or dropped. */
+  dequeued(stream: Stream, bytes: number): void;
+  /** Resets the stream and closes it. */
+  reset(stream: Stream, code: number): void;
+  /** Resets the stream for a fault of the peer. Many such resets end the connection. */
+  refuse(stream: Stream, code: number): void;
+  /** Both sides have ended the stream: closes it. */
+  ended(stream: Stream): void;
+}
+
+/** The time that the rest of a request has to arrive after its response, in milliseconds. */
 const LINGER = 1_000;
-/** A peer that takes less than so many bytes of an answer in a long time does not take it. */
+/** The bytes that a peer must take of a complete response within the stall timeout. */
 const PROGRESS = 1_024;
 
-const nobody: StreamConsumer = { headers() {}, data() {}, closed() {}, drained() {} };
+const noConsumer: StreamConsumer = { headers() {}, data() {}, closed() {}, drained() {} };
 
 /** One stream of a connection (RFC 9113, section 5). */
 export class Stream {
-  consumer: StreamConsumer = nobody;
+  consumer: StreamConsumer = noConsumer;
   sendWindow: number;
   receiveWindow: number;
-  /** What the peer may send again, but has not been told so yet. */
-  credit = 0;
   isRemoteEnded = false;
   isLocalEnded = false;
   isClosed = false;
-  /** The length that was announced for the body, and what has come of it; -1: none was. */
+  /** The announced length of the received body, or -1. */
   expectedLength = -1;
+  /** The length of the body received so far. */
   receivedLength = 0;
-  /** Whether a response or a request with more than an interim status has been received. */
+  /** Whether a request, or a response that is not interim, has been received. */
   hasHeaders = false;
   /**
-   * Whether an answer that is complete before its request leaves the stream open for what is still on its way, for a
-   * moment: many HTTP clients take a reset while they send for a failure, and do not look at the answer.
+   * Whether the stream stays open for a moment when its response is complete before its request. Many HTTP clients take a
+   * reset while they send for a failure, and ignore the response.
    */
   lingers = false;
-  /** What is still to be sent, in its order: bytes that wait for a window. */
+  /** The bytes that the peer may send again, not yet announced in a WINDOW_UPDATE. */
+  #credit = 0;
+  /** Data to be sent, in order. */
   #queue: Uint8Array[] | undefined;
+  /** The position in the first part of the queue. */
   #queueAt = 0;
   #queued = 0;
-  /** How much of it was taken since the peer was last seen to take enough. */
+  /** The queued bytes that were sent since the stall timer started. */
   #taken = 0;
+  /** How this side's half ends once the queue is empty: with trailers, or with the last data. */
   #ending: FieldList | ConstantBlock | "data" | undefined;
   #stall: Timer | undefined;
   #linger: Timer | undefined;
 
   constructor(
-    readonly connection: Connection,
+    readonly connection: StreamConnection,
     readonly id: number,
     sendWindow: number,
     receiveWindow: number,
@@ -67,7 +100,7 @@ export class Stream {
     this.receiveWindow = receiveWindow;
   }
 
-  /** How many bytes wait to be sent. A sender that honours it waits for `drained` while it is not 0. */
+  /** The number of bytes that wait to be sent. A sender with back-pressure waits for `drained` while it is not 0. */
   get queued(): number {
     return this.#queued;
   }
@@ -75,10 +108,10 @@ export class Stream {
   sendHeaders(fields: FieldList | ConstantBlock, endStream = false): void {
     if (this.isClosed || this.isLocalEnded) return;
     this.connection.writeHeaders(this, fields, endStream);
-    if (endStream) this.endedLocally();
+    if (endStream) this.#endedLocally();
   }
 
-  /** Sends a part of the body. What cannot go at once is copied. */
+  /** Sends a part of the body. Copies the bytes that cannot be sent at once. */
   sendData(bytes: Uint8Array): void {
     if (this.isClosed || this.isLocalEnded) return;
     const sent = this.#queued > 0 ? 0 : this.connection.writeData(this, bytes, 0, false);
@@ -86,22 +119,22 @@ export class Stream {
     this.#queue ??= [];
     this.#queue.push(Uint8Array.prototype.slice.call(bytes, sent));
     this.#queued += bytes.length - sent;
-    this.connection.waits(this, bytes.length - sent);
+    this.connection.queued(this, bytes.length - sent);
   }
 
-  /** Sends the last part of the body. */
+  /** Sends the last part of the body, which must not be empty. */
   sendLastData(bytes: Uint8Array): void {
     if (this.isClosed || this.isLocalEnded) return;
     if (this.#queued === 0 && bytes.length <= FRAME_SIZE && this.connection.room(this) >= bytes.length) {
       this.connection.writeData(this, bytes, 0, true);
-      this.endedLocally();
+      this.#endedLocally();
       return;
     }
     this.sendData(bytes);
     this.end();
   }
 
-  /** Ends this side's half, once all that waits is sent: with trailers, or without. */
+  /** Ends this side's half once all queued data is sent, with or without trailers. */
   end(trailers?: FieldList | ConstantBlock): void {
     if (this.isClosed || this.isLocalEnded) return;
     if (this.#queued > 0) {
@@ -111,26 +144,23 @@ export class Stream {
     }
     if (trailers === undefined) this.connection.writeEnd(this);
     else this.connection.writeHeaders(this, trailers, true);
-    this.endedLocally();
+    this.#endedLocally();
   }
 
-  /** Gives the stream up. Its consumer hears nothing more. */
+  /** Resets the stream. Its consumer is not told. */
   reset(code: number): void {
-    if (this.isClosed) return;
-    this.connection.writeReset(this, code);
+    if (!this.isClosed) this.connection.reset(this, code);
   }
 
-  /** Gives the stream up because its peer does not take what is sent to it. */
-  giveUp(): void {
-    const { consumer } = this;
-    this.reset(ErrorCode.CANCEL);
-    consumer.closed(ErrorCode.CANCEL, undefined);
+  /** Resets the stream for a fault of the peer. Its consumer is not told. */
+  refuse(code: number): void {
+    if (!this.isClosed) this.connection.refuse(this, code);
   }
 
-  /** Gives up a stream of one's own: nothing more is heard of it, and it is reset when its peer can take that. */
-  leave(code: number): void {
+  /** Resets a stream that this side opened, as soon as the pace of resets allows. Its consumer hears nothing more. */
+  resetPaced(code: number): void {
     if (this.isClosed) return;
-    this.consumer = nobody;
+    this.consumer = noConsumer;
     const stream = this;
     this.connection.resetPace.giveUp({
       get isClosed() {
@@ -140,19 +170,24 @@ export class Stream {
     });
   }
 
-  /** Gives the stream up, for something that the peer did wrong. */
-  refuse(code: number): void {
-    if (!this.isClosed) this.connection.blame(this, code);
+  /** Resets the stream because its peer does not read what is sent to it, and tells the consumer. */
+  drop(): void {
+    const { consumer } = this;
+    this.reset(ErrorCode.CANCEL);
+    consumer.closed(ErrorCode.CANCEL, undefined);
   }
 
-  /** The consumer has done with so many bytes: the peer may send as many more. */
+  /** The consumer has processed so many bytes: the peer may send as many more. */
   consumed(bytes: number): void {
     if (this.isRemoteEnded || this.isClosed) return;
-    this.credit += bytes;
-    if (this.credit >= this.connection.limits.streamWindow / 2) this.connection.writeCredit(this);
+    this.#credit += bytes;
+    if (this.#credit < this.connection.limits.streamWindow / 2) return;
+    this.receiveWindow += this.#credit;
+    this.connection.writeWindowUpdate(this, this.#credit);
+    this.#credit = 0;
   }
 
-  /** Sends on what waits, as far as the windows allow. */
+  /** Sends queued data, as far as the windows allow. */
   resume(): void {
     let sent = 0;
     const queue = this.#queue ?? [];
@@ -167,7 +202,7 @@ export class Stream {
       this.#queueAt = 0;
     }
     this.#queued -= sent;
-    this.connection.waitsLess(this, sent);
+    this.connection.dequeued(this, sent);
     if (this.#queued > 0) {
       this.#taken += sent;
       if (this.#taken >= PROGRESS && this.#ending !== undefined) this.#watchStall();
@@ -179,10 +214,10 @@ export class Stream {
     }
     if (this.#ending !== "data") this.connection.writeHeaders(this, this.#ending, true);
     this.#ending = undefined;
-    this.endedLocally();
+    this.#endedLocally();
   }
 
-  /** Forgets what waits. */
+  /** Marks the stream as closed and drops queued data. Called by the connection. */
   close(): void {
     this.isClosed = true;
     if (this.#stall !== undefined) stopTimer(this.#stall);
@@ -191,17 +226,17 @@ export class Stream {
     const dropped = this.#queued;
     this.#queue = undefined;
     this.#queued = 0;
-    this.connection.waitsLess(this, dropped);
+    this.connection.dequeued(this, dropped);
   }
 
-  endedLocally(): void {
+  #endedLocally(): void {
     this.isLocalEnded = true;
     if (this.isRemoteEnded) this.connection.ended(this);
-    else if (this.connection.role === "server") this.#giveUpTheRest();
+    else if (this.connection.role === "server") this.#discardRequest();
   }
 
-  /** The answer is complete before its request: nobody reads the rest (RFC 9113, section 8.1). */
-  #giveUpTheRest(): void {
+  /** Ends a stream whose response is complete before its request: the rest is not read (RFC 9113, section 8.1). */
+  #discardRequest(): void {
     if (!this.lingers) {
       this.reset(ErrorCode.NO_ERROR);
       return;
@@ -210,12 +245,10 @@ export class Stream {
     startTimer(this.#linger, LINGER);
   }
 
-  /** An answer that is complete, and that its peer leaves no window for, is not kept for ever. */
+  /** Bounds how long a complete response waits for a peer that opens no window for it. */
   #watchStall(): void {
     this.#taken = 0;
-    this.#stall ??= new Timer(() => this.giveUp());
+    this.#stall ??= new Timer(() => this.drop());
     startTimer(this.#stall, this.connection.limits.stallTimeoutMs);
   }
 }
-
-export { nobody as noConsumer };
