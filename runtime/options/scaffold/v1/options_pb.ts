@@ -2,9 +2,10 @@
 // @generated from file scaffold/v1/options.proto (package scaffold.v1, syntax proto3)
 /* eslint-disable */
 
-// What a contract says beyond RPCs and messages: who owns which data, who calls whom, how long a call may take.
+// Options for what Protobuf and the common annotations do not say: which service owns which data, which services it calls,
+// how long a call may take.
 //
-// Every option here is honoured by the runtime; one that is not yet honoured does not exist here.
+// The runtime honours every option here. An option that it does not honour yet does not exist here.
 
 import type { GenEnum, GenExtension, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, extDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
@@ -19,35 +20,36 @@ export const file_scaffold_v1_options: GenFile = /*@__PURE__*/
   fileDesc("ChlzY2FmZm9sZC92MS9vcHRpb25zLnByb3RvEgtzY2FmZm9sZC52MSKNAQoOU2VydmljZU9wdGlvbnMSEAoIZW50aXRpZXMYASADKAkSDQoFY2FsbHMYAiADKAkSKwoIY29uc3VtZXMYAyADKAsyGS5zY2FmZm9sZC52MS5TdWJzY3JpcHRpb24SLQoLY29tcHJlc3Npb24YBCABKAsyGC5zY2FmZm9sZC52MS5Db21wcmVzc2lvbiK/AQoMU3Vic2NyaXB0aW9uEg0KBWV2ZW50GAEgASgJEhMKC2NvbmN1cnJlbmN5GAIgASgNEg0KBWJhdGNoGAMgASgNEhIKCnRpbWVvdXRfbXMYBCABKA0SJwoFcmV0cnkYBSABKAsyGC5zY2FmZm9sZC52MS5SZXRyeVBvbGljeRIsCgtkZWFkX2xldHRlchgGIAEoDjIXLnNjYWZmb2xkLnYxLkRlYWRMZXR0ZXISEQoJcHVibGlzaGVzGAcgAygJInMKC1JldHJ5UG9saWN5EhQKDG1heF9hdHRlbXB0cxgBIAEoDRIaChJpbml0aWFsX2JhY2tvZmZfbXMYAiABKA0SFgoObWF4X2JhY2tvZmZfbXMYAyABKA0SGgoSYmFja29mZl9tdWx0aXBsaWVyGAQgASgBIogCCg1NZXRob2RPcHRpb25zEhIKCnRpbWVvdXRfbXMYASABKA0SFwoPaWRlbXBvdGVuY3lfa2V5GAIgASgJEhsKE2lkZW1wb3RlbmN5X2lnbm9yZXMYAyADKAkSLQoLY29tcHJlc3Npb24YBCABKAsyGC5zY2FmZm9sZC52MS5Db21wcmVzc2lvbhIhCgVyZWFkcxgKIAEoDjISLnNjYWZmb2xkLnYxLlJlYWRzEicKCGRlZmVycmVkGAsgASgLMhUuc2NhZmZvbGQudjEuRGVmZXJyZWQSHwoEc2FnYRgMIAEoCzIRLnNjYWZmb2xkLnYxLlNhZ2ESEQoJcHVibGlzaGVzGA0gAygJIlYKC0NvbXByZXNzaW9uEjQKCWFsZ29yaXRobRgBIAEoDjIhLnNjYWZmb2xkLnYxLkNvbXByZXNzaW9uQWxnb3JpdGhtEhEKCW1pbl9ieXRlcxgCIAEoDSJUCgRTYWdhEiQKBXN0ZXBzGAEgAygLMhUuc2NhZmZvbGQudjEuU2FnYVN0ZXASEQoJdGltZW91dF9zGAIgASgNEhMKC3JldGVudGlvbl9oGAMgASgNIncKCFNhZ2FTdGVwEgwKBG5hbWUYASABKAkSDAoEY2FsbBgCIAEoCRISCgpjb21wZW5zYXRlGAMgASgJEhIKCnRpbWVvdXRfbXMYBCABKA0SJwoFcmV0cnkYBSABKAsyGC5zY2FmZm9sZC52MS5SZXRyeVBvbGljeSIoCghEZWZlcnJlZBINCgVmaWVsZBgBIAEoCRINCgV2YWx1ZRgCIAEoCSJ6Cg1FbnRpdHlPcHRpb25zEg0KBXRhYmxlGAEgASgJEiEKBWluZGV4GAIgAygLMhIuc2NhZmZvbGQudjEuSW5kZXgSIQoFY2FjaGUYAyABKAsyEi5zY2FmZm9sZC52MS5DYWNoZRIUCgxyZW5hbWVkX2Zyb20YBCABKAkiYgoMRXZlbnRPcHRpb25zEg0KBXRvcGljGAEgASgJEgsKA2tleRgCIAEoCRISCgpwYXJ0aXRpb25zGAMgASgNEhMKC3JldGVudGlvbl9oGAQgASgNEg0KBXF1ZXVlGAUgASgIIh4KDEZpZWxkT3B0aW9ucxIOCgZjb2x1bW4YASABKAkiJwoFSW5kZXgSDgoGZmllbGRzGAEgAygJEg4KBnVuaXF1ZRgCIAEoCCJSCgVDYWNoZRINCgV0dGxfcxgBIAEoDRIYChBzdGFsZV9pZl9lcnJvcl9zGAIgASgNEiAKGHN0YWxlX3doaWxlX3JldmFsaWRhdGVfcxgDIAEoDSpVCgpEZWFkTGV0dGVyEhsKF0RFQURfTEVUVEVSX1VOU1BFQ0lGSUVEEAASFAoQREVBRF9MRVRURVJfU0tJUBABEhQKEERFQURfTEVUVEVSX1BBUksQAiqBAQoUQ29tcHJlc3Npb25BbGdvcml0aG0SJQohQ09NUFJFU1NJT05fQUxHT1JJVEhNX1VOU1BFQ0lGSUVEEAASIgoeQ09NUFJFU1NJT05fQUxHT1JJVEhNX0lERU5USVRZEAESHgoaQ09NUFJFU1NJT05fQUxHT1JJVEhNX0daSVAQAipECgVSZWFkcxIVChFSRUFEU19VTlNQRUNJRklFRBAAEhEKDVJFQURTX1BSSU1BUlkQARIRCg1SRUFEU19SRVBMSUNBEAI6WAoHc2VydmljZRIfLmdvb2dsZS5wcm90b2J1Zi5TZXJ2aWNlT3B0aW9ucxiUvhAgASgLMhsuc2NhZmZvbGQudjEuU2VydmljZU9wdGlvbnNSB3NlcnZpY2U6VAoGbWV0aG9kEh4uZ29vZ2xlLnByb3RvYnVmLk1ldGhvZE9wdGlvbnMYlL4QIAEoCzIaLnNjYWZmb2xkLnYxLk1ldGhvZE9wdGlvbnNSBm1ldGhvZDpVCgZlbnRpdHkSHy5nb29nbGUucHJvdG9idWYuTWVzc2FnZU9wdGlvbnMYlL4QIAEoCzIaLnNjYWZmb2xkLnYxLkVudGl0eU9wdGlvbnNSBmVudGl0eTpSCgVldmVudBIfLmdvb2dsZS5wcm90b2J1Zi5NZXNzYWdlT3B0aW9ucxiVvhAgASgLMhkuc2NhZmZvbGQudjEuRXZlbnRPcHRpb25zUgVldmVudDpQCgVmaWVsZBIdLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE9wdGlvbnMYlL4QIAEoCzIZLnNjYWZmb2xkLnYxLkZpZWxkT3B0aW9uc1IFZmllbGRiBnByb3RvMw", [file_google_protobuf_descriptor]);
 
 /**
- * Options of a service. A service without them is served and called, but not run by this system.
+ * Options of a service. The tool runs only services that have them, if only as `{}`, and those that package.json names in
+ * `scaffold.run`.
  *
  * @generated from message scaffold.v1.ServiceOptions
  */
 export type ServiceOptions = Message<"scaffold.v1.ServiceOptions"> & {
   /**
-   * The entities that this service owns, each in a table of the service's own database. Names resolve by protobuf's
-   * scoping from the service's package: "Order" or "shop.orders.v1.Order". An entity has one owner.
+   * The entities that this service owns, each in a table of the service's own database. Names resolve by Protobuf's
+   * scoping from the service's package: "Order" or "shop.orders.v1.Order". An entity has exactly one owner.
    *
    * @generated from field: repeated string entities = 1;
    */
   entities: string[];
 
   /**
-   * The services that its handlers may call. Names resolve in the same way. Nothing else can be called.
+   * The services that its handlers may call. Names resolve in the same way. Handlers get clients of these services only.
    *
    * @generated from field: repeated string calls = 2;
    */
   calls: string[];
 
   /**
-   * The events that it consumes. A service is one group: each event is handled by one of its instances.
+   * The events that it consumes. A service is one consumer group: one of its instances handles each event.
    *
    * @generated from field: repeated scaffold.v1.Subscription consumes = 3;
    */
   consumes: Subscription[];
 
   /**
-   * How the messages of its methods are compressed, where a method does not say so itself. Default: as the environment says.
+   * Compression of its methods' messages. A method's own setting wins. Default: the environment decides.
    *
    * @generated from field: scaffold.v1.Compression compression = 4;
    */
@@ -62,7 +64,7 @@ export const ServiceOptionsSchema: GenMessage<ServiceOptions> = /*@__PURE__*/
   messageDesc(file_scaffold_v1_options, 0);
 
 /**
- * What a service does with the events of one type.
+ * A subscription of a service to one event.
  *
  * @generated from message scaffold.v1.Subscription
  */
@@ -75,42 +77,42 @@ export type Subscription = Message<"scaffold.v1.Subscription"> & {
   event: string;
 
   /**
-   * How many keys are worked on at a time in one instance. Default 8.
+   * How many keys one instance handles at a time. Default: 8.
    *
    * @generated from field: uint32 concurrency = 2;
    */
   concurrency: number;
 
   /**
-   * The most events that one instance takes at a time from one partition. Default 100.
+   * How many events one instance takes from a partition at a time, at most. Default: 100.
    *
    * @generated from field: uint32 batch = 3;
    */
   batch: number;
 
   /**
-   * The longest that handling one event may take, in milliseconds. Default 30,000.
+   * The timeout of one attempt to handle an event, in milliseconds. Default: 30,000.
    *
    * @generated from field: uint32 timeout_ms = 4;
    */
   timeoutMs: number;
 
   /**
-   * When an event whose handler failed is handled again. Meanwhile later events of its key wait; other keys go on.
+   * When an event whose handler failed is retried. Later events of its key wait meanwhile; other keys go on.
    *
    * @generated from field: scaffold.v1.RetryPolicy retry = 5;
    */
   retry?: RetryPolicy | undefined;
 
   /**
-   * What becomes of an event's key once its last try has failed. Default: DEAD_LETTER_SKIP.
+   * What happens to an event's key after the last attempt failed. Default: DEAD_LETTER_SKIP.
    *
    * @generated from field: scaffold.v1.DeadLetter dead_letter = 6;
    */
   deadLetter: DeadLetter;
 
   /**
-   * The events that its handler publishes, in the transaction of what it does. They are named as those of a method are.
+   * The events that its handler publishes, in the handler's transaction. Names resolve as in a method's `publishes`.
    *
    * @generated from field: repeated string publishes = 7;
    */
@@ -134,7 +136,7 @@ export const SubscriptionSchema: GenMessage<Subscription> = /*@__PURE__*/
  */
 export type RetryPolicy = Message<"scaffold.v1.RetryPolicy"> & {
   /**
-   * The number of attempts, the first one included. Default: 10 for a subscription, no bound but the saga's time for a step.
+   * The number of attempts, the first included. Default: 10 for a subscription, no limit but the saga's `timeout_s` for a step.
    *
    * @generated from field: uint32 max_attempts = 1;
    */
@@ -176,60 +178,60 @@ export const RetryPolicySchema: GenMessage<RetryPolicy> = /*@__PURE__*/
  */
 export type MethodOptions = Message<"scaffold.v1.MethodOptions"> & {
   /**
-   * The longest that one call may take, in milliseconds; a caller's shorter deadline wins. Default: 10,000 for a unary
-   * method, none for a streaming one.
+   * The timeout of one call, in milliseconds. A caller's shorter deadline wins. Default: 10,000 for a unary method, none
+   * for a streaming method.
    *
    * @generated from field: uint32 timeout_ms = 1;
    */
   timeoutMs: number;
 
   /**
-   * The request field (a string) that names the caller's intention (AIP-155). Two calls with the same key are one: the
-   * second gets the first one's answer. An empty key asks for no such protection.
+   * The string field of the request that holds the idempotency key (AIP-155). Of two calls with the same key the second
+   * gets the response of the first. A call with an empty key is not protected.
    *
    * @generated from field: string idempotency_key = 2;
    */
   idempotencyKey: string;
 
   /**
-   * The request fields that say how to answer, and not what to do: "wait". Two calls with the same key are one whatever these hold.
-   * Other fields must be equal: the same key with another request is refused.
+   * Request fields that say how to respond and not what to do, such as "wait". Two calls with the same key may differ in
+   * them. A difference in any other field is refused.
    *
    * @generated from field: repeated string idempotency_ignores = 3;
    */
   idempotencyIgnores: string[];
 
   /**
-   * How its messages are compressed. Default: as its service says.
+   * Compression of its messages. Default: the service's.
    *
    * @generated from field: scaffold.v1.Compression compression = 4;
    */
   compression?: Compression | undefined;
 
   /**
-   * Where the method's reads may go. Only for a method that is marked NO_SIDE_EFFECTS.
+   * Which PostgreSQL nodes the method's reads may go to. Only for a method with `idempotency_level = NO_SIDE_EFFECTS`.
    *
    * @generated from field: scaffold.v1.Reads reads = 10;
    */
   reads: Reads;
 
   /**
-   * Has a write that meets an outage of the database taken down, and made later. Default: it fails.
+   * Accepts a write while the database is down, stores it in a journal and applies it later. Default: the call fails.
    *
    * @generated from field: scaffold.v1.Deferred deferred = 11;
    */
   deferred?: Deferred | undefined;
 
   /**
-   * The saga that this method starts: steps in other services, each of which can be undone. Default: none.
+   * The saga that this method starts: steps in other services, each with a compensation. Default: none.
    *
    * @generated from field: scaffold.v1.Saga saga = 12;
    */
   saga?: Saga | undefined;
 
   /**
-   * The events that it publishes, in the transaction of what they tell of. An event has one service that publishes it.
-   * Names resolve from the service's package: "OrderPlaced". A method that publishes is written by hand, standard or not.
+   * The events that it publishes, in the transaction that writes what they report. An event has one publishing service.
+   * Names resolve from the service's package: "OrderPlaced". A method that publishes needs a handler, even a standard one.
    *
    * @generated from field: repeated string publishes = 13;
    */
@@ -244,21 +246,21 @@ export const MethodOptionsSchema: GenMessage<MethodOptions> = /*@__PURE__*/
   messageDesc(file_scaffold_v1_options, 3);
 
 /**
- * How messages are compressed on their way, each by its own length. What is not said here, the environment of each program says.
+ * Compression of messages, each by its own length. Where a contract sets nothing, each process's environment decides.
  *
  * @generated from message scaffold.v1.Compression
  */
 export type Compression = Message<"scaffold.v1.Compression"> & {
   /**
-   * What clients send long requests in, and ask for in responses; what services compress long responses with, for callers
-   * who accept it. Default: clients do as RPC_COMPRESSION says, and services compress for whoever accepts it.
+   * How clients compress long requests and ask for responses, and how services compress long responses for callers that
+   * accept it. Default: RPC_COMPRESSION decides for clients; services compress for callers that accept it.
    *
    * @generated from field: scaffold.v1.CompressionAlgorithm algorithm = 1;
    */
   algorithm: CompressionAlgorithm;
 
   /**
-   * The shortest message that is compressed, in bytes. Default: 16,384, and for responses COMPRESS_MIN_BYTES.
+   * The shortest message that is compressed, in bytes. Default: 16,384 for requests, COMPRESS_MIN_BYTES for responses.
    *
    * @generated from field: uint32 min_bytes = 2;
    */
@@ -273,27 +275,27 @@ export const CompressionSchema: GenMessage<Compression> = /*@__PURE__*/
   messageDesc(file_scaffold_v1_options, 4);
 
 /**
- * Work over several services that is done as a whole, or undone as a whole.
+ * A saga: calls of several services that are all made, or all undone.
  *
  * @generated from message scaffold.v1.Saga
  */
 export type Saga = Message<"scaffold.v1.Saga"> & {
   /**
-   * What is done, one after the other.
+   * The steps, made one after the other.
    *
    * @generated from field: repeated scaffold.v1.SagaStep steps = 1;
    */
   steps: SagaStep[];
 
   /**
-   * The longest that it goes forward, in seconds; what is not done by then is undone. Default: 60.
+   * How long the saga may go forward, in seconds. After that it is compensated. Default: 60.
    *
    * @generated from field: uint32 timeout_s = 2;
    */
   timeoutS: number;
 
   /**
-   * How long it is kept once it has ended, in hours: for so long it can be looked at, compared and undone. Default: 720, 30 days.
+   * How long an ended saga is kept, in hours. Until then it can be shown, audited and compensated. Default: 720, 30 days.
    *
    * @generated from field: uint32 retention_h = 3;
    */
@@ -308,44 +310,44 @@ export const SagaSchema: GenMessage<Saga> = /*@__PURE__*/
   messageDesc(file_scaffold_v1_options, 5);
 
 /**
- * One call of another service, and the call that undoes it. Every attempt carries the same key, "<saga>/<step>", so however
- * often it is made it happens once; whoever undoes it names it by that key.
+ * One call of another service, and the call that compensates it. Every attempt carries the same idempotency key,
+ * "<saga>/<step>", so the step takes effect once. The compensation names the step by that key.
  *
  * @generated from message scaffold.v1.SagaStep
  */
 export type SagaStep = Message<"scaffold.v1.SagaStep"> & {
   /**
-   * Its name in the saga, in snake case: "reserve".
+   * The step's name in the saga, in snake case: "reserve".
    *
    * @generated from field: string name = 1;
    */
   name: string;
 
   /**
-   * The method that is called, of a service among `calls`: "shop.inventory.v1.InventoryService.ReserveStock". Names resolve
-   * by protobuf's scoping. It needs an idempotency key.
+   * The method to call, of a service in `calls`: "shop.inventory.v1.InventoryService.ReserveStock". Names resolve by
+   * Protobuf's scoping. The method needs an idempotency key.
    *
    * @generated from field: string call = 2;
    */
   call: string;
 
   /**
-   * The method of the same service that undoes it. It needs an idempotency key, which is the step's; its other fields are
-   * those of the step's request with the same names and types, for a step that timed out has answered nothing.
+   * The method of the same service that compensates the step. It needs an idempotency key, which is set to the step's. Its
+   * other fields are copied from the step's request by name and type: a step that timed out has no response to copy from.
    *
    * @generated from field: string compensate = 3;
    */
   compensate: string;
 
   /**
-   * The longest that one attempt may take, in milliseconds. Default: the method's own.
+   * The timeout of one attempt, in milliseconds. Default: the method's.
    *
    * @generated from field: uint32 timeout_ms = 4;
    */
   timeoutMs: number;
 
   /**
-   * When an attempt without a clear answer is followed by another; after max_attempts of them the saga is undone.
+   * When an attempt whose outcome is unknown is repeated. After `max_attempts` of them the saga is compensated.
    * Compensations are attempted until they succeed.
    *
    * @generated from field: scaffold.v1.RetryPolicy retry = 5;
@@ -361,21 +363,21 @@ export const SagaStepSchema: GenMessage<SagaStep> = /*@__PURE__*/
   messageDesc(file_scaffold_v1_options, 6);
 
 /**
- * How a write is answered that was taken down, and is still to be made. Every caller of the method must expect that
- * answer. It needs an idempotency key; what the handler does outside of `once` may happen several times.
+ * The response to a write that is in the journal and not applied yet. Every caller of the method must expect it. The method
+ * needs an idempotency key. What its handler does outside of `once` may happen several times.
  *
  * @generated from message scaffold.v1.Deferred
  */
 export type Deferred = Message<"scaffold.v1.Deferred"> & {
   /**
-   * The field of the answer, an enum, that says so.
+   * The enum field of the response that reports it.
    *
    * @generated from field: string field = 1;
    */
   field: string;
 
   /**
-   * The name of the value that says so: "ORDER_STATE_ACCEPTED".
+   * The name of the value that reports it: "ORDER_STATE_ACCEPTED".
    *
    * @generated from field: string value = 2;
    */
@@ -396,29 +398,29 @@ export const DeferredSchema: GenMessage<Deferred> = /*@__PURE__*/
  */
 export type EntityOptions = Message<"scaffold.v1.EntityOptions"> & {
   /**
-   * The table's name. Default: the message's name in snake case and plural, "OrderLine" -> "order_lines".
+   * The table's name. Default: the message's name in snake case and plural, "order_lines" for OrderLine.
    *
    * @generated from field: string table = 1;
    */
   table: string;
 
   /**
-   * Indexes beside the primary key, which is the field marked (google.api.field_behavior) = IDENTIFIER. Standard lists are
-   * filtered and ordered by the fields of these, and by no others.
+   * Indexes beside the primary key, which is the field with `(google.api.field_behavior) = IDENTIFIER`. Lists can be
+   * filtered and ordered by the key and the fields of indexes only.
    *
    * @generated from field: repeated scaffold.v1.Index index = 2;
    */
   index: Index[];
 
   /**
-   * How rows are cached. Default: not at all.
+   * How rows are cached. Default: they are not.
    *
    * @generated from field: scaffold.v1.Cache cache = 3;
    */
   cache?: Cache | undefined;
 
   /**
-   * The full name that this message had before, "shop.orders.v1.Purchase": its table is kept, not dropped and made anew.
+   * The full name that this message had before, "shop.orders.v1.Purchase". Its table is renamed and keeps its rows.
    *
    * @generated from field: string renamed_from = 4;
    */
@@ -439,7 +441,7 @@ export const EntityOptionsSchema: GenMessage<EntityOptions> = /*@__PURE__*/
  */
 export type EventOptions = Message<"scaffold.v1.EventOptions"> & {
   /**
-   * The topic that holds its events, and no others. Default: its package without the version, and its name:
+   * The topic, which holds events of this type only. Default: the package without its version and the message's name,
    * "shop.orders.order-placed".
    *
    * @generated from field: string topic = 1;
@@ -447,30 +449,29 @@ export type EventOptions = Message<"scaffold.v1.EventOptions"> & {
   topic: string;
 
   /**
-   * The field that orders them: events with the same value are handled one after the other, as they were published. A
-   * string, a whole number, or a bool. Default: each event stands for itself.
+   * The field that orders events: those with the same value are handled one after the other, in the order of publication. A
+   * string, an integer or a bool. Default: no order.
    *
    * @generated from field: string key = 2;
    */
   key: string;
 
   /**
-   * In how many parts the topic is kept, and so by how many instances of a service it can be consumed at a time.
-   * Default 8.
+   * How many partitions the topic has, and so how many instances of a service can consume it at a time. Default: 8.
    *
    * @generated from field: uint32 partitions = 3;
    */
   partitions: number;
 
   /**
-   * How long events are kept, for new consumers and for replay, in hours. Default 168, a week.
+   * How long events are kept for new consumers and for replay, in hours. Default: 168, a week.
    *
    * @generated from field: uint32 retention_h = 4;
    */
   retentionH: number;
 
   /**
-   * Whether it is sent from point to point: one service consumes it, and a second one is a mistake.
+   * Whether at most one service may consume it. A second consumer is a finding.
    *
    * @generated from field: bool queue = 5;
    */
@@ -491,8 +492,8 @@ export const EventOptionsSchema: GenMessage<EventOptions> = /*@__PURE__*/
  */
 export type FieldOptions = Message<"scaffold.v1.FieldOptions"> & {
   /**
-   * The column's name. Default: the field's. With its old name here, a field that is renamed keeps its column, which the
-   * version before still uses.
+   * The column's name. Default: the field's name. Set it to the old name when a field is renamed: processes of the version
+   * before still use that column.
    *
    * @generated from field: string column = 1;
    */
@@ -513,14 +514,14 @@ export const FieldOptionsSchema: GenMessage<FieldOptions> = /*@__PURE__*/
  */
 export type Index = Message<"scaffold.v1.Index"> & {
   /**
-   * The fields it covers, in order.
+   * The fields that it covers, in order.
    *
    * @generated from field: repeated string fields = 1;
    */
   fields: string[];
 
   /**
-   * Whether two rows may share the same values; a violation answers ALREADY_EXISTS.
+   * Whether the values must be unique. A violation is ALREADY_EXISTS.
    *
    * @generated from field: bool unique = 2;
    */
@@ -535,7 +536,7 @@ export const IndexSchema: GenMessage<Index> = /*@__PURE__*/
   messageDesc(file_scaffold_v1_options, 11);
 
 /**
- * How an entity's rows are cached in the service that owns them: single ones by primary key, and pages of lists.
+ * Caching of an entity's rows in the service that owns them: single rows by primary key, and pages of lists.
  *
  * @generated from message scaffold.v1.Cache
  */
@@ -548,15 +549,15 @@ export type Cache = Message<"scaffold.v1.Cache"> & {
   ttlS: number;
 
   /**
-   * How long after that it may still answer when the database does not, in seconds. Default: never.
+   * How long after `ttl_s` a row may still be used while the database is down, in seconds. Default: 0.
    *
    * @generated from field: uint32 stale_if_error_s = 2;
    */
   staleIfErrorS: number;
 
   /**
-   * How long after it was fresh a cached row still answers at once, while it is loaded anew beside that, in seconds. A row
-   * that somebody wrote is never among them. Default: not at all, though a row that is read shortly before its end is renewed.
+   * How long after `ttl_s` a row may still be used while it is reloaded in the background, in seconds. A row that was
+   * written is never used. Default: 0; a row that is read shortly before its expiry is reloaded in the background all the same.
    *
    * @generated from field: uint32 stale_while_revalidate_s = 3;
    */
@@ -571,27 +572,27 @@ export const CacheSchema: GenMessage<Cache> = /*@__PURE__*/
   messageDesc(file_scaffold_v1_options, 12);
 
 /**
- * What becomes of a key when one of its events goes to the dead letters.
+ * What happens to a key when one of its events becomes a dead letter.
  *
  * @generated from enum scaffold.v1.DeadLetter
  */
 export enum DeadLetter {
   /**
-   * As DEAD_LETTER_SKIP.
+   * Same as DEAD_LETTER_SKIP.
    *
    * @generated from enum value: DEAD_LETTER_UNSPECIFIED = 0;
    */
   UNSPECIFIED = 0,
 
   /**
-   * The key goes on without it.
+   * Later events of the key are handled.
    *
    * @generated from enum value: DEAD_LETTER_SKIP = 1;
    */
   SKIP = 1,
 
   /**
-   * The key stays where it is, and its later events wait, until somebody redrives or discards the event.
+   * Later events of the key wait until an operator redrives or discards the dead letter.
    *
    * @generated from enum value: DEAD_LETTER_PARK = 2;
    */
@@ -605,20 +606,20 @@ export const DeadLetterSchema: GenEnum<DeadLetter> = /*@__PURE__*/
   enumDesc(file_scaffold_v1_options, 0);
 
 /**
- * Ways to compress a message, in the words of gRPC.
+ * Compression algorithms, by gRPC's names.
  *
  * @generated from enum scaffold.v1.CompressionAlgorithm
  */
 export enum CompressionAlgorithm {
   /**
-   * As the environment says.
+   * The environment decides.
    *
    * @generated from enum value: COMPRESSION_ALGORITHM_UNSPECIFIED = 0;
    */
   UNSPECIFIED = 0,
 
   /**
-   * Never: the messages are compressed already, or hold secrets beside what a caller chooses.
+   * No compression: for messages that are compressed already, or that hold secrets beside data that a caller chooses.
    *
    * @generated from enum value: COMPRESSION_ALGORITHM_IDENTITY = 1;
    */
@@ -639,27 +640,27 @@ export const CompressionAlgorithmSchema: GenEnum<CompressionAlgorithm> = /*@__PU
   enumDesc(file_scaffold_v1_options, 1);
 
 /**
- * Which servers of the database may answer a method's reads.
+ * Which PostgreSQL nodes may serve a method's reads.
  *
  * @generated from enum scaffold.v1.Reads
  */
 export enum Reads {
   /**
-   * As READS_PRIMARY.
+   * Same as READS_PRIMARY.
    *
    * @generated from enum value: READS_UNSPECIFIED = 0;
    */
   UNSPECIFIED = 0,
 
   /**
-   * The primary server alone: what was written before is there.
+   * The primary alone. Reads see every write that was committed before.
    *
    * @generated from enum value: READS_PRIMARY = 1;
    */
   PRIMARY = 1,
 
   /**
-   * A replica, if there are any and one answers; else the primary. It may be behind by what is still on its way.
+   * A replica if one is available, otherwise the primary. Reads may miss writes that are not replicated yet.
    *
    * @generated from enum value: READS_REPLICA = 2;
    */
@@ -673,7 +674,7 @@ export const ReadsSchema: GenEnum<Reads> = /*@__PURE__*/
   enumDesc(file_scaffold_v1_options, 2);
 
 /**
- * What this service owns and whom it may call.
+ * The data that this service owns, the services that it calls and the events that it consumes.
  *
  * @generated from extension: scaffold.v1.ServiceOptions service = 270100;
  */
@@ -681,7 +682,7 @@ export const service: GenExtension<ServiceOptions$1, ServiceOptions> = /*@__PURE
   extDesc(file_scaffold_v1_options, 0);
 
 /**
- * How this method behaves under time pressure and repetition.
+ * The method's timeout, idempotency, reads, saga and events.
  *
  * @generated from extension: scaffold.v1.MethodOptions method = 270100;
  */
@@ -697,7 +698,7 @@ export const entity: GenExtension<MessageOptions, EntityOptions> = /*@__PURE__*/
   extDesc(file_scaffold_v1_options, 2);
 
 /**
- * Makes this message an event: something that has happened, published to whoever consumes it.
+ * Makes this message an event: a fact that one service publishes and others consume.
  *
  * @generated from extension: scaffold.v1.EventOptions event = 270101;
  */
@@ -705,7 +706,7 @@ export const event: GenExtension<MessageOptions, EventOptions> = /*@__PURE__*/
   extDesc(file_scaffold_v1_options, 3);
 
 /**
- * How this field of an entity is kept.
+ * How this field of an entity is stored.
  *
  * @generated from extension: scaffold.v1.FieldOptions field = 270100;
  */
