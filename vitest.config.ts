@@ -41,7 +41,7 @@ export default defineConfig({
     ...{ project: ["unit"] },
     projects: [
       project("unit", {
-        include: ["{generator,runtime,examples,bench}/**/*.test.ts"],
+        include: ["{generator,runtime,examples,bench,scripts}/**/*.test.ts"],
         exclude: ["**/node_modules/**", "**/dist/**", "**/*.{walk,engines,browser}.test.ts"],
       }),
       // Long ways through the tool, packages from the registry included: not part of `npm test`, which needs no network.

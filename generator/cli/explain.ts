@@ -2,10 +2,12 @@ import type { CommandModule } from "yargs";
 
 export const explain: CommandModule<object, { rule?: string }> = {
   command: "explain [rule]",
-  describe: "Say what a rule asks for, why, and how it looks",
+  describe: "Explain a rule, with a bad and a good example",
   builder: (argv) =>
     argv
-      .usage("$0 explain [rule]\n\nPrints what docs/rules.md says of a rule. Without one: lists the rules.")
+      .usage(
+        "$0 explain [rule]\n\nPrints what a rule requires, why, and a bad and a good example. Without a rule: lists the rules.",
+      )
       .positional("rule", { type: "string", describe: "The id that a finding names" })
       .example("$0 explain", "All rules")
       .example("$0 explain HTTP_RULE", "One of them"),

@@ -19,7 +19,7 @@ import { sagas } from "./sagas.js";
 import { templates } from "./templates.js";
 
 /** The commands, in the order in which a newcomer meets them. Each imports what it needs only when it runs. */
-const commands = [
+export const commands = [
   init,
   newService,
   templates,
@@ -37,6 +37,23 @@ const commands = [
   build,
 ] as CommandModule[];
 
+/** The command line without its commands. */
+export function commandLine(args: readonly string[]): Argv {
+  return (
+    yargs([...args])
+      .scriptName("scaffold")
+      .usage("$0 <command>\n\nTurns Protobuf contracts into running TypeScript microservices.")
+      .version(version)
+      // As all that the tool says.
+      .locale("en")
+      .alias({ h: "help" })
+      .strict()
+      .demandCommand(1, "Name a command")
+      .wrap(100)
+      .epilogue("Exit codes: 0 clean, 100 findings, 1 failure. scaffold <command> --help has examples.")
+  );
+}
+
 /** Runs the command line. The exit codes are buf's: 0 clean, 100 findings, 1 failure. */
 export async function main(args: readonly string[]): Promise<void> {
   keepTextExact();
@@ -47,20 +64,9 @@ export async function main(args: readonly string[]): Promise<void> {
   });
   let options: string[] = [];
   let running: unknown;
-  const cli = yargs([...args])
-    .scriptName("scaffold")
-    .usage("$0 <command>\n\nTurns Protobuf contracts into running TypeScript microservices.")
-    .version(version)
-    // As all that the tool says.
-    .locale("en")
-    .alias({ h: "help" })
-    .strict()
-    .demandCommand(1, "Name a command")
-    .wrap(100)
-    .epilogue("Exit codes: 0 clean, 100 findings, 1 failure. scaffold <command> --help has examples.")
-    .fail((message, error) => {
-      throw message ? new UsageError(message) : error;
-    });
+  const cli = commandLine(args).fail((message, error) => {
+    throw message ? new UsageError(message) : error;
+  });
   for (const command of commands) {
     cli.command({
       ...command,
