@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -5,14 +6,18 @@ import { expect, test } from "vitest";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 
-/** Every import of one source file of the project by another, as paths from the root. */
-async function imports(): Promise<{ from: string; to: string }[]> {
+/** The sources of both packages, as paths from the root. */
+async function sourceFiles(): Promise<string[]> {
   const folders = ["generator", "runtime"].map((folder) =>
     readdir(join(root, folder), { recursive: true }).then((names) => names.map((name) => join(folder, name))),
   );
-  const files = (await Promise.all(folders))
+  return (await Promise.all(folders))
     .flat()
     .filter((name) => name.endsWith(".ts") && !/node_modules|dist|testdata|testing|\.test\.ts$/.test(name));
+}
+
+/** Every import of one source file of the project by another, as paths from the root. */
+async function imports(files: readonly string[]): Promise<{ from: string; to: string }[]> {
   const found = await Promise.all(
     files.map(async (from) => {
       const text = await readFile(join(root, from), "utf8");
@@ -36,7 +41,8 @@ function target(specifier: string, from: string): string | undefined {
   return undefined;
 }
 
-const all = await imports();
+const sources = await sourceFiles();
+const all = await imports(sources);
 const inside = (path: string, ...folders: string[]) =>
   folders.some((folder) => path.startsWith(`${folder}/`) || path === folder);
 const offending = (wrong: (edge: { from: string; to: string }) => boolean) =>
@@ -65,50 +71,64 @@ test("the generator takes from the runtime the vocabulary, what commands stand o
   ]);
 });
 
-/** The tool's folders and loose files, from the roof to the ground. Each may import what stands after it. */
-const layers = [
-  "cli",
-  "watch",
-  "generate",
-  "plan",
-  "operate",
-  "call",
-  "scaffold",
-  "check",
-  "print",
-  "emit",
-  "compare",
-  "migrate",
-  "evolve",
-  "image",
-  "project",
-  "contract",
-  "rules",
-  "output",
-  "dev",
-  "text",
-];
+/** The folders of each package from the roof to the ground. Each may import what stands after it, and itself. */
+const layers = {
+  generator: [
+    ...["cli", "watch", "generate", "plan", "operate", "call", "scaffold", "check", "print", "emit", "compare"],
+    ...["migrate", "evolve", "image", "project", "contract", "rules", "output", "dev", "text"],
+  ],
+  runtime: [
+    ...["codegen", "gateway", "service", "journal", "saga", "events", "server", "client", "connect", "grpc"],
+    ...["discovery", "identity", "data", "cache", "call", "http2", "config", "spec", "options", "codec", "observe"],
+  ],
+};
+const packages = Object.keys(layers) as (keyof typeof layers)[];
+
+/** Folders that are not sources, and those that are to come. */
+const notSources = ["bin", "dist", "node_modules", "testdata", "testing"];
+const toCome = ["discovery", "identity"];
 
 function layerOf(path: string): number {
-  const [, layer = ""] = path.split("/");
-  return layers.indexOf(layer.replace(/\.ts$/, ""));
+  const [pack = "", layer = "", ...rest] = path.split("/");
+  // The runtime's loose files are its faces: they re-export, and stand on all.
+  if (pack === "runtime" && rest.length === 0) return -1;
+  return layers[pack as keyof typeof layers].indexOf(layer.replace(/\.ts$/, ""));
 }
 
-test("every folder of the tool is a layer", async () => {
-  const entries = await readdir(join(root, "generator"), { withFileTypes: true });
-  const notSources = ["bin", "dist", "node_modules", "testdata", "testing"];
+test.each(packages)("every folder of %s is a layer", async (pack) => {
+  const entries = await readdir(join(root, pack), { withFileTypes: true });
   const folders = entries.filter((entry) => entry.isDirectory() && !notSources.includes(entry.name));
-  expect(folders.map(({ name }) => name).filter((name) => !layers.includes(name))).toEqual([]);
+  const names = folders.map(({ name }) => name);
+  expect(names.filter((name) => !layers[pack].includes(name))).toEqual([]);
+  const gone = layers[pack].filter((name) => !names.includes(name) && !toCome.includes(name));
+  expect(gone.filter((name) => !existsSync(join(root, pack, `${name}.ts`)))).toEqual([]);
 });
 
-test("the tool's imports point down", () => {
+test.each(packages)("imports of %s point down", (pack) => {
   const up = ({ from, to }: { from: string; to: string }) =>
-    inside(from, "generator") && inside(to, "generator") && layerOf(from) > layerOf(to);
+    inside(from, pack) && inside(to, pack) && layerOf(from) > layerOf(to);
   expect(offending(up)).toEqual([]);
 });
 
-test("no files of the tool import each other in a circle", () => {
-  expect(circles(all.filter(({ from }) => inside(from, "generator")))).toEqual([]);
+test.each(packages)("no files of %s import each other in a circle", (pack) => {
+  expect(circles(all.filter(({ from }) => inside(from, pack)))).toEqual([]);
+});
+
+/** The folders of data/, in the same way; its loose files stand on all of them. */
+const dataLayers = ["migrations", "cache", "rows", "postgres"];
+
+test("imports inside of data point down", () => {
+  const layer = (path: string) => dataLayers.indexOf(path.split("/")[2] ?? "");
+  const up = ({ from, to }: { from: string; to: string }) =>
+    inside(from, "runtime/data") && inside(to, "runtime/data") && layer(from) > layer(to);
+  expect(offending(up)).toEqual([]);
+});
+
+test("no folder of the runtime has more than 25 sources on one level", () => {
+  const counts = new Map<string, number>();
+  for (const file of sources) counts.set(dirname(file), (counts.get(dirname(file)) ?? 0) + 1);
+  const large = [...counts].filter(([folder, count]) => inside(folder, "runtime") && count > 25);
+  expect(large).toEqual([]);
 });
 
 /** Returns the files that can reach themselves by imports, sorted. */

@@ -1,2 +1,2 @@
 /** For `_browser` files: clients in pages. Internal: versioned with the tool. */
-export { type BrowserClientOptions, createBrowserClient } from "../browser.js";
+export { type BrowserClientOptions, createBrowserClient } from "../client/browser-client.js";

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { DescMessage, MessageInitShape } from "@bufbuild/protobuf";
 import { type ConnectRouter, createRouterTransport, type Transport } from "@connectrpc/connect";
+import type { ServerStage } from "../call/incoming-call.js";
 import { withCodecs } from "../connect/carried.js";
 import { createLogger } from "../observe/log.js";
 import type { Metrics } from "../observe/metrics.js";
@@ -21,6 +22,8 @@ export interface InMemoryOptions {
   readonly migrations?: URL;
   /** In place of the services that it calls, by the names that its handlers use: clients, or objects with the methods that the test needs. */
   readonly peers?: Readonly<Record<string, unknown>>;
+  /** What every call goes through before its handler, as `serve` is given it. */
+  readonly interceptors?: readonly ServerStage[];
   /** The broker that it publishes to and consumes from. Default: none; see `deliver`. */
   readonly brokerUrl?: string;
   /** After how long another instance goes on with the sagas of this one, in milliseconds. Default 3000. */
@@ -51,6 +54,7 @@ export async function inMemory(definition: ServiceDefinition, options: InMemoryO
     database: url === undefined ? undefined : { url, replicas, migrations, cache: undefined, watch: false },
     journal: journal === undefined ? undefined : { directory: journal, maxBytes },
     broker: options.brokerUrl,
+    interceptors: options.interceptors,
     sagas: { leaseMs: options.sagaLeaseMs, retentionMs: options.sagaRetentionMs },
     peers: () => peers,
     open: async ({ routes }) => ({ transport: transportTo(routes), drain: async () => undefined }),

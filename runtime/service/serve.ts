@@ -1,4 +1,5 @@
 import type { TlsOptions } from "node:tls";
+import type { ServerStage } from "../call/incoming-call.js";
 import { propagatedHeadersVariable } from "../call/propagation.js";
 import {
   bytes,
@@ -42,6 +43,11 @@ export interface ServeOptions {
   readonly migrations?: URL;
   /** What of its subscriptions is to be otherwise than the contract says, by the names of their handlers. */
   readonly consume?: Readonly<Record<string, Partial<SubscriptionPolicy>>>;
+  /**
+   * What every call goes through before its handler, of whichever protocol it is: the first one is the outermost. They run
+   * after the deadline is known, and before the request is validated.
+   */
+  readonly interceptors?: readonly ServerStage[];
   /** Other services that this process serves, such as another version: without data, events and sagas of their own. */
   readonly beside?: readonly ServiceDefinition[];
 }
@@ -171,7 +177,7 @@ async function startOnPort(
   definition: ServiceDefinition,
   environment: Environment,
   log: Logger,
-  { migrations: directory, consume, beside = [] }: ServeOptions,
+  { migrations: directory, consume, interceptors, beside = [] }: ServeOptions,
 ): Promise<Running> {
   const { database: url, replicas, journal, journalMaxBytes, cache, address } = environment;
   const migrations = directory && { directory, apply: environment.migrate };
@@ -181,6 +187,7 @@ async function startOnPort(
     journal: journal === undefined ? undefined : { directory: journal, maxBytes: journalMaxBytes },
     broker: environment.broker,
     consume,
+    interceptors,
     sagas: { leaseMs: environment.sagaLeaseMs, retentionMs: environment.sagaRetentionMs },
     beside,
     peers: ({ name: own, peers }, local) =>

@@ -1,5 +1,6 @@
 import type { ConnectRouter, Transport } from "@connectrpc/connect";
 import { openRedis } from "../cache/redis.js";
+import type { ServerStage } from "../call/incoming-call.js";
 import { prepareValidation } from "../call/validate.js";
 import type { Data } from "../data/data.js";
 import { findPrimary } from "../data/postgres/driver.js";
@@ -34,6 +35,8 @@ export interface StartOptions<F extends Front> {
   readonly consume?: Readonly<Record<string, Partial<SubscriptionPolicy>>> | undefined;
   /** When another instance takes over sagas of this one, and how long ended ones are kept. */
   readonly sagas: { readonly leaseMs: number | undefined; readonly retentionMs: number | undefined };
+  /** What every call goes through before its handler, the first one outermost. Default: nothing of the user's own. */
+  readonly interceptors?: readonly ServerStage[] | undefined;
   /** Other services of the same process, without data, events and sagas of their own. */
   readonly beside?: readonly ServiceDefinition[] | undefined;
   /**
@@ -96,7 +99,7 @@ export async function startService<F extends Front>(
   options: StartOptions<F>,
 ): Promise<StartedService<F>> {
   const { spec } = definition;
-  const { log, database, journal, sagas: sagaOptions, beside = [] } = options;
+  const { log, database, journal, sagas: sagaOptions, interceptors, beside = [] } = options;
   const all = [definition, ...beside];
   for (const other of beside) checkBeside(spec, other.spec);
   // Check the rules before the database is migrated: a contract that cannot be served must change nothing.
@@ -122,7 +125,7 @@ export async function startService<F extends Front>(
     if (spec.sagas !== undefined && data !== undefined) {
       sagas = openSagas(spec.sagas, definition.sagas, { data, peers, log, metrics, ...sagaOptions });
     }
-    const parts = { log, metrics, draining: draining.signal };
+    const parts = { log, metrics, draining: draining.signal, interceptors };
     const assembled = [
       assemble(definition, { ...parts, data, peers, sagas, deferral }),
       ...beside.map((other) => assemble(other, { ...parts, data: undefined, peers: options.peers(other.spec, local) })),
