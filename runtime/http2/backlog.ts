@@ -1,17 +1,18 @@
 import type { Limits } from "./limits.js";
 import { startTimer, stopTimer, Timer } from "./timers.js";
 
-/** How long a handler may be held back, in milliseconds, before its caller is told to try again. */
+/** The longest time that a handler is held back before its caller is refused, in milliseconds. */
 const HOLD = 10_000;
-/** Under pressure, a peer must take so many bytes … */
+/** The bytes that a peer must read under pressure … */
 const PROGRESS = 64 * 1024;
-/** … within so many milliseconds, or what waits for it is dropped. */
+/** … within so many milliseconds, or its queued data is dropped. */
 const PATIENCE = 5_000;
+/** The interval of the checks under pressure, in milliseconds. */
 const CHECK = 1_000;
-/** How many handlers start in one turn that make their whole answer before anybody can see how long it is. */
+/** The number of handlers that start in one turn, of those that make a whole response before its length is known. */
 const STARTS = 8;
 
-/** What all connections of this process keep together, in bytes. */
+/** The queued bytes of all connections of this process. */
 let total = 0;
 const waiting = new Set<Backlog>();
 const holding = new Set<Backlog>();
@@ -27,22 +28,22 @@ interface Held {
 }
 
 /**
- * The bytes of one connection that wait to be sent, and the handlers that do not start because of them. Requests are
- * short and answers may be long, so a peer that takes none could otherwise have any number of them made and kept.
+ * The bytes that one connection has queued, and the handlers that are held back because of them. Requests are short and
+ * responses may be long: a peer that reads none could otherwise have any number of them made and kept.
  *
- * A connection may keep as much as it likes up to its own bound, but no more than is left of the process's: the more
- * connections keep something, the less each of them may.
+ * A connection may queue as much as its own limit allows, but no more than is left of the process's: the more connections
+ * have something queued, the less each of them may.
  */
 export class Backlog {
   bytes = 0;
-  /** What the handlers that run are expected to add to it. */
+  /** The bytes that running handlers are expected to add. */
   #expected = 0;
   readonly #held = new Set<Held>();
   #starts = 0;
   #moved = 0;
   #movedAt = 0;
 
-  /** `drop` lets go of all that waits; `look` sees to it that what is counted is what waits. */
+  /** `drop` drops all queued data; `look` brings the count up to date. */
   constructor(
     private readonly limits: Limits,
     private readonly drop: () => void,
@@ -50,9 +51,9 @@ export class Backlog {
   ) {}
 
   /**
-   * Whether a handler has to wait before it starts: too many bytes wait, or are on their way, or other handlers wait.
+   * Returns whether a handler has to be held back: too many bytes are queued or expected, or other handlers are held back.
    *
-   * @param expected how long its answer is likely to be, in bytes; 0: short
+   * @param expected the likely length of its response, in bytes; 0: short
    */
   isFull(expected = 0): boolean {
     if (this.bytes === 0 && expected === 0 && this.#starts === 0 && this.#held.size === 0) return false;
@@ -67,30 +68,30 @@ export class Backlog {
     return expected > 0 && others > 0 && others + expected > 4 * this.limits.maxQueuedBytes;
   }
 
-  /** A handler starts, of which only so many may in one turn. */
+  /** Counts a handler that starts: only so many may in one turn. */
   starts(): void {
     if (this.#starts++ > 0) return;
     starting.add(this);
     wakeLater();
   }
 
-  /** A new turn has begun. */
+  /** Begins a new turn. */
   turn(): void {
     this.#starts = 0;
   }
 
-  /** A handler starts whose answer is likely to have so many bytes; or, if negative, it has ended. */
+  /** A handler starts whose response is likely to have so many bytes; negative: it has ended. */
   expect(bytes: number): void {
     this.#expected += bytes;
     if (bytes < 0 && holding.size > 0) wakeLater();
   }
 
-  /** Whether an answer has to be refused without even being encoded. Handlers that ran before can still fill a backlog. */
+  /** Whether a response has to be refused before it is encoded: handlers that started earlier can still fill a backlog. */
   get isOverfull(): boolean {
     return this.bytes > 0 && this.#isAbove(4 * this.limits.maxQueuedBytes);
   }
 
-  /** Whether the process has room for so many bytes that have to wait. */
+  /** Returns whether the process has room for so many more queued bytes. */
   takes(bytes: number): boolean {
     return total + bytes <= this.limits.maxQueuedBytesInAll;
   }
@@ -99,6 +100,7 @@ export class Backlog {
     return this.bytes > Math.min(bytes, this.limits.maxQueuedBytesInAll - total);
   }
 
+  /** So many bytes have been queued. */
   add(bytes: number): void {
     if (this.bytes === 0) {
       waiting.add(this);
@@ -114,7 +116,7 @@ export class Backlog {
     }
   }
 
-  /** So many of them have been sent, or are no longer to be sent. */
+  /** So many queued bytes have been sent or dropped. */
   remove(bytes: number): void {
     this.bytes -= bytes;
     total -= bytes;
@@ -129,7 +131,7 @@ export class Backlog {
     if (holding.size > 0) wakeLater();
   }
 
-  /** Starts a handler once there is room; `refuse` is called if that takes too long. Returns a function that forgets it. */
+  /** Starts a handler once there is room, or calls `refuse` if that takes too long. Returns a function that forgets the handler. */
   hold(expected: number, start: () => void, refuse?: () => void): () => void {
     const held: Held = { expected, start, timer: refuse && new Timer(() => this.#forget(held) && refuse()) };
     if (held.timer !== undefined) startTimer(held.timer, HOLD);
@@ -146,7 +148,7 @@ export class Backlog {
     return true;
   }
 
-  /** Starts handlers, in the order in which they came, until the backlog is full again. */
+  /** Starts held handlers in their order, until the backlog is full again. */
   wake(): void {
     this.look?.();
     for (const held of this.#held) {
@@ -156,13 +158,13 @@ export class Backlog {
     }
   }
 
-  /** Drops what waits, if its peer has taken next to nothing of it for a while. */
+  /** Drops queued data of which the peer has read next to nothing for a while. */
   dropIfStalled(now: number): void {
     if (now - this.#movedAt >= PATIENCE) this.drop();
   }
 }
 
-/** Room may have come for those that are held: they start outside of whatever made it. */
+/** Wakes held handlers at the end of this turn, outside of the code that made room for them. */
 function wakeLater(): void {
   if (isWaking) return;
   isWaking = true;
@@ -174,7 +176,7 @@ function wakeLater(): void {
   });
 }
 
-/** While the process keeps much, those that do not take what waits for them lose it. */
+/** Under pressure, drops the queued data of the peers that do not read it. */
 function dropStalled(): void {
   const now = performance.now();
   for (const backlog of waiting) {

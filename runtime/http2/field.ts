@@ -1,4 +1,4 @@
-/** Names that the layers above ask for, as numbers: a header block is read by `switch`, not by comparing texts. */
+/** Field names that the layers above ask for, as numbers: header blocks are read with `switch` instead of string comparison. */
 export const FieldKind = {
   Other: 0,
   Method: 1,
@@ -6,9 +6,9 @@ export const FieldKind = {
   Authority: 3,
   Path: 4,
   Status: 5,
-  /** A name that begins with a colon and that HTTP does not know. */
+  /** A pseudo-header field that HTTP does not define. */
   UnknownPseudo: 6,
-  /** What speaks of an HTTP/1.1 connection, and has no place in HTTP/2 (RFC 9113, section 8.2.2). */
+  /** A field about an HTTP/1.1 connection, which HTTP/2 forbids (RFC 9113, section 8.2.2). */
   ConnectionSpecific: 7,
   Te: 8,
   ContentLength: 9,
@@ -47,16 +47,16 @@ const kinds = new Map<string, number>([
   ["grpc-status-details-bin", FieldKind.GrpcStatusDetails],
 ]);
 
-/** RFC 9113, section 8.2.1, and the tokens of RFC 9110, section 5.6.2. */
+/** Names: RFC 9113, section 8.2.1, and the tokens of RFC 9110, section 5.6.2. */
 const validName = /^:?[!#$%&'*+.^_`|~0-9a-z-]+$/;
 const invalidValue = /[\0\r\n]|^[ \t]|[ \t]$/;
 
-/** One field of a header block. Fields of a table are shared by every block that names them. */
+/** One field of a header block. Header blocks share the fields of HPACK's tables. */
 export class Field {
   readonly kind: number;
-  /** What the field counts for in tables and limits (RFC 7541, section 4.1). */
+  /** The size of the field in tables and limits (RFC 7541, section 4.1). */
   readonly size: number;
-  /** Whether its characters are allowed; a message with one that is not is malformed. */
+  /** Whether all characters are allowed. A message with an invalid field is malformed. */
   readonly isValid: boolean;
 
   constructor(
@@ -70,21 +70,22 @@ export class Field {
 }
 
 /**
- * A decoded header block. One whose bytes are the same as an earlier one's may be the same object, so nothing about a
- * single stream is kept in it; what is read out of it is kept, so that it is read once.
+ * A decoded header block. Blocks of the same bytes may be one object, so a block holds nothing of a single stream. It
+ * keeps the heads and trailers that were read from it, so that each block is read once.
  */
 export class HeaderBlock {
-  /** What a reader made of these fields as the head of a message, and as trailers: null if they are malformed as that. */
+  /** The head of a message that was read from the fields; null if they are malformed as that. */
   head: unknown = undefined;
+  /** The fields as trailers; null if they are malformed as that. */
   trailers: readonly Field[] | null | undefined = undefined;
 
   constructor(
     readonly fields: readonly Field[],
-    /** Whether there were more fields than the limit allows; those beyond it are not here. */
+    /** Whether the block has more fields than the limit allows. Those beyond it are left out. */
     readonly isTooLarge: boolean,
   ) {}
 
-  /** The first value under this name. */
+  /** Returns the first value of a name. */
   get(name: string): string | undefined {
     for (const field of this.fields) if (field.name === name) return field.value;
     return undefined;

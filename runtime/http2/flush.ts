@@ -1,4 +1,4 @@
-/** Something that puts bytes together, and writes them all at once. */
+/** Collects bytes, and writes them all at once. */
 export interface Flushable {
   flush(): void;
 }
@@ -8,8 +8,8 @@ let spare: Flushable[] = [];
 let isScheduled = false;
 
 /**
- * Flushes it before anything else is read, or else once all that happens in this turn of the event loop has happened: all
- * calls that were answered meanwhile go out in the same write.
+ * Flushes before anything else is read, and at the latest at the end of this turn of the event loop: all responses that are
+ * written until then leave in the same write.
  */
 export function scheduleFlush(flushable: Flushable): void {
   waiting.push(flushable);
@@ -18,7 +18,7 @@ export function scheduleFlush(flushable: Flushable): void {
   setImmediate(flushLast);
 }
 
-/** Flushes what waits. Whoever reads more calls it first: a turn may be long, and nobody's answers need wait for its end. */
+/** Flushes now. Connections call it before they read: a turn may be long, and responses need not wait for its end. */
 export function flushWaiting(): void {
   const now = waiting;
   if (now.length === 0) return;

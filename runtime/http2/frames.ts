@@ -26,17 +26,18 @@ export const Setting = {
   MAX_HEADER_LIST_SIZE: 0x6,
 } as const;
 
-/** What a client sends first (RFC 9113, section 3.4). */
+/** The first bytes that a client sends (RFC 9113, section 3.4). */
 export const preface = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "latin1");
 
+/** The length of a frame's header. */
 export const FRAME_HEADER = 9;
-/** The frame size that every endpoint takes, and the only one that is sent here. */
+/** The payload size that every endpoint accepts. Longer frames are neither sent nor accepted. */
 export const FRAME_SIZE = 16_384;
 export const DEFAULT_WINDOW = 65_535;
 export const MAX_WINDOW = 2 ** 31 - 1;
 export const MAX_STREAM_ID = 2 ** 31 - 1;
 
-/** Writes the nine bytes before a frame's payload, for which room must be reserved. */
+/** Writes a frame's header, for which room must be reserved. */
 export function writeFrameHeader(output: Output, length: number, type: number, flags: number, stream: number): void {
   const { buffer, at } = output;
   buffer[at] = length >>> 16;
@@ -51,7 +52,7 @@ export function writeFrameHeader(output: Output, length: number, type: number, f
   output.at = at + FRAME_HEADER;
 }
 
-/** Sets the length of a frame whose header stands at `at`, once its payload is written. */
+/** Sets the length of a frame whose header is at `at`, once its payload is written. */
 export function setFrameLength(buffer: Uint8Array, at: number, length: number): void {
   buffer[at] = length >>> 16;
   buffer[at + 1] = length >>> 8;
@@ -77,7 +78,7 @@ export function readUint32(source: Uint8Array, at: number): number {
   );
 }
 
-/** A stream id or a window: 31 bits, the first is reserved. */
+/** Reads a stream id or a window: 31 bits after a reserved one. */
 export function readUint31(source: Uint8Array, at: number): number {
   return readUint32(source, at) & 0x7fffffff;
 }

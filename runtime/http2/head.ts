@@ -2,25 +2,25 @@ import { type Field, FieldKind, type HeaderBlock } from "./field.js";
 
 const binaryGrpc = /^application\/grpc(\+proto)?$/i;
 
-/** What the header block of a request says. */
+/** A request's method, target and headers. */
 export interface RequestHead {
   readonly method: string;
   readonly scheme: string;
   readonly authority: string;
   readonly path: string;
   readonly contentType: string | undefined;
-  /** Whether it is a call of gRPC whose messages are Protobuf. */
+  /** Whether it is a gRPC call with Protobuf messages. */
   readonly isGrpc: boolean;
-  /** -1: not announced. */
+  /** The announced length of the body, or -1. */
   readonly contentLength: number;
   readonly grpcTimeout: string | undefined;
   readonly grpcEncoding: string | undefined;
   readonly grpcAcceptEncoding: string | undefined;
-  /** All but the pseudo-header fields. */
+  /** All fields except pseudo-header fields. */
   readonly fields: readonly Field[];
 }
 
-/** What the header block of a response says. */
+/** A response's status and headers. */
 export interface ResponseHead {
   readonly status: number;
   readonly contentType: string | undefined;
@@ -30,21 +30,21 @@ export interface ResponseHead {
 }
 
 /**
- * Reads a request, once for each block that is the same. Undefined if it is malformed (RFC 9113, sections 8.1.1, 8.2 and
- * 8.3.1): a field that HTTP/2 does not allow, or a pseudo-header field that is missing, twice there, or in a wrong place.
+ * Returns the head of a request, read once per block. Returns undefined if it is malformed (RFC 9113, sections 8.1.1, 8.2
+ * and 8.3.1): it has a field that HTTP/2 does not allow, or a pseudo-header field is missing, duplicate or misplaced.
  */
 export function requestHead(block: HeaderBlock): RequestHead | undefined {
   block.head ??= readRequest(block) ?? null;
   return (block.head as RequestHead | null) ?? undefined;
 }
 
-/** The same for a response (RFC 9113, section 8.3.2). */
+/** Returns the head of a response, or undefined if it is malformed (RFC 9113, section 8.3.2). */
 export function responseHead(block: HeaderBlock): ResponseHead | undefined {
   block.head ??= readResponse(block) ?? null;
   return (block.head as ResponseHead | null) ?? undefined;
 }
 
-/** The fields of trailers; undefined if they are malformed: pseudo-header fields have no place there. */
+/** Returns the fields of trailers, or undefined if they are malformed: trailers have no pseudo-header fields. */
 export function trailerFields(block: HeaderBlock): readonly Field[] | undefined {
   if (block.trailers === undefined) block.trailers = block.fields.every(isRegular) ? block.fields : null;
   return block.trailers ?? undefined;
@@ -85,7 +85,7 @@ function readRequest({ fields }: HeaderBlock): RequestHead | undefined {
         contentLength = Number(value);
         break;
       case FieldKind.Host:
-        // Section 8.3.1 has it say what :authority says: two of them say two things.
+        // It says the same as :authority (section 8.3.1), so a second one contradicts the first.
         if (host !== undefined) return undefined;
         host = value;
         break;
@@ -105,7 +105,7 @@ function readRequest({ fields }: HeaderBlock): RequestHead | undefined {
   }
   if (method === undefined) return undefined;
   if (method === "CONNECT") {
-    // Section 8.5; nothing here is a tunnel, and who answers says so.
+    // Section 8.5. There are no tunnels here: the request is refused by its handler.
     if (scheme !== undefined || path !== undefined || authority === undefined) return undefined;
   } else if (scheme === undefined || path === undefined || !isPath(method, path)) return undefined;
   return {
@@ -123,7 +123,7 @@ function readRequest({ fields }: HeaderBlock): RequestHead | undefined {
   };
 }
 
-/** Section 8.3.1: a path, and no URL, which a proxy could take for another host's; or `*` for OPTIONS of the server itself. */
+/** Section 8.3.1: a path, or `*` for OPTIONS of the server itself. A proxy could take a whole URL for another host's. */
 function isPath(method: string, path: string): boolean {
   return path.charCodeAt(0) === 47 || (path === "*" && method === "OPTIONS");
 }

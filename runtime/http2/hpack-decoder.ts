@@ -6,16 +6,17 @@ import { staticTable } from "./static-table.js";
 const staticFields = staticTable.map(([name, value]) => new Field(name, value));
 const STATIC = staticFields.length;
 
-/** The texts that one Huffman-coded string may expand to are put here first. */
+/** Takes a Huffman-coded string while it is decoded. */
 let scratch = Buffer.allocUnsafeSlow(4096);
 
+/** The number of blocks that are kept by their bytes, and the length up to which they are. */
 const KEPT_BLOCKS = 128;
 const KEPT_BLOCK_BYTES = 512;
-/** After so many blocks in a row that were new, keeping them is given up for a while: the peer never repeats itself. */
+/** After so many new blocks in a row from a peer that does not repeat itself, blocks are not kept for the next PAUSE blocks. */
 const PATIENCE = 32;
 const PAUSE = 1024;
 
-/** Reads header blocks (RFC 7541). Whatever a peer sends, memory stays within the table's size and the list's limit. */
+/** Decodes header blocks (RFC 7541). Its memory stays within the table's size and the list's limit, whatever a peer sends. */
 export class HpackDecoder {
   readonly #maxTableSize: number;
   readonly #maxListSize: number;
@@ -23,8 +24,9 @@ export class HpackDecoder {
   #table: Field[] = [];
   #tableSize = 0;
   #tableLimit: number;
-  /** Blocks by their bytes, as long as the table is as it was when they were read. */
+  /** Decoded blocks by their bytes, until the table changes. */
   readonly #known = new Map<string, HeaderBlock>();
+  /** The new blocks in a row, then the blocks of the pause. */
   #missed = 0;
   #at = 0;
 
@@ -35,7 +37,7 @@ export class HpackDecoder {
     this.#maxListSize = maxListSize;
   }
 
-  /** Throws a ConnectionFault of COMPRESSION_ERROR if the block cannot be decoded: the tables then differ for good. */
+  /** Throws a ConnectionFault of COMPRESSION_ERROR if the block cannot be decoded: both sides' tables would then differ for good. */
   decode(source: Buffer, start: number, end: number): HeaderBlock {
     if (end - start > KEPT_BLOCK_BYTES || this.#missed > PATIENCE) {
       if (this.#missed > PATIENCE && ++this.#missed > PAUSE) this.#missed = 0;
@@ -57,6 +59,7 @@ export class HpackDecoder {
     return block;
   }
 
+  /** The number of changes of the table. */
   #changes = 0;
 
   #decode(source: Buffer, start: number, end: number): HeaderBlock {
@@ -79,7 +82,7 @@ export class HpackDecoder {
         field = this.#literal(source, end, 4);
       }
       size += field.size;
-      // Decoded to the end, because the table must follow; but no longer kept.
+      // Fields above the limit are decoded as well, because the table must follow, but they are not kept.
       if (size <= this.#maxListSize) fields.push(field);
     }
     return new HeaderBlock(fields, size > this.#maxListSize);
@@ -119,7 +122,7 @@ export class HpackDecoder {
     while (this.#tableSize > room && count < this.#table.length) {
       this.#tableSize -= (this.#table[count++] as Field).size;
     }
-    // At most 128 entries of the smallest size fit into 4096 bytes, so moving them is cheap.
+    // At most 128 entries fit into 4096 bytes, so moving them is cheap.
     if (count > 0) this.#table.splice(0, count);
   }
 
@@ -128,7 +131,7 @@ export class HpackDecoder {
     if (this.#known.size > 0) this.#known.clear();
   }
 
-  /** An integer with a prefix of `bits` bits (RFC 7541, section 5.1). */
+  /** Reads an integer with a prefix of `bits` bits (RFC 7541, section 5.1). */
   #integer(source: Buffer, end: number, bits: number): number {
     const mask = (1 << bits) - 1;
     let value = (source[this.#at++] as number) & mask;
@@ -158,6 +161,6 @@ export class HpackDecoder {
   }
 }
 
-function fault(what: string): ConnectionFault {
-  return new ConnectionFault(ErrorCode.COMPRESSION_ERROR, `a header block holds ${what}`);
+function fault(found: string): ConnectionFault {
+  return new ConnectionFault(ErrorCode.COMPRESSION_ERROR, `a header block holds ${found}`);
 }

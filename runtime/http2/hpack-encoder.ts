@@ -2,10 +2,10 @@ import { encodeHuffman, huffmanLength } from "./huffman.js";
 import type { Output } from "./output.js";
 import { staticTable } from "./static-table.js";
 
-/** The fields of a header block, name after value after name: all names are in lower case, pseudo-header fields first. */
+/** The fields of a header block, names and values in turns: names in lower case, pseudo-header fields first. */
 export type FieldList = readonly string[];
 
-/** A block that is sent again and again. Its bytes are kept as long as the encoder's table stays as it is. */
+/** A header block that is sent again and again. Encoders keep its bytes until their table changes. */
 export class ConstantBlock {
   constructor(readonly fields: FieldList) {}
 }
@@ -18,8 +18,8 @@ for (const [index, [name, value]] of staticTable.entries()) {
 }
 
 /**
- * What is put into the table: fields that come again in every message. All others are written out, so that the table
- * soon stops changing, and both sides can remember whole blocks.
+ * Names of the fields that enter the table, because every message repeats them. Others are written as literals, so that the
+ * table soon stops changing and both sides can keep whole blocks.
  */
 const indexed = new Set([
   ":authority",
@@ -32,27 +32,29 @@ const indexed = new Set([
   "user-agent",
 ]);
 
-/** Values that no intermediary may put into a table of its own (RFC 7541, section 7.1.3). */
+/** Names of the fields that no intermediary may put into a table (RFC 7541, section 7.1.3). */
 const secret = new Set(["authorization", "cookie", "proxy-authorization", "set-cookie"]);
 
-const OWN_TABLE_LIMIT = 4096;
+/** The largest table that is used, whatever the peer allows. */
+const MAX_TABLE_SIZE = 4096;
 
-/** Writes header blocks (RFC 7541). */
+/** Encodes header blocks (RFC 7541). */
 export class HpackEncoder {
-  #limit = OWN_TABLE_LIMIT;
-  /** A table size update that the next block has to begin with: the smallest size since the last block, then the size. */
+  #limit = MAX_TABLE_SIZE;
+  /** The smallest table size since the last block: the next one begins with it and the current size. Undefined: unchanged. */
   #smallest: number | undefined;
   #size = 0;
-  /** Entries by name and value: their number, counted from the first that was ever inserted. */
+  /** The numbers of the entries by name and value, counted from the first that was ever inserted. */
   readonly #numbers = new Map<string, number>();
   readonly #sizes: number[] = [];
   #inserted = 0;
+  /** The number of changes of the table. */
   #changes = 0;
   readonly #constants = new Map<ConstantBlock, { readonly changes: number; readonly bytes: Uint8Array }>();
 
-  /** The peer's SETTINGS_HEADER_TABLE_SIZE. */
+  /** Adopts the peer's SETTINGS_HEADER_TABLE_SIZE. */
   setMaxTableSize(size: number): void {
-    const limit = Math.min(size, OWN_TABLE_LIMIT);
+    const limit = Math.min(size, MAX_TABLE_SIZE);
     if (limit === this.#limit) return;
     this.#smallest = Math.min(this.#smallest ?? limit, limit);
     this.#limit = limit;
@@ -60,7 +62,7 @@ export class HpackEncoder {
     this.#changes++;
   }
 
-  /** How much room must be reserved in the output before these fields are encoded. */
+  /** Returns the number of bytes that must be reserved in the output before the fields are encoded. */
   room(fields: FieldList): number {
     let room = 16;
     for (const text of fields) room += text.length + 6;
@@ -109,7 +111,7 @@ export class HpackEncoder {
       if (this.#insert(pair)) {
         writeInteger(output, 0x40, 6, nameIndex);
         if (nameIndex === 0) writeHuffman(output, name);
-        // Written once in a connection's life, so the shorter form is worth its price.
+        // It is written once in a connection's life, so the shorter form pays.
         writeHuffman(output, value);
         return;
       }
@@ -157,7 +159,7 @@ function writeInteger(output: Output, flags: number, bits: number, value: number
   buffer[output.at++] = rest;
 }
 
-/** As it is: what is written once per message is cheaper that way on both sides. */
+/** Writes a string without Huffman code: that is cheaper on both sides for strings that come with every message. */
 function writeText(output: Output, text: string): void {
   writeInteger(output, 0, 7, text.length);
   output.at += output.buffer.write(text, output.at, "latin1");

@@ -174,7 +174,7 @@ describe("a decoder refuses", () => {
 
 test("a list that is too large is cut, and the table follows nevertheless", () => {
   const decoder = new HpackDecoder(4096, 200);
-  // A bomb: one long field into the table, then named again and again by one byte each.
+  // A bomb: one long field enters the table, and single bytes refer to it again and again.
   const bomb = Buffer.concat([hex("4001617fb916"), Buffer.alloc(3_000, "b")]);
   const block = decoder.decode(Buffer.concat([bomb, Buffer.alloc(5_000, 0xbe)]), 0, bomb.length + 5_000);
   expect(block.isTooLarge).toBe(true);

@@ -1,7 +1,7 @@
 /**
  * The Huffman code of HPACK (RFC 7541, section 5.2 and appendix B).
  *
- * The code is canonical: codes are given out by length, and within a length by symbol. So the lengths say all of it.
+ * The code is canonical: codes are assigned by length, and within a length by symbol. So the lengths define all of it.
  */
 
 /** The length in bits of each symbol's code: 256 bytes, and EOS. */
@@ -31,12 +31,12 @@ const codes = new Uint32Array(257);
   }
 }
 
-/** A decoder reads four bits at a time. Of each state and nibble: the next state, whether a symbol ends there, and which. */
+/** The decoder's steps, four bits at a time. For each state and nibble: the next state, whether a symbol ends, and which. */
 const EMITS = 1 << 8;
 const FAILS = 1 << 9;
 const STATE = 10;
 const steps = new Int32Array(16 * 256);
-/** Whether a text may end in this state: nothing is left but fewer than eight bits of padding, which are all 1. */
+/** Whether a string may end in a state: only fewer than eight bits of padding are left, which are all 1. */
 const mayEnd = new Uint8Array(256);
 {
   // A node is a state: its two children are nodes, or symbols as ~symbol.
@@ -75,7 +75,7 @@ const mayEnd = new Uint8Array(256);
   }
 }
 
-/** Decodes into `target`, which must have room for 8/5 of the bytes. Answers how many bytes came out, or -1 if it is not valid. */
+/** Decodes into `target`, which must have room for 8/5 of the bytes. Returns the decoded length, or -1 if the code is not valid. */
 export function decodeHuffman(source: Uint8Array, start: number, end: number, target: Uint8Array): number {
   let state = 0;
   let length = 0;
@@ -93,14 +93,14 @@ export function decodeHuffman(source: Uint8Array, start: number, end: number, ta
   return mayEnd[state] === 1 ? length : -1;
 }
 
-/** How many bytes a text of latin1 characters has when it is encoded. */
+/** Returns the encoded length of a string of latin1 characters. */
 export function huffmanLength(text: string): number {
   let bits = 0;
   for (let at = 0; at < text.length; at++) bits += lengths[text.charCodeAt(at) & 0xff] as number;
   return (bits + 7) >>> 3;
 }
 
-/** Encodes a text of latin1 characters into `target` at `at`; answers where it ends. */
+/** Encodes a string of latin1 characters into `target` at `at`. Returns the position after it. */
 export function encodeHuffman(text: string, target: Uint8Array, at: number): number {
   let held = 0;
   let bits = 0;
@@ -108,7 +108,7 @@ export function encodeHuffman(text: string, target: Uint8Array, at: number): num
     const symbol = text.charCodeAt(index) & 0xff;
     let length = lengths[symbol] as number;
     const code = codes[symbol] as number;
-    // At most seven bits are held, and codes have up to 30: those are taken in two parts, so that 32 bits are enough.
+    // Up to seven bits are held and codes have up to 30: long codes are taken in two parts, so that 32 bits are enough.
     if (length > 24) {
       held = (held << (length - 16)) | (code >>> 16);
       bits += length - 16;

@@ -45,7 +45,7 @@ test("many calls, half of them cancelled, leave no listener, timer, stream or me
       const cancelled = Array.from({ length: 50 }, (_, index) => {
         const controller = new AbortController();
         const call = users.getUser({ id: "wait" }, { signal: controller.signal, timeoutMs: 60_000 });
-        // Some before they were sent, most after.
+        // Some are aborted before they are sent, most after.
         if (index % 5 === 0) controller.abort();
         else setImmediate(() => controller.abort());
         return call.then(
@@ -68,11 +68,11 @@ test("many calls, half of them cancelled, leave no listener, timer, stream or me
   await round(calls);
   const grown = heap() - before;
   expect(getEventListeners(shared.signal, "abort")).toHaveLength(0);
-  // Each side of a connection watches for silence; the client also for having been idle. Connections whose resets are used up
-  // end with their last call.
+  // Each side of a connection has a keep-alive timer, and the client an idle timer as well. Connections whose resets are
+  // used up end with their last call.
   await expect.poll(() => runningTimers() - timers, { timeout: 10_000 }).toBeLessThanOrEqual(3);
   expect((handlers.http2 as GrpcServer).streams).toBe(0);
-  // One kept object of the smallest kind for each call would be more.
+  // One small object kept for each call would be more.
   expect(grown).toBeLessThan(Math.max(2_000_000, calls * 50));
   transport.close();
   await listener.drain(1_000);

@@ -1,35 +1,38 @@
-/** What one connection may cost. */
+/** Bounds on the memory, work and time that one connection costs. */
 export interface Limits {
-  /** How many streams a peer may have open, and how many calls may still run for it: a gateway holds those of all its callers. Default: 10,000. */
+  /**
+   * The number of streams that a peer may have open, and of calls that may still run for it. A gateway's connection carries
+   * the calls of all its callers. Default: 10,000.
+   */
   readonly maxConcurrentStreams: number;
-  /** The fields of one header block, as RFC 9113, section 6.5.2 counts them, in bytes. Default: 16 KiB. */
+  /** The size of one decoded header block, as RFC 9113, section 6.5.2 counts it, in bytes. Default: 16 KiB. */
   readonly maxHeaderListSize: number;
-  /** One header block as it travels, in bytes. Default: 64 KiB. */
+  /** The size of one encoded header block, in bytes. Default: 64 KiB. */
   readonly maxHeaderBlockSize: number;
-  /** What a peer may send on one stream before this side has taken it, in bytes. Default: 256 KiB. */
+  /** The bytes that a peer may send on one stream before this side has processed them. Default: 256 KiB. */
   readonly streamWindow: number;
   /** The same for all streams of a connection. Default: 4 MiB. */
   readonly connectionWindow: number;
   /**
-   * What may wait to be sent on all streams of a connection, in bytes: above it no handler starts, and above four times
-   * that an answer is refused. Default: 16 MiB.
+   * The bytes that may be queued on all streams of a connection: above that no handler starts, and above four times that a
+   * response is refused. Default: 16 MiB.
    */
   readonly maxQueuedBytes: number;
-  /** The same for all connections of the process: each of them gets no more than is left of it. Default: 128 MiB. */
+  /** The same for all connections of the process: each of them gets no more than is left. Default: 128 MiB. */
   readonly maxQueuedBytesInAll: number;
-  /** What may be kept of messages that are not complete, of all streams of a connection, in bytes. Default: 32 MiB. */
+  /** The bytes of incomplete messages that are kept for all streams of a connection. Default: 32 MiB. */
   readonly maxIncompleteBytes: number;
-  /** The same for all connections of the process: above it, that which keeps most has to give some up. Default: 256 MiB. */
+  /** The same for all connections of the process: above that, the connection that keeps most gives a message up. Default: 256 MiB. */
   readonly maxIncompleteBytesInAll: number;
-  /** How long a message may take to arrive, in milliseconds, whatever its call's deadline. Default: 60,000. */
+  /** The time in which a message must arrive, whatever its call's deadline, in milliseconds. Default: 60,000. */
   readonly messageTimeoutMs: number;
-  /** How long a frame, or a header block of several, may take to arrive, in milliseconds. Default: 10,000. */
+  /** The time in which a frame, or a header block of several, must arrive, in milliseconds. Default: 10,000. */
   readonly frameTimeoutMs: number;
-  /** How long a peer may leave everything that is sent to it unread, in milliseconds. Default: 60,000. */
+  /** The time after which a connection whose peer reads nothing is closed, in milliseconds. Default: 60,000. */
   readonly stallTimeoutMs: number;
-  /** After how long a silence the peer is asked whether it is still there, in milliseconds. Default: 30,000. */
+  /** The time of silence after which the peer is pinged, in milliseconds. Default: 30,000. */
   readonly pingIntervalMs: number;
-  /** How long it may take to answer, in milliseconds. Default: 10,000. */
+  /** The time in which the peer must answer a PING, in milliseconds. Default: 10,000. */
   readonly pingTimeoutMs: number;
 }
 

@@ -1,30 +1,30 @@
-/** How much is put together before it is sent, though its turn has not ended. */
+/** The number of bytes that are sent together at most. */
 const SLAB = 64 * 1024;
-/** How many slabs are kept for whoever writes next. */
+/** The number of free slabs that are kept for the next writers. */
 const MAX_FREE = 256;
 
 const free: Buffer[] = [];
 const none = Buffer.alloc(0);
 
 /**
- * Bytes that wait to be sent on a connection: frames are put together in place, and go out in one write. Its memory is
- * shared: a connection has some only while something waits, and what was written just now is in the processor's cache.
+ * The output buffer of a connection: frames are built in place, and leave in one write. Connections share the memory. Each
+ * has some only while it has bytes to send, and the slab that was used last is in the processor's cache.
  */
 export class Output {
-  /** Where the next byte goes: `buffer[at]`. Only after `reserve`. */
+  /** The next byte is written to `buffer[at]`, after `reserve`. */
   buffer: Buffer = none;
   at = 0;
   #start = 0;
 
-  /** `send` takes bytes over, and answers whether it has done with them: if not, `release` says when it has. */
+  /** `send` takes bytes over, and returns whether it has done with them. If not, `release` is called when it has. */
   constructor(private readonly send: (bytes: Buffer) => boolean) {}
 
-  /** How many bytes wait. */
+  /** The number of bytes that are not sent yet. */
   get length(): number {
     return this.at - this.#start;
   }
 
-  /** Makes room for `size` more bytes at `buffer[at]`: a slab that is full is sent. */
+  /** Makes room for `size` more bytes at `buffer[at]`. A full slab is sent. */
   reserve(size: number): void {
     if (this.buffer.length - this.at < size) this.#grow(size);
   }
@@ -36,7 +36,7 @@ export class Output {
     this.#start = 0;
   }
 
-  /** Sends what waits. */
+  /** Sends the bytes that are not sent yet. */
   flush(): void {
     if (this.at === this.#start) return;
     const bytes = this.buffer.subarray(this.#start, this.at);
@@ -44,7 +44,7 @@ export class Output {
     if (this.send(bytes)) this.release();
   }
 
-  /** Nobody needs what was sent any more. */
+  /** The bytes that were sent are no longer in use. */
   release(): void {
     if (this.at !== this.#start || this.buffer === none) return;
     if (this.buffer.length === SLAB && free.length < MAX_FREE) free.push(this.buffer);

@@ -1,43 +1,43 @@
 import { startTimer, Timer } from "./timers.js";
 
-/** A call of one's own that nobody waits for any more. */
-export interface GivenUp {
-  /** Whether its stream has ended meanwhile, so that giving it up costs its peer nothing. */
+/** A call of this side that its caller has given up. */
+export interface AbandonedCall {
+  /** Whether its stream has ended meanwhile, so that no reset is needed. */
   readonly isClosed: boolean;
-  /** Resets its stream. Called once, when it is its turn. */
+  /** Resets its stream. Called once, in its turn. */
   reset(): void;
 }
 
 /**
- * How many resets a connection may have at once, and a second: three quarters of what the strictest server takes that calls
- * go to. nghttp2 (node:http2, and others) takes 1,000 and 33 a second, whatever else is done on the connection, and then ends
- * it; our own takes 1,000 and 100 a second (see FloodGuard), of which other frames need some as well.
+ * The resets that a connection may have at once, and per second: three quarters of what the strictest server accepts.
+ * nghttp2 (node:http2 and others) accepts 1,000 and 33 per second, and then ends the connection. The native server accepts
+ * 1,000 and 100 per second (see FloodGuard), of which other frames need some as well.
  */
 const BURST = 750;
 const PER_SECOND = 25;
-/** With so many calls that wait to be reset, a connection is left to them: new ones have another. */
+/** The number of waiting resets at which new calls go to another connection. */
 const BEHIND = 50;
-/** How long calls wait for their turn when nothing else happens, in milliseconds. */
+/** The interval in which waiting resets are looked at, in milliseconds. */
 const TURN = 40;
 
 /**
- * Paces the resets of one connection, so that its peer never takes it for an attack and ends it: the calls of many
- * callers share it, and some of them may give up any number of theirs. Resets beyond the peer's budget wait, first come
- * first served. A call that ends by itself meanwhile needs none.
+ * Paces the resets of one connection, so that its peer does not take it for an attacker: the calls of many callers share
+ * it, and some callers may give up any number of theirs. Resets beyond the peer's budget wait in order. A call that ends
+ * by itself meanwhile needs none.
  */
 export class ResetPace {
   #budget = BURST;
   #filledAt = performance.now();
-  readonly #waiting = new Set<GivenUp>();
+  readonly #waiting = new Set<AbandonedCall>();
   readonly #timer = new Timer(() => this.#go());
 
-  /** Whether so many resets wait that new calls should go elsewhere. */
+  /** Whether so many resets wait that new calls should use another connection. */
   get isBehind(): boolean {
     return this.#waiting.size >= BEHIND;
   }
 
-  /** Resets the call's stream now, or in its turn. */
-  giveUp(call: GivenUp): void {
+  /** Resets the call's stream, now or in its turn. */
+  giveUp(call: AbandonedCall): void {
     this.#waiting.add(call);
     this.#go();
   }
@@ -58,7 +58,7 @@ export class ResetPace {
   }
 }
 
-/** Calls `done` once all that waits in any of `paces` has been reset, or has ended. */
+/** Calls `done` once every call that waits in any of `paces` has been reset or has ended. */
 export function afterResets(paces: Iterable<ResetPace>, done: () => void): void {
   let left = 1;
   const passed = () => {
@@ -66,7 +66,7 @@ export function afterResets(paces: Iterable<ResetPace>, done: () => void): void 
   };
   for (const pace of paces) {
     left++;
-    // Like a call that has ended: it costs nothing, and has its turn after those before it.
+    // It counts as a call that has ended: it costs nothing, and has its turn after the calls before it.
     pace.giveUp({ isClosed: true, reset: passed });
   }
   passed();

@@ -1,28 +1,29 @@
-/** How coarse timers are, in milliseconds. */
+/** The resolution of timers, in milliseconds. */
 const TICK = 8;
 const SLOTS = 1024;
 
-/** Something that is to happen later. Kept by whoever starts it, so that it can be stopped. */
+/** Calls a function later. Its owner keeps it, to start and stop it again and again. */
 export class Timer {
-  /** In which list of the wheel it is; undefined while it does not run. */
+  /** The neighbours in a list of the wheel. */
   next: Timer | undefined;
   previous: Timer | undefined;
   at = 0;
+  /** The list of the wheel that it is in; -1 while it does not run. */
   slot = -1;
 
   constructor(readonly fire: () => void) {}
 }
 
 /**
- * Timers that cost next to nothing to start and to stop, for deadlines, which almost never pass: a wheel of lists, turned
- * by one interval of Node.js for as long as there is any. A timer fires up to 16 ms late, and never early.
+ * A wheel of lists of timers, turned by one interval of Node.js while any timer runs. Timers are mostly deadlines, which
+ * almost never pass, so starting and stopping one costs next to nothing. A timer fires up to 16 ms late, and never early.
  */
 const slots = new Array<Timer | undefined>(SLOTS).fill(undefined);
 let running = 0;
 let turned = 0;
 let interval: NodeJS.Timeout | undefined;
 
-/** Starts a timer, or starts it anew. It does not keep the process alive. */
+/** Starts a timer, or starts it again. It does not keep the process alive. */
 export function startTimer(timer: Timer, milliseconds: number): void {
   stopTimer(timer);
   const now = performance.now();
@@ -52,7 +53,7 @@ export function stopTimer(timer: Timer): void {
   running--;
 }
 
-/** How many timers run. */
+/** Returns the number of running timers. */
 export function runningTimers(): number {
   return running;
 }
@@ -60,17 +61,17 @@ export function runningTimers(): number {
 function turn(): void {
   const now = performance.now();
   const until = Math.floor(now / TICK);
-  // A process that was stopped for long need not look at a slot twice.
+  // After a long pause of the process, no slot needs to be looked at twice.
   turned = Math.max(turned, until - SLOTS);
   while (turned < until) {
     turned++;
     for (let timer = slots[turned % SLOTS]; timer !== undefined; ) {
       const { next } = timer;
-      // Those of a later round stay.
+      // Timers of a later round stay.
       if (timer.at <= now) {
         stopTimer(timer);
         timer.fire();
-        // It may have stopped others, the next one among them: begin this list again.
+        // It may have stopped others, and the next one too: begin this list again.
         timer = slots[turned % SLOTS];
       } else timer = next;
     }

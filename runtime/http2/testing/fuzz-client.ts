@@ -12,8 +12,8 @@ import { frame, message, Peer, setting, uint32 } from "./peer.js";
 import { dice } from "./random.js";
 
 /**
- * Has a client of our own call a server that answers with `count` frames in all, right ones and wrong ones in random order,
- * over as many connections as it takes. Throws if a call never ends, or a connection ends otherwise than RFC 9113 says.
+ * Lets a native client call a server that responds with `count` valid and invalid frames in random order, over as many
+ * connections as it takes. Throws if a call never ends, or a connection ends against RFC 9113.
  */
 export async function fuzzClient(count: number, seed: number): Promise<Fuzzed> {
   const timersBefore = runningTimers();
@@ -23,7 +23,7 @@ export async function fuzzClient(count: number, seed: number): Promise<Fuzzed> {
   let open = 0;
   let fault: Error | undefined;
 
-  /** What is sent depends on the seed and the number of the connection alone. */
+  /** The bytes that are sent depend on the seed and the number of the connection alone. */
   const answer = async (socket: Socket, number: number) => {
     const { random, upTo, oneOf, noise, mutated, cut } = dice(seed + number);
     open++;
@@ -54,7 +54,7 @@ export async function fuzzClient(count: number, seed: number): Promise<Fuzzed> {
 
     function anyFrame(): Buffer[] {
       const id = 1 + 2 * upTo(8);
-      // Mostly right: a connection that ends at its first frame shows nothing of the others.
+      // Most frames are valid: a connection that ends at its first frame tests nothing else.
       const choice = random() < 0.05 ? random() : 0.9 * random();
       if (choice < 0.3) {
         const status = oneOf(["200", "200", "200", "200", "100", "404", "x"]);
@@ -108,7 +108,7 @@ export async function fuzzClient(count: number, seed: number): Promise<Fuzzed> {
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
 
-  /** Eight calls of all kinds at once. Whatever they are answered, they end. */
+  /** Eight calls of all kinds at once. They end whatever the server sends. */
   const attempt = async () => {
     const limits = { ...defaultLimits, frameTimeoutMs: 200 };
     const transport = createNativeTransport(`http://127.0.0.1:${port}`, { limits, readMaxBytes: 10_000 });
@@ -131,7 +131,7 @@ export async function fuzzClient(count: number, seed: number): Promise<Fuzzed> {
   };
   while (frames < count && fault === undefined) await Promise.all(Array.from({ length: 16 }, attempt));
   if (fault !== undefined) throw fault;
-  // What is left of connections that were ended goes within a second.
+  // Connections that were ended linger for up to a second.
   while (open > 0 || runningTimers() > timersBefore) await new Promise((resolve) => setTimeout(resolve, 10));
   server.close();
   return { frames, connections: begun, ends, left: [open, 0, runningTimers() - timersBefore] };

@@ -10,13 +10,13 @@ import { runningTimers } from "../timers.js";
 import { frame, message, Peer, setting, uint32 } from "./peer.js";
 import { dice } from "./random.js";
 
-/** What came of a run, in numbers. */
+/** The result of a run, in numbers. */
 export interface Fuzzed {
   readonly frames: number;
   readonly connections: number;
-  /** How many connections ended with each code; "alive" for those that were still served. */
+  /** The number of connections that ended with each code; "alive" for those that were still served. */
   readonly ends: Readonly<Record<string, number>>;
-  /** What was left when every peer had gone: connections, handlers, timers. */
+  /** The connections, handlers and timers that were left after every peer had gone. */
   readonly left: readonly [connections: number, handlers: number, timers: number];
 }
 
@@ -25,8 +25,8 @@ const paths = ["GetUser", "ListUsers", "CreateUsers", "Chat", "None"].map(
 );
 
 /**
- * Sends `count` frames to a server of our own, right ones and wrong ones in random order, over as many connections as it
- * takes, and asks each connection in the end whether it lives. Throws if one ends otherwise than RFC 9113 says.
+ * Sends `count` valid and invalid frames in random order to a native server, over as many connections as it takes, and
+ * pings on each connection in the end. Throws if one ends against RFC 9113.
  */
 export async function fuzzServer(count: number, seed: number): Promise<Fuzzed> {
   let handlers = 0;
@@ -63,7 +63,7 @@ export async function fuzzServer(count: number, seed: number): Promise<Fuzzed> {
   let connections = 0;
   let begun = 0;
 
-  /** What is sent depends on the seed and the number of the connection alone. */
+  /** The bytes that are sent depend on the seed and the number of the connection alone. */
   const attempt = async (number: number) => {
     const { random, upTo, oneOf, noise, mutated, cut } = dice(seed + number);
     const peer = await Peer.silent(port);
@@ -90,7 +90,7 @@ export async function fuzzServer(count: number, seed: number): Promise<Fuzzed> {
     connections++;
 
     function anyFrame(): Buffer[] {
-      // Mostly right: a connection that ends at its first frame shows nothing of the others.
+      // Most frames are valid: a connection that ends at its first frame tests nothing else.
       const choice = stream === 1 ? 0 : random() < 0.1 ? random() : 0.92 * random();
       const open = 1 + 2 * upTo((stream - 1) / 2);
       if (choice < 0.3) {
@@ -149,7 +149,7 @@ export async function fuzzServer(count: number, seed: number): Promise<Fuzzed> {
   };
 
   while (frames < count) await Promise.all(Array.from({ length: 16 }, () => attempt(begun++)));
-  // What is left of connections that were ended goes within a second.
+  // Connections that were ended linger for up to a second.
   while ((http2 as GrpcServer).connections > 0 || handlers > 0 || runningTimers() > timersBefore) {
     await new Promise((resolve) => setTimeout(resolve, 10));
   }

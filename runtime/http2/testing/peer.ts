@@ -13,7 +13,7 @@ export interface Frame {
   readonly payload: Buffer;
 }
 
-/** One frame as bytes, right or wrong. */
+/** Returns the bytes of a frame, valid or not. */
 export function frame(type: number, flags: number, stream: number, payload: Uint8Array = Buffer.alloc(0)): Buffer {
   const head = Buffer.alloc(9);
   head.writeUIntBE(payload.length, 0, 3);
@@ -29,17 +29,17 @@ export function uint32(value: number): Buffer {
   return bytes;
 }
 
-/** A setting, as it stands in a SETTINGS frame. */
+/** Returns the bytes of a setting in a SETTINGS frame. */
 export function setting(name: number, value: number): Buffer {
   return Buffer.concat([Buffer.from([0, name]), uint32(value)]);
 }
 
-/** A gRPC message in its frame. */
+/** Returns a gRPC message with its prefix. */
 export function message(bytes: Uint8Array = Buffer.alloc(0), flags = 0): Buffer {
   return Buffer.concat([Buffer.from([flags]), uint32(bytes.length), bytes]);
 }
 
-/** A client that says what a test has it say, and remembers what it is told. */
+/** A client that sends the bytes that a test gives it, and keeps the frames that it receives. */
 export class Peer {
   readonly frames: Frame[] = [];
   readonly closed: Promise<void>;
@@ -60,14 +60,14 @@ export class Peer {
     socket.on("error", () => undefined).on("data", (chunk: Buffer) => this.#read(chunk));
   }
 
-  /** A connection to a server, with the preface and SETTINGS sent. */
+  /** Connects to a server, and sends the preface and SETTINGS. */
   static async connect(port: number, settings: Buffer = Buffer.alloc(0)): Promise<Peer> {
     const peer = await Peer.silent(port);
     peer.write(preface, frame(FrameType.SETTINGS, 0, 0, settings));
     return peer;
   }
 
-  /** A connection on which nothing is sent yet. */
+  /** Connects to a server, and sends nothing yet. */
   static async silent(port: number): Promise<Peer> {
     const socket = connect({ port, host: "127.0.0.1", noDelay: true });
     await once(socket, "connect");
@@ -78,7 +78,7 @@ export class Peer {
     return this.socket.write(Buffer.concat(frames));
   }
 
-  /** Header fields as a block. */
+  /** Encodes a header block. */
   block(fields: readonly string[]): Buffer {
     const output = new Output(() => true);
     output.reserve(this.#encoder.room(fields));
@@ -86,14 +86,14 @@ export class Peer {
     return Buffer.from(output.buffer.subarray(0, output.at));
   }
 
-  /** The headers of a gRPC call. */
+  /** Returns the HEADERS frame of a gRPC call. */
   call(stream: number, path: string, more: readonly string[] = [], flags: number = Flag.END_HEADERS): Buffer {
     const fields = [":method", "POST", ":scheme", "http", ":path", path, ":authority", "a", "te", "trailers"];
     const block = this.block([...fields, "content-type", "application/grpc", ...more]);
     return frame(FrameType.HEADERS, flags, stream, block);
   }
 
-  /** Waits for what the other side says; undefined if it closes the connection before. */
+  /** Waits for a frame. Returns undefined if the connection closes before. */
   async next(wanted: (frame: Frame) => boolean): Promise<Frame | undefined> {
     for (let seen = 0; ; ) {
       for (; seen < this.frames.length; seen++) if (wanted(this.frames[seen] as Frame)) return this.frames[seen];
@@ -102,14 +102,14 @@ export class Peer {
     }
   }
 
-  /** Waits for the end of the connection, and answers with what its last GOAWAY said. */
+  /** Waits for the end of the connection. Returns the error of its last GOAWAY. */
   async goAway(): Promise<string | undefined> {
     await this.closed;
     const last = this.frames.findLast(({ type }) => type === FrameType.GOAWAY);
     return last && errorName(readUint32(last.payload, 4));
   }
 
-  /** Waits for the end of a stream: the code of its reset, or its status. */
+  /** Waits for the end of a stream. Returns the code of its reset, or its status. */
   async end(stream: number): Promise<string | undefined> {
     const last = await this.next(
       ({ type, flags, stream: id }) =>
@@ -124,7 +124,7 @@ export class Peer {
     return fields["grpc-status"] === undefined ? `HTTP ${fields[":status"]}` : `grpc-status ${fields["grpc-status"]}`;
   }
 
-  /** Asks for an answer to a PING: all that was sent before has been dealt with then. */
+  /** Sends a PING and waits for its acknowledgement: all frames before it have been handled then. */
   async roundTrip(): Promise<boolean> {
     const before = this.frames.length;
     this.write(frame(FrameType.PING, 0, 0, Buffer.alloc(8, 7)));
@@ -135,7 +135,7 @@ export class Peer {
 
   readonly #fields = new Map<Frame, Record<string, string>>();
 
-  /** The fields of a HEADERS frame that was received. */
+  /** Returns the fields of a received HEADERS frame. */
   fields(from: Frame): Record<string, string> {
     return this.#fields.get(from) ?? {};
   }

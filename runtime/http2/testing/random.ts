@@ -1,4 +1,4 @@
-/** What a seed decides. */
+/** Random choices that a seed decides. */
 export interface Dice {
   /** A number from 0 to 1. */
   random(): number;
@@ -6,9 +6,9 @@ export interface Dice {
   upTo(limit: number): number;
   oneOf<T>(items: readonly T[]): T;
   noise(length: number): Buffer;
-  /** The same with one byte that may be another. */
+  /** Returns a copy in which one byte may differ. */
   mutated(bytes: Buffer): Buffer;
-  /** All of it, or now and then all but the end. */
+  /** Returns all of the bytes, or now and then all but the end. */
   cut(bytes: Buffer): Buffer[];
 }
 
@@ -29,7 +29,7 @@ export function dice(seed: number): Dice {
   };
 }
 
-/** Numbers from 0 to 1 that a seed decides (mulberry32). */
+/** Returns a generator of numbers from 0 to 1 for a seed (mulberry32). */
 function randomOf(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
