@@ -76,6 +76,19 @@ test("every page that a source file names exists", () => {
   expect(dead).toEqual([]);
 });
 
+test("every source file that a page names exists", () => {
+  const named = /`((?:generator|runtime|examples|templates|scripts|bench)\/[\w./-]*\w\/?)`/g;
+  const dead = pages
+    .filter((page) => !/^(docs\/decisions\/|CHANGELOG)/.test(page))
+    .flatMap((page) =>
+      [...read(page).matchAll(named)]
+        .map(([, target = ""]) => target)
+        .filter((target) => isDead(target, "README.md"))
+        .map((target) => `${page}: ${target}`),
+    );
+  expect(dead).toEqual([]);
+});
+
 test("every page below docs is reached by links from docs/README.md", () => {
   const reached = new Set<string>();
   const waiting = ["docs/README.md"];
