@@ -263,7 +263,7 @@ test("values outside of their types are refused", () => {
   expect(() => scalarsCodec.toBytes({ int64: 2n ** 63n })).toThrow("9223372036854775808 is no 64-bit integer");
   expect(() => scalarsCodec.toBytes({ float: 1e39 })).toThrow("is no float");
   expect(() => choicesCodec.toBytes({ choice: { case: "string", value: 7 as never } })).toThrow("7 is no string");
-  expect(() => listsCodec.toBytes({ messages: ["text" as never] })).toThrow("a string is no message");
+  expect(() => listsCodec.toBytes({ messages: ["text" as never] })).toThrow("string value is no message");
 });
 
 test("large messages are written and read: lengths of one to four bytes", () => {

@@ -299,6 +299,6 @@ function float32(value: unknown): number {
 }
 
 function refused(type: string, value: unknown): EncodeError {
-  const shown = typeof value === "bigint" || typeof value === "number" ? String(value) : `a ${typeof value}`;
+  const shown = typeof value === "bigint" || typeof value === "number" ? String(value) : `${typeof value} value`;
   return new EncodeError(`${shown} is no ${type}`);
 }

@@ -186,7 +186,7 @@ describe("update", () => {
   test("refuses to change what cannot change, but not to name it", async () => {
     await expect(update({ id: "pen", tags: ["c"] }, "name", "tags")).rejects.toMatchObject({
       code: Code.InvalidArgument,
-      rawMessage: expect.stringContaining("tags: of a Product cannot change"),
+      rawMessage: expect.stringContaining("tags: is immutable: leave it out of update_mask"),
     });
     await expect(update({ id: "pen", tags: ["c"] })).rejects.toMatchObject({ code: Code.InvalidArgument });
     expect(await update({ id: "pen", name: "Nib", tags: ["a", "b"] }, "id", "name", "tags")).toMatchObject({

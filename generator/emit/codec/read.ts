@@ -12,9 +12,9 @@ export function emitRead(message: DescMessage, scribe: Scribe): void {
   const { read, make } = codecExports(message);
   const shape = f.importShape(message);
   f.print(
-    "/** Reads a ",
+    "/** Reads the fields of ",
     message.name,
-    " up to `end` (a group: its number below zero); one from before takes the fields. */",
+    " up to `end` (of a group: its number, negated), into `before` if there is one. */",
   );
   const signature: Printable = ["(r: ", scribe.type("Reader"), ", end: number, before?: ", shape, "): ", shape];
   f.print(f.export("function", read), signature, " {");

@@ -35,7 +35,7 @@ export async function updateRow(
   const frozen = masked.filter((name) => entity.immutable.includes(name));
   const refused = frozen.filter((name) => !equals(schema, before, merge(schema, before, resource, [name])));
   if (refused.length > 0) {
-    const description = `of a ${schema.name} cannot change: leave it out of update_mask`;
+    const description = "is immutable: leave it out of update_mask";
     throw violated(
       refused.map((name) => ({ field: schema.field[name]!.name, description, reason: "FIELD_IMMUTABLE" })),
     );

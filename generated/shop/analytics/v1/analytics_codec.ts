@@ -33,7 +33,7 @@ export function writeSalesDay(w: Writer, m: Init<typeof SalesDaySchema>): void {
   if (m.$unknown !== undefined) w.unknown(m, "shop.analytics.v1.SalesDay");
 }
 
-/** Reads a SalesDay up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of SalesDay up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readSalesDay(r: Reader, end: number, before?: SalesDay): SalesDay {
   const m = before ?? newSalesDay();
   r.enter();
@@ -91,7 +91,7 @@ export function writeGetSalesDayRequest(w: Writer, m: Init<typeof GetSalesDayReq
   if (m.$unknown !== undefined) w.unknown(m, "shop.analytics.v1.GetSalesDayRequest");
 }
 
-/** Reads a GetSalesDayRequest up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of GetSalesDayRequest up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readGetSalesDayRequest(r: Reader, end: number, before?: GetSalesDayRequest): GetSalesDayRequest {
   const m = before ?? newGetSalesDayRequest();
   r.enter();
@@ -136,7 +136,7 @@ export function writeListSalesDaysRequest(w: Writer, m: Init<typeof ListSalesDay
   if (m.$unknown !== undefined) w.unknown(m, "shop.analytics.v1.ListSalesDaysRequest");
 }
 
-/** Reads a ListSalesDaysRequest up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of ListSalesDaysRequest up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readListSalesDaysRequest(r: Reader, end: number, before?: ListSalesDaysRequest): ListSalesDaysRequest {
   const m = before ?? newListSalesDaysRequest();
   r.enter();
@@ -195,7 +195,7 @@ export function writeListSalesDaysResponse(w: Writer, m: Init<typeof ListSalesDa
   if (m.$unknown !== undefined) w.unknown(m, "shop.analytics.v1.ListSalesDaysResponse");
 }
 
-/** Reads a ListSalesDaysResponse up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of ListSalesDaysResponse up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readListSalesDaysResponse(
   r: Reader,
   end: number,

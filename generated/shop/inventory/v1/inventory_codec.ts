@@ -81,7 +81,7 @@ export function writeProduct(w: Writer, m: Init<typeof ProductSchema>): void {
   if (m.$unknown !== undefined) w.unknown(m, "shop.inventory.v1.Product");
 }
 
-/** Reads a Product up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of Product up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readProduct(r: Reader, end: number, before?: Product): Product {
   const m = before ?? newProduct();
   r.enter();
@@ -147,7 +147,7 @@ export function writeStock(w: Writer, m: Init<typeof StockSchema>): void {
   if (m.$unknown !== undefined) w.unknown(m, "shop.inventory.v1.Stock");
 }
 
-/** Reads a Stock up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of Stock up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readStock(r: Reader, end: number, before?: Stock): Stock {
   const m = before ?? newStock();
   r.enter();
@@ -210,7 +210,7 @@ export function writeReservation(w: Writer, m: Init<typeof ReservationSchema>): 
   if (m.$unknown !== undefined) w.unknown(m, "shop.inventory.v1.Reservation");
 }
 
-/** Reads a Reservation up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of Reservation up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readReservation(r: Reader, end: number, before?: Reservation): Reservation {
   const m = before ?? newReservation();
   r.enter();
@@ -273,7 +273,7 @@ export function writeStockLine(w: Writer, m: Init<typeof StockLineSchema>): void
   if (m.$unknown !== undefined) w.unknown(m, "shop.inventory.v1.StockLine");
 }
 
-/** Reads a StockLine up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of StockLine up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readStockLine(r: Reader, end: number, before?: StockLine): StockLine {
   const m = before ?? newStockLine();
   r.enter();
@@ -323,7 +323,7 @@ export function writeGetProductRequest(w: Writer, m: Init<typeof GetProductReque
   if (m.$unknown !== undefined) w.unknown(m, "shop.inventory.v1.GetProductRequest");
 }
 
-/** Reads a GetProductRequest up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of GetProductRequest up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readGetProductRequest(r: Reader, end: number, before?: GetProductRequest): GetProductRequest {
   const m = before ?? newGetProductRequest();
   r.enter();
@@ -366,7 +366,7 @@ export function writeListProductsRequest(w: Writer, m: Init<typeof ListProductsR
   if (m.$unknown !== undefined) w.unknown(m, "shop.inventory.v1.ListProductsRequest");
 }
 
-/** Reads a ListProductsRequest up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of ListProductsRequest up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readListProductsRequest(r: Reader, end: number, before?: ListProductsRequest): ListProductsRequest {
   const m = before ?? newListProductsRequest();
   r.enter();
@@ -417,7 +417,7 @@ export function writeListProductsResponse(w: Writer, m: Init<typeof ListProducts
   if (m.$unknown !== undefined) w.unknown(m, "shop.inventory.v1.ListProductsResponse");
 }
 
-/** Reads a ListProductsResponse up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of ListProductsResponse up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readListProductsResponse(r: Reader, end: number, before?: ListProductsResponse): ListProductsResponse {
   const m = before ?? newListProductsResponse();
   r.enter();
@@ -463,7 +463,7 @@ export function writeBatchGetProductsRequest(w: Writer, m: Init<typeof BatchGetP
   if (m.$unknown !== undefined) w.unknown(m, "shop.inventory.v1.BatchGetProductsRequest");
 }
 
-/** Reads a BatchGetProductsRequest up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of BatchGetProductsRequest up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readBatchGetProductsRequest(
   r: Reader,
   end: number,
@@ -513,7 +513,7 @@ export function writeBatchGetProductsResponse(w: Writer, m: Init<typeof BatchGet
   if (m.$unknown !== undefined) w.unknown(m, "shop.inventory.v1.BatchGetProductsResponse");
 }
 
-/** Reads a BatchGetProductsResponse up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of BatchGetProductsResponse up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readBatchGetProductsResponse(
   r: Reader,
   end: number,
@@ -564,7 +564,7 @@ export function writeCreateProductRequest(w: Writer, m: Init<typeof CreateProduc
   if (m.$unknown !== undefined) w.unknown(m, "shop.inventory.v1.CreateProductRequest");
 }
 
-/** Reads a CreateProductRequest up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of CreateProductRequest up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readCreateProductRequest(r: Reader, end: number, before?: CreateProductRequest): CreateProductRequest {
   const m = before ?? newCreateProductRequest();
   r.enter();
@@ -618,7 +618,7 @@ export function writeUpdateProductRequest(w: Writer, m: Init<typeof UpdateProduc
   if (m.$unknown !== undefined) w.unknown(m, "shop.inventory.v1.UpdateProductRequest");
 }
 
-/** Reads a UpdateProductRequest up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of UpdateProductRequest up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readUpdateProductRequest(r: Reader, end: number, before?: UpdateProductRequest): UpdateProductRequest {
   const m = before ?? newUpdateProductRequest();
   r.enter();
@@ -661,7 +661,7 @@ export function writeDeleteProductRequest(w: Writer, m: Init<typeof DeleteProduc
   if (m.$unknown !== undefined) w.unknown(m, "shop.inventory.v1.DeleteProductRequest");
 }
 
-/** Reads a DeleteProductRequest up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of DeleteProductRequest up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readDeleteProductRequest(r: Reader, end: number, before?: DeleteProductRequest): DeleteProductRequest {
   const m = before ?? newDeleteProductRequest();
   r.enter();
@@ -707,7 +707,7 @@ export function writeGetStockRequest(w: Writer, m: Init<typeof GetStockRequestSc
   if (m.$unknown !== undefined) w.unknown(m, "shop.inventory.v1.GetStockRequest");
 }
 
-/** Reads a GetStockRequest up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of GetStockRequest up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readGetStockRequest(r: Reader, end: number, before?: GetStockRequest): GetStockRequest {
   const m = before ?? newGetStockRequest();
   r.enter();
@@ -754,7 +754,7 @@ export function writeCreateStockRequest(w: Writer, m: Init<typeof CreateStockReq
   if (m.$unknown !== undefined) w.unknown(m, "shop.inventory.v1.CreateStockRequest");
 }
 
-/** Reads a CreateStockRequest up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of CreateStockRequest up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readCreateStockRequest(r: Reader, end: number, before?: CreateStockRequest): CreateStockRequest {
   const m = before ?? newCreateStockRequest();
   r.enter();
@@ -808,7 +808,7 @@ export function writeUpdateStockRequest(w: Writer, m: Init<typeof UpdateStockReq
   if (m.$unknown !== undefined) w.unknown(m, "shop.inventory.v1.UpdateStockRequest");
 }
 
-/** Reads a UpdateStockRequest up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of UpdateStockRequest up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readUpdateStockRequest(r: Reader, end: number, before?: UpdateStockRequest): UpdateStockRequest {
   const m = before ?? newUpdateStockRequest();
   r.enter();
@@ -856,7 +856,7 @@ export function writeReserveStockRequest(w: Writer, m: Init<typeof ReserveStockR
   if (m.$unknown !== undefined) w.unknown(m, "shop.inventory.v1.ReserveStockRequest");
 }
 
-/** Reads a ReserveStockRequest up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of ReserveStockRequest up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readReserveStockRequest(r: Reader, end: number, before?: ReserveStockRequest): ReserveStockRequest {
   const m = before ?? newReserveStockRequest();
   r.enter();
@@ -907,7 +907,7 @@ export function writeReleaseStockRequest(w: Writer, m: Init<typeof ReleaseStockR
   if (m.$unknown !== undefined) w.unknown(m, "shop.inventory.v1.ReleaseStockRequest");
 }
 
-/** Reads a ReleaseStockRequest up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of ReleaseStockRequest up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readReleaseStockRequest(r: Reader, end: number, before?: ReleaseStockRequest): ReleaseStockRequest {
   const m = before ?? newReleaseStockRequest();
   r.enter();

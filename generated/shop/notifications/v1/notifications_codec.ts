@@ -46,7 +46,7 @@ export function writeNotification(w: Writer, m: Init<typeof NotificationSchema>)
   if (m.$unknown !== undefined) w.unknown(m, "shop.notifications.v1.Notification");
 }
 
-/** Reads a Notification up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of Notification up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readNotification(r: Reader, end: number, before?: Notification): Notification {
   const m = before ?? newNotification();
   r.enter();
@@ -108,7 +108,7 @@ export function writeKnownOrder(w: Writer, m: Init<typeof KnownOrderSchema>): vo
   if (m.$unknown !== undefined) w.unknown(m, "shop.notifications.v1.KnownOrder");
 }
 
-/** Reads a KnownOrder up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of KnownOrder up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readKnownOrder(r: Reader, end: number, before?: KnownOrder): KnownOrder {
   const m = before ?? newKnownOrder();
   r.enter();
@@ -173,7 +173,7 @@ export function writeLetter(w: Writer, m: Init<typeof LetterSchema>): void {
   if (m.$unknown !== undefined) w.unknown(m, "shop.notifications.v1.Letter");
 }
 
-/** Reads a Letter up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of Letter up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readLetter(r: Reader, end: number, before?: Letter): Letter {
   const m = before ?? newLetter();
   r.enter();
@@ -227,7 +227,7 @@ export function writeGetNotificationRequest(w: Writer, m: Init<typeof GetNotific
   if (m.$unknown !== undefined) w.unknown(m, "shop.notifications.v1.GetNotificationRequest");
 }
 
-/** Reads a GetNotificationRequest up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of GetNotificationRequest up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readGetNotificationRequest(
   r: Reader,
   end: number,
@@ -276,7 +276,7 @@ export function writeListNotificationsRequest(w: Writer, m: Init<typeof ListNoti
   if (m.$unknown !== undefined) w.unknown(m, "shop.notifications.v1.ListNotificationsRequest");
 }
 
-/** Reads a ListNotificationsRequest up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of ListNotificationsRequest up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readListNotificationsRequest(
   r: Reader,
   end: number,
@@ -339,7 +339,7 @@ export function writeListNotificationsResponse(w: Writer, m: Init<typeof ListNot
   if (m.$unknown !== undefined) w.unknown(m, "shop.notifications.v1.ListNotificationsResponse");
 }
 
-/** Reads a ListNotificationsResponse up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of ListNotificationsResponse up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readListNotificationsResponse(
   r: Reader,
   end: number,

@@ -74,7 +74,7 @@ export function writeOrder(w: Writer, m: Init<typeof OrderSchema>): void {
   if (m.$unknown !== undefined) w.unknown(m, "shop.orders.v1.Order");
 }
 
-/** Reads a Order up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of Order up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readOrder(r: Reader, end: number, before?: Order): Order {
   const m = before ?? newOrder();
   r.enter();
@@ -152,7 +152,7 @@ export function writeOrderLine(w: Writer, m: Init<typeof OrderLineSchema>): void
   if (m.$unknown !== undefined) w.unknown(m, "shop.orders.v1.OrderLine");
 }
 
-/** Reads a OrderLine up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of OrderLine up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readOrderLine(r: Reader, end: number, before?: OrderLine): OrderLine {
   const m = before ?? newOrderLine();
   r.enter();
@@ -211,7 +211,7 @@ export function writeReceipt(w: Writer, m: Init<typeof ReceiptSchema>): void {
   if (m.$unknown !== undefined) w.unknown(m, "shop.orders.v1.Receipt");
 }
 
-/** Reads a Receipt up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of Receipt up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readReceipt(r: Reader, end: number, before?: Receipt): Receipt {
   const m = before ?? newReceipt();
   r.enter();
@@ -264,7 +264,7 @@ export function writeOrderPlaced(w: Writer, m: Init<typeof OrderPlacedSchema>): 
   if (m.$unknown !== undefined) w.unknown(m, "shop.orders.v1.OrderPlaced");
 }
 
-/** Reads a OrderPlaced up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of OrderPlaced up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readOrderPlaced(r: Reader, end: number, before?: OrderPlaced): OrderPlaced {
   const m = before ?? newOrderPlaced();
   r.enter();
@@ -318,7 +318,7 @@ export function writeOrderChanged(w: Writer, m: Init<typeof OrderChangedSchema>)
   if (m.$unknown !== undefined) w.unknown(m, "shop.orders.v1.OrderChanged");
 }
 
-/** Reads a OrderChanged up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of OrderChanged up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readOrderChanged(r: Reader, end: number, before?: OrderChanged): OrderChanged {
   const m = before ?? newOrderChanged();
   r.enter();
@@ -372,7 +372,7 @@ export function writePlaceOrderRequest(w: Writer, m: Init<typeof PlaceOrderReque
   if (m.$unknown !== undefined) w.unknown(m, "shop.orders.v1.PlaceOrderRequest");
 }
 
-/** Reads a PlaceOrderRequest up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of PlaceOrderRequest up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readPlaceOrderRequest(r: Reader, end: number, before?: PlaceOrderRequest): PlaceOrderRequest {
   const m = before ?? newPlaceOrderRequest();
   r.enter();
@@ -430,7 +430,7 @@ export function writeGetOrderRequest(w: Writer, m: Init<typeof GetOrderRequestSc
   if (m.$unknown !== undefined) w.unknown(m, "shop.orders.v1.GetOrderRequest");
 }
 
-/** Reads a GetOrderRequest up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of GetOrderRequest up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readGetOrderRequest(r: Reader, end: number, before?: GetOrderRequest): GetOrderRequest {
   const m = before ?? newGetOrderRequest();
   r.enter();
@@ -472,7 +472,7 @@ export function writeGetReceiptRequest(w: Writer, m: Init<typeof GetReceiptReque
   if (m.$unknown !== undefined) w.unknown(m, "shop.orders.v1.GetReceiptRequest");
 }
 
-/** Reads a GetReceiptRequest up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of GetReceiptRequest up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readGetReceiptRequest(r: Reader, end: number, before?: GetReceiptRequest): GetReceiptRequest {
   const m = before ?? newGetReceiptRequest();
   r.enter();
@@ -517,7 +517,7 @@ export function writeListOrdersRequest(w: Writer, m: Init<typeof ListOrdersReque
   if (m.$unknown !== undefined) w.unknown(m, "shop.orders.v1.ListOrdersRequest");
 }
 
-/** Reads a ListOrdersRequest up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of ListOrdersRequest up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readListOrdersRequest(r: Reader, end: number, before?: ListOrdersRequest): ListOrdersRequest {
   const m = before ?? newListOrdersRequest();
   r.enter();
@@ -576,7 +576,7 @@ export function writeListOrdersResponse(w: Writer, m: Init<typeof ListOrdersResp
   if (m.$unknown !== undefined) w.unknown(m, "shop.orders.v1.ListOrdersResponse");
 }
 
-/** Reads a ListOrdersResponse up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of ListOrdersResponse up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readListOrdersResponse(r: Reader, end: number, before?: ListOrdersResponse): ListOrdersResponse {
   const m = before ?? newListOrdersResponse();
   r.enter();
@@ -622,7 +622,7 @@ export function writeCancelOrderRequest(w: Writer, m: Init<typeof CancelOrderReq
   if (m.$unknown !== undefined) w.unknown(m, "shop.orders.v1.CancelOrderRequest");
 }
 
-/** Reads a CancelOrderRequest up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of CancelOrderRequest up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readCancelOrderRequest(r: Reader, end: number, before?: CancelOrderRequest): CancelOrderRequest {
   const m = before ?? newCancelOrderRequest();
   r.enter();
@@ -664,7 +664,7 @@ export function writeWatchOrderRequest(w: Writer, m: Init<typeof WatchOrderReque
   if (m.$unknown !== undefined) w.unknown(m, "shop.orders.v1.WatchOrderRequest");
 }
 
-/** Reads a WatchOrderRequest up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of WatchOrderRequest up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readWatchOrderRequest(r: Reader, end: number, before?: WatchOrderRequest): WatchOrderRequest {
   const m = before ?? newWatchOrderRequest();
   r.enter();
@@ -706,7 +706,7 @@ export function writeTrackOrdersRequest(w: Writer, m: Init<typeof TrackOrdersReq
   if (m.$unknown !== undefined) w.unknown(m, "shop.orders.v1.TrackOrdersRequest");
 }
 
-/** Reads a TrackOrdersRequest up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of TrackOrdersRequest up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readTrackOrdersRequest(r: Reader, end: number, before?: TrackOrdersRequest): TrackOrdersRequest {
   const m = before ?? newTrackOrdersRequest();
   r.enter();

@@ -49,7 +49,7 @@ export function writePayment(w: Writer, m: Init<typeof PaymentSchema>): void {
   if (m.$unknown !== undefined) w.unknown(m, "shop.payments.v1.Payment");
 }
 
-/** Reads a Payment up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of Payment up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readPayment(r: Reader, end: number, before?: Payment): Payment {
   const m = before ?? newPayment();
   r.enter();
@@ -111,7 +111,7 @@ export function writePaymentCaptured(w: Writer, m: Init<typeof PaymentCapturedSc
   if (m.$unknown !== undefined) w.unknown(m, "shop.payments.v1.PaymentCaptured");
 }
 
-/** Reads a PaymentCaptured up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of PaymentCaptured up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readPaymentCaptured(r: Reader, end: number, before?: PaymentCaptured): PaymentCaptured {
   const m = before ?? newPaymentCaptured();
   r.enter();
@@ -164,7 +164,7 @@ export function writeCapturePaymentRequest(w: Writer, m: Init<typeof CapturePaym
   if (m.$unknown !== undefined) w.unknown(m, "shop.payments.v1.CapturePaymentRequest");
 }
 
-/** Reads a CapturePaymentRequest up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of CapturePaymentRequest up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readCapturePaymentRequest(
   r: Reader,
   end: number,
@@ -223,7 +223,7 @@ export function writeRefundPaymentRequest(w: Writer, m: Init<typeof RefundPaymen
   if (m.$unknown !== undefined) w.unknown(m, "shop.payments.v1.RefundPaymentRequest");
 }
 
-/** Reads a RefundPaymentRequest up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of RefundPaymentRequest up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readRefundPaymentRequest(r: Reader, end: number, before?: RefundPaymentRequest): RefundPaymentRequest {
   const m = before ?? newRefundPaymentRequest();
   r.enter();
@@ -269,7 +269,7 @@ export function writeGetPaymentRequest(w: Writer, m: Init<typeof GetPaymentReque
   if (m.$unknown !== undefined) w.unknown(m, "shop.payments.v1.GetPaymentRequest");
 }
 
-/** Reads a GetPaymentRequest up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of GetPaymentRequest up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readGetPaymentRequest(r: Reader, end: number, before?: GetPaymentRequest): GetPaymentRequest {
   const m = before ?? newGetPaymentRequest();
   r.enter();

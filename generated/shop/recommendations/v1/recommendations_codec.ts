@@ -37,7 +37,7 @@ export function writePair(w: Writer, m: Init<typeof PairSchema>): void {
   if (m.$unknown !== undefined) w.unknown(m, "shop.recommendations.v1.Pair");
 }
 
-/** Reads a Pair up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of Pair up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readPair(r: Reader, end: number, before?: Pair): Pair {
   const m = before ?? newPair();
   r.enter();
@@ -92,7 +92,7 @@ export function writeListRecommendationsRequest(w: Writer, m: Init<typeof ListRe
   if (m.$unknown !== undefined) w.unknown(m, "shop.recommendations.v1.ListRecommendationsRequest");
 }
 
-/** Reads a ListRecommendationsRequest up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of ListRecommendationsRequest up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readListRecommendationsRequest(
   r: Reader,
   end: number,
@@ -146,7 +146,7 @@ export function writeListRecommendationsResponse(w: Writer, m: Init<typeof ListR
   if (m.$unknown !== undefined) w.unknown(m, "shop.recommendations.v1.ListRecommendationsResponse");
 }
 
-/** Reads a ListRecommendationsResponse up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of ListRecommendationsResponse up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readListRecommendationsResponse(
   r: Reader,
   end: number,
@@ -193,7 +193,7 @@ export function writeRecommendation(w: Writer, m: Init<typeof RecommendationSche
   if (m.$unknown !== undefined) w.unknown(m, "shop.recommendations.v1.Recommendation");
 }
 
-/** Reads a Recommendation up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of Recommendation up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readRecommendation(r: Reader, end: number, before?: Recommendation): Recommendation {
   const m = before ?? newRecommendation();
   r.enter();

@@ -51,7 +51,7 @@ export function writeUser(w: Writer, m: Init<typeof UserSchema>): void {
   if (m.$unknown !== undefined) w.unknown(m, "shop.users.v1.User");
 }
 
-/** Reads a User up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of User up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readUser(r: Reader, end: number, before?: User): User {
   const m = before ?? newUser();
   r.enter();
@@ -111,7 +111,7 @@ export function writeUserRegistered(w: Writer, m: Init<typeof UserRegisteredSche
   if (m.$unknown !== undefined) w.unknown(m, "shop.users.v1.UserRegistered");
 }
 
-/** Reads a UserRegistered up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of UserRegistered up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readUserRegistered(r: Reader, end: number, before?: UserRegistered): UserRegistered {
   const m = before ?? newUserRegistered();
   r.enter();
@@ -169,7 +169,7 @@ export function writeCreateUserRequest(w: Writer, m: Init<typeof CreateUserReque
   if (m.$unknown !== undefined) w.unknown(m, "shop.users.v1.CreateUserRequest");
 }
 
-/** Reads a CreateUserRequest up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of CreateUserRequest up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readCreateUserRequest(r: Reader, end: number, before?: CreateUserRequest): CreateUserRequest {
   const m = before ?? newCreateUserRequest();
   r.enter();
@@ -214,7 +214,7 @@ export function writeGetUserRequest(w: Writer, m: Init<typeof GetUserRequestSche
   if (m.$unknown !== undefined) w.unknown(m, "shop.users.v1.GetUserRequest");
 }
 
-/** Reads a GetUserRequest up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of GetUserRequest up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readGetUserRequest(r: Reader, end: number, before?: GetUserRequest): GetUserRequest {
   const m = before ?? newGetUserRequest();
   r.enter();
@@ -255,7 +255,7 @@ export function writeListUsersRequest(w: Writer, m: Init<typeof ListUsersRequest
   if (m.$unknown !== undefined) w.unknown(m, "shop.users.v1.ListUsersRequest");
 }
 
-/** Reads a ListUsersRequest up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of ListUsersRequest up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readListUsersRequest(r: Reader, end: number, before?: ListUsersRequest): ListUsersRequest {
   const m = before ?? newListUsersRequest();
   r.enter();
@@ -292,7 +292,7 @@ export function writeCreateUsersRequest(w: Writer, m: Init<typeof CreateUsersReq
   if (m.$unknown !== undefined) w.unknown(m, "shop.users.v1.CreateUsersRequest");
 }
 
-/** Reads a CreateUsersRequest up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of CreateUsersRequest up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readCreateUsersRequest(r: Reader, end: number, before?: CreateUsersRequest): CreateUsersRequest {
   const m = before ?? newCreateUsersRequest();
   r.enter();
@@ -335,7 +335,7 @@ export function writeCreateUsersResponse(w: Writer, m: Init<typeof CreateUsersRe
   if (m.$unknown !== undefined) w.unknown(m, "shop.users.v1.CreateUsersResponse");
 }
 
-/** Reads a CreateUsersResponse up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of CreateUsersResponse up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readCreateUsersResponse(r: Reader, end: number, before?: CreateUsersResponse): CreateUsersResponse {
   const m = before ?? newCreateUsersResponse();
   r.enter();
@@ -379,7 +379,7 @@ export function writeChatRequest(w: Writer, m: Init<typeof ChatRequestSchema>): 
   if (m.$unknown !== undefined) w.unknown(m, "shop.users.v1.ChatRequest");
 }
 
-/** Reads a ChatRequest up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of ChatRequest up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readChatRequest(r: Reader, end: number, before?: ChatRequest): ChatRequest {
   const m = before ?? newChatRequest();
   r.enter();
@@ -435,7 +435,7 @@ export function writeChatResponse(w: Writer, m: Init<typeof ChatResponseSchema>)
   if (m.$unknown !== undefined) w.unknown(m, "shop.users.v1.ChatResponse");
 }
 
-/** Reads a ChatResponse up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of ChatResponse up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readChatResponse(r: Reader, end: number, before?: ChatResponse): ChatResponse {
   const m = before ?? newChatResponse();
   r.enter();

@@ -25,7 +25,7 @@ export function writeAny(w: Writer, m: Init<typeof AnySchema>): void {
   if (m.$unknown !== undefined) w.unknown(m, "google.protobuf.Any");
 }
 
-/** Reads a Any up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of Any up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readAny(r: Reader, end: number, before?: Any): Any {
   const m = before ?? newAny();
   r.enter();

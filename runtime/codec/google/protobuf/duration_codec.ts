@@ -25,7 +25,7 @@ export function writeDuration(w: Writer, m: Init<typeof DurationSchema>): void {
   if (m.$unknown !== undefined) w.unknown(m, "google.protobuf.Duration");
 }
 
-/** Reads a Duration up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of Duration up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readDuration(r: Reader, end: number, before?: Duration): Duration {
   const m = before ?? newDuration();
   r.enter();

@@ -23,7 +23,7 @@ export function writeEmpty(w: Writer, m: Init<typeof EmptySchema>): void {
   if (m.$unknown !== undefined) w.unknown(m, "google.protobuf.Empty");
 }
 
-/** Reads a Empty up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of Empty up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readEmpty(r: Reader, end: number, before?: Empty): Empty {
   const m = before ?? newEmpty();
   r.enter();

@@ -24,7 +24,7 @@ export function writeFieldMask(w: Writer, m: Init<typeof FieldMaskSchema>): void
   if (m.$unknown !== undefined) w.unknown(m, "google.protobuf.FieldMask");
 }
 
-/** Reads a FieldMask up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of FieldMask up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readFieldMask(r: Reader, end: number, before?: FieldMask): FieldMask {
   const m = before ?? newFieldMask();
   r.enter();

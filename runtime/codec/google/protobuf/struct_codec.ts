@@ -31,7 +31,7 @@ export function writeStruct(w: Writer, m: Init<typeof StructSchema>): void {
   if (m.$unknown !== undefined) w.unknown(m, "google.protobuf.Struct");
 }
 
-/** Reads a Struct up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of Struct up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readStruct(r: Reader, end: number, before?: Struct): Struct {
   const m = before ?? newStruct();
   r.enter();
@@ -107,7 +107,7 @@ export function writeValue(w: Writer, m: Init<typeof ValueSchema>): void {
   if (m.$unknown !== undefined) w.unknown(m, "google.protobuf.Value");
 }
 
-/** Reads a Value up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of Value up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readValue(r: Reader, end: number, before?: Value): Value {
   const m = before ?? newValue();
   r.enter();
@@ -172,7 +172,7 @@ export function writeListValue(w: Writer, m: Init<typeof ListValueSchema>): void
   if (m.$unknown !== undefined) w.unknown(m, "google.protobuf.ListValue");
 }
 
-/** Reads a ListValue up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of ListValue up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readListValue(r: Reader, end: number, before?: ListValue): ListValue {
   const m = before ?? newListValue();
   r.enter();

@@ -25,7 +25,7 @@ export function writeTimestamp(w: Writer, m: Init<typeof TimestampSchema>): void
   if (m.$unknown !== undefined) w.unknown(m, "google.protobuf.Timestamp");
 }
 
-/** Reads a Timestamp up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of Timestamp up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readTimestamp(r: Reader, end: number, before?: Timestamp): Timestamp {
   const m = before ?? newTimestamp();
   r.enter();

@@ -44,7 +44,7 @@ export function writeDoubleValue(w: Writer, m: Init<typeof DoubleValueSchema>): 
   if (m.$unknown !== undefined) w.unknown(m, "google.protobuf.DoubleValue");
 }
 
-/** Reads a DoubleValue up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of DoubleValue up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readDoubleValue(r: Reader, end: number, before?: DoubleValue): DoubleValue {
   const m = before ?? newDoubleValue();
   r.enter();
@@ -86,7 +86,7 @@ export function writeFloatValue(w: Writer, m: Init<typeof FloatValueSchema>): vo
   if (m.$unknown !== undefined) w.unknown(m, "google.protobuf.FloatValue");
 }
 
-/** Reads a FloatValue up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of FloatValue up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readFloatValue(r: Reader, end: number, before?: FloatValue): FloatValue {
   const m = before ?? newFloatValue();
   r.enter();
@@ -128,7 +128,7 @@ export function writeInt64Value(w: Writer, m: Init<typeof Int64ValueSchema>): vo
   if (m.$unknown !== undefined) w.unknown(m, "google.protobuf.Int64Value");
 }
 
-/** Reads a Int64Value up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of Int64Value up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readInt64Value(r: Reader, end: number, before?: Int64Value): Int64Value {
   const m = before ?? newInt64Value();
   r.enter();
@@ -170,7 +170,7 @@ export function writeUInt64Value(w: Writer, m: Init<typeof UInt64ValueSchema>): 
   if (m.$unknown !== undefined) w.unknown(m, "google.protobuf.UInt64Value");
 }
 
-/** Reads a UInt64Value up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of UInt64Value up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readUInt64Value(r: Reader, end: number, before?: UInt64Value): UInt64Value {
   const m = before ?? newUInt64Value();
   r.enter();
@@ -212,7 +212,7 @@ export function writeInt32Value(w: Writer, m: Init<typeof Int32ValueSchema>): vo
   if (m.$unknown !== undefined) w.unknown(m, "google.protobuf.Int32Value");
 }
 
-/** Reads a Int32Value up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of Int32Value up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readInt32Value(r: Reader, end: number, before?: Int32Value): Int32Value {
   const m = before ?? newInt32Value();
   r.enter();
@@ -254,7 +254,7 @@ export function writeUInt32Value(w: Writer, m: Init<typeof UInt32ValueSchema>): 
   if (m.$unknown !== undefined) w.unknown(m, "google.protobuf.UInt32Value");
 }
 
-/** Reads a UInt32Value up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of UInt32Value up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readUInt32Value(r: Reader, end: number, before?: UInt32Value): UInt32Value {
   const m = before ?? newUInt32Value();
   r.enter();
@@ -296,7 +296,7 @@ export function writeBoolValue(w: Writer, m: Init<typeof BoolValueSchema>): void
   if (m.$unknown !== undefined) w.unknown(m, "google.protobuf.BoolValue");
 }
 
-/** Reads a BoolValue up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of BoolValue up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readBoolValue(r: Reader, end: number, before?: BoolValue): BoolValue {
   const m = before ?? newBoolValue();
   r.enter();
@@ -338,7 +338,7 @@ export function writeStringValue(w: Writer, m: Init<typeof StringValueSchema>): 
   if (m.$unknown !== undefined) w.unknown(m, "google.protobuf.StringValue");
 }
 
-/** Reads a StringValue up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of StringValue up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readStringValue(r: Reader, end: number, before?: StringValue): StringValue {
   const m = before ?? newStringValue();
   r.enter();
@@ -380,7 +380,7 @@ export function writeBytesValue(w: Writer, m: Init<typeof BytesValueSchema>): vo
   if (m.$unknown !== undefined) w.unknown(m, "google.protobuf.BytesValue");
 }
 
-/** Reads a BytesValue up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of BytesValue up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readBytesValue(r: Reader, end: number, before?: BytesValue): BytesValue {
   const m = before ?? newBytesValue();
   r.enter();

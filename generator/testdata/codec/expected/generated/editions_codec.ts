@@ -111,7 +111,7 @@ export function writeFeatured(w: Writer, m: Init<typeof FeaturedSchema>): void {
   if (m.$unknown !== undefined) w.unknown(m, "codec.editions.Featured");
 }
 
-/** Reads a Featured up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of Featured up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readFeatured(r: Reader, end: number, before?: Featured): Featured {
   const m = before ?? newFeatured();
   r.enter();
@@ -271,7 +271,7 @@ export function writeInner(w: Writer, m: Init<typeof InnerSchema>): void {
   if (m.$unknown !== undefined) w.unknown(m, "codec.editions.Inner");
 }
 
-/** Reads a Inner up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of Inner up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readInner(r: Reader, end: number, before?: Inner): Inner {
   const m = before ?? newInner();
   r.enter();
@@ -329,7 +329,7 @@ export function writePlain(w: Writer, m: Init<typeof PlainSchema>): void {
   if (m.$unknown !== undefined) w.unknown(m, "codec.editions.Plain");
 }
 
-/** Reads a Plain up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of Plain up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readPlain(r: Reader, end: number, before?: Plain): Plain {
   const m = before ?? newPlain();
   r.enter();

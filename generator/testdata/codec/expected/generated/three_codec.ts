@@ -114,7 +114,7 @@ export function writeScalars(w: Writer, m: Init<typeof ScalarsSchema>): void {
   if (m.$unknown !== undefined) w.unknown(m, "codec.three.Scalars");
 }
 
-/** Reads a Scalars up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of Scalars up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readScalars(r: Reader, end: number, before?: Scalars): Scalars {
   const m = before ?? newScalars();
   r.enter();
@@ -244,7 +244,7 @@ export function writeOptionals(w: Writer, m: Init<typeof OptionalsSchema>): void
   if (m.$unknown !== undefined) w.unknown(m, "codec.three.Optionals");
 }
 
-/** Reads a Optionals up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of Optionals up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readOptionals(r: Reader, end: number, before?: Optionals): Optionals {
   const m = before ?? newOptionals();
   r.enter();
@@ -414,7 +414,7 @@ export function writeLists(w: Writer, m: Init<typeof ListsSchema>): void {
   if (m.$unknown !== undefined) w.unknown(m, "codec.three.Lists");
 }
 
-/** Reads a Lists up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of Lists up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readLists(r: Reader, end: number, before?: Lists): Lists {
   const m = before ?? newLists();
   r.enter();
@@ -706,7 +706,7 @@ export function writeMaps(w: Writer, m: Init<typeof MapsSchema>): void {
   if (m.$unknown !== undefined) w.unknown(m, "codec.three.Maps");
 }
 
-/** Reads a Maps up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of Maps up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readMaps(r: Reader, end: number, before?: Maps): Maps {
   const m = before ?? newMaps();
   r.enter();
@@ -1060,7 +1060,7 @@ export function writeChoices(w: Writer, m: Init<typeof ChoicesSchema>): void {
   if (m.$unknown !== undefined) w.unknown(m, "codec.three.Choices");
 }
 
-/** Reads a Choices up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of Choices up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readChoices(r: Reader, end: number, before?: Choices): Choices {
   const m = before ?? newChoices();
   r.enter();
@@ -1189,7 +1189,7 @@ export function writeTree(w: Writer, m: Init<typeof TreeSchema>): void {
   if (m.$unknown !== undefined) w.unknown(m, "codec.three.Tree");
 }
 
-/** Reads a Tree up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of Tree up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readTree(r: Reader, end: number, before?: Tree): Tree {
   const m = before ?? newTree();
   r.enter();
@@ -1364,7 +1364,7 @@ export function writeWellKnown(w: Writer, m: Init<typeof WellKnownSchema>): void
   if (m.$unknown !== undefined) w.unknown(m, "codec.three.WellKnown");
 }
 
-/** Reads a WellKnown up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of WellKnown up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readWellKnown(r: Reader, end: number, before?: WellKnown): WellKnown {
   const m = before ?? newWellKnown();
   r.enter();
@@ -1486,7 +1486,7 @@ export function writeOdd(w: Writer, m: Init<typeof OddSchema>): void {
   if (m.$unknown !== undefined) w.unknown(m, "codec.three.Odd");
 }
 
-/** Reads a Odd up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of Odd up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readOdd(r: Reader, end: number, before?: Odd): Odd {
   const m = before ?? newOdd();
   r.enter();
@@ -1569,7 +1569,7 @@ export function writeNothing(w: Writer, m: Init<typeof NothingSchema>): void {
   if (m.$unknown !== undefined) w.unknown(m, "codec.three.Nothing");
 }
 
-/** Reads a Nothing up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of Nothing up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readNothing(r: Reader, end: number, before?: Nothing): Nothing {
   const m = before ?? newNothing();
   r.enter();

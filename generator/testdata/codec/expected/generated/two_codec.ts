@@ -117,7 +117,7 @@ export function writeLegacy(w: Writer, m: Init<typeof LegacySchema>): void {
   if (m.$unknown !== undefined) w.unknown(m, "codec.two.Legacy");
 }
 
-/** Reads a Legacy up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of Legacy up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readLegacy(r: Reader, end: number, before?: Legacy): Legacy {
   const m = before ?? newLegacy();
   r.enter();
@@ -270,7 +270,7 @@ export function writeLegacy_Item(w: Writer, m: Init<typeof Legacy_ItemSchema>): 
   if (m.$unknown !== undefined) w.unknown(m, "codec.two.Legacy.Item");
 }
 
-/** Reads a Item up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of Item up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readLegacy_Item(r: Reader, end: number, before?: Legacy_Item): Legacy_Item {
   const m = before ?? newLegacy_Item();
   r.enter();
@@ -313,7 +313,7 @@ export function writeLegacy_Item_Deep(w: Writer, m: Init<typeof Legacy_Item_Deep
   if (m.$unknown !== undefined) w.unknown(m, "codec.two.Legacy.Item.Deep");
 }
 
-/** Reads a Deep up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of Deep up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readLegacy_Item_Deep(r: Reader, end: number, before?: Legacy_Item_Deep): Legacy_Item_Deep {
   const m = before ?? newLegacy_Item_Deep();
   r.enter();
@@ -354,7 +354,7 @@ export function writeLegacy_Single(w: Writer, m: Init<typeof Legacy_SingleSchema
   if (m.$unknown !== undefined) w.unknown(m, "codec.two.Legacy.Single");
 }
 
-/** Reads a Single up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of Single up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readLegacy_Single(r: Reader, end: number, before?: Legacy_Single): Legacy_Single {
   const m = before ?? newLegacy_Single();
   r.enter();
@@ -394,7 +394,7 @@ export function writeLegacy_Grouped(w: Writer, m: Init<typeof Legacy_GroupedSche
   if (m.$unknown !== undefined) w.unknown(m, "codec.two.Legacy.Grouped");
 }
 
-/** Reads a Grouped up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of Grouped up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readLegacy_Grouped(r: Reader, end: number, before?: Legacy_Grouped): Legacy_Grouped {
   const m = before ?? newLegacy_Grouped();
   r.enter();
@@ -436,7 +436,7 @@ export function writeLegacy_Part(w: Writer, m: Init<typeof Legacy_PartSchema>): 
   if (m.$unknown !== undefined) w.unknown(m, "codec.two.Legacy.Part");
 }
 
-/** Reads a Part up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of Part up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readLegacy_Part(r: Reader, end: number, before?: Legacy_Part): Legacy_Part {
   const m = before ?? newLegacy_Part();
   r.enter();

@@ -24,7 +24,7 @@ export function writeParcel(w: Writer, m: Init<typeof ParcelSchema>): void {
   if (m.$unknown !== undefined) w.unknown(m, "ship.parcels.v1.Parcel");
 }
 
-/** Reads a Parcel up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of Parcel up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readParcel(r: Reader, end: number, before?: Parcel): Parcel {
   const m = before ?? newParcel();
   r.enter();
@@ -70,7 +70,7 @@ export function writeCreateParcelRequest(w: Writer, m: Init<typeof CreateParcelR
   if (m.$unknown !== undefined) w.unknown(m, "ship.parcels.v1.CreateParcelRequest");
 }
 
-/** Reads a CreateParcelRequest up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of CreateParcelRequest up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readCreateParcelRequest(r: Reader, end: number, before?: CreateParcelRequest): CreateParcelRequest {
   const m = before ?? newCreateParcelRequest();
   r.enter();
@@ -109,7 +109,7 @@ export function writeParcelSent(w: Writer, m: Init<typeof ParcelSentSchema>): vo
   if (m.$unknown !== undefined) w.unknown(m, "ship.parcels.v1.ParcelSent");
 }
 
-/** Reads a ParcelSent up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of ParcelSent up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readParcelSent(r: Reader, end: number, before?: ParcelSent): ParcelSent {
   const m = before ?? newParcelSent();
   r.enter();
@@ -151,7 +151,7 @@ export function writeParcelWeighed(w: Writer, m: Init<typeof ParcelWeighedSchema
   if (m.$unknown !== undefined) w.unknown(m, "ship.parcels.v1.ParcelWeighed");
 }
 
-/** Reads a ParcelWeighed up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of ParcelWeighed up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readParcelWeighed(r: Reader, end: number, before?: ParcelWeighed): ParcelWeighed {
   const m = before ?? newParcelWeighed();
   r.enter();

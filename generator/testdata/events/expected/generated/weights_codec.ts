@@ -29,7 +29,7 @@ export function writeWeighRequest(w: Writer, m: Init<typeof WeighRequestSchema>)
   if (m.$unknown !== undefined) w.unknown(m, "ship.weights.v1.WeighRequest");
 }
 
-/** Reads a WeighRequest up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of WeighRequest up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readWeighRequest(r: Reader, end: number, before?: WeighRequest): WeighRequest {
   const m = before ?? newWeighRequest();
   r.enter();
@@ -61,7 +61,7 @@ export function writeWeighResponse(w: Writer, m: Init<typeof WeighResponseSchema
   if (m.$unknown !== undefined) w.unknown(m, "ship.weights.v1.WeighResponse");
 }
 
-/** Reads a WeighResponse up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of WeighResponse up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readWeighResponse(r: Reader, end: number, before?: WeighResponse): WeighResponse {
   const m = before ?? newWeighResponse();
   r.enter();
@@ -94,7 +94,7 @@ export function writeWeighed(w: Writer, m: Init<typeof WeighedSchema>): void {
   if (m.$unknown !== undefined) w.unknown(m, "ship.weights.v1.Weighed");
 }
 
-/** Reads a Weighed up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of Weighed up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readWeighed(r: Reader, end: number, before?: Weighed): Weighed {
   const m = before ?? newWeighed();
   r.enter();
@@ -135,7 +135,7 @@ export function writeScale(w: Writer, m: Init<typeof ScaleSchema>): void {
   if (m.$unknown !== undefined) w.unknown(m, "ship.weights.v1.Scale");
 }
 
-/** Reads a Scale up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of Scale up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readScale(r: Reader, end: number, before?: Scale): Scale {
   const m = before ?? newScale();
   r.enter();
@@ -168,7 +168,7 @@ export function writeScale_Tared(w: Writer, m: Init<typeof Scale_TaredSchema>): 
   if (m.$unknown !== undefined) w.unknown(m, "ship.weights.v1.Scale.Tared");
 }
 
-/** Reads a Tared up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of Tared up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readScale_Tared(r: Reader, end: number, before?: Scale_Tared): Scale_Tared {
   const m = before ?? newScale_Tared();
   r.enter();

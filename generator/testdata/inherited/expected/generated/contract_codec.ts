@@ -92,7 +92,7 @@ export function writeRecord(w: Writer, m: Init<typeof RecordSchema>): void {
   if (m.$unknown !== undefined) w.unknown(m, "acme.inherited.v1.Record");
 }
 
-/** Reads a Record up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of Record up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readRecord(r: Reader, end: number, before?: Record): Record {
   const m = before ?? newRecord();
   r.enter();
@@ -190,7 +190,7 @@ export function writePart(w: Writer, m: Init<typeof PartSchema>): void {
   if (m.$unknown !== undefined) w.unknown(m, "acme.inherited.v1.Part");
 }
 
-/** Reads a Part up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of Part up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readPart(r: Reader, end: number, before?: Part): Part {
   const m = before ?? newPart();
   r.enter();
@@ -240,7 +240,7 @@ export function writeGetRecordRequest(w: Writer, m: Init<typeof GetRecordRequest
   if (m.$unknown !== undefined) w.unknown(m, "acme.inherited.v1.GetRecordRequest");
 }
 
-/** Reads a GetRecordRequest up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of GetRecordRequest up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readGetRecordRequest(r: Reader, end: number, before?: GetRecordRequest): GetRecordRequest {
   const m = before ?? newGetRecordRequest();
   r.enter();
@@ -285,7 +285,7 @@ export function writeListRecordsRequest(w: Writer, m: Init<typeof ListRecordsReq
   if (m.$unknown !== undefined) w.unknown(m, "acme.inherited.v1.ListRecordsRequest");
 }
 
-/** Reads a ListRecordsRequest up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of ListRecordsRequest up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readListRecordsRequest(r: Reader, end: number, before?: ListRecordsRequest): ListRecordsRequest {
   const m = before ?? newListRecordsRequest();
   r.enter();
@@ -344,7 +344,7 @@ export function writeListRecordsResponse(w: Writer, m: Init<typeof ListRecordsRe
   if (m.$unknown !== undefined) w.unknown(m, "acme.inherited.v1.ListRecordsResponse");
 }
 
-/** Reads a ListRecordsResponse up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of ListRecordsResponse up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readListRecordsResponse(r: Reader, end: number, before?: ListRecordsResponse): ListRecordsResponse {
   const m = before ?? newListRecordsResponse();
   r.enter();
@@ -395,7 +395,7 @@ export function writeCreateRecordRequest(w: Writer, m: Init<typeof CreateRecordR
   if (m.$unknown !== undefined) w.unknown(m, "acme.inherited.v1.CreateRecordRequest");
 }
 
-/** Reads a CreateRecordRequest up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of CreateRecordRequest up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readCreateRecordRequest(r: Reader, end: number, before?: CreateRecordRequest): CreateRecordRequest {
   const m = before ?? newCreateRecordRequest();
   r.enter();
@@ -447,7 +447,7 @@ export function writeUpdateRecordRequest(w: Writer, m: Init<typeof UpdateRecordR
   if (m.$unknown !== undefined) w.unknown(m, "acme.inherited.v1.UpdateRecordRequest");
 }
 
-/** Reads a UpdateRecordRequest up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of UpdateRecordRequest up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readUpdateRecordRequest(r: Reader, end: number, before?: UpdateRecordRequest): UpdateRecordRequest {
   const m = before ?? newUpdateRecordRequest();
   r.enter();

@@ -81,7 +81,7 @@ export function writeShelf(w: Writer, m: Init<typeof ShelfSchema>): void {
   if (m.$unknown !== undefined) w.unknown(m, "library.v1.Shelf");
 }
 
-/** Reads a Shelf up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of Shelf up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readShelf(r: Reader, end: number, before?: Shelf): Shelf {
   const m = before ?? newShelf();
   r.enter();
@@ -181,7 +181,7 @@ export function writeBook(w: Writer, m: Init<typeof BookSchema>): void {
   if (m.$unknown !== undefined) w.unknown(m, "library.v1.Book");
 }
 
-/** Reads a Book up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of Book up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readBook(r: Reader, end: number, before?: Book): Book {
   const m = before ?? newBook();
   r.enter();
@@ -294,7 +294,7 @@ export function writeReview(w: Writer, m: Init<typeof ReviewSchema>): void {
   if (m.$unknown !== undefined) w.unknown(m, "library.v1.Review");
 }
 
-/** Reads a Review up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of Review up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readReview(r: Reader, end: number, before?: Review): Review {
   const m = before ?? newReview();
   r.enter();
@@ -393,7 +393,7 @@ export function writeRules(w: Writer, m: Init<typeof RulesSchema>): void {
   if (m.$unknown !== undefined) w.unknown(m, "library.v1.Rules");
 }
 
-/** Reads a Rules up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of Rules up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readRules(r: Reader, end: number, before?: Rules): Rules {
   const m = before ?? newRules();
   r.enter();
@@ -539,7 +539,7 @@ export function writeGetShelfRequest(w: Writer, m: Init<typeof GetShelfRequestSc
   if (m.$unknown !== undefined) w.unknown(m, "library.v1.GetShelfRequest");
 }
 
-/** Reads a GetShelfRequest up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of GetShelfRequest up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readGetShelfRequest(r: Reader, end: number, before?: GetShelfRequest): GetShelfRequest {
   const m = before ?? newGetShelfRequest();
   r.enter();
@@ -585,7 +585,7 @@ export function writeCreateShelfRequest(w: Writer, m: Init<typeof CreateShelfReq
   if (m.$unknown !== undefined) w.unknown(m, "library.v1.CreateShelfRequest");
 }
 
-/** Reads a CreateShelfRequest up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of CreateShelfRequest up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readCreateShelfRequest(r: Reader, end: number, before?: CreateShelfRequest): CreateShelfRequest {
   const m = before ?? newCreateShelfRequest();
   r.enter();
@@ -624,7 +624,7 @@ export function writeDeleteShelfRequest(w: Writer, m: Init<typeof DeleteShelfReq
   if (m.$unknown !== undefined) w.unknown(m, "library.v1.DeleteShelfRequest");
 }
 
-/** Reads a DeleteShelfRequest up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of DeleteShelfRequest up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readDeleteShelfRequest(r: Reader, end: number, before?: DeleteShelfRequest): DeleteShelfRequest {
   const m = before ?? newDeleteShelfRequest();
   r.enter();
@@ -666,7 +666,7 @@ export function writeGetBookRequest(w: Writer, m: Init<typeof GetBookRequestSche
   if (m.$unknown !== undefined) w.unknown(m, "library.v1.GetBookRequest");
 }
 
-/** Reads a GetBookRequest up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of GetBookRequest up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readGetBookRequest(r: Reader, end: number, before?: GetBookRequest): GetBookRequest {
   const m = before ?? newGetBookRequest();
   r.enter();
@@ -712,7 +712,7 @@ export function writeListBooksRequest(w: Writer, m: Init<typeof ListBooksRequest
   if (m.$unknown !== undefined) w.unknown(m, "library.v1.ListBooksRequest");
 }
 
-/** Reads a ListBooksRequest up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of ListBooksRequest up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readListBooksRequest(r: Reader, end: number, before?: ListBooksRequest): ListBooksRequest {
   const m = before ?? newListBooksRequest();
   r.enter();
@@ -775,7 +775,7 @@ export function writeListBooksResponse(w: Writer, m: Init<typeof ListBooksRespon
   if (m.$unknown !== undefined) w.unknown(m, "library.v1.ListBooksResponse");
 }
 
-/** Reads a ListBooksResponse up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of ListBooksResponse up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readListBooksResponse(r: Reader, end: number, before?: ListBooksResponse): ListBooksResponse {
   const m = before ?? newListBooksResponse();
   r.enter();
@@ -821,7 +821,7 @@ export function writeBatchGetBooksRequest(w: Writer, m: Init<typeof BatchGetBook
   if (m.$unknown !== undefined) w.unknown(m, "library.v1.BatchGetBooksRequest");
 }
 
-/** Reads a BatchGetBooksRequest up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of BatchGetBooksRequest up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readBatchGetBooksRequest(r: Reader, end: number, before?: BatchGetBooksRequest): BatchGetBooksRequest {
   const m = before ?? newBatchGetBooksRequest();
   r.enter();
@@ -867,7 +867,7 @@ export function writeBatchGetBooksResponse(w: Writer, m: Init<typeof BatchGetBoo
   if (m.$unknown !== undefined) w.unknown(m, "library.v1.BatchGetBooksResponse");
 }
 
-/** Reads a BatchGetBooksResponse up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of BatchGetBooksResponse up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readBatchGetBooksResponse(
   r: Reader,
   end: number,
@@ -918,7 +918,7 @@ export function writeCreateBookRequest(w: Writer, m: Init<typeof CreateBookReque
   if (m.$unknown !== undefined) w.unknown(m, "library.v1.CreateBookRequest");
 }
 
-/** Reads a CreateBookRequest up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of CreateBookRequest up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readCreateBookRequest(r: Reader, end: number, before?: CreateBookRequest): CreateBookRequest {
   const m = before ?? newCreateBookRequest();
   r.enter();
@@ -972,7 +972,7 @@ export function writeUpdateBookRequest(w: Writer, m: Init<typeof UpdateBookReque
   if (m.$unknown !== undefined) w.unknown(m, "library.v1.UpdateBookRequest");
 }
 
-/** Reads a UpdateBookRequest up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of UpdateBookRequest up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readUpdateBookRequest(r: Reader, end: number, before?: UpdateBookRequest): UpdateBookRequest {
   const m = before ?? newUpdateBookRequest();
   r.enter();
@@ -1015,7 +1015,7 @@ export function writeDeleteBookRequest(w: Writer, m: Init<typeof DeleteBookReque
   if (m.$unknown !== undefined) w.unknown(m, "library.v1.DeleteBookRequest");
 }
 
-/** Reads a DeleteBookRequest up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of DeleteBookRequest up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readDeleteBookRequest(r: Reader, end: number, before?: DeleteBookRequest): DeleteBookRequest {
   const m = before ?? newDeleteBookRequest();
   r.enter();
@@ -1062,7 +1062,7 @@ export function writeUndeleteBookRequest(w: Writer, m: Init<typeof UndeleteBookR
   if (m.$unknown !== undefined) w.unknown(m, "library.v1.UndeleteBookRequest");
 }
 
-/** Reads a UndeleteBookRequest up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of UndeleteBookRequest up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readUndeleteBookRequest(r: Reader, end: number, before?: UndeleteBookRequest): UndeleteBookRequest {
   const m = before ?? newUndeleteBookRequest();
   r.enter();

@@ -23,7 +23,7 @@ export function writeChargeRequest(w: Writer, m: Init<typeof ChargeRequestSchema
   if (m.$unknown !== undefined) w.unknown(m, "acme.billing.v1.ChargeRequest");
 }
 
-/** Reads a ChargeRequest up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of ChargeRequest up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readChargeRequest(r: Reader, end: number, before?: ChargeRequest): ChargeRequest {
   const m = before ?? newChargeRequest();
   r.enter();
@@ -55,7 +55,7 @@ export function writeChargeResponse(w: Writer, m: Init<typeof ChargeResponseSche
   if (m.$unknown !== undefined) w.unknown(m, "acme.billing.v1.ChargeResponse");
 }
 
-/** Reads a ChargeResponse up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of ChargeResponse up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readChargeResponse(r: Reader, end: number, before?: ChargeResponse): ChargeResponse {
   const m = before ?? newChargeResponse();
   r.enter();

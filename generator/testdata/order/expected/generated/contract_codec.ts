@@ -65,7 +65,7 @@ export function writeOrder(w: Writer, m: Init<typeof OrderSchema>): void {
   if (m.$unknown !== undefined) w.unknown(m, "acme.orders.v1.Order");
 }
 
-/** Reads a Order up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of Order up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readOrder(r: Reader, end: number, before?: Order): Order {
   const m = before ?? newOrder();
   r.enter();
@@ -121,7 +121,7 @@ export function writeGetOrderRequest(w: Writer, m: Init<typeof GetOrderRequestSc
   if (m.$unknown !== undefined) w.unknown(m, "acme.orders.v1.GetOrderRequest");
 }
 
-/** Reads a GetOrderRequest up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of GetOrderRequest up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readGetOrderRequest(r: Reader, end: number, before?: GetOrderRequest): GetOrderRequest {
   const m = before ?? newGetOrderRequest();
   r.enter();
@@ -164,7 +164,7 @@ export function writeListOrdersRequest(w: Writer, m: Init<typeof ListOrdersReque
   if (m.$unknown !== undefined) w.unknown(m, "acme.orders.v1.ListOrdersRequest");
 }
 
-/** Reads a ListOrdersRequest up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of ListOrdersRequest up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readListOrdersRequest(r: Reader, end: number, before?: ListOrdersRequest): ListOrdersRequest {
   const m = before ?? newListOrdersRequest();
   r.enter();
@@ -215,7 +215,7 @@ export function writeListOrdersResponse(w: Writer, m: Init<typeof ListOrdersResp
   if (m.$unknown !== undefined) w.unknown(m, "acme.orders.v1.ListOrdersResponse");
 }
 
-/** Reads a ListOrdersResponse up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of ListOrdersResponse up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readListOrdersResponse(r: Reader, end: number, before?: ListOrdersResponse): ListOrdersResponse {
   const m = before ?? newListOrdersResponse();
   r.enter();
@@ -261,7 +261,7 @@ export function writeBatchGetOrdersRequest(w: Writer, m: Init<typeof BatchGetOrd
   if (m.$unknown !== undefined) w.unknown(m, "acme.orders.v1.BatchGetOrdersRequest");
 }
 
-/** Reads a BatchGetOrdersRequest up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of BatchGetOrdersRequest up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readBatchGetOrdersRequest(
   r: Reader,
   end: number,
@@ -311,7 +311,7 @@ export function writeBatchGetOrdersResponse(w: Writer, m: Init<typeof BatchGetOr
   if (m.$unknown !== undefined) w.unknown(m, "acme.orders.v1.BatchGetOrdersResponse");
 }
 
-/** Reads a BatchGetOrdersResponse up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of BatchGetOrdersResponse up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readBatchGetOrdersResponse(
   r: Reader,
   end: number,
@@ -362,7 +362,7 @@ export function writeCreateOrderRequest(w: Writer, m: Init<typeof CreateOrderReq
   if (m.$unknown !== undefined) w.unknown(m, "acme.orders.v1.CreateOrderRequest");
 }
 
-/** Reads a CreateOrderRequest up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of CreateOrderRequest up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readCreateOrderRequest(r: Reader, end: number, before?: CreateOrderRequest): CreateOrderRequest {
   const m = before ?? newCreateOrderRequest();
   r.enter();
@@ -416,7 +416,7 @@ export function writeUpdateOrderRequest(w: Writer, m: Init<typeof UpdateOrderReq
   if (m.$unknown !== undefined) w.unknown(m, "acme.orders.v1.UpdateOrderRequest");
 }
 
-/** Reads a UpdateOrderRequest up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of UpdateOrderRequest up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readUpdateOrderRequest(r: Reader, end: number, before?: UpdateOrderRequest): UpdateOrderRequest {
   const m = before ?? newUpdateOrderRequest();
   r.enter();
@@ -458,7 +458,7 @@ export function writeDeleteOrderRequest(w: Writer, m: Init<typeof DeleteOrderReq
   if (m.$unknown !== undefined) w.unknown(m, "acme.orders.v1.DeleteOrderRequest");
 }
 
-/** Reads a DeleteOrderRequest up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of DeleteOrderRequest up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readDeleteOrderRequest(r: Reader, end: number, before?: DeleteOrderRequest): DeleteOrderRequest {
   const m = before ?? newDeleteOrderRequest();
   r.enter();
@@ -501,7 +501,7 @@ export function writeCancelOrderRequest(w: Writer, m: Init<typeof CancelOrderReq
   if (m.$unknown !== undefined) w.unknown(m, "acme.orders.v1.CancelOrderRequest");
 }
 
-/** Reads a CancelOrderRequest up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of CancelOrderRequest up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readCancelOrderRequest(r: Reader, end: number, before?: CancelOrderRequest): CancelOrderRequest {
   const m = before ?? newCancelOrderRequest();
   r.enter();

@@ -43,7 +43,7 @@ export function writeParcel(w: Writer, m: Init<typeof ParcelSchema>): void {
   if (m.$unknown !== undefined) w.unknown(m, "acme.parcels.v1.Parcel");
 }
 
-/** Reads a Parcel up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of Parcel up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readParcel(r: Reader, end: number, before?: Parcel): Parcel {
   const m = before ?? newParcel();
   r.enter();
@@ -97,7 +97,7 @@ export function writeGetParcelRequest(w: Writer, m: Init<typeof GetParcelRequest
   if (m.$unknown !== undefined) w.unknown(m, "acme.parcels.v1.GetParcelRequest");
 }
 
-/** Reads a GetParcelRequest up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of GetParcelRequest up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readGetParcelRequest(r: Reader, end: number, before?: GetParcelRequest): GetParcelRequest {
   const m = before ?? newGetParcelRequest();
   r.enter();
@@ -140,7 +140,7 @@ export function writeListParcelsRequest(w: Writer, m: Init<typeof ListParcelsReq
   if (m.$unknown !== undefined) w.unknown(m, "acme.parcels.v1.ListParcelsRequest");
 }
 
-/** Reads a ListParcelsRequest up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of ListParcelsRequest up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readListParcelsRequest(r: Reader, end: number, before?: ListParcelsRequest): ListParcelsRequest {
   const m = before ?? newListParcelsRequest();
   r.enter();
@@ -191,7 +191,7 @@ export function writeListParcelsResponse(w: Writer, m: Init<typeof ListParcelsRe
   if (m.$unknown !== undefined) w.unknown(m, "acme.parcels.v1.ListParcelsResponse");
 }
 
-/** Reads a ListParcelsResponse up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of ListParcelsResponse up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readListParcelsResponse(r: Reader, end: number, before?: ListParcelsResponse): ListParcelsResponse {
   const m = before ?? newListParcelsResponse();
   r.enter();
@@ -242,7 +242,7 @@ export function writeCreateParcelRequest(w: Writer, m: Init<typeof CreateParcelR
   if (m.$unknown !== undefined) w.unknown(m, "acme.parcels.v1.CreateParcelRequest");
 }
 
-/** Reads a CreateParcelRequest up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of CreateParcelRequest up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readCreateParcelRequest(r: Reader, end: number, before?: CreateParcelRequest): CreateParcelRequest {
   const m = before ?? newCreateParcelRequest();
   r.enter();
@@ -289,7 +289,7 @@ export function writeMoveParcelRequest(w: Writer, m: Init<typeof MoveParcelReque
   if (m.$unknown !== undefined) w.unknown(m, "acme.parcels.v1.MoveParcelRequest");
 }
 
-/** Reads a MoveParcelRequest up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of MoveParcelRequest up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readMoveParcelRequest(r: Reader, end: number, before?: MoveParcelRequest): MoveParcelRequest {
   const m = before ?? newMoveParcelRequest();
   r.enter();
@@ -348,7 +348,7 @@ export function writeUpdateParcelRequest(w: Writer, m: Init<typeof UpdateParcelR
   if (m.$unknown !== undefined) w.unknown(m, "acme.parcels.v1.UpdateParcelRequest");
 }
 
-/** Reads a UpdateParcelRequest up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of UpdateParcelRequest up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readUpdateParcelRequest(r: Reader, end: number, before?: UpdateParcelRequest): UpdateParcelRequest {
   const m = before ?? newUpdateParcelRequest();
   r.enter();

@@ -24,7 +24,7 @@ export function writeWord(w: Writer, m: Init<typeof WordSchema>): void {
   if (m.$unknown !== undefined) w.unknown(m, "plain.v1.Word");
 }
 
-/** Reads a Word up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of Word up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readWord(r: Reader, end: number, before?: Word): Word {
   const m = before ?? newWord();
   r.enter();

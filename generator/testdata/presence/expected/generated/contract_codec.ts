@@ -40,7 +40,7 @@ export function writeThing(w: Writer, m: Init<typeof ThingSchema>): void {
   if (m.$unknown !== undefined) w.unknown(m, "presence.v1.Thing");
 }
 
-/** Reads a Thing up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of Thing up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readThing(r: Reader, end: number, before?: Thing): Thing {
   const m = before ?? newThing();
   r.enter();
@@ -114,7 +114,7 @@ export function writeThing_Part(w: Writer, m: Init<typeof Thing_PartSchema>): vo
   if (m.$unknown !== undefined) w.unknown(m, "presence.v1.Thing.Part");
 }
 
-/** Reads a Part up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of Part up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readThing_Part(r: Reader, end: number, before?: Thing_Part): Thing_Part {
   const m = before ?? newThing_Part();
   r.enter();

@@ -24,7 +24,7 @@ export function writeTrip(w: Writer, m: Init<typeof TripSchema>): void {
   if (m.$unknown !== undefined) w.unknown(m, "acme.trips.v1.Trip");
 }
 
-/** Reads a Trip up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of Trip up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readTrip(r: Reader, end: number, before?: Trip): Trip {
   const m = before ?? newTrip();
   r.enter();
@@ -66,7 +66,7 @@ export function writeBookTripRequest(w: Writer, m: Init<typeof BookTripRequestSc
   if (m.$unknown !== undefined) w.unknown(m, "acme.trips.v1.BookTripRequest");
 }
 
-/** Reads a BookTripRequest up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of BookTripRequest up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readBookTripRequest(r: Reader, end: number, before?: BookTripRequest): BookTripRequest {
   const m = before ?? newBookTripRequest();
   r.enter();

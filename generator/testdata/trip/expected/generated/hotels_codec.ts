@@ -39,7 +39,7 @@ export function writeBookRoomRequest(w: Writer, m: Init<typeof BookRoomRequestSc
   if (m.$unknown !== undefined) w.unknown(m, "acme.hotels.v1.BookRoomRequest");
 }
 
-/** Reads a BookRoomRequest up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of BookRoomRequest up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readBookRoomRequest(r: Reader, end: number, before?: BookRoomRequest): BookRoomRequest {
   const m = before ?? newBookRoomRequest();
   r.enter();
@@ -98,7 +98,7 @@ export function writeGuest(w: Writer, m: Init<typeof GuestSchema>): void {
   if (m.$unknown !== undefined) w.unknown(m, "acme.hotels.v1.Guest");
 }
 
-/** Reads a Guest up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of Guest up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readGuest(r: Reader, end: number, before?: Guest): Guest {
   const m = before ?? newGuest();
   r.enter();
@@ -148,7 +148,7 @@ export function writeCancelRoomRequest(w: Writer, m: Init<typeof CancelRoomReque
   if (m.$unknown !== undefined) w.unknown(m, "acme.hotels.v1.CancelRoomRequest");
 }
 
-/** Reads a CancelRoomRequest up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of CancelRoomRequest up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readCancelRoomRequest(r: Reader, end: number, before?: CancelRoomRequest): CancelRoomRequest {
   const m = before ?? newCancelRoomRequest();
   r.enter();
@@ -203,7 +203,7 @@ export function writeBooking(w: Writer, m: Init<typeof BookingSchema>): void {
   if (m.$unknown !== undefined) w.unknown(m, "acme.hotels.v1.Booking");
 }
 
-/** Reads a Booking up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of Booking up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readBooking(r: Reader, end: number, before?: Booking): Booking {
   const m = before ?? newBooking();
   r.enter();

@@ -30,7 +30,7 @@ export function writeSendLetterRequest(w: Writer, m: Init<typeof SendLetterReque
   if (m.$unknown !== undefined) w.unknown(m, "mail.letters.v1.SendLetterRequest");
 }
 
-/** Reads a SendLetterRequest up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of SendLetterRequest up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readSendLetterRequest(r: Reader, end: number, before?: SendLetterRequest): SendLetterRequest {
   const m = before ?? newSendLetterRequest();
   r.enter();
@@ -62,7 +62,7 @@ export function writeSendLetterResponse(w: Writer, m: Init<typeof SendLetterResp
   if (m.$unknown !== undefined) w.unknown(m, "mail.letters.v1.SendLetterResponse");
 }
 
-/** Reads a SendLetterResponse up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of SendLetterResponse up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readSendLetterResponse(r: Reader, end: number, before?: SendLetterResponse): SendLetterResponse {
   const m = before ?? newSendLetterResponse();
   r.enter();
@@ -116,7 +116,7 @@ export function writeLetterSent(w: Writer, m: Init<typeof LetterSentSchema>): vo
   if (m.$unknown !== undefined) w.unknown(m, "mail.letters.v1.LetterSent");
 }
 
-/** Reads a LetterSent up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of LetterSent up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readLetterSent(r: Reader, end: number, before?: LetterSent): LetterSent {
   const m = before ?? newLetterSent();
   r.enter();
@@ -176,7 +176,7 @@ export function writeAddress(w: Writer, m: Init<typeof AddressSchema>): void {
   if (m.$unknown !== undefined) w.unknown(m, "mail.letters.v1.Address");
 }
 
-/** Reads a Address up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of Address up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readAddress(r: Reader, end: number, before?: Address): Address {
   const m = before ?? newAddress();
   r.enter();
@@ -222,7 +222,7 @@ export function writeWeight(w: Writer, m: Init<typeof WeightSchema>): void {
   if (m.$unknown !== undefined) w.unknown(m, "mail.letters.v1.Weight");
 }
 
-/** Reads a Weight up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of Weight up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readWeight(r: Reader, end: number, before?: Weight): Weight {
   const m = before ?? newWeight();
   r.enter();
@@ -270,7 +270,7 @@ export function writeStop(w: Writer, m: Init<typeof StopSchema>): void {
   if (m.$unknown !== undefined) w.unknown(m, "mail.letters.v1.Stop");
 }
 
-/** Reads a Stop up to `end` (a group: its number below zero); one from before takes the fields. */
+/** Reads the fields of Stop up to `end` (of a group: its number, negated), into `before` if there is one. */
 export function readStop(r: Reader, end: number, before?: Stop): Stop {
   const m = before ?? newStop();
   r.enter();
