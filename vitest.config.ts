@@ -6,7 +6,7 @@ const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
 /** Tests of one kind. Kinds are told apart by how their files' names end; those of `unit` end on `.test.ts` alone. */
 function project(
-  name: "unit" | "walk" | "engines" | "browser",
+  name: "unit" | "e2e" | "integration" | "browser",
   options: TestProjectInlineConfiguration["test"],
 ): TestProjectInlineConfiguration {
   return {
@@ -42,10 +42,10 @@ export default defineConfig({
     projects: [
       project("unit", {
         include: ["{generator,runtime,examples,bench,scripts}/**/*.test.ts"],
-        exclude: ["**/node_modules/**", "**/dist/**", "**/*.{walk,engines,browser}.test.ts"],
+        exclude: ["**/node_modules/**", "**/dist/**", "**/*.{e2e,integration,browser}.test.ts"],
       }),
       // Long ways through the tool, packages from the registry included: not part of `npm test`, which needs no network.
-      project("walk", {
+      project("e2e", {
         fileParallelism: false,
         // One step leads to the next.
         bail: 1,
@@ -56,7 +56,7 @@ export default defineConfig({
       }),
       // With what npm does not bring: Redis, Apache Kafka, RabbitMQ, and the public suites of Go. They find it on the PATH, or
       // say that it is missing. The suites give each of their calls a few seconds, which are to be spent on that call.
-      project("engines", { fileParallelism: false }),
+      project("integration", { fileParallelism: false }),
       // The pages, in Debian's Chromium.
       project("browser", {}),
     ],

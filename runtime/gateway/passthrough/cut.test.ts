@@ -8,7 +8,7 @@ import type { RunningGateway } from "../start.js";
 import { calls, cutEverywhere, cuts, restCalls, type Sent, Witness } from "../testing/cut.js";
 import { startGatewayTo } from "../testing/gateway.js";
 
-// The walk of the same name cuts before every byte.
+// The e2e test of the same name cuts before every byte.
 const STEP = 13;
 
 describe.each(rpcTransports)("calls to a service on %s", (transport) => {
