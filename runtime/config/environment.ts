@@ -11,9 +11,14 @@ export interface EnvironmentReader<T> {
   readonly fallback?: { readonly value: T };
   /** Whether values may hold a password, and so never appear in a message. */
   readonly secret?: boolean;
-  /** The value that `text` says, or undefined if it says none. */
-  parse(text: string): T | undefined;
+  /** Why the variable is required, as in "DATABASE_URL is not set, but …". Absent: it always is. */
+  readonly reason?: string | undefined;
+  /** Returns the value that `text` says, or undefined if it says none. `env`: the other variables. */
+  parse(text: string, env: EnvironmentText): T | undefined;
 }
+
+/** Environment variables as a process has them. */
+export type EnvironmentText = Readonly<Record<string, string | undefined>>;
 
 type EnvironmentSpec = Readonly<Record<string, EnvironmentReader<unknown>>>;
 
@@ -22,12 +27,12 @@ export type Environment<S extends EnvironmentSpec> = {
   readonly [K in keyof S]: S[K] extends EnvironmentReader<infer T> ? T : never;
 };
 
-/** Says everything that is wrong with the environment at once, each fault with a value that would be right. */
+/** Names everything that is wrong with the environment, each fault with a value that would be right. */
 export class EnvironmentError extends Error {
   override readonly name = "EnvironmentError";
 
   constructor(readonly faults: readonly string[]) {
-    super(["the environment is not complete:", ...faults.map((fault) => `  ${fault}`)].join("\n"));
+    super(["invalid environment:", ...faults.map((fault) => `  ${fault}`)].join("\n"));
   }
 }
 
@@ -39,16 +44,19 @@ export class EnvironmentError extends Error {
  */
 export function readEnvironment<S extends EnvironmentSpec>(
   spec: S,
-  env: Readonly<Record<string, string | undefined>> = process.env,
+  env: EnvironmentText = process.env,
 ): Environment<S> {
   const faults: string[] = [];
   const values = Object.entries(spec).map(([name, reader]) => {
     const text = env[name]?.trim();
     if (!text) {
-      if (!reader.fallback) faults.push(`${name} is not set: it must be ${reader.expected}, such as ${reader.example}`);
+      if (!reader.fallback) {
+        const reason = reader.reason === undefined ? "" : `, but ${reader.reason}`;
+        faults.push(`${name} is not set${reason}: it must be ${reader.expected}, such as ${reader.example}`);
+      }
       return [name, reader.fallback?.value];
     }
-    const value = reader.parse(text);
+    const value = reader.parse(text, env);
     if (value === undefined) {
       const found = reader.secret ? "is something else" : `is ${JSON.stringify(text)}`;
       faults.push(`${name} ${found}: it must be ${reader.expected}, such as ${reader.example}`);
@@ -108,8 +116,8 @@ export function postgresUrls(fallback?: readonly string[]): EnvironmentReader<re
     example: `${example},${example.replace("127.0.0.1", "127.0.0.2")}`,
     secret: true,
     ...orElse(fallback),
-    parse(text) {
-      const urls = text.split(",").map((part) => parse(part.trim()));
+    parse(text, env) {
+      const urls = text.split(",").map((part) => parse(part.trim(), env));
       return urls.every((url) => url !== undefined) ? urls : undefined;
     },
   };
@@ -182,19 +190,17 @@ export function certificates(): EnvironmentReader<string> {
   };
 }
 
-/** A file with the private key of the first certificate in the file that `certificate` names; the value is what is in it. */
-export function privateKey(certificate: {
-  readonly variable: string;
-  readonly path?: string;
-}): EnvironmentReader<string> {
+/** A file with the private key of the first certificate in the file that the variable `certificate` names; the value is its content. */
+export function privateKey(certificate: string): EnvironmentReader<string> {
   return {
-    expected: `a file with the private key of ${certificate.variable} (PEM)`,
+    expected: `a file with the private key of ${certificate} (PEM)`,
     example: "/etc/tls/tls.key",
-    parse: (path) =>
+    parse: (path, env) =>
       pem(path, (content) => {
         const key = createPrivateKey(content);
-        const shown = certificate.path && pem(certificate.path, () => undefined);
-        if (shown && !new X509Certificate(shown).checkPrivateKey(key)) throw new Error("the key of something else");
+        const shown = env[certificate]?.trim();
+        const pair = shown && pem(shown, () => undefined);
+        if (pair && !new X509Certificate(pair).checkPrivateKey(key)) throw new Error("the key of something else");
       }),
   };
 }

@@ -1,5 +1,6 @@
 import type { ConnectionOptions, TlsOptions } from "node:tls";
-import { certificates, type EnvironmentReader, optional, privateKey, readEnvironment } from "./environment.js";
+import { certificates, optional, privateKey } from "./environment.js";
+import { type Condition, readVariables, type Variables } from "./variables.js";
 
 /** What the environment says of TLS: the contents of files. */
 export interface TlsEnvironment {
@@ -12,22 +13,37 @@ export interface TlsEnvironment {
   readonly TLS_CA_FILE?: string | undefined;
 }
 
-/**
- * The variables of TLS. None need be set; a certificate needs its key, a key its certificate, and whoever asks callers for
- * theirs must have one to show.
- */
-export function tlsVariables(env: Readonly<Record<string, string | undefined>> = process.env): {
-  readonly [K in keyof TlsEnvironment]: EnvironmentReader<string | undefined>;
-} {
-  const path = env.TLS_CERT_FILE?.trim();
-  const shows = Boolean(path || env.TLS_KEY_FILE?.trim() || env.TLS_CLIENT_CA_FILE?.trim());
-  const key = privateKey({ variable: "TLS_CERT_FILE", path });
-  return {
-    TLS_CERT_FILE: shows ? certificates() : optional(certificates()),
-    TLS_KEY_FILE: shows ? key : optional(key),
-    TLS_CLIENT_CA_FILE: optional(certificates()),
-    TLS_CA_FILE: optional(certificates()),
-  };
+const showsCertificate = ["TLS_CERT_FILE", "TLS_KEY_FILE", "TLS_CLIENT_CA_FILE"] as const;
+
+/** The rows of TLS, of services and gateways. Who asks callers for a certificate must have one to show. */
+export const tlsVariables = {
+  TLS_CERT_FILE: {
+    reader: certificates(),
+    meaning:
+      "The certificate with which it serves TLS, and nothing else. The services that it calls are shown it, too.",
+    unset: "no TLS",
+    askedIf: whenSet("TLS_KEY_FILE or TLS_CLIENT_CA_FILE is set"),
+  },
+  TLS_KEY_FILE: {
+    reader: privateKey("TLS_CERT_FILE"),
+    meaning: "The private key of its certificate.",
+    unset: "no TLS",
+    askedIf: whenSet("TLS_CERT_FILE or TLS_CLIENT_CA_FILE is set"),
+  },
+  TLS_CLIENT_CA_FILE: {
+    reader: optional(certificates()),
+    meaning: "The authority of callers, who must show a certificate.",
+    unset: "any caller",
+  },
+  TLS_CA_FILE: {
+    reader: optional(certificates()),
+    meaning: "The authority of the services that it calls.",
+    unset: "those of Node.js",
+  },
+} satisfies Variables<unknown>;
+
+function whenSet(text: string): Condition<unknown> {
+  return { text, holds: (_process, env) => showsCertificate.some((name) => env[name]?.trim()) };
 }
 
 /** How a port is served; undefined: without TLS. */
@@ -48,5 +64,5 @@ export function clientTls({ TLS_CERT_FILE, TLS_KEY_FILE, TLS_CA_FILE }: TlsEnvir
 
 /** The same, as this process's environment says. Throws an EnvironmentError if it is wrong. */
 export function processClientTls(): ConnectionOptions {
-  return clientTls(readEnvironment(tlsVariables()));
+  return clientTls(readVariables(tlsVariables, undefined, process.env));
 }

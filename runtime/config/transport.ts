@@ -12,7 +12,7 @@ const oneOfTransports = oneOf(rpcTransports, "native");
 export const rpcTransportVariable: EnvironmentReader<RpcTransport> = {
   ...oneOfTransports,
   // The former name of `native`.
-  parse: (text) => (text === "own" ? "native" : oneOfTransports.parse(text)),
+  parse: (text, env) => (text === "own" ? "native" : oneOfTransports.parse(text, env)),
 };
 
 /** Returns what to log of RPC_TRANSPORT if its value has another name now. */

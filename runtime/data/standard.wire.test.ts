@@ -19,6 +19,7 @@ import { libraryService } from "../../generator/testdata/library/expected/genera
 import { system } from "../../generator/testdata/library/expected/generated/system.js";
 import { testDatabase } from "../../generator/testing/database.js";
 import { createTables, execute } from "../../generator/testing/tables.js";
+import { readGatewayEnvironment } from "../gateway/environment.js";
 import { startGateway } from "../gateway/start.js";
 import { createLogger } from "../observe/log.js";
 import { Metrics } from "../observe/metrics.js";
@@ -54,8 +55,8 @@ beforeAll(async () => {
   await once(server, "listening");
   const baseUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   library = createLibraryServiceClient({ baseUrl });
-  const environment = { PORT: 0, HOST: "127.0.0.1", LOG_LEVEL: "silent" as const, DRAIN_TIMEOUT_MS: 100 };
-  const running = await startGateway(system, { ...environment, addresses: { LIBRARY_URL: baseUrl } }, log);
+  const env = { PORT: "0", DRAIN_TIMEOUT_MS: "100", LIBRARY_URL: baseUrl };
+  const running = await startGateway(system, readGatewayEnvironment(system, env), log);
   gateway = running;
   ends.push(
     () => running.stop(),

@@ -5,6 +5,7 @@ import pino from "pino";
 import { expect, it, onTestFinished } from "vitest";
 import type { Route } from "../spec/route.js";
 import type { System } from "../spec/system.js";
+import { readGatewayEnvironment } from "./environment.js";
 import { startGateway } from "./start.js";
 import { startService } from "./testing/gateway.js";
 
@@ -63,13 +64,13 @@ it("logs and skips the routes that cannot be served, and serves the others", asy
   onTestFinished(() => service.kill());
   const gateway = await startGateway(
     system,
-    {
-      PORT: 0,
-      HOST: "127.0.0.1",
-      LOG_LEVEL: "info",
-      DRAIN_TIMEOUT_MS: 100,
-      addresses: { ORDERS_URL: service.url, INVENTORY_URL: service.url, USERS_URL: service.url },
-    },
+    readGatewayEnvironment(system, {
+      PORT: "0",
+      DRAIN_TIMEOUT_MS: "100",
+      ORDERS_URL: service.url,
+      INVENTORY_URL: service.url,
+      USERS_URL: service.url,
+    }),
     pino({ base: null }, { write: (line: string) => void lines.push(JSON.parse(line)) }),
   );
   onTestFinished(() => gateway.stop());

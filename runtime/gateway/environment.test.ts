@@ -14,6 +14,8 @@ it("reads the port, and where each service is", () => {
     HOST: "127.0.0.1",
     ALLOWED_HOSTS: [],
     SOURCE_MAPS: false,
+    RPC_TRANSPORT: "native",
+    RPC_COMPRESSION: "off",
     LOG_LEVEL: "info",
     DRAIN_TIMEOUT_MS: 10_000,
     addresses: {

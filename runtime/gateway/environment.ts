@@ -1,58 +1,30 @@
-import { flag, httpUrl, milliseconds, oneOf, port, readEnvironment, text } from "../config/environment.js";
-import { allowedHostsVariable } from "../config/hosts.js";
-import { type TlsEnvironment, tlsVariables } from "../config/tls.js";
-import { type LogLevel, logLevels } from "../observe/log.js";
+import { type EnvironmentText, flag, httpUrl } from "../config/environment.js";
+import { processVariables } from "../config/process-variables.js";
+import { readVariables, type Values, type Variables } from "../config/variables.js";
 import { addressVariable, type System } from "../spec/system.js";
 
-/** What a gateway is told by its environment. */
-export interface GatewayEnvironment extends TlsEnvironment {
-  readonly PORT: number;
-  readonly HOST: string;
-  readonly ALLOWED_HOSTS?: readonly string[] | undefined;
-  readonly SOURCE_MAPS?: boolean;
-  readonly LOG_LEVEL: LogLevel;
-  readonly DRAIN_TIMEOUT_MS: number;
-  /** Where the services are, by the names of the variables that say it: `ORDERS_URL`. */
-  readonly addresses: Readonly<Record<string, string>>;
-}
-
-/** @throws EnvironmentError that names everything that is missing or wrong */
-export function readGatewayEnvironment(system: System, env?: NodeJS.ProcessEnv): GatewayEnvironment {
-  const names = system.services.map(({ name }) => addressVariable(name));
-  const {
-    PORT,
-    HOST,
-    ALLOWED_HOSTS,
-    SOURCE_MAPS,
-    LOG_LEVEL,
-    DRAIN_TIMEOUT_MS,
-    TLS_CERT_FILE,
-    TLS_KEY_FILE,
-    TLS_CLIENT_CA_FILE,
-    TLS_CA_FILE,
-    ...addresses
-  } = readEnvironment(
-    {
-      PORT: port(),
-      HOST: text("127.0.0.1"),
-      ALLOWED_HOSTS: allowedHostsVariable,
-      SOURCE_MAPS: flag(false),
-      LOG_LEVEL: oneOf(logLevels, "info"),
-      DRAIN_TIMEOUT_MS: milliseconds(10_000),
-      ...tlsVariables(env),
-      ...Object.fromEntries(names.map((name) => [name, httpUrl()])),
+/** The environment variables of a gateway. docs/reference/environment.md is printed from here. */
+export const gatewayVariables = {
+  ...processVariables,
+  addresses: {
+    reader: httpUrl(),
+    meaning: "The address of a service, such as `ORDERS_URL`. `https://` is called with TLS.",
+    each: {
+      pattern: "<NAME>_URL",
+      text: "each service of the system",
+      of: ({ services }) => services.map(({ name }) => addressVariable(name)),
     },
-    env,
-  );
-  const tls = { TLS_CERT_FILE, TLS_KEY_FILE, TLS_CLIENT_CA_FILE, TLS_CA_FILE };
-  return {
-    PORT,
-    HOST,
-    ALLOWED_HOSTS,
-    SOURCE_MAPS,
-    LOG_LEVEL,
-    DRAIN_TIMEOUT_MS,
-    ...tls,
-    addresses: addresses as Record<string, string>,
-  };
+  },
+  SOURCE_MAPS: {
+    reader: flag(false),
+    meaning: "`on`: serve the source maps of its page, for development.",
+  },
+} satisfies Variables<System>;
+
+/** The values of a gateway's variables. */
+export type GatewayEnvironment = Values<typeof gatewayVariables>;
+
+/** Reads the environment of the gateway of a system. Throws an EnvironmentError that names every fault. */
+export function readGatewayEnvironment(system: System, env: EnvironmentText): GatewayEnvironment {
+  return readVariables(gatewayVariables, system, env);
 }

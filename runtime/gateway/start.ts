@@ -44,7 +44,7 @@ export async function startGateway(
   const health = new Health();
   const draining = new AbortController();
   const { bodyLimits, watchLimits } = limits;
-  const hosts = Hosts.of(environment.HOST, environment.ALLOWED_HOSTS ?? []);
+  const hosts = Hosts.of(environment.HOST, environment.ALLOWED_HOSTS);
   const app = await createApp({
     system,
     upstreams,

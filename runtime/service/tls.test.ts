@@ -238,10 +238,10 @@ test("what is wrong with certificates is said at once, before anything is served
   const said = await text(child.stderr!);
   expect(said.replaceAll(folder, "")).toBe(
     [
-      "the environment is not complete:",
+      "invalid environment:",
       '  PORT is "none": it must be a port number from 0 to 65535, such as 8081',
       '  TLS_CERT_FILE is "/none.crt": it must be a file of certificates (PEM), such as /etc/tls/tls.crt',
-      "  TLS_KEY_FILE is not set: it must be a file with the private key of TLS_CERT_FILE (PEM), such as /etc/tls/tls.key",
+      "  TLS_KEY_FILE is not set, but TLS_CERT_FILE or TLS_CLIENT_CA_FILE is set: it must be a file with the private key of TLS_CERT_FILE (PEM), such as /etc/tls/tls.key",
       '  TLS_CLIENT_CA_FILE is "/tls.key": it must be a file of certificates (PEM), such as /etc/tls/tls.crt',
       "",
     ].join("\n"),

@@ -14,6 +14,7 @@ import { system } from "../../generator/testdata/parcels/expected/generated/syst
 import { startReplicated } from "../../generator/testing/replicated.js";
 import { execute } from "../../generator/testing/tables.js";
 import { staleAgeHeader } from "../call/active-call.js";
+import { readGatewayEnvironment } from "../gateway/environment.js";
 import { startGateway } from "../gateway/start.js";
 import { createLogger } from "../observe/log.js";
 import { createParcels } from "./parcels.js";
@@ -272,8 +273,8 @@ async function insist<T>(send: () => Promise<T>): Promise<T> {
 /** Calls through a gateway of its own. */
 async function overRest(parcels: string, ids: readonly string[]): Promise<Tally["rest"]> {
   const log = createLogger({ name: "gateway", level: "silent" });
-  const environment = { PORT: 0, HOST: "127.0.0.1", LOG_LEVEL: "silent", DRAIN_TIMEOUT_MS: 0 } as const;
-  const gateway = await startGateway(system, { ...environment, addresses: { PARCELS_URL: parcels } }, log);
+  const env = { PORT: "0", DRAIN_TIMEOUT_MS: "0", PARCELS_URL: parcels };
+  const gateway = await startGateway(system, readGatewayEnvironment(system, env), log);
   const folder = `http://127.0.0.1:${gateway.port}/v1/parcels`;
   try {
     // Not all were in the cache when the primary was killed.

@@ -6,6 +6,7 @@ import { connectNodeAdapter } from "@connectrpc/connect-node";
 import type { TlsEnvironment } from "../../config/tls.js";
 import { createLogger } from "../../observe/log.js";
 import { addressVariable } from "../../spec/system.js";
+import { readGatewayEnvironment } from "../environment.js";
 import { type GatewayLimits, type RunningGateway, startGateway } from "../start.js";
 import { system } from "./system.js";
 
@@ -53,18 +54,15 @@ export interface TestGatewayOptions {
 
 /** Starts a gateway whose services are all found at one address. */
 export function startGatewayTo(url: string, options: TestGatewayOptions = {}): Promise<RunningGateway> {
-  const environment = {
-    PORT: 0,
-    HOST: "127.0.0.1",
-    ALLOWED_HOSTS: options.allowedHosts,
-    LOG_LEVEL: "silent" as const,
-    DRAIN_TIMEOUT_MS: options.drainTimeoutMs ?? 100,
-    ...options.tls,
-    addresses: Object.fromEntries(system.services.map(({ name }) => [addressVariable(name), url])),
-  };
+  const environment = readGatewayEnvironment(system, {
+    PORT: "0",
+    ALLOWED_HOSTS: options.allowedHosts?.join(),
+    DRAIN_TIMEOUT_MS: String(options.drainTimeoutMs ?? 100),
+    ...Object.fromEntries(system.services.map(({ name }) => [addressVariable(name), url])),
+  });
   return startGateway(
     system,
-    environment,
+    { ...environment, ...options.tls },
     createLogger({ name: "gateway", level: "silent" }),
     options.web,
     options.limits,

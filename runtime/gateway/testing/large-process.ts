@@ -3,6 +3,7 @@ import type { ServiceImpl } from "@connectrpc/connect";
 import { createLogger } from "../../observe/log.js";
 import { answer } from "../../server/adapter.js";
 import { listen } from "../../server/listen.js";
+import { readGatewayEnvironment } from "../environment.js";
 import { startGateway } from "../start.js";
 import { KindService } from "./kinds.js";
 
@@ -38,13 +39,10 @@ async function start(): Promise<string> {
     calls: [],
     tables: [],
   };
-  const environment = { PORT: 0, HOST: "127.0.0.1", LOG_LEVEL: "silent", DRAIN_TIMEOUT_MS: 0 } as const;
+  const system = { services: [kinds] };
+  const env = { PORT: "0", DRAIN_TIMEOUT_MS: "0", KINDS_URL: service };
   const log = createLogger({ name: "gateway", level: "silent" });
-  const { port } = await startGateway(
-    { services: [kinds] },
-    { ...environment, addresses: { KINDS_URL: service } },
-    log,
-  );
+  const { port } = await startGateway(system, readGatewayEnvironment(system, env), log);
   return `http://127.0.0.1:${port}`;
 }
 
