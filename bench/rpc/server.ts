@@ -9,7 +9,7 @@ import { createServer as createNiceServer } from "nice-grpc";
 import { orders } from "../../examples/shop/orders/orders.js";
 import { freePort } from "../../generator/dev/ports.js";
 import { know } from "../../runtime/codec/known.js";
-import { answer as answerRpc } from "../../runtime/server/adapter.js";
+import { createServerAdapter as answerRpc } from "../../runtime/server/adapter.js";
 import { listen } from "../../runtime/server/listen.js";
 import { serve } from "../../runtime/service/serve.js";
 import { clients, getOrder } from "./clients.js";

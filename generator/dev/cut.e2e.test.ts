@@ -1,5 +1,5 @@
 import { rpcTransports } from "@protoscaffold/runtime/config/transport";
-import { answer } from "@protoscaffold/runtime/server/adapter";
+import { createServerAdapter } from "@protoscaffold/runtime/server/adapter";
 import { listen } from "@protoscaffold/runtime/server/listen";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { calls, cutEverywhere, cuts, restCalls, Witness } from "../../runtime/gateway/testing/cut.js";
@@ -18,7 +18,11 @@ describe.each(ways)("calls to a service on $transport, cut before each byte by $
   const ports: Record<string, number> = {};
   const stops: (() => unknown)[] = [];
   beforeAll(async () => {
-    const service = await listen({ ...answer({ routes: witness.routes, transport }), host: "127.0.0.1", port: 0 });
+    const service = await listen({
+      ...createServerAdapter({ routes: witness.routes, transport }),
+      host: "127.0.0.1",
+      port: 0,
+    });
     const gateway = await startGatewayTo(`http://127.0.0.1:${service.port}`);
     const balancer = new LoadBalancer([{ port: gateway.port, healthy: () => true }]);
     const port = await freePort();

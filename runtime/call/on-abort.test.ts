@@ -3,7 +3,7 @@ import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { UserService } from "@shop/generated/shop/users/v1/users_pb.js";
 import { expect, test } from "vitest";
 import { createNativeTransport } from "../grpc/client-transport.js";
-import { answer } from "../server/adapter.js";
+import { createServerAdapter } from "../server/adapter.js";
 import { handlerRoutes } from "../server/handlers.js";
 import { listen } from "../server/listen.js";
 import { onAbort } from "./on-abort.js";
@@ -44,7 +44,7 @@ test("neither many streams of a service nor many calls with one signal are taken
   };
   const log = { error() {} } as never;
   const listener = await listen({
-    ...answer({
+    ...createServerAdapter({
       routes: handlerRoutes({ service: UserService, policy: {}, name: "users" } as never, handlers, {
         log,
         draining: draining.signal,

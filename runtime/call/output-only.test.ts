@@ -6,7 +6,7 @@ import { type Client, createClient, type Transport } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport } from "@connectrpc/connect-node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { compile } from "../../generator/testing/image.js";
-import { answer } from "../server/adapter.js";
+import { createServerAdapter } from "../server/adapter.js";
 import { handlerRoutes } from "../server/handlers.js";
 import { type Listener, listen } from "../server/listen.js";
 import { clearsOutputOnly, keepOutputOnly } from "./output-only.js";
@@ -61,7 +61,7 @@ beforeAll(async () => {
     log: {} as never,
     draining: new AbortController().signal,
   });
-  listener = await listen({ ...answer({ routes }), host: "127.0.0.1", port: 0 });
+  listener = await listen({ ...createServerAdapter({ routes }), host: "127.0.0.1", port: 0 });
 });
 afterAll(() => listener.drain(0));
 

@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vite
 import { createServiceClient } from "../client/client.js";
 import { EnvironmentError, readEnvironment } from "../config/environment.js";
 import { startGatewayTo } from "../gateway/testing/gateway.js";
-import { answer } from "../server/adapter.js";
+import { createServerAdapter } from "../server/adapter.js";
 import { listen } from "../server/listen.js";
 import { ask } from "../testing/ask.js";
 import type { Context } from "./context.js";
@@ -60,8 +60,8 @@ async function thirdOf(
   return seen;
 }
 
-async function start(routes: Parameters<typeof answer>[0]["routes"]): Promise<string> {
-  const listener = await listen({ ...answer({ routes }), host: "127.0.0.1", port: 0 });
+async function start(routes: Parameters<typeof createServerAdapter>[0]["routes"]): Promise<string> {
+  const listener = await listen({ ...createServerAdapter({ routes }), host: "127.0.0.1", port: 0 });
   cleanups.push(() => listener.drain(0));
   return `http://127.0.0.1:${listener.port}`;
 }

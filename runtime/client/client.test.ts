@@ -16,7 +16,7 @@ import { afterEach, describe, expect, expectTypeOf, test } from "vitest";
 import type { Context } from "../call/context.js";
 import { ConnectCall } from "../connect/connect-call.js";
 import { timedCall, timingHeader, timingRequestHeader } from "../observe/timing.js";
-import { answer } from "../server/adapter.js";
+import { createServerAdapter } from "../server/adapter.js";
 import { type Listener, listen } from "../server/listen.js";
 import type { ServicePolicy } from "../spec/policy.js";
 import { createServiceClient, type ServiceClient } from "./client.js";
@@ -37,7 +37,7 @@ afterEach(async () => {
 type Users = Partial<ServiceImpl<typeof UserService>>;
 
 async function serve(users: Users): Promise<{ listener: Listener; baseUrl: string }> {
-  const handlers = answer({ routes: (router: ConnectRouter) => router.service(UserService, users) });
+  const handlers = createServerAdapter({ routes: (router: ConnectRouter) => router.service(UserService, users) });
   const listener = await listen({ ...handlers, host: "127.0.0.1", port: 0 });
   cleanups.push(() => listener.drain(0));
   return { listener, baseUrl: `http://127.0.0.1:${listener.port}` };
@@ -286,7 +286,7 @@ describe("a peer that is not there is UNAVAILABLE, by its service's name and wit
     const next = failure(stream.next());
     await listener.drain(0);
     expect(await next).toBe(broke);
-    const handlers = answer({
+    const handlers = createServerAdapter({
       routes: (router) => router.service(UserService, { getUser: ({ id }) => ({ id }) }),
     });
     const again = await listen({ ...handlers, host: "127.0.0.1", port: listener.port });

@@ -3,7 +3,7 @@ import { createClient, type Transport } from "@connectrpc/connect";
 import { UserService } from "@shop/generated/shop/users/v1/users_pb.js";
 import { afterEach, expect, test } from "vitest";
 import { createNativeTransport } from "../grpc/client-transport.js";
-import { answer } from "../server/adapter.js";
+import { createServerAdapter } from "../server/adapter.js";
 import { listen } from "../server/listen.js";
 import { NodeSessions } from "./node-sessions.js";
 import { nodeGrpcTransport } from "./node-transport.js";
@@ -42,7 +42,7 @@ test.each(pairs)(
   async (_, transport, to) => {
     let running = 0;
     let ended = 0;
-    const handlers = answer({
+    const handlers = createServerAdapter({
       transport,
       routes: (router) =>
         router.service(UserService, {

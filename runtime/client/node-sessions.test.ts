@@ -4,7 +4,7 @@ import { type Client, Code, createClient } from "@connectrpc/connect";
 import { UserService } from "@shop/generated/shop/users/v1/users_pb.js";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { FrameType } from "../http2/frames.js";
-import { answer } from "../server/adapter.js";
+import { createServerAdapter } from "../server/adapter.js";
 import { type Listener, listen } from "../server/listen.js";
 import { NodeSessions } from "./node-sessions.js";
 import { nodeGrpcTransport } from "./node-transport.js";
@@ -56,7 +56,7 @@ let service: Listener;
 let between: Between;
 let client: Client<typeof UserService>;
 beforeEach(async () => {
-  const handlers = answer({
+  const handlers = createServerAdapter({
     routes: (router) =>
       router.service(UserService, {
         getUser: ({ id }) => ({ id }),
@@ -115,7 +115,9 @@ describe("a call after a silence is answered when its connection", () => {
 test("a connection is opened again after it could not be", async () => {
   await service.drain(0);
   await expect(client.getUser({ id: "a" })).rejects.toMatchObject({ code: expect.any(Number) });
-  const routes = answer({ routes: (router) => router.service(UserService, { getUser: ({ id }) => ({ id }) }) });
+  const routes = createServerAdapter({
+    routes: (router) => router.service(UserService, { getUser: ({ id }) => ({ id }) }),
+  });
   service = await listen({ ...routes, host: "127.0.0.1", port: service.port });
   expect(await client.getUser({ id: "a" })).toMatchObject({ id: "a" });
 });

@@ -5,7 +5,7 @@ import { startGatewayTo } from "../gateway/testing/gateway.js";
 import { ErrorCode } from "../http2/errors.js";
 import { Flag, FrameType, readUint32 } from "../http2/frames.js";
 import { frame, Peer } from "../http2/testing/peer.js";
-import { answer } from "../server/adapter.js";
+import { createServerAdapter } from "../server/adapter.js";
 import { listen } from "../server/listen.js";
 import { ask } from "../testing/ask.js";
 import { EnvironmentError, readEnvironment } from "./environment.js";
@@ -19,7 +19,7 @@ afterEach(async () => {
 async function service(transport: "native" | "node"): Promise<string> {
   const hosts = Hosts.of("127.0.0.1", ["shop.example"]);
   const pages = { "/metrics": { contentType: "text/plain", text: () => "a 1\n" } };
-  const routes = answer({ routes: (router) => router.service(UserService, {}), pages, transport, hosts });
+  const routes = createServerAdapter({ routes: (router) => router.service(UserService, {}), pages, transport, hosts });
   const { port, drain } = await listen({ ...routes, hosts, host: "127.0.0.1", port: 0 });
   cleanups.push(() => drain(0));
   return `http://127.0.0.1:${port}`;

@@ -14,7 +14,7 @@ import { jsonOf } from "../codec/protojson/write.js";
 import { rpcTransports } from "../config/transport.js";
 import { createNativeTransport, type NativeTransport } from "../grpc/client-transport.js";
 import { ErrorInfoSchema } from "../options/google/rpc/error_details_pb.js";
-import { answer } from "../server/adapter.js";
+import { createServerAdapter } from "../server/adapter.js";
 import { handlerRoutes } from "../server/handlers.js";
 import { type Listener, listen } from "../server/listen.js";
 import { inMemory } from "../service/in-memory.js";
@@ -130,7 +130,7 @@ function definition() {
 function start(transport: "native" | "node"): Promise<Listener> {
   const surroundings = { log: log as never, draining: new AbortController().signal };
   const routes = handlerRoutes(specification(), handlers, surroundings);
-  return listen({ ...answer({ routes, transport }), host: "127.0.0.1", port: 0 });
+  return listen({ ...createServerAdapter({ routes, transport }), host: "127.0.0.1", port: 0 });
 }
 
 type Methods = Record<string, (request: unknown) => Promise<Message> & AsyncIterable<Message>>;

@@ -6,7 +6,7 @@ import { encodeEnvelope } from "@connectrpc/connect/protocol";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { LegacySchema } from "../../generator/testdata/codec/expected/generated/two_pb.js";
 import { KindService } from "../gateway/testing/kinds.js";
-import { answer } from "../server/adapter.js";
+import { createServerAdapter } from "../server/adapter.js";
 import { type Listener, listen } from "../server/listen.js";
 
 const echo = KindService.method.echo! as DescMethodUnary;
@@ -22,7 +22,7 @@ describe.each(["native", "node"] as const)("Connect's JSON, HTTP/2 by %s", (tran
   const contexts: { method: DescMethod }[] = [];
 
   beforeAll(async () => {
-    const handlers = answer({
+    const handlers = createServerAdapter({
       transport,
       readMaxBytes: 4 * 1024 * 1024,
       jsonOptions: { ignoreUnknownFields: false },

@@ -3,7 +3,7 @@ import { createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { UserService } from "@shop/generated/shop/users/v1/users_pb.js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { answer } from "../server/adapter.js";
+import { createServerAdapter } from "../server/adapter.js";
 import { type Listener, listen } from "../server/listen.js";
 
 describe.each(["native", "node"] as const)("over %s", (transport) => {
@@ -11,7 +11,7 @@ describe.each(["native", "node"] as const)("over %s", (transport) => {
   let url: string;
 
   beforeAll(async () => {
-    const handlers = answer({
+    const handlers = createServerAdapter({
       transport,
       routes: (router) =>
         router.service(UserService, {

@@ -14,7 +14,7 @@ import { createTables, execute } from "../../generator/testing/tables.js";
 import { createMessage } from "../codec/create.js";
 import { createLogger } from "../observe/log.js";
 import { Metrics } from "../observe/metrics.js";
-import { answer } from "../server/adapter.js";
+import { createServerAdapter } from "../server/adapter.js";
 import { type Listener, listen } from "../server/listen.js";
 import { assemble } from "../service/assemble.js";
 import { runtimeTables } from "../service/migrations.js";
@@ -38,7 +38,11 @@ beforeAll(async () => {
   data = openData({ url, service: name, entities });
   const log = createLogger({ name, level: "silent" });
   const parts = { data, peers: {}, log, metrics: new Metrics(name), draining: new AbortController().signal };
-  listener = await listen({ ...answer({ routes: assemble(definition, parts) }), host: "127.0.0.1", port: 0 });
+  listener = await listen({
+    ...createServerAdapter({ routes: assemble(definition, parts) }),
+    host: "127.0.0.1",
+    port: 0,
+  });
   client = createRecordServiceClient({ baseUrl: `http://127.0.0.1:${listener.port}` });
 });
 afterAll(async () => {

@@ -5,7 +5,7 @@ import { OrderService } from "@shop/generated/shop/orders/v1/orders_pb.js";
 import { CreateUsersRequestSchema, UserService } from "@shop/generated/shop/users/v1/users_pb.js";
 import { expect, onTestFinished, test } from "vitest";
 import { message } from "../http2/testing/peer.js";
-import { answer } from "../server/adapter.js";
+import { createServerAdapter } from "../server/adapter.js";
 import { listen } from "../server/listen.js";
 import { innocent } from "../testing/innocent.js";
 import { bombsOf, Caller, codeOf, wrappings } from "./testing/bombs.js";
@@ -24,7 +24,7 @@ async function start() {
       createUsers: (_, { signal }) => new Promise((resolve) => signal.addEventListener("abort", () => resolve({}))),
     });
   };
-  const service = await listen({ ...answer({ routes }), host: "127.0.0.1", port: 0 });
+  const service = await listen({ ...createServerAdapter({ routes }), host: "127.0.0.1", port: 0 });
   const gateway = await startGatewayTo(`http://127.0.0.1:${service.port}`);
   const caller = new Caller(gateway.port);
   const before = process.memoryUsage.rss();

@@ -3,7 +3,7 @@ import { OrderService } from "@shop/generated/shop/orders/v1/orders_pb.js";
 import { UserService } from "@shop/generated/shop/users/v1/users_pb.js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { rpcTransports } from "../config/transport.js";
-import { answer } from "../server/adapter.js";
+import { createServerAdapter } from "../server/adapter.js";
 import { type Listener, listen } from "../server/listen.js";
 import type { RunningGateway } from "./start.js";
 import { bombsOf, Caller, codeOf, wrappings } from "./testing/bombs.js";
@@ -36,7 +36,7 @@ describe.each(rpcTransports)("a message that unpacks to more than is read, with 
   let gateway: RunningGateway;
   const callers: Record<string, Caller> = {};
   beforeAll(async () => {
-    service = await listen({ ...answer({ routes, transport }), host: "127.0.0.1", port: 0 });
+    service = await listen({ ...createServerAdapter({ routes, transport }), host: "127.0.0.1", port: 0 });
     gateway = await startGatewayTo(`http://127.0.0.1:${service.port}`);
     callers.service = new Caller(service.port);
     callers.gateway = new Caller(gateway.port);

@@ -4,7 +4,7 @@ import { OrderService } from "@shop/generated/shop/orders/v1/orders_pb.js";
 import { UserService } from "@shop/generated/shop/users/v1/users_pb.js";
 import { expect, onTestFinished, test } from "vitest";
 import { know } from "../codec/known.js";
-import { answer } from "../server/adapter.js";
+import { createServerAdapter } from "../server/adapter.js";
 import { listen } from "../server/listen.js";
 import { innocent } from "../testing/innocent.js";
 import { Caller, codeOf, wrappings } from "./testing/bombs.js";
@@ -25,7 +25,7 @@ function crowd(hex: string): Buffer {
 test("messages that are millions of fields harm nobody, at any door and over any protocol", async () => {
   know(orderServiceCodecs);
   const service = await listen({
-    ...answer({
+    ...createServerAdapter({
       routes: (router) => {
         router.service(OrderService, { placeOrder: () => ({}), getOrder: ({ id }) => ({ id }) });
         router.service(UserService, { getUser: () => ({}) });

@@ -2,7 +2,7 @@ import type { DescMethodUnary } from "@bufbuild/protobuf";
 import type { ConnectRouter } from "@connectrpc/connect";
 import { OrderService } from "@shop/generated/shop/orders/v1/orders_pb.js";
 import { expect, onTestFinished, test } from "vitest";
-import { answer } from "../server/adapter.js";
+import { createServerAdapter } from "../server/adapter.js";
 import { listen } from "../server/listen.js";
 import { innocent } from "../testing/innocent.js";
 import { Caller } from "./testing/bombs.js";
@@ -17,7 +17,7 @@ test("JSON that is deep, or has very many values, harms nobody", async () => {
     router.service(OrderService, { getOrder: ({ id }) => ({ id }) });
     router.rpc(KindService.method.echo! as DescMethodUnary, (request: unknown) => request as never);
   };
-  const service = await listen({ ...answer({ routes }), host: "127.0.0.1", port: 0 });
+  const service = await listen({ ...createServerAdapter({ routes }), host: "127.0.0.1", port: 0 });
   const gateway = await startGatewayTo(`http://127.0.0.1:${service.port}`);
   const callers = {
     service: new Caller(service.port),

@@ -7,7 +7,7 @@ import { afterEach, describe, expect, test } from "vitest";
 import { Flag, FrameType, preface, Setting } from "../http2/frames.js";
 import { defaultLimits, type Limits } from "../http2/limits.js";
 import { frame, message, Peer, setting, uint32 } from "../http2/testing/peer.js";
-import { answer } from "../server/adapter.js";
+import { createServerAdapter } from "../server/adapter.js";
 import type { GrpcServer } from "../server/native-http2.js";
 
 const getUser = "/shop.users.v1.UserService/GetUser";
@@ -35,7 +35,7 @@ interface Target {
 async function start(limits: Partial<Limits> = {}): Promise<Target> {
   let begun = 0;
   let running = 0;
-  const { http2 } = answer({
+  const { http2 } = createServerAdapter({
     transport: "native",
     limits: { ...defaultLimits, ...limits },
     routes: (router) =>

@@ -4,7 +4,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterEach, describe, expect, test } from "vitest";
-import { answer } from "../server/adapter.js";
+import { createServerAdapter } from "../server/adapter.js";
 import { listen } from "../server/listen.js";
 import { createNativeTransport } from "./client-transport.js";
 import { call, echo, expected } from "./testing/interop/echo.js";
@@ -25,7 +25,11 @@ afterEach(async () => {
 
 describe.each(peers)("%s", (_name, find) => {
   test.each([[[]], [["gzip"]]])("calls our server %s", async (options) => {
-    const listener = await listen({ ...answer({ transport: "native", routes: echo }), host: "127.0.0.1", port: 0 });
+    const listener = await listen({
+      ...createServerAdapter({ transport: "native", routes: echo }),
+      host: "127.0.0.1",
+      port: 0,
+    });
     cleanups.push(() => listener.drain(0));
     const [program, ...args] = await find();
     const { stdout } = await run(program, [...args, "call", `${listener.port}`, ...options]);

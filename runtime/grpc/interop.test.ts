@@ -6,7 +6,7 @@ import * as grpc from "@grpc/grpc-js";
 import { type User, UserService } from "@shop/generated/shop/users/v1/users_pb.js";
 import { afterEach, describe, expect, test } from "vitest";
 import { BadRequestSchema } from "../options/google/rpc/error_details_pb.js";
-import { answer } from "../server/adapter.js";
+import { createServerAdapter } from "../server/adapter.js";
 import { type Listener, listen } from "../server/listen.js";
 import { createNativeTransport } from "./client-transport.js";
 
@@ -22,7 +22,7 @@ async function* each<T>(...items: T[]) {
 
 /** Our server, with a handler for everything that is asked below. */
 async function serve(): Promise<Listener> {
-  const handlers = answer({
+  const handlers = createServerAdapter({
     transport: "native",
     routes: (router) =>
       router.service(UserService, {

@@ -5,7 +5,7 @@ import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { UserService } from "@shop/generated/shop/users/v1/users_pb.js";
 import { expect, test } from "vitest";
 import { createNativeTransport } from "../grpc/client-transport.js";
-import { answer } from "../server/adapter.js";
+import { createServerAdapter } from "../server/adapter.js";
 import { listen } from "../server/listen.js";
 import type { GrpcServer } from "../server/native-http2.js";
 import { runningTimers } from "./timers.js";
@@ -18,7 +18,7 @@ const calls = Number(process.env.CALLS ?? 10_000);
 
 test("many calls, half of them cancelled, leave no listener, timer, stream or memory behind", async () => {
   let running = 0;
-  const handlers = answer({
+  const handlers = createServerAdapter({
     transport: "native",
     routes: (router) =>
       router.service(UserService, {

@@ -14,7 +14,7 @@ import { type Pages, withPages } from "./page.js";
 import { type Routes, recordRoutes } from "./routes.js";
 
 /** What is served, and how. */
-export interface AnswerOptions extends ConnectRouterOptions {
+export interface ServerAdapterOptions extends ConnectRouterOptions {
   readonly routes: (router: ConnectRouter) => void;
   /** What is served beside the calls, over both versions of HTTP. Default: nothing. */
   readonly pages?: Pages;
@@ -27,20 +27,20 @@ export interface AnswerOptions extends ConnectRouterOptions {
 }
 
 /** Answers gRPC, gRPC-Web and Connect over both versions of HTTP: to be given to `listen`. */
-export interface Answerer {
+export interface ProtocolHandlers {
   readonly http1: RequestListener;
   readonly http2: Http2Acceptor;
 }
 
-/** Puts routes behind a port: `listen({ ...answer({ routes }), host, port })`. */
-export function answer({
+/** Puts routes behind a port: `listen({ ...createServerAdapter({ routes }), host, port })`. */
+export function createServerAdapter({
   routes,
   pages = {},
   hosts,
   transport = rpcTransport(),
   limits,
   ...options
-}: AnswerOptions): Answerer {
+}: ServerAdapterOptions): ProtocolHandlers {
   const acceptCompression = compressions(Code.InvalidArgument);
   const settings = {
     acceptCompression,
@@ -60,7 +60,7 @@ export function answer({
   // Connect's own handlers listen to it for each of their calls.
   if (shutdownSignal !== undefined) setMaxListeners(0, shutdownSignal);
   if (transport === "node") {
-    // A gateway's callers share its connection: it may have as many streams as on our own transport.
+    // A gateway's callers share its connection: it may have as many streams as on the native one.
     const { maxConcurrentStreams } = limits ?? defaultLimits;
     return { http1, http2: nodeHttp2(http1 as typeof calls, undefined, hosts, maxConcurrentStreams) };
   }

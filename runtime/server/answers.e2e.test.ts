@@ -11,7 +11,7 @@ import { createNativeTransport } from "../grpc/client-transport.js";
 import { Flag, FrameType, Setting } from "../http2/frames.js";
 import { frame, message, Peer, setting } from "../http2/testing/peer.js";
 import { innocent } from "../testing/innocent.js";
-import { answer } from "./adapter.js";
+import { createServerAdapter } from "./adapter.js";
 import { listen } from "./listen.js";
 
 const path = "/shop.users.v1.UserService/GetUser";
@@ -26,7 +26,7 @@ afterEach(async () => {
 });
 
 async function start(transport: RpcTransport): Promise<number> {
-  const handlers = answer({
+  const handlers = createServerAdapter({
     transport,
     routes: (router) =>
       router.service(UserService, {

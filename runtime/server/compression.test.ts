@@ -17,7 +17,7 @@ import { frame, message, Peer } from "../http2/testing/peer.js";
 import { createLogger } from "../observe/log.js";
 import type { MessageCompression, ServicePolicy } from "../spec/policy.js";
 import type { ServiceSpec } from "../spec/service.js";
-import { answer } from "./adapter.js";
+import { createServerAdapter } from "./adapter.js";
 import { handlerRoutes } from "./handlers.js";
 import { type Listener, listen } from "./listen.js";
 
@@ -28,7 +28,7 @@ let asked: Headers | undefined;
 const cleanups: (() => unknown)[] = [];
 
 async function start(transport: RpcTransport = "native"): Promise<void> {
-  const handlers = answer({
+  const handlers = createServerAdapter({
     transport,
     routes: (router) =>
       router.service(UserService, {
@@ -232,7 +232,7 @@ describe.each<RpcTransport>(["native", "node"])("a contract's compression (%s)",
       },
       { log: createLogger({ name: "users", level: "silent" }), draining: new AbortController().signal },
     );
-    listener = await listen({ ...answer({ transport: kind, routes }), host: "127.0.0.1", port: 0 });
+    listener = await listen({ ...createServerAdapter({ transport: kind, routes }), host: "127.0.0.1", port: 0 });
     const baseUrl = `http://127.0.0.1:${listener.port}`;
     const users = createServiceClient(UserService, policy as ServicePolicy<typeof UserService>, {
       baseUrl,

@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { UserService } from "@shop/generated/shop/users/v1/users_pb.js";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { answer } from "./adapter.js";
+import { createServerAdapter } from "./adapter.js";
 
 /** The public suites, which `.ci/run` builds with `go install`: found on the PATH, or in GOBIN. */
 const run = promisify(execFile);
@@ -58,7 +58,7 @@ test.each(["server", "client"] as const)(
 );
 
 test("every case of h2spec passes", async () => {
-  const { http2 } = answer({
+  const { http2 } = createServerAdapter({
     transport: "native",
     routes: (router) =>
       router.service(UserService, {

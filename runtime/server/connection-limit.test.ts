@@ -3,7 +3,7 @@ import { connect, type Socket } from "node:net";
 import { connect as secureConnect } from "node:tls";
 import { afterEach, expect, test } from "vitest";
 import { authority } from "../testing/certificates.js";
-import { answer } from "./adapter.js";
+import { createServerAdapter } from "./adapter.js";
 import { connectionsAllowed } from "./descriptors.js";
 import { Health, healthRoutes } from "./health.js";
 import { type Listener, listen } from "./listen.js";
@@ -42,7 +42,7 @@ test.each(["in the clear", "with TLS"])(
   "idle connections make room for others, those in use do not, %s",
   async (how) => {
     const { cert: ca, issue } = await authority("connections");
-    const handlers = answer({ routes: healthRoutes(new Health()) });
+    const handlers = createServerAdapter({ routes: healthRoutes(new Health()) });
     const tls = how === "with TLS" ? await issue("server") : undefined;
     listener = await listen({ ...handlers, host: "127.0.0.1", port: 0, maxConnections: 4, tls });
     const used = tls === undefined ? await client() : await secureClient(ca);

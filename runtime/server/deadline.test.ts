@@ -2,12 +2,12 @@ import { createClient } from "@connectrpc/connect";
 import { UserService } from "@shop/generated/shop/users/v1/users_pb.js";
 import { expect, test, vi } from "vitest";
 import { createNativeTransport } from "../grpc/client-transport.js";
-import { answer } from "./adapter.js";
+import { createServerAdapter } from "./adapter.js";
 import { listen } from "./listen.js";
 
 test("a system clock that is set forward neither ends a call nor takes the time that its own calls have", async () => {
   const left: (number | undefined)[] = [];
-  const handlers = answer({
+  const handlers = createServerAdapter({
     transport: "native",
     routes: (router) =>
       router.service(UserService, {

@@ -6,7 +6,7 @@ import {
   HealthCheckResponse_ServingStatus as Status,
 } from "../options/grpc/health/v1/health_pb.js";
 import { healthPages } from "../service/readiness.js";
-import { answer } from "./adapter.js";
+import { createServerAdapter } from "./adapter.js";
 import { Health, healthRoutes } from "./health.js";
 import { type Listener, listen } from "./listen.js";
 
@@ -16,7 +16,7 @@ let listener: Listener;
 
 beforeEach(async () => {
   health = new Health();
-  const handlers = answer({ routes: healthRoutes(health), pages: healthPages(health) });
+  const handlers = createServerAdapter({ routes: healthRoutes(health), pages: healthPages(health) });
   listener = await listen({ ...handlers, host: "127.0.0.1", port: 0 });
 });
 afterEach(() => listener.drain(0));

@@ -8,7 +8,7 @@ import type { ServerStage } from "../call/incoming-call.js";
 import { createNativeTransport } from "../grpc/client-transport.js";
 import { ServerCall } from "../grpc/server-call.js";
 import { createLogger } from "../observe/log.js";
-import { answer } from "./adapter.js";
+import { createServerAdapter } from "./adapter.js";
 import { handlerRoutes } from "./handlers.js";
 import { type Listener, listen } from "./listen.js";
 
@@ -65,7 +65,7 @@ beforeAll(async () => {
       interceptors: [noted("outer"), authenticated, noted("inner")],
     },
   );
-  listener = await listen({ ...answer({ routes }), host: "127.0.0.1", port: 0 });
+  listener = await listen({ ...createServerAdapter({ routes }), host: "127.0.0.1", port: 0 });
 });
 afterAll(() => listener.drain(100));
 beforeEach(() => {

@@ -11,7 +11,7 @@ import {
 } from "@connectrpc/connect-node";
 import { UserService } from "@shop/generated/shop/users/v1/users_pb.js";
 import { afterEach, describe, expect, test } from "vitest";
-import { type AnswerOptions, answer } from "./adapter.js";
+import { createServerAdapter, type ServerAdapterOptions } from "./adapter.js";
 import { type Listener, type ListenOptions, listen } from "./listen.js";
 
 /** Holds calls in the server until the test lets them go; `entered` once as many as expected are held. */
@@ -40,7 +40,7 @@ afterEach(async () => {
 async function start(
   gate?: Gate,
   options?: Partial<ListenOptions>,
-  answering?: Partial<AnswerOptions>,
+  answering?: Partial<ServerAdapterOptions>,
 ): Promise<Listener> {
   const routes = (router: ConnectRouter) =>
     router.service(UserService, {
@@ -64,7 +64,7 @@ async function start(
         for await (const { author, text } of requests) yield { author, text };
       },
     });
-  const handlers = answer({ routes, ...answering });
+  const handlers = createServerAdapter({ routes, ...answering });
   const listener = await listen({ ...handlers, host: "127.0.0.1", port: 0, ...options });
   cleanups.push(() => listener.drain(0));
   return listener;

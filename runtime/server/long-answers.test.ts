@@ -3,7 +3,7 @@ import { orderServiceCodecs } from "@shop/generated/shop/orders/v1/orders_codec.
 import { OrderService } from "@shop/generated/shop/orders/v1/orders_pb.js";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { know } from "../codec/known.js";
-import { answer } from "./adapter.js";
+import { createServerAdapter } from "./adapter.js";
 import { type Listener, listen } from "./listen.js";
 
 /** More than a request may hold. */
@@ -14,7 +14,7 @@ let listener: Listener;
 beforeAll(async () => {
   know(orderServiceCodecs);
   const lines = Array.from({ length: LINES }, () => ({ quantity: 1 }));
-  const handlers = answer({
+  const handlers = createServerAdapter({
     routes: (router) => router.service(OrderService, { getOrder: ({ id }) => ({ id, lines }) }),
   });
   listener = await listen({ ...handlers, host: "127.0.0.1", port: 0 });

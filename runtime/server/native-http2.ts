@@ -98,8 +98,8 @@ export class GrpcServer implements Http2Acceptor {
       call.start(endStream);
       return;
     }
-    if (head.isGrpc && isOwnEncoding(head.grpcEncoding)) {
-      const route = this.routes.own.get(head.path);
+    if (head.isGrpc && isNativeEncoding(head.grpcEncoding)) {
+      const route = this.routes.native.get(head.path);
       if (route !== undefined) {
         const call = new ServerCall(stream, route, head, peer);
         stream.consumer = call;
@@ -146,7 +146,7 @@ async function* once<T>(value: T): AsyncGenerator<T> {
 }
 
 /** What else messages may be compressed with, Connect knows. */
-function isOwnEncoding(name: string | undefined): boolean {
+function isNativeEncoding(name: string | undefined): boolean {
   return name === undefined || name === "identity" || name === "gzip";
 }
 

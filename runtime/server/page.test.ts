@@ -2,7 +2,7 @@ import { Code } from "@connectrpc/connect";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ask } from "../testing/ask.js";
 import { authority } from "../testing/certificates.js";
-import { answer } from "./adapter.js";
+import { createServerAdapter } from "./adapter.js";
 import { type Listener, listen } from "./listen.js";
 
 const text = "calls_total 1\n# ü\n";
@@ -19,7 +19,7 @@ describe.each(["native", "node"] as const)("pages of a service whose transport i
     const broken = { contentType, text: () => Promise.reject(new Error("secret")) };
     const pages = { "/metrics": { contentType, text: () => text }, "/broken": broken };
     for (const tls of [undefined, await ours.issue("service")]) {
-      const handlers = answer({ routes: () => undefined, pages, transport });
+      const handlers = createServerAdapter({ routes: () => undefined, pages, transport });
       const listener = await listen({ ...handlers, tls, host: "127.0.0.1", port: 0 });
       listeners.push(listener);
       origins[tls === undefined ? "http" : "https"] =

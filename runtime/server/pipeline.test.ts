@@ -3,7 +3,7 @@ import { connect as connectTls } from "node:tls";
 import { UserService } from "@shop/generated/shop/users/v1/users_pb.js";
 import { afterEach, describe, expect, test } from "vitest";
 import { authority } from "../testing/certificates.js";
-import { answer } from "./adapter.js";
+import { createServerAdapter } from "./adapter.js";
 import { type Listener, listen } from "./listen.js";
 
 const path = "/shop.users.v1.UserService/GetUser";
@@ -18,7 +18,7 @@ let socket: Socket;
 
 async function start(isTls: boolean): Promise<void> {
   [begun, running, atOnce] = [0, 0, 0];
-  const handlers = answer({
+  const handlers = createServerAdapter({
     routes: (router) =>
       router.service(UserService, {
         async getUser({ id }) {

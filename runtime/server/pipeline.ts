@@ -16,15 +16,15 @@ const STALL_UNDER_PRESSURE = 5_000;
  * read from the connection.
  */
 export function oneAtATime(handle: RequestListener): RequestListener {
-  const lines = new WeakMap<Socket, Line>();
+  const queues = new WeakMap<Socket, RequestQueue>();
   return (request, response) => {
     const { socket } = request;
-    let line = lines.get(socket);
-    if (line === undefined) {
-      line = new Line(socket, handle);
-      lines.set(socket, line);
+    let queue = queues.get(socket);
+    if (queue === undefined) {
+      queue = new RequestQueue(socket, handle);
+      queues.set(socket, queue);
     }
-    line.take(request, response);
+    queue.take(request, response);
   };
 }
 
@@ -37,7 +37,7 @@ function ignored(): void {}
 type Exchange = readonly [request: IncomingMessage, response: ServerResponse];
 
 /** The requests of one connection. */
-class Line {
+class RequestQueue {
   readonly #backlog = new Backlog(defaultLimits, () => this.#socket.setTimeout(STALL_UNDER_PRESSURE));
   readonly #socket: Socket;
   readonly #handle: RequestListener;

@@ -4,7 +4,7 @@ import { text } from "node:stream/consumers";
 import { UserService } from "@shop/generated/shop/users/v1/users_pb.js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ask } from "../testing/ask.js";
-import { answer } from "./adapter.js";
+import { createServerAdapter } from "./adapter.js";
 import { type Listener, listen } from "./listen.js";
 
 const path = "/shop.users.v1.UserService/GetUser";
@@ -13,7 +13,7 @@ describe.each(["native", "node"] as const)("a service whose transport is %s", (t
   let listener: Listener;
   let origin: string;
   beforeAll(async () => {
-    const routes = answer({
+    const routes = createServerAdapter({
       transport,
       routes: (router) => router.service(UserService, { getUser: ({ id }) => ({ id }), createUser: () => ({}) }),
     });

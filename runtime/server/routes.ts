@@ -17,7 +17,7 @@ type UniversalHandler = ConnectRouter["handlers"][number];
 /** What is served: by path, as in `/shop.orders.v1.OrderService/GetOrder`. */
 export interface Routes {
   /** Methods that are answered over gRPC without Connect. */
-  readonly own: ReadonlyMap<string, Route>;
+  readonly native: ReadonlyMap<string, Route>;
   /** Every method, as Connect answers it. */
   readonly connect: ReadonlyMap<string, UniversalHandler>;
 }
@@ -33,7 +33,7 @@ export function recordRoutes(
   router: ConnectRouter,
   options: ConnectRouterOptions,
 ): Routes {
-  const own = new Map<string, Route>();
+  const native = new Map<string, Route>();
   const recorder: ConnectRouter = {
     handlers: router.handlers,
     service(service, implementation, more) {
@@ -49,15 +49,15 @@ export function recordRoutes(
     },
   };
   register(recorder);
-  return { own, connect: new Map(router.handlers.map((handler) => [handler.requestPath, handler])) };
+  return { native, connect: new Map(router.handlers.map((handler) => [handler.requestPath, handler])) };
 
   function record(method: DescMethod, implementation: Implementation, more: ConnectRouterOptions = {}) {
     const all = { ...options, ...more };
     const path = `/${method.parent.typeName}/${method.name}`;
     recordConnect(method, implementation, more, all);
-    own.delete(path);
+    native.delete(path);
     if (!isPlain(all)) return;
-    own.set(path, {
+    native.set(path, {
       method,
       implementation,
       input: codecOf(method.input),

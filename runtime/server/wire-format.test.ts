@@ -5,7 +5,7 @@ import * as grpc from "@grpc/grpc-js";
 import { UserService } from "@shop/generated/shop/users/v1/users_pb.js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { BadRequestSchema } from "../options/google/rpc/error_details_pb.js";
-import { answer } from "./adapter.js";
+import { createServerAdapter } from "./adapter.js";
 import { type Listener, listen } from "./listen.js";
 
 let listeners: Readonly<Record<"native" | "node", Listener>>;
@@ -18,7 +18,7 @@ afterAll(() => Promise.all(Object.values(listeners).map((listener) => listener.d
 
 /** A server that says what it has read, as a handler sees it; and for some ids what is no text. */
 function serve(transport: "native" | "node"): Promise<Listener> {
-  const handlers = answer({
+  const handlers = createServerAdapter({
     transport,
     readMaxBytes: 10_000,
     routes: (router) =>

@@ -4,7 +4,7 @@ import type { Hosts } from "../config/hosts.js";
 import type { RpcTransport } from "../config/transport.js";
 import type { Logger } from "../observe/log.js";
 import { Health as HealthService } from "../options/grpc/health/v1/health_pb.js";
-import { answer } from "../server/adapter.js";
+import { createServerAdapter } from "../server/adapter.js";
 import { healthRoutes } from "../server/health.js";
 import { listen } from "../server/listen.js";
 import { reflectionRoutes } from "../server/reflection.js";
@@ -44,7 +44,7 @@ export async function openPort(
   { host, port, hosts, tls, transport, compressMinBytes, log }: PortOptions,
 ): Promise<Port> {
   const expired = new AbortController();
-  const handlers = answer({
+  const handlers = createServerAdapter({
     routes(router) {
       routes(router);
       healthRoutes(health)(router);

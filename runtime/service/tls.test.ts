@@ -15,7 +15,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { startGatewayTo } from "../gateway/testing/gateway.js";
 import { createNativeTransport } from "../grpc/client-transport.js";
 import { defaultLimits } from "../http2/limits.js";
-import { answer } from "../server/adapter.js";
+import { createServerAdapter } from "../server/adapter.js";
 import { listen } from "../server/listen.js";
 import { type Authority, authority, type Identity } from "../testing/certificates.js";
 import { builtProgram } from "../testing/program.js";
@@ -95,7 +95,7 @@ function native(port: number, tls: object): Transport {
 
 test("whoever has read all is not taken for one who reads nothing", async () => {
   const limits = { ...defaultLimits, stallTimeoutMs: 50 };
-  const handlers = answer({
+  const handlers = createServerAdapter({
     transport: "native",
     limits,
     routes: (router) =>

@@ -10,7 +10,7 @@ import { execute } from "../../../generator/testing/tables.js";
 import { ActiveCall, runAs } from "../../call/active-call.js";
 import { createLogger } from "../../observe/log.js";
 import { Metrics } from "../../observe/metrics.js";
-import { answer } from "../../server/adapter.js";
+import { createServerAdapter } from "../../server/adapter.js";
 import { type Listener, listen } from "../../server/listen.js";
 import { assemble } from "../../service/assemble.js";
 import { createParcels } from "../../testing/parcels.js";
@@ -146,7 +146,7 @@ describe.each([
     expired = new AbortController();
     const log = createLogger({ name, level: "silent" });
     const routes = assemble(desk, { data, peers: {}, log, metrics, draining: new AbortController().signal });
-    const handlers = answer({ routes, transport, shutdownSignal: expired.signal });
+    const handlers = createServerAdapter({ routes, transport, shutdownSignal: expired.signal });
     listener = await listen({ ...handlers, host: "127.0.0.1", port: 0 });
     const baseUrl = `http://127.0.0.1:${listener.port}`;
     const options = { baseUrl, useBinaryFormat: true };

@@ -8,7 +8,7 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import type { RpcTransport } from "../../config/transport.js";
 import { Flag, FrameType } from "../../http2/frames.js";
 import { frame, message, Peer, uint32 } from "../../http2/testing/peer.js";
-import { answer } from "../../server/adapter.js";
+import { createServerAdapter } from "../../server/adapter.js";
 import { listen } from "../../server/listen.js";
 import { innocent } from "../../testing/innocent.js";
 import { startGatewayTo } from "../testing/gateway.js";
@@ -25,7 +25,7 @@ const elsewhere = { "x-forwarded-for": "192.0.2.7" };
 async function start(transport: RpcTransport) {
   const wakes = new Set<() => void>();
   let running = 0;
-  const { http1, http2 } = answer({
+  const { http1, http2 } = createServerAdapter({
     transport,
     routes: (router) =>
       router.service(OrderService, {

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { rpcTransports } from "../../config/transport.js";
 import { Flag, FrameType } from "../../http2/frames.js";
 import { frame, Peer } from "../../http2/testing/peer.js";
-import { answer } from "../../server/adapter.js";
+import { createServerAdapter } from "../../server/adapter.js";
 import { type Listener, listen } from "../../server/listen.js";
 import type { RunningGateway } from "../start.js";
 import { calls, cutEverywhere, cuts, restCalls, type Sent, Witness } from "../testing/cut.js";
@@ -16,7 +16,11 @@ describe.each(rpcTransports)("calls to a service on %s", (transport) => {
   let service: Listener;
   let gateway: RunningGateway;
   beforeAll(async () => {
-    service = await listen({ ...answer({ routes: witness.routes, transport }), host: "127.0.0.1", port: 0 });
+    service = await listen({
+      ...createServerAdapter({ routes: witness.routes, transport }),
+      host: "127.0.0.1",
+      port: 0,
+    });
     gateway = await startGatewayTo(`http://127.0.0.1:${service.port}`);
   });
   afterAll(async () => {

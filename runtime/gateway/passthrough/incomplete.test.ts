@@ -3,7 +3,7 @@ import { toBinary } from "@bufbuild/protobuf";
 import { GetOrderRequestSchema, OrderService } from "@shop/generated/shop/orders/v1/orders_pb.js";
 import { expect, onTestFinished, test } from "vitest";
 import { message } from "../../http2/testing/peer.js";
-import { answer } from "../../server/adapter.js";
+import { createServerAdapter } from "../../server/adapter.js";
 import { listen } from "../../server/listen.js";
 import { startGatewayTo } from "../testing/gateway.js";
 
@@ -39,7 +39,7 @@ class Sending {
 
 test("a caller who holds back more than all may does not keep others from sending, nor those who are slow", async () => {
   const service = await listen({
-    ...answer({
+    ...createServerAdapter({
       routes: (router) =>
         router.service(OrderService, {
           getOrder: ({ id }) => ({ id: `${id.length}` }),

@@ -4,7 +4,7 @@ import { OrderService } from "@shop/generated/shop/orders/v1/orders_pb.js";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { know } from "../../codec/known.js";
 import { rpcTransports } from "../../config/transport.js";
-import { answer } from "../../server/adapter.js";
+import { createServerAdapter } from "../../server/adapter.js";
 import { listen } from "../../server/listen.js";
 import { startGatewayTo } from "../testing/gateway.js";
 
@@ -18,7 +18,7 @@ describe.each(rpcTransports)("over REST to a service with %s", (transport) => {
           return { id, lines: [{ productId: id === "half" ? "cut \ud83d" : id }] };
         },
       });
-    const service = await listen({ ...answer({ routes, transport }), host: "127.0.0.1", port: 0 });
+    const service = await listen({ ...createServerAdapter({ routes, transport }), host: "127.0.0.1", port: 0 });
     const gateway = await startGatewayTo(`http://127.0.0.1:${service.port}`);
     onTestFinished(async () => {
       await gateway.stop();

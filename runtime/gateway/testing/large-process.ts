@@ -1,7 +1,7 @@
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import type { ServiceImpl } from "@connectrpc/connect";
 import { createLogger } from "../../observe/log.js";
-import { answer } from "../../server/adapter.js";
+import { createServerAdapter } from "../../server/adapter.js";
 import { listen } from "../../server/listen.js";
 import { readGatewayEnvironment } from "../environment.js";
 import { startGateway } from "../start.js";
@@ -25,7 +25,7 @@ const echo = ({ tags, small }: { tags: string[]; small: number }) => shapes[tags
 
 async function start(): Promise<string> {
   if (service === undefined) {
-    const handlers = answer({
+    const handlers = createServerAdapter({
       routes: (router) => router.service(KindService, { echo } as unknown as ServiceImpl<typeof KindService>),
     });
     const { port } = await listen({ ...handlers, host: "127.0.0.1", port: 0 });

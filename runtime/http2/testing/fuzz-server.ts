@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import { UserService } from "@shop/generated/shop/users/v1/users_pb.js";
-import { answer } from "../../server/adapter.js";
+import { createServerAdapter } from "../../server/adapter.js";
 import type { GrpcServer } from "../../server/native-http2.js";
 import { ErrorCode, errorName } from "../errors.js";
 import { Flag, FrameType, preface } from "../frames.js";
@@ -31,7 +31,7 @@ const paths = ["GetUser", "ListUsers", "CreateUsers", "Chat", "None"].map(
 export async function fuzzServer(count: number, seed: number): Promise<Fuzzed> {
   let handlers = 0;
   const timersBefore = runningTimers();
-  const { http2 } = answer({
+  const { http2 } = createServerAdapter({
     transport: "native",
     limits: { ...defaultLimits, maxConcurrentStreams: 20, frameTimeoutMs: 50 },
     routes: (router) =>

@@ -6,7 +6,7 @@ import {
   type HandlerContext,
   type ServiceImpl,
 } from "@connectrpc/connect";
-import { answer } from "../../adapter.js";
+import { createServerAdapter } from "../../adapter.js";
 import { listen } from "../../listen.js";
 import {
   addHeaders,
@@ -104,7 +104,7 @@ const implementation = {
 };
 
 for await (const asked of readMessages(messageType("ServerCompatRequest"))) {
-  const handlers = answer({
+  const handlers = createServerAdapter({
     routes: (router: ConnectRouter) =>
       router.service(conformanceService, implementation as unknown as ServiceImpl<typeof conformanceService>),
     ...(asked.messageReceiveLimit > 0 ? { readMaxBytes: asked.messageReceiveLimit } : {}),
