@@ -7,11 +7,12 @@ import { userRegistered } from "@shop/generated/shop/users/v1/users_events.js";
 import { type UserRegisteredSchema, UserService } from "@shop/generated/shop/users/v1/users_pb.js";
 import type { Data } from "../../runtime/data/data.js";
 import type { ConsumerContext, Delivery } from "../../runtime/events/delivery.js";
+import { EventMetrics } from "../../runtime/events/metrics.js";
 import { openBroker } from "../../runtime/events/open.js";
 import { openPublishing } from "../../runtime/events/outbox.js";
 import { startEvents } from "../../runtime/events/start.js";
 import { createLogger } from "../../runtime/observe/log.js";
-import { Metrics } from "../../runtime/observe/metrics.js";
+import { createTelemetry } from "../../runtime/observe/prometheus.js";
 import { defineService } from "../../runtime/service/define.js";
 import type { Parts, Pipeline } from "./pipeline.js";
 
@@ -116,7 +117,7 @@ async function start(parts: Parts, url: string, handler: Handler | undefined): P
   const handlers = { registered: handler ?? (async () => undefined) };
   const { spec } = define({ consumers: () => handlers });
   const broker = await openBroker(parts.brokerUrl, { service: "bench", log });
-  const metrics = new Metrics("bench");
+  const metrics = new EventMetrics(createTelemetry("bench"));
   const events = startEvents(
     { spec, handlers },
     { data: data as unknown as Data, outbox: opened.outbox, broker, log, metrics },

@@ -4,10 +4,11 @@ import { chmod } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { EventMetrics } from "@protoscaffold/runtime/events/metrics";
 import { openPostgres as openBroker } from "@protoscaffold/runtime/events/postgres";
 import { Relay } from "@protoscaffold/runtime/events/relay";
 import { createLogger } from "@protoscaffold/runtime/observe/log";
-import { Metrics } from "@protoscaffold/runtime/observe/metrics";
+import { silentMeter } from "@protoscaffold/runtime/observe/telemetry";
 import { runtimeTables } from "@protoscaffold/runtime/service/migrations";
 import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test } from "vitest";
 import { type Postgres, removePostgres, startPostgres } from "../dev/postgres.js";
@@ -275,7 +276,6 @@ test("replay says what it would be, asks the relay for it, and follows it to its
   expect(await ordered()).toBe(1);
   const waiting = run(...args, "--from", "2", "--to", "3");
   await expect.poll(ordered, { timeout: 60_000 }).toBe(2);
-  const metrics = new Metrics("notes");
   const broker = openBroker(server.ownerUrl("broker"), { service: "test" });
   const relay = new Relay({
     url: async () => server.ownerUrl("notes"),
@@ -283,7 +283,7 @@ test("replay says what it would be, asks the relay for it, and follows it to its
     broker,
     topics: [{ name: topic, partitions: 1, retentionMs: 1e12, groups: ["audit"] }],
     log: createLogger({ name: "notes", level: "silent" }),
-    metrics,
+    metrics: new EventMetrics(silentMeter),
   });
   onTestFinished(async () => {
     await relay.close();

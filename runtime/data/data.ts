@@ -4,7 +4,6 @@ import { runApart } from "../call/active-call.js";
 import type { KeyedContext } from "../call/context.js";
 import { propagated } from "../call/propagation.js";
 import type { Logger } from "../observe/log.js";
-import { Metrics } from "../observe/metrics.js";
 import type { CachePolicy } from "../spec/cache.js";
 import type { Entity } from "../spec/entity.js";
 import { CachedRows } from "./cache/cached.js";
@@ -12,6 +11,7 @@ import { openCaches } from "./cache/caches.js";
 import { answerOnce, undoOnce } from "./once.js";
 import type { Availability } from "./postgres/cluster.js";
 import { type Database, type DatabaseTransaction, openDriver } from "./postgres/driver.js";
+import type { PostgresMetrics } from "./postgres/metrics.js";
 import { ReplicatedRows } from "./rows/replicated.js";
 import type { Repository } from "./rows/repository.js";
 import { Rows } from "./rows/rows.js";
@@ -108,7 +108,8 @@ export interface DataOptions {
    * connections by transaction has to know prepared statements (PgBouncer 1.21).
    */
   readonly prepares?: boolean;
-  readonly metrics?: Metrics;
+  /** Default: nothing is counted. */
+  readonly metrics?: PostgresMetrics;
   readonly log?: Logger;
 }
 
@@ -120,8 +121,8 @@ export interface DataOptions {
 export function openData<Entities = Readonly<Record<string, Repository<DescMessage>>>>(
   options: DataOptions,
 ): Data<Entities> {
-  const { service, metrics = new Metrics(options.service) } = options;
-  const driver = openDriver({ ...options, metrics });
+  const { service } = options;
+  const driver = openDriver(options);
   const caches = openCaches({ service, shared: options.shared, driver });
   const owned = Object.entries(options.entities).map(([name, { entity, cache: policy }]) => {
     const cached = policy && caches.open(entity, policy);

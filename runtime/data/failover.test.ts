@@ -11,17 +11,18 @@ import { createParcelServiceClient } from "../../generator/testdata/parcels/expe
 import { type Replicated, startReplicated } from "../../generator/testing/replicated.js";
 import { createTables, execute } from "../../generator/testing/tables.js";
 import { ActiveCall, runAs, staleAgeHeader } from "../call/active-call.js";
-import { Metrics } from "../observe/metrics.js";
+import { createTelemetry } from "../observe/prometheus.js";
 import { RetryInfoSchema } from "../options/google/rpc/error_details_pb.js";
 import { inMemory } from "../service/in-memory.js";
 import { createParcels, parcels } from "../testing/parcels.js";
 import { type Data, openData } from "./data.js";
 import { findPrimary } from "./postgres/driver.js";
+import { PostgresMetrics } from "./postgres/metrics.js";
 
 type Products = Data<{ products: ProductRepository }>;
 
 let servers: Replicated;
-const metrics = new Metrics("shop");
+const telemetry = createTelemetry("shop");
 const open: { close(): Promise<void> }[] = [];
 
 beforeAll(async () => {
@@ -35,7 +36,7 @@ afterAll(async () => {
   await servers?.remove();
 });
 
-function products(url: string, replicas: string[], counted = new Metrics("shop")): Products {
+function products(url: string, replicas: string[], counted = new PostgresMetrics()): Products {
   const cache = { ...productCache, ttlMs: 3_600_000, staleIfErrorMs: 3_600_000 };
   const data: Products = openData({
     url,
@@ -144,7 +145,7 @@ test("servers of another database are never asked, and those that cannot be used
 test("a promotion is followed without a restart, and a primary that comes back takes no writes", async () => {
   const { client, place } = await parcelDesk();
   await place("getParcel", "1");
-  const data = products(servers.primary.url(), [servers.replica.url()], metrics);
+  const data = products(servers.primary.url(), [servers.replica.url()], new PostgresMetrics(telemetry));
   const { products: rows } = data.repositories;
   await rows.create({ id: "1", name: "old" });
   await rows.get("1");
@@ -167,15 +168,15 @@ test("a promotion is followed without a restart, and a primary that comes back t
   await expect.poll(() => place("getParcel", "1")).toEqual({ place: "there", ageMs: expect.any(Number) });
   expect(await place("findParcel", "2")).toBe("there");
   await expect(client.getParcel({ id: "2" })).rejects.toMatchObject({ code: Code.Unavailable });
-  await expect.poll(() => metrics.text()).toMatch(/scaffold_database_up\{service="shop"\} 0/);
+  await expect.poll(() => telemetry.text()).toMatch(/scaffold_database_up\{service="shop"\} 0/);
 
   await servers.promote();
   await expect
     .poll(() => rows.update("1", { name: "new" }).then(String, String), { timeout: 20_000 })
     .not.toMatch(/unavailable/);
   expect((await rows.get("1")).name).toBe("new");
-  expect(await metrics.text()).toMatch(/scaffold_database_up\{service="shop"\} 1/);
-  expect(await metrics.text()).toMatch(/scaffold_database_failovers_total\{service="shop"\} 1/);
+  expect(await telemetry.text()).toMatch(/scaffold_database_up\{service="shop"\} 1/);
+  expect(await telemetry.text()).toMatch(/scaffold_database_failovers_total\{service="shop"\} 1/);
 
   await expect.poll(() => lone.repositories.products.create({ id: "lone" }).then(() => "", String)).toBe("");
 

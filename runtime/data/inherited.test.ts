@@ -13,11 +13,11 @@ import { testDatabase } from "../../generator/testing/database.js";
 import { createTables, execute } from "../../generator/testing/tables.js";
 import { createMessage } from "../codec/create.js";
 import { createLogger } from "../observe/log.js";
-import { Metrics } from "../observe/metrics.js";
 import { createServerAdapter } from "../server/adapter.js";
 import { type Listener, listen } from "../server/listen.js";
 import { assemble } from "../service/assemble.js";
 import { runtimeTables } from "../service/migrations.js";
+import { CacheMetrics } from "./cache/metrics.js";
 import { type Data, openData } from "./data.js";
 
 type Init = MessageInitShape<typeof RecordSchema>;
@@ -37,7 +37,7 @@ beforeAll(async () => {
   const { name, entities } = definition.spec;
   data = openData({ url, service: name, entities });
   const log = createLogger({ name, level: "silent" });
-  const parts = { data, peers: {}, log, metrics: new Metrics(name), draining: new AbortController().signal };
+  const parts = { data, peers: {}, log, metrics: new CacheMetrics(), draining: new AbortController().signal };
   listener = await listen({
     ...createServerAdapter({ routes: assemble(definition, parts) }),
     host: "127.0.0.1",

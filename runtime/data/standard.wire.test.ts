@@ -22,11 +22,11 @@ import { createTables, execute } from "../../generator/testing/tables.js";
 import { readGatewayEnvironment } from "../gateway/environment.js";
 import { startGateway } from "../gateway/start.js";
 import { createLogger } from "../observe/log.js";
-import { Metrics } from "../observe/metrics.js";
 import { timedCall } from "../observe/timing.js";
 import { BadRequestSchema } from "../options/google/rpc/error_details_pb.js";
 import { assemble } from "../service/assemble.js";
 import { runtimeTables } from "../service/migrations.js";
+import { CacheMetrics } from "./cache/metrics.js";
 import { type Data, openData } from "./data.js";
 
 let url: string;
@@ -48,7 +48,7 @@ beforeAll(async () => {
     data,
     peers: {},
     log,
-    metrics: new Metrics("library"),
+    metrics: new CacheMetrics(),
     draining: new AbortController().signal,
   });
   const server = createServer(connectNodeAdapter({ routes })).listen(0, "127.0.0.1");

@@ -7,11 +7,11 @@ import { Condition } from "../data/postgres/condition.js";
 import { isDatabaseOutage } from "../data/postgres/errors.js";
 import { plainText } from "../data/postgres/plain-text.js";
 import type { Logger } from "../observe/log.js";
-import type { Metrics } from "../observe/metrics.js";
 import type { SubscriptionSpec } from "../spec/event.js";
 import { custody, type Item, itemOf, type Place, type Waiting } from "./custody.js";
 import { type ConsumerContext, type ConsumerHandler, type Delivery, Unprocessable } from "./delivery.js";
 import { readEvent, type Upcasters } from "./evolution.js";
+import type { EventMetrics } from "./metrics.js";
 import type { ReceivedRecord } from "./record.js";
 import { Slots } from "./slots.js";
 
@@ -28,7 +28,7 @@ export interface ConsumerOptions {
   readonly data: Data;
   readonly subscriptions: readonly Consumption[];
   readonly log: Logger;
-  readonly metrics: Metrics;
+  readonly metrics: EventMetrics;
 }
 
 /** How often lines are looked at that another process has left, in milliseconds. */
@@ -129,7 +129,7 @@ export class Consumer {
         return queued;
       }, options);
       if (outcome === "first") this.#handled(item);
-      else if (!outcome) metrics.eventRepeated(topic);
+      else if (!outcome) metrics.repeated.with({ topic }).add();
     } catch (error) {
       if (isDatabaseOutage(error)) throw error;
       await this.#failed(item, 1, subscription.spec, error, (tx, pauseMs, reason) =>
@@ -159,10 +159,10 @@ export class Consumer {
     if (waiting === undefined) return;
     const what = { topic, event: attributes.id, key: item.record.key, attempt, err: error };
     if (isLast) {
-      metrics.eventDead(topic);
+      metrics.dead.with({ topic }).add();
       log.error(what, "an event goes to the dead letters");
     } else {
-      metrics.eventFailed(topic);
+      metrics.failed.with({ topic }).add();
       log.warn({ ...what, againInMs: Math.round(pauseMs) }, "an event failed, and is tried again");
       setTimeout(() => this.#wake(), pauseMs).unref();
     }
@@ -170,7 +170,8 @@ export class Consumer {
 
   #handled({ record: { topic, attributes } }: Item): void {
     const seconds = (Date.now() - Date.parse(attributes.time ?? "")) / 1000;
-    this.#options.metrics.eventHandled(topic, Number.isNaN(seconds) ? undefined : Math.max(0, seconds));
+    // Another publisher may have left the time out, or written an invalid one.
+    if (!Number.isNaN(seconds)) this.#options.metrics.latency.with({ topic }).record(Math.max(0, seconds));
   }
 
   /** Calls the handler, for as long as it may take. */
@@ -255,7 +256,8 @@ export class Consumer {
     this.#countedAt = performance.now();
     const { data, group, metrics } = this.#options;
     const { waiting, dead } = await data.transaction((tx) => custody.count(tx.db, group));
-    metrics.eventsWaiting(waiting, dead);
+    metrics.waiting.set(waiting);
+    metrics.deadLetters.set(dead);
   }
 
   /** Tries the head of a line, which is claimed. */
@@ -274,7 +276,7 @@ export class Consumer {
       );
       this.#handled(waiting);
     } catch (error) {
-      if (error instanceof Overtaken) metrics.eventRepeated(topic);
+      if (error instanceof Overtaken) metrics.repeated.with({ topic }).add();
       else if (isDatabaseOutage(error)) throw error;
       else {
         await this.#failed(waiting, waiting.attempts, subscription?.spec ?? given, error, (tx, pauseMs, reason) =>

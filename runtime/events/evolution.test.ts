@@ -18,11 +18,12 @@ import { testDatabase } from "../../generator/testing/database.js";
 import { execute } from "../../generator/testing/tables.js";
 import { openData } from "../data/data.js";
 import { createLogger } from "../observe/log.js";
-import { Metrics } from "../observe/metrics.js";
+import { silentMeter } from "../observe/telemetry.js";
 import { runtimeTables } from "../service/migrations.js";
 import type { EventType } from "../spec/event.js";
 import { corpusFaults } from "./corpus.js";
 import { readEvent, schemaUri, upcastersOf } from "./evolution.js";
+import { EventMetrics } from "./metrics.js";
 import { openPostgres } from "./postgres.js";
 import { startEvents } from "./start.js";
 
@@ -140,7 +141,7 @@ test("a consumer's handler sees an old event as one of today, and never one that
       data,
       broker,
       log: createLogger({ name: "letters", level: "silent" }),
-      metrics: new Metrics("letters"),
+      metrics: new EventMetrics(silentMeter),
     },
   );
   const publish = (id: string, attributes: object) =>

@@ -8,10 +8,11 @@ import { testDatabase } from "../../generator/testing/database.js";
 import { execute } from "../../generator/testing/tables.js";
 import type { Data } from "../data/data.js";
 import { createLogger } from "../observe/log.js";
-import { Metrics } from "../observe/metrics.js";
+import { createTelemetry } from "../observe/prometheus.js";
 import { runtimeTables } from "../service/migrations.js";
 import { builtProgram } from "../testing/program.js";
 import { type Broker, RecordRefused } from "./broker.js";
+import { EventMetrics } from "./metrics.js";
 import { measureSpan, replayProgress, requestReplay } from "./operate.js";
 import { openPublishing } from "./outbox.js";
 import { openPostgres } from "./postgres.js";
@@ -131,14 +132,14 @@ test("an event that its broker will never take is counted, marked, and left out 
   for (const userId of ["before", "refused", "after"]) {
     await data.transaction((tx) => tx.publish(userRegistered, { userId }));
   }
-  const metrics = new Metrics("lossy");
+  const telemetry = createTelemetry("lossy");
   const relay = new Relay({
     url: () => data.primary(),
     service: "lossy",
     broker,
     topics: [{ name: topic, partitions: 1, retentionMs, groups: [] }],
     log: createLogger({ name: "lossy", level: "silent" }),
-    metrics,
+    metrics: new EventMetrics(telemetry),
   });
   onTestFinished(async () => {
     await relay.close();
@@ -146,8 +147,8 @@ test("an event that its broker will never take is counted, marked, and left out 
   });
   const keys = async () =>
     (await execute(brokerUrl, `SELECT "key" FROM "scaffold_log" ORDER BY "position"`)).rows.map(({ key }) => key);
-  await expect.poll(async () => valueIn(await metrics.text(), "scaffold_events_published_total"), WAIT).toBe(2);
-  expect(valueIn(await metrics.text(), "scaffold_events_lost_total")).toBe(1);
+  await expect.poll(async () => valueIn(await telemetry.text(), "scaffold_events_published_total"), WAIT).toBe(2);
+  expect(valueIn(await telemetry.text(), "scaffold_events_lost_total")).toBe(1);
   expect(await keys()).toEqual(["before", "after"]);
   const refused = `SELECT "key" FROM "scaffold_outbox" WHERE "attributes"->>'refused' = 'larger than max.message.bytes'`;
   expect((await execute(url, refused)).rows).toEqual([{ key: "refused" }]);

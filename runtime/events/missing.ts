@@ -3,7 +3,7 @@ import type { Data } from "../data/data.js";
 import type { DatabaseTransaction } from "../data/postgres/connection.js";
 import { isDatabaseOutage } from "../data/postgres/errors.js";
 import type { Logger } from "../observe/log.js";
-import type { Metrics } from "../observe/metrics.js";
+import type { EventMetrics } from "./metrics.js";
 
 export interface MissingTimes {
   /** How often it is looked, in milliseconds. Default: 15,000. */
@@ -30,7 +30,7 @@ export interface MissingOptions {
   readonly keptMs: number;
   readonly times?: Partial<MissingTimes> | undefined;
   readonly log: Logger;
-  readonly metrics: Metrics;
+  readonly metrics: EventMetrics;
 }
 
 /** What is still before a group, by topic and partition, as its broker says. */
@@ -83,7 +83,8 @@ export class MissingEvents {
           `events never reached ${group}: scaffold events replay --missing --topic ${topic} --group ${group} brings those that their publisher still keeps`,
         );
       }
-      for (const topic of new Set([...topics, ...counts.keys()])) metrics.eventsMissing(topic, counts.get(topic) ?? 0);
+      for (const topic of new Set([...topics, ...counts.keys()]))
+        metrics.missing.with({ topic }).set(counts.get(topic) ?? 0);
     } catch (error) {
       if (!isDatabaseOutage(error)) this.#options.log.error({ err: error }, "missing events could not be looked for");
     } finally {

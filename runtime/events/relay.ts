@@ -3,8 +3,8 @@ import { jittered } from "../call/backoff.js";
 import { Condition } from "../data/postgres/condition.js";
 import { inSessions, type Session } from "../data/postgres/sessions.js";
 import type { Logger } from "../observe/log.js";
-import type { Metrics } from "../observe/metrics.js";
 import { type Broker, RecordRefused, type Topic } from "./broker.js";
+import type { EventMetrics } from "./metrics.js";
 import { OUTBOX_CHANNEL } from "./outbox.js";
 import type { EventRecord } from "./record.js";
 
@@ -17,7 +17,7 @@ export interface RelayOptions {
   /** What the service publishes. */
   readonly topics: readonly Topic[];
   readonly log: Logger;
-  readonly metrics: Metrics;
+  readonly metrics: EventMetrics;
 }
 
 /** How many rows are given positions and published at a time. */
@@ -186,7 +186,7 @@ export class Relay {
         if (!(error instanceof RecordRefused)) throw error;
         const refused = records[error.index];
         log.error({ err: error, topic: refused?.topic, event: refused?.attributes.id }, "the broker refuses an event");
-        metrics.eventLost(refused?.topic ?? "");
+        metrics.lost.with({ topic: refused?.topic ?? "" }).add();
         await client.query(
           `UPDATE "scaffold_outbox" SET "attributes" = "attributes" || jsonb_build_object('refused', $2::text) WHERE "attributes"->>'id' = $1`,
           [refused?.attributes.id, error.message],
@@ -195,7 +195,7 @@ export class Relay {
         if (records.length === 0) break;
       }
     }
-    for (const record of records) metrics.eventPublished(record.topic);
+    for (const record of records) metrics.published.with({ topic: record.topic }).add();
     return rows.at(-1)?.position ?? "0";
   }
 

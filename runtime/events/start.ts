@@ -4,13 +4,13 @@ import { createMessage } from "../codec/create.js";
 import { own } from "../codec/message.js";
 import type { Data } from "../data/data.js";
 import type { Logger } from "../observe/log.js";
-import type { Metrics } from "../observe/metrics.js";
 import type { EventType, SubscriptionPolicy } from "../spec/event.js";
 import type { ServiceSpec } from "../spec/service.js";
 import type { Broker, BrokerSubscription, Topic } from "./broker.js";
 import { Consumer, type Consumption, keptMs } from "./consumer.js";
 import type { ConsumerHandler } from "./delivery.js";
 import { schemaUri, upcastersOf } from "./evolution.js";
+import type { EventMetrics } from "./metrics.js";
 import { MissingEvents, type MissingTimes } from "./missing.js";
 import type { Outbox } from "./outbox.js";
 import { Relay } from "./relay.js";
@@ -22,7 +22,7 @@ export interface EventsOptions {
   /** Undefined: nothing is passed on, and nothing comes. */
   readonly broker: Broker | undefined;
   readonly log: Logger;
-  readonly metrics: Metrics;
+  readonly metrics: EventMetrics;
   /** What of subscriptions is otherwise than the contract says, by the names of their handlers. */
   readonly overrides?: Readonly<Record<string, Partial<SubscriptionPolicy>>>;
   /** How often lag and depth are looked at, in milliseconds. Default: 5000. */
@@ -92,7 +92,7 @@ export function startEvents(service: EventService, options: EventsOptions): Even
     if (broker === undefined || subscriptions.length === 0) return;
     const askedAt = performance.now();
     const lags = await broker.lag(name, topics);
-    for (const [topic, lag] of lags) metrics.eventsLag(topic, sum(lag));
+    for (const [topic, lag] of lags) metrics.lag.with({ topic }).set(sum(lag));
     await missing.look(lags, askedAt);
   }
   async function lookAtDepth(): Promise<void> {
@@ -101,7 +101,7 @@ export function startEvents(service: EventService, options: EventsOptions): Even
       tx.db.execute(sql`SELECT count(*)::integer AS "depth" FROM "scaffold_outbox"
         WHERE "position" IS NULL OR "position" > (SELECT "sent" FROM "scaffold_relay")`),
     );
-    metrics.outboxDepth((rows[0] as { depth: number }).depth);
+    metrics.outboxDepth.set((rows[0] as { depth: number }).depth);
   }
   /**
    * A look that fails is not worth a word: whatever is wrong is said by those who need it. Neither waits for the other, for

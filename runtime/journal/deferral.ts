@@ -12,18 +12,18 @@ import { ConnectCall } from "../connect/connect-call.js";
 import { Condition } from "../data/postgres/condition.js";
 import { isDatabaseOutage, unavailable } from "../data/postgres/errors.js";
 import type { Logger } from "../observe/log.js";
-import type { Metrics } from "../observe/metrics.js";
 import type { ServedMethod } from "../server/served-method.js";
 import { explainer } from "../server/stages/errors.js";
 import type { Backoff } from "../spec/retry.js";
 import { acceptedAnswer } from "./accepted.js";
 import type { Entry } from "./entry.js";
 import { Journal } from "./journal.js";
+import type { JournalMetrics } from "./metrics.js";
 
 export interface DeferralOptions {
   readonly journal: Journal;
   readonly log: Logger;
-  readonly metrics: Metrics;
+  readonly metrics: JournalMetrics;
 }
 
 /** A method that may be deferred, and how it is made later. */
@@ -47,7 +47,7 @@ const ATTEMPTS = 10;
 export class Deferral {
   readonly #journal: Journal;
   readonly #log: Logger;
-  readonly #metrics: Metrics;
+  readonly #metrics: JournalMetrics;
   readonly #methods = new Map<string, Deferrable>();
   /** The calls in the journal, and on their way there, by method and key. */
   readonly #taken = new Map<string, { readonly fingerprint: string; readonly added: Promise<unknown> }>();
@@ -61,7 +61,7 @@ export class Deferral {
     this.#journal = journal;
     this.#log = log;
     this.#metrics = metrics;
-    metrics.queued(journal.size);
+    metrics.queued.set(journal.size);
     for (const entry of journal.entries()) {
       this.#taken.set(nameOf(entry), { fingerprint: entry.fingerprint, added: Promise.resolve() });
     }
@@ -160,8 +160,8 @@ export class Deferral {
       this.#taken.delete(name);
       throw error;
     }
-    this.#metrics.deferred();
-    this.#metrics.queued(this.#journal.size);
+    this.#metrics.accepted.add();
+    this.#metrics.queued.set(this.#journal.size);
     this.#work();
   }
 
@@ -202,7 +202,7 @@ export class Deferral {
         if (await this.#make(entry, ++attempt)) {
           attempt = 0;
           this.#taken.delete(nameOf(entry));
-          this.#metrics.queued(this.#journal.size);
+          this.#metrics.queued.set(this.#journal.size);
           this.#condition.tell();
           continue;
         }
@@ -223,7 +223,7 @@ export class Deferral {
       const request = codecOf(known.method.input).decode(Buffer.from(entry.request, "base64"));
       await known.make(request, new Headers(entry.headers));
       this.#away = false;
-      this.#metrics.applied();
+      this.#metrics.applied.add();
       await this.#journal.settle(entry);
       return true;
     } catch (error) {
@@ -231,7 +231,7 @@ export class Deferral {
       const { code, rawMessage } = ConnectError.from(error);
       if (this.#away || (!isFinalCode(code) && attempt < ATTEMPTS)) return false;
       await this.#journal.bury(entry, { code: Code[code], reason: rawMessage, json: readable(known, entry) });
-      this.#metrics.dead();
+      this.#metrics.dead.add();
       const { method, key } = entry;
       this.#log.error({ method, key, code: Code[code], reason: rawMessage }, "a deferred write was refused");
       return true;
@@ -260,7 +260,7 @@ export async function openDeferral(
   directory: string,
   maxBytes: number,
   log: Logger,
-  metrics: Metrics,
+  metrics: JournalMetrics,
 ): Promise<Deferral> {
   return new Deferral({ journal: await Journal.open({ directory, maxBytes, log }), log, metrics });
 }

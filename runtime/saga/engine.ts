@@ -2,11 +2,11 @@ import type { Message } from "@bufbuild/protobuf";
 import { own } from "../codec/message.js";
 import type { Data } from "../data/data.js";
 import type { Logger } from "../observe/log.js";
-import type { Metrics } from "../observe/metrics.js";
 import type { SagaSpec } from "../spec/saga.js";
 import { SagaEndings } from "./endings.js";
 import { SagaExecutor } from "./executor.js";
 import { createHandle } from "./handles.js";
+import type { SagaMetrics } from "./metrics.js";
 import type { SagaPlan } from "./plan.js";
 import { SagaPoller } from "./poller.js";
 import { SagaRetention } from "./retention.js";
@@ -18,7 +18,7 @@ export interface SagaOptions {
   /** Clients of the called services, by the names that handlers use. */
   readonly peers: Readonly<Record<string, unknown>>;
   readonly log: Logger;
-  readonly metrics: Metrics;
+  readonly metrics: SagaMetrics;
   /** How long after a process has died another one goes on with its sagas, in milliseconds. Default: 3000. */
   readonly leaseMs?: number;
   /** How long sagas are kept once they have ended, in milliseconds. Default: as the contract says of each. */

@@ -2,8 +2,8 @@ import { setMaxListeners } from "node:events";
 import { ActiveCall, runAs } from "../call/active-call.js";
 import type { Data } from "../data/data.js";
 import type { Logger } from "../observe/log.js";
-import type { Metrics } from "../observe/metrics.js";
 import { LeaseKeeper } from "./leases.js";
+import type { SagaMetrics } from "./metrics.js";
 import type { SagaPlan } from "./plan.js";
 import type { Progress, SagaDependencies } from "./progress.js";
 import { takeStep } from "./step.js";
@@ -16,7 +16,7 @@ export interface ExecutorOptions {
   readonly peers: Readonly<Record<string, unknown>>;
   readonly leaseMs: number;
   readonly log: Logger;
-  readonly metrics: Metrics;
+  readonly metrics: SagaMetrics;
   /** Called when a saga, or room for one, will be there in so many milliseconds. */
   readonly due: (inMs: number) => void;
   /** Called when a saga has ended here. */
@@ -118,7 +118,7 @@ export class SagaExecutor {
   #pause(row: SagaRow, progress: Exclude<Progress, { kind: "advanced" }>): void {
     const { log, metrics, due, ended } = this.#options;
     if (progress.kind === "ended") {
-      metrics.sagaEnded(progress.state);
+      metrics.ended.with({ outcome: progress.state }).add();
       ended(row.id);
       return;
     }

@@ -2,10 +2,10 @@ import type { Message } from "@bufbuild/protobuf";
 import { propagated } from "../call/propagation.js";
 import { codecOf } from "../codec/known.js";
 import type { Database } from "../data/postgres/driver.js";
-import type { Metrics } from "../observe/metrics.js";
 import { methodsOf } from "./compatibility.js";
 import type { SagaEndings } from "./endings.js";
 import type { SagaExecutor } from "./executor.js";
+import type { SagaMetrics } from "./metrics.js";
 import { buildRequest, type SagaPlan } from "./plan.js";
 import type { SagaPoller } from "./poller.js";
 import type { SagaHandle } from "./saga.js";
@@ -17,7 +17,7 @@ export interface HandleDependencies {
   readonly poller: SagaPoller;
   readonly endings: SagaEndings;
   readonly leaseMs: number;
-  readonly metrics: Metrics;
+  readonly metrics: SagaMetrics;
 }
 
 /** The part of a caller's time that is left for the response: a fifth, within these bounds. */
@@ -47,7 +47,7 @@ export function createHandle(
       };
       await insert(tx.db, saga);
       tx.afterCommit(() => {
-        metrics.sagaStarted();
+        metrics.started.add();
         if (isOurs && !executor.isStopped) executor.execute(newRow(saga));
         else poller.wake(0);
       });

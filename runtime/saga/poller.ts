@@ -2,8 +2,8 @@ import { runApart } from "../call/active-call.js";
 import { jittered } from "../call/backoff.js";
 import type { Database } from "../data/postgres/driver.js";
 import type { Logger } from "../observe/log.js";
-import type { Metrics } from "../observe/metrics.js";
 import type { SagaExecutor } from "./executor.js";
+import type { SagaMetrics } from "./metrics.js";
 import { claim, counts, markUnknown } from "./store.js";
 
 export interface PollerOptions {
@@ -13,7 +13,7 @@ export interface PollerOptions {
   readonly leaseMs: number;
   readonly executor: SagaExecutor;
   readonly log: Logger;
-  readonly metrics: Metrics;
+  readonly metrics: SagaMetrics;
 }
 
 /** How often due sagas are looked for, in milliseconds. */
@@ -96,6 +96,9 @@ export class SagaPoller {
     for (const unknown of await markUnknown(db, names)) {
       log.error(unknown, "a saga is not executed: the contract no longer has it");
     }
-    metrics.sagas(await counts(db));
+    const { running, compensating, stuck } = await counts(db);
+    metrics.unfinished.with({ state: "running" }).set(running);
+    metrics.unfinished.with({ state: "compensating" }).set(compensating);
+    metrics.stuck.set(stuck);
   }
 }

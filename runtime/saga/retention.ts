@@ -1,6 +1,6 @@
 import type { Database } from "../data/postgres/driver.js";
 import type { Logger } from "../observe/log.js";
-import type { Metrics } from "../observe/metrics.js";
+import type { SagaMetrics } from "./metrics.js";
 import { removeEnded } from "./store.js";
 
 export interface RetentionOptions {
@@ -8,7 +8,7 @@ export interface RetentionOptions {
   /** How long ended sagas are kept, in milliseconds, by the full names of the methods that start them. */
   readonly retentionMs: ReadonlyMap<string, number>;
   readonly log: Logger;
-  readonly metrics: Metrics;
+  readonly metrics: SagaMetrics;
 }
 
 /** How often ended sagas are removed, in milliseconds. */
@@ -52,7 +52,7 @@ export class SagaRetention {
     for (const [name, keptMs] of retentionMs) {
       for (let isFull = true; isFull && !this.#isClosed; ) {
         const removed = await removeEnded(db, name, keptMs, BATCH);
-        metrics.sagasRemoved(removed);
+        metrics.removed.add(removed);
         isFull = removed === BATCH;
       }
     }

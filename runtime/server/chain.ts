@@ -1,6 +1,6 @@
 import type { Handle, IncomingCall, ServerStage } from "../call/incoming-call.js";
+import type { CacheMetrics } from "../data/cache/metrics.js";
 import type { Logger } from "../observe/log.js";
-import type { Metrics } from "../observe/metrics.js";
 import type { ServedMethod } from "./served-method.js";
 import { activeData } from "./stages/active-data.js";
 import { deadline } from "./stages/deadline.js";
@@ -15,8 +15,8 @@ export interface ChainOptions {
   readonly log: Logger;
   /** Aborted when the process begins to drain. */
   readonly draining: AbortSignal;
-  /** What a service that owns data counts; undefined: it owns none. */
-  readonly metrics?: Metrics | undefined;
+  /** Undefined: the service owns no data. */
+  readonly metrics?: CacheMetrics | undefined;
   /** Stages of the user's own, the first one outermost. Default: none. */
   readonly interceptors?: readonly ServerStage[] | undefined;
   /** Returns what puts off the writes of a method while the database is away; undefined for methods that fail then. */

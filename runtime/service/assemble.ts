@@ -2,13 +2,13 @@ import type { ConnectRouter } from "@connectrpc/connect";
 import type { Context } from "../call/context.js";
 import type { ServerStage } from "../call/incoming-call.js";
 import { propagated } from "../call/propagation.js";
+import type { CacheMetrics } from "../data/cache/metrics.js";
 import type { Data } from "../data/data.js";
 import { standardHandlers } from "../data/standard.js";
 import type { Transaction } from "../data/transaction.js";
 import type { EventService } from "../events/start.js";
 import type { Deferral } from "../journal/deferral.js";
 import type { Logger } from "../observe/log.js";
-import type { Metrics } from "../observe/metrics.js";
 import type { Sagas } from "../saga/engine.js";
 import { handlerRoutes } from "../server/handlers.js";
 import type { ServedMethod } from "../server/served-method.js";
@@ -21,7 +21,7 @@ export interface Parts {
   /** Clients of the services that it calls, by the names that its handlers use. */
   readonly peers: Readonly<Record<string, unknown>>;
   readonly log: Logger;
-  readonly metrics: Metrics;
+  readonly metrics: CacheMetrics;
   /** What runs the sagas that its methods start; undefined: they start none. */
   readonly sagas?: Sagas;
   /** Where writes are taken down that meet an outage of the database; undefined: they fail. */

@@ -4,7 +4,7 @@ import { type ConnectRouter, createRouterTransport, type Transport } from "@conn
 import type { ServerStage } from "../call/incoming-call.js";
 import { withCodecs } from "../connect/carried.js";
 import { createLogger } from "../observe/log.js";
-import type { Metrics } from "../observe/metrics.js";
+import type { Exposition } from "../observe/telemetry.js";
 import { recordRoutes } from "../server/routes.js";
 import type { EventType } from "../spec/event.js";
 import type { ServiceDefinition } from "./define.js";
@@ -36,8 +36,8 @@ export interface InMemoryOptions {
 export interface InMemoryService {
   /** For a generated client: `createOrderServiceClient({ transport })`. */
   readonly transport: Transport;
-  /** What it counts. */
-  readonly metrics: Metrics;
+  /** Its metrics, as it exports them: `await metrics.text()`. */
+  readonly metrics: Exposition;
   /** Hands it an event, as the broker would, and ends when it is settled. The same `id` twice is the same event. */
   deliver<D extends DescMessage>(event: EventType<D>, message: MessageInitShape<D>, id?: string): Promise<void>;
   close(): Promise<void>;

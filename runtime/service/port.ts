@@ -58,7 +58,7 @@ export async function openPort(
     hosts,
     compressMinBytes,
     pages: {
-      "/metrics": { contentType: "text/plain; version=0.0.4; charset=utf-8", text: () => metrics.text() },
+      "/metrics": metrics,
       ...healthPages(health),
     },
   });

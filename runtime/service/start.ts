@@ -4,12 +4,14 @@ import type { ServerStage } from "../call/incoming-call.js";
 import { prepareValidation } from "../call/validate.js";
 import type { Data } from "../data/data.js";
 import { findPrimary } from "../data/postgres/driver.js";
+import type { PostgresMetrics } from "../data/postgres/metrics.js";
 import type { Broker } from "../events/broker.js";
 import { openBroker } from "../events/open.js";
 import { type Events, startEvents } from "../events/start.js";
 import { type Deferral, openDeferral } from "../journal/deferral.js";
 import type { Logger } from "../observe/log.js";
-import { Metrics } from "../observe/metrics.js";
+import { createTelemetry } from "../observe/prometheus.js";
+import type { Exposition } from "../observe/telemetry.js";
 import { openSagas, type Sagas } from "../saga/engine.js";
 import { Health } from "../server/health.js";
 import type { SubscriptionPolicy } from "../spec/event.js";
@@ -19,6 +21,7 @@ import { assemble, eventService } from "./assemble.js";
 import { openServiceData, type ServiceData } from "./data.js";
 import type { ServiceDefinition } from "./define.js";
 import { localTransport } from "./local.js";
+import { ServiceMetrics } from "./metrics.js";
 import { migrate, verifyMigrated } from "./migrations.js";
 import { canServe } from "./readiness.js";
 
@@ -73,13 +76,13 @@ export interface Front {
 export interface AssembledService {
   readonly routes: (router: ConnectRouter) => void;
   readonly health: Health;
-  readonly metrics: Metrics;
+  readonly metrics: Exposition;
 }
 
 /** A service that runs. */
 export interface StartedService<F extends Front> {
   readonly front: F;
-  readonly metrics: Metrics;
+  readonly metrics: Exposition;
   /** Undefined if it publishes and consumes nothing, or has no database. */
   readonly events: Events | undefined;
   /**
@@ -105,7 +108,8 @@ export async function startService<F extends Front>(
   // Check the rules before the database is migrated: a contract that cannot be served must change nothing.
   prepareValidation(all.flatMap((each) => each.spec.service.methods.map((method) => method.input)));
   if (database !== undefined) await prepareDatabase(spec, database);
-  const metrics = new Metrics(spec.name);
+  const telemetry = createTelemetry(spec.name);
+  const metrics = new ServiceMetrics(telemetry);
   const health = new Health();
   const draining = new AbortController();
   let deferral: Deferral | undefined;
@@ -116,16 +120,16 @@ export async function startService<F extends Front>(
   let events: Events | undefined;
   try {
     // Open the journal first: another process may hold its lock.
-    if (journal !== undefined) deferral = await openDeferral(journal.directory, journal.maxBytes, log, metrics);
-    if (database !== undefined) opened = await openDatabase(spec, database, metrics, log);
+    if (journal !== undefined) deferral = await openDeferral(journal.directory, journal.maxBytes, log, metrics.journal);
+    if (database !== undefined) opened = await openDatabase(spec, database, metrics.database, log);
     const data = opened?.data;
     const local = localTransport(() => routes);
     const peers = options.peers(spec, local);
     if (options.broker !== undefined) broker = await openBroker(options.broker, { service: spec.name, log });
     if (spec.sagas !== undefined && data !== undefined) {
-      sagas = openSagas(spec.sagas, definition.sagas, { data, peers, log, metrics, ...sagaOptions });
+      sagas = openSagas(spec.sagas, definition.sagas, { data, peers, log, metrics: metrics.sagas, ...sagaOptions });
     }
-    const parts = { log, metrics, draining: draining.signal, interceptors };
+    const parts = { log, metrics: metrics.cache, draining: draining.signal, interceptors };
     const assembled = [
       assemble(definition, { ...parts, data, peers, sagas, deferral }),
       ...beside.map((other) => assemble(other, { ...parts, data: undefined, peers: options.peers(other.spec, local) })),
@@ -133,20 +137,20 @@ export async function startService<F extends Front>(
     const routes = (router: ConnectRouter) => {
       for (const register of assembled) register(router);
     };
-    front = await options.open({ routes, health, metrics });
+    front = await options.open({ routes, health, metrics: telemetry });
     for (const each of data === undefined ? all : beside) health.set(each.spec.service.typeName, "SERVING");
     if (data !== undefined) followAvailability(spec, data, health, deferral !== undefined);
     deferral?.start();
     sagas?.start();
     if (opened !== undefined && hasEvents(spec)) {
       const service = eventService(definition, { data, peers, sagas });
-      events = startEvents(service, { ...opened, broker, log, metrics, overrides: options.consume });
+      events = startEvents(service, { ...opened, broker, log, metrics: metrics.events, overrides: options.consume });
     }
   } catch (error) {
     await stop(0).catch((err: unknown) => log.debug({ err }, "a service that did not start could not be closed"));
     throw error;
   }
-  return { front, metrics, events, stop: () => stop(options.drainTimeoutMs) };
+  return { front, metrics: telemetry, events, stop: () => stop(options.drainTimeoutMs) };
 
   async function stop(timeoutMs: number): Promise<void> {
     const end = performance.now() + timeoutMs;
@@ -185,7 +189,7 @@ async function prepareDatabase({ name }: ServiceSpec, { url, replicas, migration
 async function openDatabase(
   spec: ServiceSpec,
   { url, replicas, cache, watch }: DatabaseOptions,
-  metrics: Metrics,
+  metrics: PostgresMetrics,
   log: Logger,
 ): Promise<ServiceData> {
   const isCached = Object.values(spec.entities).some((entity) => entity.cache !== undefined);

@@ -1,23 +1,15 @@
-import { readFileSync } from "node:fs";
-import { Metrics } from "../../runtime/observe/metrics.js";
+import { createTelemetry } from "../../runtime/observe/prometheus.js";
+import { ServiceMetrics } from "../../runtime/service/metrics.js";
 
 /** Returns the page docs/reference/metrics.md: every series that a service exports. */
-export async function metricsPage(): Promise<string> {
-  const text = await new Metrics("orders").text();
-  const series = [...text.matchAll(/^# HELP (\S+) (.*)\n# TYPE \S+ (\S+)$/gm)];
-  const rows = series.map(
-    ([, name = "", help, type]) => `| \`${name}\` | ${type} | ${labelsOf(name).join(", ")} | ${help} |`,
-  );
+export function metricsPage(): string {
+  const telemetry = createTelemetry("orders");
+  new ServiceMetrics(telemetry);
+  const rows = telemetry.instruments.map(({ name, kind, labels, help }) => {
+    const labelled = labels.map((label) => `\`${label}\``).join(", ");
+    return `| \`${name}\` | ${kind} | ${labelled} | ${help} |`;
+  });
   return `${intro}\n| series | type | labels | meaning |\n| --- | --- | --- | --- |\n${rows.join("\n")}\n`;
-}
-
-const source = readFileSync(new URL("../../runtime/observe/metrics.ts", import.meta.url), "utf8");
-
-/** Returns the labels that a series is declared with: they are not in the text before it has a value. */
-function labelsOf(name: string): string[] {
-  const [, declaration = ""] = new RegExp(`"${name}"(.*?)\\);`, "s").exec(source) ?? [];
-  const [, labels = ""] = /\[\s*((?:"\w+",?\s*)+)\]/.exec(declaration) ?? [];
-  return [...labels.matchAll(/\w+/g)].map(([label]) => `\`${label}\``);
 }
 
 const intro = `# Metrics

@@ -9,11 +9,11 @@ import { testDatabase } from "../../../generator/testing/database.js";
 import { execute } from "../../../generator/testing/tables.js";
 import { ActiveCall, runAs } from "../../call/active-call.js";
 import { createLogger } from "../../observe/log.js";
-import { Metrics } from "../../observe/metrics.js";
 import { createServerAdapter } from "../../server/adapter.js";
 import { type Listener, listen } from "../../server/listen.js";
 import { assemble } from "../../service/assemble.js";
 import { createParcels } from "../../testing/parcels.js";
+import { CacheMetrics } from "../cache/metrics.js";
 import { type Data, openData } from "../data.js";
 
 const CONNECTIONS = 2;
@@ -140,12 +140,17 @@ describe.each([
 
   beforeEach(async () => {
     await execute(url, reset);
-    const metrics = new Metrics("parcels");
     const { name, entities } = desk.spec;
-    data = openData({ url, service: name, entities, maxConnections: CONNECTIONS, metrics });
+    data = openData({ url, service: name, entities, maxConnections: CONNECTIONS });
     expired = new AbortController();
     const log = createLogger({ name, level: "silent" });
-    const routes = assemble(desk, { data, peers: {}, log, metrics, draining: new AbortController().signal });
+    const routes = assemble(desk, {
+      data,
+      peers: {},
+      log,
+      metrics: new CacheMetrics(),
+      draining: new AbortController().signal,
+    });
     const handlers = createServerAdapter({ routes, transport, shutdownSignal: expired.signal });
     listener = await listen({ ...handlers, host: "127.0.0.1", port: 0 });
     const baseUrl = `http://127.0.0.1:${listener.port}`;

@@ -1,10 +1,10 @@
 import { activeCall } from "../../call/active-call.js";
 import { backoffMs } from "../../call/backoff.js";
 import type { Logger } from "../../observe/log.js";
-import type { Metrics } from "../../observe/metrics.js";
 import type { Backoff } from "../../spec/retry.js";
 import { Condition } from "./condition.js";
 import { unavailable } from "./errors.js";
+import type { PostgresMetrics } from "./metrics.js";
 import { type Role, Server } from "./node.js";
 
 export interface ServersOptions {
@@ -15,7 +15,7 @@ export interface ServersOptions {
   readonly maxConnections: number;
   /** Whether to look at a single server too while nothing is wrong. Several are always watched. */
   readonly watch: boolean;
-  readonly metrics: Metrics;
+  readonly metrics: PostgresMetrics;
   readonly log?: Logger;
 }
 
@@ -72,7 +72,7 @@ export class Servers {
   constructor(options: ServersOptions) {
     this.#options = options;
     this.#servers = options.urls.map((url) => new Server(url, options, (server) => this.doubt(server)));
-    options.metrics.databaseUp(true);
+    options.metrics.up.set(1);
     // A single one is taken for what it is until it fails.
     if (options.urls.length === 1) this.#primary = this.#last = this.#servers[0];
     if (this.#isWatched) this.#look();
@@ -246,10 +246,10 @@ export class Servers {
     this.#timeline = role.timeline;
     this.#failures = 0;
     this.#said = false;
-    metrics.databaseUp(true);
+    metrics.up.set(1);
     this.#tellAvailability();
     if (before !== undefined && before !== server) {
-      metrics.failover();
+      metrics.failovers.add();
       before.abandon();
       log?.warn({ from: before.address, to: server.address, timeline: role.timeline }, "another server is the primary");
     } else if (wasAway && before !== undefined) {
@@ -261,7 +261,7 @@ export class Servers {
   #lost(): void {
     const { metrics, log } = this.#options;
     const primary = this.#primary;
-    metrics.databaseUp(false);
+    metrics.up.set(0);
     if (!this.#said) log?.error({ servers: this.describe() }, "no database server takes writes");
     this.#said = true;
     this.#primary = undefined;

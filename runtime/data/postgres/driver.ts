@@ -2,13 +2,13 @@ import type { NodePgQueryResultHKT } from "drizzle-orm/node-postgres";
 import type { PgDatabase } from "drizzle-orm/pg-core";
 import type pg from "pg";
 import type { Logger } from "../../observe/log.js";
-import { Metrics } from "../../observe/metrics.js";
 import { checkParameters } from "./batch.js";
 import { queryBounded } from "./bounded.js";
 import { runCancellable } from "./cancellation.js";
 import { type Availability, Servers } from "./cluster.js";
 import { type DatabaseTransaction, databaseOf, inTransaction, measured, type Query, unnamed } from "./connection.js";
 import { isLoss, isRetryable, isStale, isUndone, translated, unavailable } from "./errors.js";
+import { PostgresMetrics } from "./metrics.js";
 
 /** What runs statements: the pool, or one transaction. */
 export type Database = PgDatabase<NodePgQueryResultHKT>;
@@ -55,7 +55,8 @@ export interface DriverOptions {
    * connections by transaction has to know prepared statements (PgBouncer 1.21).
    */
   readonly prepares?: boolean;
-  readonly metrics?: Metrics;
+  /** Default: nothing is counted. */
+  readonly metrics?: PostgresMetrics;
   readonly log?: Logger;
 }
 
@@ -65,7 +66,7 @@ const ATTEMPTS = 3;
 /** Opens pools of connections; they are made as they are needed. */
 export function openDriver(options: DriverOptions): Driver {
   const { url, replicas = [], service, maxConnections = 10, watch = false, prepares = false, log } = options;
-  const { metrics = new Metrics(service) } = options;
+  const { metrics = new PostgresMetrics() } = options;
   const servers = new Servers({ urls: [url, ...replicas], service, maxConnections, watch, metrics, log });
   const database = (query: Query, span: string) =>
     databaseOf(
@@ -148,7 +149,7 @@ export function openDriver(options: DriverOptions): Driver {
 /** The address of the primary among the servers of a database. UNAVAILABLE, with what each of several says, without one. */
 export async function findPrimary({ url, replicas = [], service }: DriverOptions): Promise<string> {
   if (replicas.length === 0) return url;
-  const metrics = new Metrics(service);
+  const metrics = new PostgresMetrics();
   const servers = new Servers({ urls: [url, ...replicas], service, maxConnections: 1, watch: false, metrics });
   try {
     return (await servers.primary()).url;

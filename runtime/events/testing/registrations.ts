@@ -6,12 +6,14 @@ import { testDatabase } from "../../../generator/testing/database.js";
 import { createTables, execute } from "../../../generator/testing/tables.js";
 import type { Data } from "../../data/data.js";
 import { createLogger, type Logger } from "../../observe/log.js";
-import { Metrics } from "../../observe/metrics.js";
+import { createTelemetry } from "../../observe/prometheus.js";
+import type { Exposition } from "../../observe/telemetry.js";
 import { defineService } from "../../service/define.js";
 import { runtimeTables } from "../../service/migrations.js";
 import type { EventType, SubscriptionSpec } from "../../spec/event.js";
 import type { Broker } from "../broker.js";
 import type { ConsumerContext, Delivery } from "../delivery.js";
+import { EventMetrics } from "../metrics.js";
 import type { MissingTimes } from "../missing.js";
 import { type Outbox, openPublishing } from "../outbox.js";
 import { type Events, startEvents } from "../start.js";
@@ -70,7 +72,7 @@ export function startRegistrations(
     log = createLogger({ name, level: "silent" }),
     ...options
   }: RegistrationOptions,
-): Events & { readonly metrics: Metrics } {
+): Events & { readonly metrics: Exposition } {
   const registered: SubscriptionSpec = {
     event: userRegistered,
     concurrency: 8,
@@ -99,7 +101,7 @@ export function startRegistrations(
   });
   const registeredHandler: RegistrationHandler = handler ?? (() => undefined);
   const { spec } = define({ consumers: () => ({ registered: registeredHandler }) });
-  const metrics = new Metrics(name);
+  const telemetry = createTelemetry(name);
   const events = startEvents(
     { spec, handlers: { registered: registeredHandler } },
     {
@@ -107,7 +109,7 @@ export function startRegistrations(
       outbox: data.outbox,
       broker,
       log,
-      metrics,
+      metrics: new EventMetrics(telemetry),
       ...options,
     },
   );
@@ -116,5 +118,5 @@ export function startRegistrations(
     closed ??= events.stopConsuming().then(() => events.close());
     return closed;
   };
-  return { ...events, close, metrics };
+  return { ...events, close, metrics: telemetry };
 }

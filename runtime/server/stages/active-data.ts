@@ -1,11 +1,11 @@
 import type { DescMessage, Message } from "@bufbuild/protobuf";
 import { ActiveCall, runAs, staleAgeHeader } from "../../call/active-call.js";
 import type { IncomingCall, ServerStage } from "../../call/incoming-call.js";
-import type { Metrics } from "../../observe/metrics.js";
+import type { CacheMetrics } from "../../data/cache/metrics.js";
 import type { ServedMethod } from "../served-method.js";
 
 /** Tells the data behind a handler for which call it works: its deadline, its end, whether replicas may answer. */
-export function activeData(served: ServedMethod, metrics: Metrics): ServerStage {
+export function activeData(served: ServedMethod, metrics: CacheMetrics): ServerStage {
   const { method, takesMany, answersMany } = served;
   return (next) => (call) => {
     const active = activeCallOf(served, call, metrics);
@@ -16,7 +16,11 @@ export function activeData(served: ServedMethod, metrics: Metrics): ServerStage 
   };
 }
 
-function activeCallOf({ method, policy, takesMany, answersMany }: ServedMethod, call: IncomingCall, metrics: Metrics) {
+function activeCallOf(
+  { method, policy, takesMany, answersMany }: ServedMethod,
+  call: IncomingCall,
+  metrics: CacheMetrics,
+) {
   const { context } = call;
   const now = performance.now();
   const leftMs = context.timeoutMs();
@@ -28,7 +32,7 @@ function activeCallOf({ method, policy, takesMany, answersMany }: ServedMethod, 
     // A call that has waited in vain needs time for something else.
     patientUntil: leftMs === undefined ? undefined : now + leftMs / 2,
     stale(ageMs) {
-      if (oldestMs < 0) metrics.staleAnswer();
+      if (oldestMs < 0) metrics.staleResponses.add();
       oldestMs = Math.max(oldestMs, Math.ceil(ageMs));
       context.responseHeader.set(staleAgeHeader, String(oldestMs));
       // The headers of a stream may have gone already.
