@@ -8,14 +8,14 @@ import { isDatabaseOutage } from "../data/postgres/errors.js";
 import { plainText } from "../data/postgres/plain-text.js";
 import type { Logger } from "../observe/log.js";
 import type { SubscriptionSpec } from "../spec/event.js";
-import { custody, type Item, itemOf, type Place, type Waiting } from "./custody.js";
 import { type ConsumerContext, type ConsumerHandler, type Delivery, Unprocessable } from "./delivery.js";
 import { readEvent, type Upcasters } from "./evolution.js";
+import { type InboxRecord, inboxRecordOf, inboxStore, type QueuedRecord, type TopicPlace } from "./inbox-store.js";
 import type { EventMetrics } from "./metrics.js";
 import type { ReceivedRecord } from "./record.js";
 import { Slots } from "./slots.js";
 
-/** What is done with the events of one type. */
+/** The subscription to one type of events, with the handler and the upcasters of its author. */
 export interface Consumption {
   readonly spec: SubscriptionSpec;
   readonly handler: ConsumerHandler;
@@ -23,7 +23,7 @@ export interface Consumption {
 }
 
 export interface ConsumerOptions {
-  /** Who consumes: the service's short name. */
+  /** The group that consumes: the service's short name. */
   readonly group: string;
   readonly data: Data;
   readonly subscriptions: readonly Consumption[];
@@ -31,13 +31,13 @@ export interface ConsumerOptions {
   readonly metrics: EventMetrics;
 }
 
-/** How often lines are looked at that another process has left, in milliseconds. */
+/** How often queues that another process has left are looked at, in milliseconds. */
 const POLL_MS = 1000;
 const PRUNE_INTERVAL_MS = 60_000;
-/** How many tries at most are made again at a time. */
-const LANES = 4;
+/** The number of queues' heads that are retried at a time. */
+const RETRY_CONCURRENCY = 4;
 const LONGEST_REASON = 2000;
-/** How much longer than its handler may take a try is waited for, in milliseconds. */
+/** How much longer an attempt's lease lasts than its handler may take, in milliseconds. */
 const LEASE_MARGIN_MS = 5000;
 
 interface Subscription extends Consumption {
@@ -45,10 +45,9 @@ interface Subscription extends Consumption {
 }
 
 /**
- * Handles a group's events, each once: what its handler does in its transaction, and the note that it was taken, are
- * committed together. An event that fails waits in the group's own database, with all later ones of its key behind it,
- * until a try succeeds or the last one has failed; then it goes to the dead letters. So the broker is never held up by an
- * event, and all brokers behave alike.
+ * Handles a group's events, each once: the handler's writes and the event's name in the inbox are committed together. An event that
+ * fails waits in the group's own database, with all later events of its key behind it, until an attempt succeeds. After the last
+ * attempt it goes to the dead letters. An event therefore never holds up the broker, and all brokers behave alike.
  */
 export class Consumer {
   readonly #options: ConsumerOptions;
@@ -70,37 +69,37 @@ export class Consumer {
       ]),
     );
     this.#leaseMs = Math.max(0, ...options.subscriptions.map(({ spec }) => spec.timeoutMs)) + LEASE_MARGIN_MS;
-    this.#working = this.#retryLines();
+    this.#working = this.#retryQueues();
   }
 
-  /** Settles records of one partition: they are handled, wait for another try, or are dead letters. Rejects during an outage. */
+  /** Settles records of one partition: each is handled, queued or a dead letter. Rejects if the database is away. */
   handle = async (records: readonly ReceivedRecord[], signal: AbortSignal): Promise<void> => {
     const { group } = this.#options;
-    const lines = new Map<string, Item[]>();
+    const queues = new Map<string, InboxRecord[]>();
     const floors = floorsOf(records);
     for (const record of records) {
       const { replaygroup, id } = record.attributes;
       if (replaygroup !== undefined && replaygroup !== group) continue;
-      // What has no name is known by its place.
+      // A record without an id is known by its position.
       const named = id ? record : { ...record, attributes: { ...record.attributes, id: record.position } };
-      const item = itemOf(group, named, placeOf(record, floors));
-      const line = `${record.topic}\n${item.line}`;
-      const before = lines.get(line);
-      if (before === undefined) lines.set(line, [item]);
+      const item = inboxRecordOf(group, named, placeOf(record, floors));
+      const queue = `${record.topic}\n${item.queueKey}`;
+      const before = queues.get(queue);
+      if (before === undefined) queues.set(queue, [item]);
       else before.push(item);
     }
-    const settled = await Promise.allSettled([...lines.values()].map((items) => this.#line(items, signal)));
+    const settled = await Promise.allSettled([...queues.values()].map((items) => this.#handleInOrder(items, signal)));
     for (const result of settled) if (result.status === "rejected") throw result.reason;
   };
 
-  /** Ends what is under way. Called after the broker hands nothing out any more. */
+  /** Waits for retries under way. Call it after the broker's subscriptions are closed. */
   async close(): Promise<void> {
     this.#closing.abort();
     this.#wake();
     await this.#working;
   }
 
-  async #line(items: readonly Item[], signal: AbortSignal): Promise<void> {
+  async #handleInOrder(items: readonly InboxRecord[], signal: AbortSignal): Promise<void> {
     for (const item of items) {
       const subscription = this.#subscriptions.get(item.record.topic);
       if (subscription === undefined) continue;
@@ -111,20 +110,20 @@ export class Consumer {
     }
   }
 
-  async #take(item: Item, subscription: Subscription): Promise<void> {
+  async #take(item: InboxRecord, subscription: Subscription): Promise<void> {
     const { data, metrics } = this.#options;
     const { topic } = item.record;
     const handle = (tx: ConsumerContext["tx"]) => this.#call(item, subscription, 1, tx);
     const options = { repeatable: true, trace: () => propagatedFrom(item.record.attributes) };
     try {
       const isHandled = await data.transaction(async (tx) => {
-        if (!(await custody.take(tx.db, item))) return false;
+        if (!(await inboxStore.take(tx.db, item))) return false;
         await handle(tx);
         return true;
       }, options);
       if (isHandled) return this.#handled(item);
       const outcome = await data.transaction(async (tx) => {
-        const queued = await custody.queue(tx.db, item);
+        const queued = await inboxStore.enqueue(tx.db, item);
         if (queued === "first") await handle(tx);
         return queued;
       }, options);
@@ -132,43 +131,45 @@ export class Consumer {
       else if (!outcome) metrics.repeated.with({ topic }).add();
     } catch (error) {
       if (isDatabaseOutage(error)) throw error;
-      await this.#failed(item, 1, subscription.spec, error, (tx, pauseMs, reason) =>
-        custody.park(tx.db, item, pauseMs, reason),
+      await this.#failed(item, 1, subscription.spec, error, (tx, delayMs, reason) =>
+        inboxStore.parkKey(tx.db, item, delayMs, reason),
       );
     }
   }
 
-  /** Notes a failure: the event waits for its next try, or is dead. */
+  /** Notes a failure: the event waits for its next attempt, or goes to the dead letters. */
   async #failed(
-    item: Item,
+    item: InboxRecord,
     attempt: number,
-    { retry, deadLetter }: SubscriptionSpec,
+    { retry, deadLetter }: Pick<SubscriptionSpec, "retry" | "deadLetter">,
     error: unknown,
-    note: (tx: ConsumerContext["tx"], pauseMs: number, reason: string) => Promise<Waiting | undefined>,
+    queue: (tx: ConsumerContext["tx"], delayMs: number, reason: string) => Promise<QueuedRecord | undefined>,
   ): Promise<void> {
     const { data, log, metrics } = this.#options;
     const { topic, attributes } = item.record;
     const reason = reasonOf(error);
     const isLast = error instanceof Unprocessable || attempt >= (retry.maxAttempts ?? Number.POSITIVE_INFINITY);
-    const pauseMs = isLast ? 0 : backoffMs(attempt, retry);
-    const waiting = await data.transaction(async (tx) => {
-      const noted = await note(tx, pauseMs, reason);
-      if (noted !== undefined && isLast) await custody.die(tx.db, noted, deadLetter === "park", reason);
-      return noted;
+    const delayMs = isLast ? 0 : backoffMs(attempt, retry);
+    const queued = await data.transaction(async (tx) => {
+      const record = await queue(tx, delayMs, reason);
+      if (record !== undefined && isLast) {
+        await inboxStore.deadLetter(tx.db, record, deadLetter === "park", reason);
+      }
+      return record;
     });
-    if (waiting === undefined) return;
-    const what = { topic, event: attributes.id, key: item.record.key, attempt, err: error };
+    if (queued === undefined) return;
+    const fields = { topic, event: attributes.id, key: item.record.key, attempt, err: error };
     if (isLast) {
       metrics.dead.with({ topic }).add();
-      log.error(what, "an event goes to the dead letters");
+      log.error(fields, "an event failed for the last time and is a dead letter");
     } else {
       metrics.failed.with({ topic }).add();
-      log.warn({ ...what, againInMs: Math.round(pauseMs) }, "an event failed, and is tried again");
-      setTimeout(() => this.#wake(), pauseMs).unref();
+      log.warn({ ...fields, againInMs: Math.round(delayMs) }, "an event failed and is retried");
+      setTimeout(() => this.#wake(), delayMs).unref();
     }
   }
 
-  #handled({ record: { topic, attributes } }: Item): void {
+  #handled({ record: { topic, attributes } }: InboxRecord): void {
     const seconds = (Date.now() - Date.parse(attributes.time ?? "")) / 1000;
     // Another publisher may have left the time out, or written an invalid one.
     if (!Number.isNaN(seconds)) this.#options.metrics.latency.with({ topic }).record(Math.max(0, seconds));
@@ -176,7 +177,7 @@ export class Consumer {
 
   /** Calls the handler, for as long as it may take. */
   async #call(
-    item: Item,
+    item: InboxRecord,
     { spec, handler, upcasters }: Subscription,
     attempt: number,
     tx: ConsumerContext["tx"],
@@ -193,7 +194,7 @@ export class Consumer {
       attributes,
     };
     const limit = timeLimit(spec.timeoutMs);
-    // Made when it is asked for: signals cost more than the rest of a call.
+    // Signals are created on demand: they cost more than the rest of a call.
     const context: ConsumerContext = {
       tx,
       get signal() {
@@ -210,83 +211,85 @@ export class Consumer {
     }
   }
 
-  /** Tries again what waits, line by line, whenever its time has come, and a few side by side: none waits for another's end. */
-  async #retryLines(): Promise<void> {
+  /** Retries the heads of queues as they become due, a few at a time, so that a slow one does not hold up the others. */
+  async #retryQueues(): Promise<void> {
     const { data, group, log } = this.#options;
-    const trying = new Set<Promise<void>>();
+    const retrying = new Set<Promise<void>>();
     const report = (error: unknown) => {
-      if (!isDatabaseOutage(error)) log.error({ err: error }, "what waits could not be tried again");
+      if (!isDatabaseOutage(error)) log.error({ err: error }, "failed events could not be retried");
     };
     while (!this.#closing.signal.aborted) {
       this.#isWoken = false;
-      let pauseMs = POLL_MS;
+      let idleMs = POLL_MS;
       try {
-        while (trying.size < LANES && !this.#closing.signal.aborted) {
-          const waiting = await data.transaction((tx) => custody.claim(tx.db, group, this.#leaseMs));
-          if (waiting === undefined) break;
-          const trial = this.#retry(waiting)
+        while (retrying.size < RETRY_CONCURRENCY && !this.#closing.signal.aborted) {
+          const head = await data.transaction((tx) => inboxStore.claim(tx.db, group, this.#leaseMs));
+          if (head === undefined) break;
+          const retry = this.#retry(head)
             .catch(report)
             .finally(() => {
-              trying.delete(trial);
+              retrying.delete(retry);
               this.#wake();
             });
-          trying.add(trial);
+          retrying.add(retry);
         }
         await this.#prune();
         await this.#count();
-        const dueMs = trying.size < LANES && (await data.transaction((tx) => custody.nextDueMs(tx.db, group)));
-        if (typeof dueMs === "number") pauseMs = Math.min(POLL_MS, Math.max(10, dueMs));
+        const hasRoom = retrying.size < RETRY_CONCURRENCY;
+        const dueMs = hasRoom ? await data.transaction((tx) => inboxStore.nextDueMs(tx.db, group)) : undefined;
+        if (dueMs !== undefined) idleMs = Math.min(POLL_MS, Math.max(10, dueMs));
       } catch (error) {
         report(error);
       }
-      if (!this.#isWoken) await this.#pause(pauseMs);
+      if (!this.#isWoken) await this.#idle(idleMs);
     }
-    await Promise.all(trying);
+    await Promise.all(retrying);
   }
 
-  /** Something may be due that was not a moment ago. */
+  /** Looks for due heads again at once. */
   #wake(): void {
     this.#isWoken = true;
     this.#woken.tell();
   }
 
-  /** Tells how much waits, and how much is dead, now and then. */
+  /** Reports the numbers of waiting events and dead letters, once a second. */
   async #count(): Promise<void> {
     if (performance.now() - this.#countedAt < POLL_MS) return;
     this.#countedAt = performance.now();
     const { data, group, metrics } = this.#options;
-    const { waiting, dead } = await data.transaction((tx) => custody.count(tx.db, group));
+    const { waiting, dead } = await data.transaction((tx) => inboxStore.count(tx.db, group));
     metrics.waiting.set(waiting);
     metrics.deadLetters.set(dead);
   }
 
-  /** Tries the head of a line, which is claimed. */
-  async #retry(waiting: Waiting): Promise<void> {
+  /** Makes the attempt at a queue's head that `claim` has begun. */
+  async #retry(head: QueuedRecord): Promise<void> {
     const { data, group, metrics } = this.#options;
-    const { topic } = waiting.record;
+    const { topic } = head.record;
     const subscription = this.#subscriptions.get(topic);
     try {
       if (subscription === undefined) throw new Unprocessable(`${group} no longer consumes ${topic}`);
       await data.transaction(
         async (tx) => {
-          await this.#call(waiting, subscription, waiting.attempts, tx);
-          if (!(await custody.finish(tx.db, waiting))) throw new Overtaken();
+          await this.#call(head, subscription, head.attempts, tx);
+          if (!(await inboxStore.finish(tx.db, head))) throw new Overtaken();
         },
-        { trace: () => propagatedFrom(waiting.record.attributes) },
+        { trace: () => propagatedFrom(head.record.attributes) },
       );
-      this.#handled(waiting);
+      this.#handled(head);
     } catch (error) {
       if (error instanceof Overtaken) metrics.repeated.with({ topic }).add();
       else if (isDatabaseOutage(error)) throw error;
       else {
-        await this.#failed(waiting, waiting.attempts, subscription?.spec ?? given, error, (tx, pauseMs, reason) =>
-          custody.postpone(tx.db, waiting, pauseMs, reason),
+        const { retry, deadLetter } = subscription?.spec ?? UNSUBSCRIBED;
+        await this.#failed(head, head.attempts, { retry, deadLetter }, error, (tx, delayMs, reason) =>
+          inboxStore.postpone(tx.db, head, delayMs, reason),
         );
       }
     }
   }
 
-  /** Forgets names that no broker brings again. */
+  /** Removes names from the inbox that no broker delivers again. */
   async #prune(): Promise<void> {
     if (performance.now() - this.#prunedAt < PRUNE_INTERVAL_MS) return;
     this.#prunedAt = performance.now();
@@ -297,25 +300,26 @@ export class Consumer {
     );
   }
 
-  async #pause(ms: number): Promise<void> {
+  async #idle(ms: number): Promise<void> {
     if (!this.#closing.signal.aborted) await this.#woken.change(ms);
   }
 }
 
-/** For how long a group remembers what it took, or what it misses, in milliseconds: longer than any broker or outbox has it. */
+/** Returns how long a group's inbox remembers names and missing numbers, in milliseconds: longer than any broker or outbox keeps events. */
 export function keptMs(subscriptions: readonly Consumption[]): number {
   return 2 * Math.max(0, ...subscriptions.map(({ spec }) => spec.event.retentionMs));
 }
 
-/** Another process has begun to handle the same event, since this one took so long. What was done here is not to be. */
+/** Rolls an attempt back because its lease ran out and another attempt at the event has begun. */
 class Overtaken extends Error {}
 
-/** For what nobody consumes any more: it is given up, and may be redriven. */
-const given = {
+/** For queued events of a topic that the group no longer consumes: they become dead letters, which may be redriven. */
+const UNSUBSCRIBED: Pick<SubscriptionSpec, "retry" | "deadLetter"> = {
   retry: { maxAttempts: 1, initialBackoffMs: 0, maxBackoffMs: 0, backoffMultiplier: 1 },
   deadLetter: "skip",
-} as SubscriptionSpec;
+};
 
+/** Returns the time limit of one attempt: its signal, and the call that its statements and calls run for. */
 function timeLimit(timeoutMs: number) {
   const call = new ActiveCall({ deadline: performance.now() + timeoutMs });
   let controller: AbortController | undefined;
@@ -330,7 +334,7 @@ function timeLimit(timeoutMs: number) {
     }, timeoutMs);
   });
   return {
-    /** What its statements are run for. */
+    /** The call that the handler's statements run for. */
     call,
     get signal(): AbortSignal {
       controller ??= new AbortController();
@@ -347,7 +351,7 @@ function reasonOf(error: unknown): string {
   return plainText(text.slice(0, LONGEST_REASON));
 }
 
-/** The lowest number of each source among records of one partition. */
+/** Returns the lowest number of each source among records of one partition. */
 function floorsOf(records: readonly ReceivedRecord[]): ReadonlyMap<string, string> {
   const floors = new Map<string, string>();
   for (const { attributes } of records) {
@@ -358,12 +362,15 @@ function floorsOf(records: readonly ReceivedRecord[]): ReadonlyMap<string, strin
   return floors;
 }
 
-function placeOf({ partition, attributes }: ReceivedRecord, floors: ReadonlyMap<string, string>): Place | undefined {
+function placeOf(
+  { partition, attributes }: ReceivedRecord,
+  floors: ReadonlyMap<string, string>,
+): TopicPlace | undefined {
   const { source = "", topicnumber: number } = attributes;
   return isNumber(number) ? { number, partition, floor: floors.get(source) ?? number } : undefined;
 }
 
-/** Whether it is one that PostgreSQL's bigint holds: anybody may have written it. */
+/** Whether an attribute, which any publisher may have written, is a number that PostgreSQL's bigint holds. */
 function isNumber(text: string | undefined): text is string {
   return text !== undefined && /^[1-9]\d{0,17}$/.test(text);
 }

@@ -9,31 +9,28 @@ import { OUTBOX_CHANNEL } from "./outbox.js";
 import type { EventRecord } from "./record.js";
 
 export interface RelayOptions {
-  /** Where the primary is: the relay has a connection of its own, so no pooler that shares it by transaction. */
+  /** Returns the primary's URL. The relay holds a lock in its session, so no pooler that shares connections by transaction works. */
   readonly url: () => Promise<string>;
-  /** Names the connection in the server's own views. */
+  /** The name of the connection in PostgreSQL's views. */
   readonly service: string;
   readonly broker: Broker;
-  /** What the service publishes. */
+  /** The topics that the service publishes to. */
   readonly topics: readonly Topic[];
   readonly log: Logger;
   readonly metrics: EventMetrics;
 }
 
-/** How many rows are given positions and published at a time. */
+/** The number of rows that get positions and are published at a time. */
 const BATCH = 500;
-/** How often it looks by itself, in milliseconds. */
+/** How often the outbox is looked at without a notification, in milliseconds. */
 const POLL_MS = 500;
 const PRUNE_INTERVAL_MS = 60_000;
-/** How many rows are removed at a time, so that nobody waits for long. */
+/** The number of rows that one statement removes, so that none locks rows for long. */
 const PRUNED_AT_ONCE = 10_000;
-/** Names the lock in its database: whoever holds it is the service's one relay. */
+/** The advisory lock of the service's one active relay. */
 export const RELAY_LOCK = 270_101;
 
-/**
- * Rows that are committed get positions, and numbers within their topics, in the order of their insertion; `$1` is what the
- * broker has by now.
- */
+/** Gives committed rows positions, and numbers within their topics, in the order of their insertion. `$1` is the broker's last position. */
 const append = `
 WITH "fresh" AS (
   SELECT "id", "topic" FROM "scaffold_outbox" WHERE "position" IS NULL ORDER BY "id" LIMIT ${BATCH}
@@ -61,7 +58,7 @@ WHERE "position" > (SELECT "sent" FROM "scaffold_relay") ORDER BY "position" LIM
 
 interface Row {
   readonly position: string;
-  /** Null: it was given its position before there were numbers. */
+  /** Null: the row got its position before there were numbers. */
   readonly number: string | null;
   readonly topic: string;
   readonly key: string;
@@ -70,9 +67,9 @@ interface Row {
 }
 
 /**
- * Passes on what a service's transactions have left in its outbox. Of all instances one does so at a time: the one that
- * holds a lock in the database. Whoever takes over begins with what may not have been passed on, so the broker may get an
- * event twice, and never in another order for the first time.
+ * Publishes a service's outbox to the broker. Of all processes one does so at a time: the one that holds a lock in the database. Its
+ * successor begins with events that may not have been published, so the broker may get an event twice. The first copies arrive in
+ * order.
  */
 export class Relay {
   readonly #options: RelayOptions;
@@ -89,14 +86,14 @@ export class Relay {
     this.#running = this.#run();
   }
 
-  /** There is something to pass on. False: another process does that. */
+  /** Has new rows published at once. Returns false if another process publishes them. */
   wake = (): boolean => {
     this.#isWoken = true;
     this.#woken.tell();
     return this.#leads;
   };
 
-  /** Passes on what is there, if the broker takes it, and ends. */
+  /** Publishes the rows that are there, if the broker takes them, and ends. */
   async close(): Promise<void> {
     this.#closing.abort();
     this.#woken.tell();
@@ -110,14 +107,14 @@ export class Relay {
       config: {
         application_name: `${service} (relay)`,
         query_timeout: 30_000,
-        // What a crash takes back of its own notes, it does again; the outbox itself is not written here.
+        // A crash may undo the relay's notes, and the relay repeats its work then. It writes nothing else.
         options: "-c synchronous_commit=off",
       },
       stop: this.#closing.signal,
       failed(error: unknown, before: number) {
-        if (before === 0) log.warn({ err: error }, "events wait: they cannot be passed on");
+        if (before === 0) log.warn({ err: error }, "events wait in the outbox: they cannot be published");
       },
-      regained: () => log.info("events are passed on again"),
+      regained: () => log.info("events are published again"),
     };
     return inSessions(options, (session) =>
       this.#connected(session).finally(() => {
@@ -126,7 +123,7 @@ export class Relay {
     );
   }
 
-  /** One connection's time: waits for the lock, then passes on until something fails. */
+  /** Waits for the lock on one connection, then publishes until something fails. */
   async #connected({ client, gone, well }: Session): Promise<void> {
     const { broker, topics } = this.#options;
     while (!(await client.query(`SELECT pg_try_advisory_lock($1) AS "leads"`, [RELAY_LOCK])).rows[0].leads) {
@@ -156,7 +153,7 @@ export class Relay {
     }
   }
 
-  /** What is not about new events: now and then, or as long as a replay is not over. */
+  /** Does the work besides new events: replays and pruning. */
   async #lookAround(client: pg.Client): Promise<void> {
     const isReplaying = await this.#replay(client);
     await this.#prune(client);
@@ -164,7 +161,7 @@ export class Relay {
     if (isReplaying) this.#isWoken = true;
   }
 
-  /** What was given a position before, and may not have reached the broker. */
+  /** Publishes rows that have positions and may not have reached the broker. Returns the last position. */
   async #passOnUnsent(client: pg.Client): Promise<string> {
     for (let sent = "0"; ; ) {
       const { rows } = await client.query<Row>(unsent);
@@ -174,7 +171,7 @@ export class Relay {
     }
   }
 
-  /** Publishes rows that are in order; answers the last one's position. What no broker will ever take is set aside. */
+  /** Publishes rows in order, and returns the last position. Marks rows that the broker will never take, and leaves them out. */
   async #publish(client: pg.Client, rows: readonly Row[]): Promise<string> {
     const { broker, log, metrics } = this.#options;
     let records = rows.map(asRecord);
@@ -199,7 +196,7 @@ export class Relay {
     return rows.at(-1)?.position ?? "0";
   }
 
-  /** Publishes again what somebody has asked for, a part at a time, so that what is new never waits for long. */
+  /** Publishes one batch of a requested replay, so that new events do not wait for all of it. Returns whether there was one. */
   async #replay(client: pg.Client): Promise<boolean> {
     const { broker, log } = this.#options;
     const { rows: replays } = await client.query(
@@ -214,7 +211,7 @@ export class Relay {
        ORDER BY "position" LIMIT ${BATCH}`,
       [replay.topic, replay.after, replay.until, replay.numbers],
     );
-    // What a group misses comes under its first name: if it has come after all, it has no second effect.
+    // Missing events come under their first names: an event that arrived meanwhile has no second effect.
     const marks: Record<string, string> = { replaygroup: replay.group };
     if (replay.numbers === null) marks.replay = replay.id;
     const records = rows.map(asRecord).map((record) => ({ ...record, attributes: { ...record.attributes, ...marks } }));
@@ -228,7 +225,7 @@ export class Relay {
     return true;
   }
 
-  /** Removes what nobody can ask for again, now and then. */
+  /** Removes published rows whose retention is over, once a minute. */
   async #prune(client: pg.Client): Promise<void> {
     if (performance.now() - this.#prunedAt < PRUNE_INTERVAL_MS) return;
     this.#prunedAt = performance.now();

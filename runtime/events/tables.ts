@@ -1,19 +1,19 @@
 /**
  * The tables of events, in the database of each service that publishes or consumes any.
  *
- * `scaffold_outbox` holds what was published, in the transaction of what it tells of. Its `position` is given by the
- * relay once that transaction is committed: a row that commits late gets a late position, so none is ever skipped.
+ * `scaffold_outbox` holds published events, written in the transaction of the change that they report. The relay assigns `position`
+ * after that transaction is committed: a row that commits late gets a late position, so none is skipped.
  *
- * Its `number` counts the events of its topic alone, from 1 on and without gaps, so that whoever gets some of them can tell
- * which it did not get; `scaffold_topics` holds the last of each. Events of before there were numbers have none.
+ * `number` counts the events of one topic, from 1 on and without gaps, so that a group can tell which events it did not get;
+ * `scaffold_topics` holds the last number of each topic. Events from before there were numbers have none.
  *
- * `scaffold_inbox` holds what a group has taken over, whatever then became of it: handled, waiting, or dead.
- * `scaffold_waiting` holds events that failed, and those of the same key behind them; of each key the first has a time
- * at which it is due, the others have none (infinity). `scaffold_dead_letters` holds those that were given up.
+ * `scaffold_inbox` holds the names of the events that a group has entered: handled, queued or dead. `scaffold_waiting` holds the
+ * queues of keys: events that failed, and later events of the same key behind them. `line` is the queue's key. The head of a queue
+ * is `due` at some time, the others at infinity. `scaffold_dead_letters` holds the events whose last attempt has failed.
  *
- * `scaffold_accounts` holds the numbers that are settled for a group: taken, or noticed to be missing; `opened` once it is
- * known from which one on the group has to get all. `scaffold_missing` holds those that never reached it. `scaffold_looks`
- * says when that was last looked at; the row of no group, since when numbers are noted.
+ * `scaffold_accounts` holds the numbers that are settled for a group, taken or known to be missing; `opened` says that the first
+ * number that the group must get is known. `scaffold_missing` holds the numbers that never reached the group. `scaffold_looks` says
+ * when they were last looked for, and in the row without a group since when numbers are noted.
  */
 export const eventTables = `
 CREATE TABLE IF NOT EXISTS "scaffold_outbox" (

@@ -26,35 +26,35 @@ export interface DeferralOptions {
   readonly metrics: JournalMetrics;
 }
 
-/** A method that may be deferred, and how it is made later. */
+/** A method whose calls may be deferred. */
 interface Deferrable {
   readonly method: DescMethod;
   /** Runs the handler, as for a call with these headers. */
-  make(request: Message, headers: Headers): Promise<unknown>;
+  run(request: Message, headers: Headers): Promise<unknown>;
 }
 
-/** How long a call waits for those before it, once the database is back, before it is taken down too. */
+/** How long a call waits for deferred calls before it, once the database is back, until it is deferred itself. */
 const TURN_MS = 1000;
 const RETRY: Backoff = { initialBackoffMs: 100, maxBackoffMs: 1000, backoffMultiplier: 2 };
-/** How often a call that fails for another reason than the database's being away is made, before it is given up. */
+/** The number of attempts at a call that fails although the database answers. */
 const ATTEMPTS = 10;
 
 /**
- * Writes that meet an outage of the database, and are made when it is over: one after the other, in the order in which
- * they came, by the same handler with the same key. While some are left, later calls of such methods wait for them, or
- * queue up behind them, so that none overtakes.
+ * Defers writes while the database is away. Once it is back, they run one after the other in the order in which they came, by the
+ * same handler with the same key. While some are left, later calls of deferred methods wait for them or are deferred behind them, so
+ * that none overtakes.
  */
 export class Deferral {
   readonly #journal: Journal;
   readonly #log: Logger;
   readonly #metrics: JournalMetrics;
   readonly #methods = new Map<string, Deferrable>();
-  /** The calls in the journal, and on their way there, by method and key. */
-  readonly #taken = new Map<string, { readonly fingerprint: string; readonly added: Promise<unknown> }>();
+  /** The calls that are in the journal or being written to it, by method and key. */
+  readonly #deferred = new Map<string, { readonly fingerprint: string; readonly added: Promise<unknown> }>();
   readonly #condition = new Condition();
   readonly #closing = new AbortController();
-  /** Whether the last call that was to be made met an outage. */
-  #away = true;
+  /** Whether the last attempt met an outage of the database. */
+  #isAway = true;
   #working: Promise<void> | undefined;
 
   constructor({ journal, log, metrics }: DeferralOptions) {
@@ -63,13 +63,13 @@ export class Deferral {
     this.#metrics = metrics;
     metrics.queued.set(journal.size);
     for (const entry of journal.entries()) {
-      this.#taken.set(nameOf(entry), { fingerprint: entry.fingerprint, added: Promise.resolve() });
+      this.#deferred.set(nameOf(entry), { fingerprint: entry.fingerprint, added: Promise.resolve() });
     }
   }
 
   /**
-   * Returns what puts off a method's writes while the database is away; undefined if its contract does not say so. What it
-   * has put off is made by the stages and the handler behind it.
+   * Returns the stage that defers a method's calls, or undefined if its contract does not ask for that. Deferred calls run through
+   * the stages behind it.
    */
   stage(served: ServedMethod): ServerStage | undefined {
     const { method, policy } = served;
@@ -79,13 +79,13 @@ export class Deferral {
       const explain = explainer(served, this.#log);
       this.#methods.set(method.name, {
         method,
-        make: (request, header) => remade(served, request, header, explain, next),
+        run: (request, header) => runDeferred(served, request, header, explain, next),
       });
       return (call) => this.#call(method, deferred, call, async () => next(call));
     };
   }
 
-  /** Begins to make what is left from before. */
+  /** Begins to run calls that are left in the journal. */
   start(): void {
     if (this.#journal.size > 0) {
       this.#log.info({ queued: this.#journal.size }, "deferred writes are left from before");
@@ -93,7 +93,7 @@ export class Deferral {
     }
   }
 
-  /** Runs a call, or takes it down and answers that it was accepted. */
+  /** Runs a call, or defers it and returns a response that says so. */
   async #call(
     method: DescMethod,
     accepted: { readonly field: string; readonly value: number },
@@ -103,10 +103,10 @@ export class Deferral {
     const { context } = call;
     const request = call.request as Message;
     const key = context.idempotencyKey;
-    // Without a key nobody could tell whether it was made already.
+    // Without a key a second attempt would happen twice.
     if (key === undefined) return run();
     let outage: unknown;
-    if (await this.#turn(context.timeoutMs())) {
+    if (await this.#waitForTurn(context.timeoutMs())) {
       try {
         return await run();
       } catch (error) {
@@ -116,7 +116,7 @@ export class Deferral {
     }
     const fingerprint = createHash("sha256").update(context.fingerprint).digest("base64");
     try {
-      await this.#take(method, key, fingerprint, request, context.requestHeader);
+      await this.#defer(method, key, fingerprint, request, context.requestHeader);
     } catch (error) {
       if (error instanceof ConnectError) throw error;
       this.#log.error({ err: error, method: method.name }, "a write could not be deferred");
@@ -125,8 +125,8 @@ export class Deferral {
     return acceptedAnswer(method.input, method.output, request, accepted);
   }
 
-  /** Takes a call down; one that was taken down already, or is being so, only once. */
-  async #take(
+  /** Writes a call to the journal, unless it is there or being written already. */
+  async #defer(
     method: DescMethod,
     key: string,
     fingerprint: string,
@@ -134,7 +134,7 @@ export class Deferral {
     requestHeader: Headers,
   ): Promise<void> {
     const name = nameOf({ method: method.name, key });
-    const before = this.#taken.get(name);
+    const before = this.#deferred.get(name);
     if (before !== undefined) {
       if (before.fingerprint !== fingerprint) {
         throw new ConnectError(
@@ -153,11 +153,11 @@ export class Deferral {
       headers: propagated(requestHeader),
       at: new Date().toISOString(),
     });
-    this.#taken.set(name, { fingerprint, added });
+    this.#deferred.set(name, { fingerprint, added });
     try {
       await added;
     } catch (error) {
-      this.#taken.delete(name);
+      this.#deferred.delete(name);
       throw error;
     }
     this.#metrics.accepted.add();
@@ -165,7 +165,7 @@ export class Deferral {
     this.#work();
   }
 
-  /** Ends when what is being made is made; what is left stays for the next start. */
+  /** Waits for the call under way. The other calls stay for the next start. */
   async close(): Promise<void> {
     this.#closing.abort();
     this.#condition.tell();
@@ -173,12 +173,12 @@ export class Deferral {
     await this.#journal.close();
   }
 
-  /** Whether a call may run now: nothing is left that came before it. It waits no longer than half of the time that it has. */
-  async #turn(timeoutMs = Number.POSITIVE_INFINITY): Promise<boolean> {
+  /** Waits for deferred calls, for half of a call's time at most. Returns whether none is left. */
+  async #waitForTurn(timeoutMs = Number.POSITIVE_INFINITY): Promise<boolean> {
     const until = performance.now() + Math.min(TURN_MS, timeoutMs / 2);
     while (this.#journal.size > 0) {
       const left = until - performance.now();
-      if (this.#away || left <= 0 || this.#closing.signal.aborted) return false;
+      if (this.#isAway || left <= 0 || this.#closing.signal.aborted) return false;
       await this.#condition.change(left);
     }
     return true;
@@ -186,51 +186,51 @@ export class Deferral {
 
   #work(): void {
     if (this.#closing.signal.aborted) return;
-    this.#working ??= this.#makeAll().finally(() => {
+    this.#working ??= this.#runAll().finally(() => {
       this.#working = undefined;
-      // Something may have come since the last look.
+      // A call may have been added since the loop ended.
       if (this.#journal.size > 0) this.#work();
     });
   }
 
-  async #makeAll(): Promise<void> {
-    this.#away = true;
+  async #runAll(): Promise<void> {
+    this.#isAway = true;
     let attempt = 0;
     for (let [entry] = this.#journal.entries(); entry !== undefined; [entry] = this.#journal.entries()) {
       if (this.#closing.signal.aborted) return;
       try {
-        if (await this.#make(entry, ++attempt)) {
+        if (await this.#run(entry, ++attempt)) {
           attempt = 0;
-          this.#taken.delete(nameOf(entry));
+          this.#deferred.delete(nameOf(entry));
           this.#metrics.queued.set(this.#journal.size);
           this.#condition.tell();
           continue;
         }
       } catch (error) {
-        this.#log.error({ err: error }, "a deferred write stays, since its end cannot be written down");
+        this.#log.error({ err: error }, "a deferred write stays in the journal: its end could not be written");
       }
       const delayMs = backoffMs(attempt, RETRY);
       await sleep(delayMs, undefined, { signal: this.#closing.signal, ref: false }).catch(() => undefined);
     }
   }
 
-  /** Makes a call. False: it is to be made again. */
-  async #make(entry: Entry, attempt: number): Promise<boolean> {
+  /** Runs a call. Returns false if it must be retried. */
+  async #run(entry: Entry, attempt: number): Promise<boolean> {
     const known = this.#methods.get(entry.method);
     try {
       if (known === undefined)
         throw new ConnectError(`there is no method ${entry.method} any more`, Code.Unimplemented);
       const request = codecOf(known.method.input).decode(Buffer.from(entry.request, "base64"));
-      await known.make(request, new Headers(entry.headers));
-      this.#away = false;
+      await known.run(request, new Headers(entry.headers));
+      this.#isAway = false;
       this.#metrics.applied.add();
       await this.#journal.settle(entry);
       return true;
     } catch (error) {
-      this.#away = isDatabaseOutage(error);
+      this.#isAway = isDatabaseOutage(error);
       const { code, rawMessage } = ConnectError.from(error);
-      if (this.#away || (!isFinalCode(code) && attempt < ATTEMPTS)) return false;
-      await this.#journal.bury(entry, { code: Code[code], reason: rawMessage, json: readable(known, entry) });
+      if (this.#isAway || (!isFinalCode(code) && attempt < ATTEMPTS)) return false;
+      await this.#journal.deadLetter(entry, { code: Code[code], reason: rawMessage, json: readable(known, entry) });
       this.#metrics.dead.add();
       const { method, key } = entry;
       this.#log.error({ method, key, code: Code[code], reason: rawMessage }, "a deferred write was refused");
@@ -239,8 +239,8 @@ export class Deferral {
   }
 }
 
-/** Makes a call that was taken down, by what stands behind the stage that took it down. Nobody waits for it. */
-function remade(
+/** Runs a deferred call through the stages behind its own. Its caller has a response already. */
+function runDeferred(
   { method, policy }: ServedMethod,
   request: Message,
   requestHeader: Headers,
@@ -255,7 +255,7 @@ function remade(
   return call.answer(next);
 }
 
-/** Opens the journal in a folder, and defers by it. `start` begins to make what is in it. */
+/** Opens the journal in a folder. `start` begins to run its calls. */
 export async function openDeferral(
   directory: string,
   maxBytes: number,
@@ -269,7 +269,7 @@ function nameOf({ method, key }: Pick<Entry, "method" | "key">): string {
   return `${method}/${key}`;
 }
 
-/** The request for the eyes of a person. */
+/** Returns a request as JSON for a person, or undefined if it cannot be read. */
 function readable(known: Deferrable | undefined, { request }: Entry): unknown {
   try {
     if (known === undefined) return undefined;

@@ -51,11 +51,11 @@ async function use(directory: string, told: Told, failed: () => Promise<void>): 
     told.accepted.delete(key);
     if (entry !== undefined) await journal.settle(entry);
   };
-  const bury = async (key: string) => {
+  const deadLetter = async (key: string) => {
     const entry = entries.get(key);
     if (entry === undefined) return;
     try {
-      await journal.bury(entry, { reason: "refused" });
+      await journal.deadLetter(entry, { reason: "refused" });
       entries.delete(key);
       told.accepted.delete(key);
       told.buried.add(key);
@@ -66,13 +66,13 @@ async function use(directory: string, told: Told, failed: () => Promise<void>): 
   try {
     await Promise.all([add("a", 300), add("b", 10), add("c", 300)]);
     await settle("a");
-    await bury("b");
+    await deadLetter("b");
     await Promise.all([add("d", 700), settle("c")]);
     await add("e", 700);
     await settle("d");
     // Only with what is settled made away with.
     await add("f", 700);
-    await bury("e");
+    await deadLetter("e");
     await add("g", 200);
     for (const key of [...entries.keys()]) await settle(key);
     await add("h", 300);

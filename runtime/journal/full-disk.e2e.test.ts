@@ -61,9 +61,9 @@ test.skipIf(why !== "")(`a full disk accepts what it holds, refuses the rest, an
   // No room for a dead letter: the call stays.
   await leave(0);
   const [entry] = journal.entries();
-  await expect(journal.bury(entry!, { reason: "x".repeat(20_000) })).rejects.toThrow("ENOSPC");
+  await expect(journal.deadLetter(entry!, { reason: "x".repeat(20_000) })).rejects.toThrow("ENOSPC");
   expect([...journal.entries()][0]).toEqual(entry);
   await rm(fill);
-  await journal.bury(entry!, { reason: "refused" });
+  await journal.deadLetter(entry!, { reason: "refused" });
   await journal.close();
 });

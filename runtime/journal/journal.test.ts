@@ -86,7 +86,7 @@ test("takes no more than it may, makes room of what is settled, and counts dead 
   expect(added.length).toBe(4);
   await first.settle(added.shift()!);
   added.push(await first.add(call("new", big)));
-  await first.bury(added.shift()!, { reason: "taken" });
+  await first.deadLetter(added.shift()!, { reason: "taken" });
   const letter = await readFile(join(directory, "dead-letters.jsonl"), "utf8");
   // It has only moved.
   await expect(first.add(call("k", big))).rejects.toThrow("full");
@@ -98,7 +98,7 @@ test("takes no more than it may, makes room of what is settled, and counts dead 
   // A letter that was being written when the process died is written again, on a line of its own.
   await writeFile(join(directory, "dead-letters.jsonl"), letter.slice(0, -5));
   const third = await journal(1e6);
-  await third.bury([...third.entries()][0]!, { reason: "gone" });
+  await third.deadLetter([...third.entries()][0]!, { reason: "gone" });
   const lines = (await readFile(join(directory, "dead-letters.jsonl"), "utf8")).trim().split("\n");
   expect(lines.length).toBe(2);
   expect(JSON.parse(lines[1]!)).toMatchObject({ key: "k", reason: "gone" });

@@ -1,45 +1,46 @@
 import { type FileHandle, mkdir, open, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Logger } from "../observe/log.js";
+import { DeadLetterFile } from "./dead-letter-file.js";
 import { syncFolder, writeAll } from "./disk.js";
 import type { Entry } from "./entry.js";
 import { type Frame, frame, readFrames, type TornFrame } from "./frames.js";
-import { Letters } from "./letters.js";
 import { lockFolder } from "./lock.js";
 import { type Page, printPage, readPage, readTornPage, type TornPage } from "./page.js";
 
 export interface JournalOptions {
-  /** A folder that this process has for itself; made if it is not there. */
+  /** A folder that no other process uses. It is created if it does not exist. */
   readonly directory: string;
-  /** How much may be in it, dead letters included. */
+  /** The upper bound of the folder's files, dead letters included. */
   readonly maxBytes: number;
   readonly log?: Logger;
 }
 
-interface Waiting {
+/** A page that waits for the next frame. */
+interface PendingPage {
   readonly page: Page;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
 }
 
 /**
- * Calls that are still to be made, in a file: `journal`. What was added is on the disk, whole, before `add` ends; what was
- * settled may come back after a crash, so that whoever makes calls must know how to make one twice. Beside it,
- * `dead-letters.jsonl` keeps those that were refused, a line each, for a person to look at.
+ * Deferred calls in a file, `journal`. A call is on the disk as a whole before `add` ends. A call that was settled may come back after
+ * a crash, so its handler must be idempotent. The file `dead-letters.jsonl` beside it keeps the calls that were refused, a line each,
+ * for a person.
  */
 export class Journal {
   readonly #path: string;
   readonly #maxBytes: number;
   readonly #unlock: () => Promise<void>;
-  readonly #letters: Letters;
+  readonly #deadLetters: DeadLetterFile;
   readonly #entries: Map<number, Entry>;
   #file: FileHandle;
-  /** Where the next frame goes. What may stand behind it was refused. */
+  /** The offset of the next frame. Bytes after it belong to a failed write. */
   #end: number;
-  /** Whether the file's name is on the disk, so that what is in it is found after a crash. */
+  /** Whether the file's name is on the disk, so that its content is found after a crash. */
   #isNamed = true;
   #nextId: number;
-  readonly #queue: Waiting[] = [];
+  readonly #queue: PendingPage[] = [];
   #writing: Promise<void> | undefined;
 
   private constructor(
@@ -47,7 +48,7 @@ export class Journal {
     parts: {
       file: FileHandle;
       unlock: () => Promise<void>;
-      letters: Letters;
+      deadLetters: DeadLetterFile;
       end: number;
       entries: Map<number, Entry>;
       nextId: number;
@@ -57,22 +58,21 @@ export class Journal {
     this.#maxBytes = options.maxBytes;
     this.#unlock = parts.unlock;
     this.#file = parts.file;
-    this.#letters = parts.letters;
+    this.#deadLetters = parts.deadLetters;
     this.#end = parts.end;
     this.#entries = parts.entries;
     this.#nextId = parts.nextId;
   }
 
   /**
-   * Opens a journal, with all that is in it. A last frame that was cut off by a crash is cut off here, too: nobody was
-   * told that it is there. Of a frame that a write tore while others follow, the whole entries are kept, and the rest is
-   * put aside and reported.
+   * Opens a journal with its calls. A last frame that a crash cut off is removed, because its calls were never acknowledged. Of a torn
+   * frame with other frames behind it, the whole entries are kept, and the rest is put aside and reported.
    *
-   * @throws Error if another process has it, or if it is damaged in a way that no crash and no torn write leaves
+   * @throws Error if another process has the journal, or if it is damaged in a way that no crash and no torn write leaves
    */
   static async open(options: JournalOptions): Promise<Journal> {
     const { directory, log } = options;
-    // What callers send is nobody else's business.
+    // Only this user may read what callers send.
     const made = await mkdir(directory, { recursive: true, mode: 0o700 });
     if (made !== undefined) await syncFolders(directory, dirname(made));
     const unlock = await lockFolder(directory);
@@ -94,19 +94,19 @@ export class Journal {
         const { add, done } = await pageOf(frame, directory, log);
         for (const entry of add) {
           entries.set(entry.id, entry);
-          // Ids go on after settled ones, too: what settles those may still come in a later frame.
+          // Ids of settled calls are not used again either: a later frame may settle them.
           nextId = Math.max(nextId, entry.id + 1);
         }
         for (const id of done) entries.delete(id);
       }
-      const letters = await Letters.open(join(directory, "dead-letters.jsonl"));
+      const deadLetters = await DeadLetterFile.open(join(directory, "dead-letters.jsonl"));
       file = await open(path, "r+");
       if (end < bytes.length) {
         log?.warn({ path, bytes: bytes.length - end }, "the end of the journal was cut off by a crash");
         await file.truncate(end);
         await file.datasync();
       }
-      return new Journal(options, { file, unlock, letters, end, entries, nextId });
+      return new Journal(options, { file, unlock, deadLetters, end, entries, nextId });
     } catch (error) {
       await file?.close();
       await unlock();
@@ -114,32 +114,32 @@ export class Journal {
     }
   }
 
-  /** How many are still to be made. */
+  /** The number of calls that are not settled. */
   get size(): number {
     return this.#entries.size;
   }
 
-  /** All that are still to be made, in their order. */
+  /** Returns the calls that are not settled, in their order. */
   entries(): IterableIterator<Entry> {
     return this.#entries.values();
   }
 
-  /** Adds a call; ends when all of it is on the disk. @throws Error if there is no room, or the disk fails */
+  /** Adds a call, and ends when all of it is on the disk. @throws Error if there is no room, or the disk fails */
   async add(call: Omit<Entry, "id">): Promise<Entry> {
     const entry = { id: this.#nextId++, ...call };
     await this.#write({ add: [entry], done: [] });
     return entry;
   }
 
-  /** Takes out a call that was made. */
+  /** Removes a call that succeeded. */
   async settle(entry: Entry): Promise<void> {
     this.#entries.delete(entry.id);
     await this.#write({ add: [], done: [entry.id] });
   }
 
-  /** Takes out a call that was refused, and keeps it among the dead letters with what is to be said of it. */
-  async bury(entry: Entry, said: Readonly<Record<string, unknown>>): Promise<void> {
-    await this.#letters.add({ ...said, ...entry });
+  /** Moves a call that was refused to the dead letters, with further fields that say why. */
+  async deadLetter(entry: Entry, fields: Readonly<Record<string, unknown>>): Promise<void> {
+    await this.#deadLetters.add({ ...fields, ...entry });
     await this.settle(entry);
   }
 
@@ -156,7 +156,7 @@ export class Journal {
     });
   }
 
-  /** Whatever has gathered while a frame was written goes into the next: many calls wait for one fsync. */
+  /** Pages that were added while a frame was written share the next frame, and so its fsync. */
   async #writeAll(): Promise<void> {
     while (this.#queue.length > 0) {
       const waiting = this.#queue.splice(0);
@@ -167,13 +167,13 @@ export class Journal {
         for (const { resolve } of waiting) resolve();
       } catch (error) {
         for (const { page, resolve, reject } of waiting) {
-          // What was made is made: after a crash it is made again, without effect.
+          // A settled call whose settling is not on the disk is made again after a crash, without effect.
           if (page.add.length > 0) reject(error);
           else resolve();
         }
       }
     }
-    // At once: who is told just now may have more to write.
+    // Reset before any waiting caller runs: it may have more to write.
     this.#writing = undefined;
   }
 
@@ -192,7 +192,7 @@ export class Journal {
       await writeAll(this.#file, bytes, this.#end);
       await this.#file.datasync();
     } catch (error) {
-      // Should that fail, too, the next frame is written over what this one has left.
+      // If that fails, too, the next frame overwrites the rest of this one.
       await this.#file.truncate(this.#end).catch(() => undefined);
       throw error;
     }
@@ -200,10 +200,10 @@ export class Journal {
   }
 
   #hasRoom({ length }: Buffer): boolean {
-    return this.#end + length + this.#letters.size <= this.#maxBytes;
+    return this.#end + length + this.#deadLetters.size <= this.#maxBytes;
   }
 
-  /** Writes the file anew, with what is still to be made. The old one stays until the new one is whole. */
+  /** Replaces the file with one of unsettled calls alone. The old file stays until the new one is whole. */
   async #compact(): Promise<void> {
     const entries = [...this.#entries.values()];
     const bytes = entries.length === 0 ? Buffer.alloc(0) : frame(printPage({ add: entries, done: [] }));
@@ -216,7 +216,7 @@ export class Journal {
       await rename(path, this.#path);
     } catch (error) {
       await file.close();
-      // It takes room that may be what is missing.
+      // The failure may be a full disk, and the file takes room.
       await rm(path, { force: true }).catch(() => undefined);
       throw error;
     }
@@ -228,14 +228,14 @@ export class Journal {
     await this.#name();
   }
 
-  /** Until its name is on the disk, a crash may bring the old file back, without what was added to this one. */
+  /** Writes the file's name to the disk. Until then a crash may bring the old file back, without the calls added since. */
   async #name(): Promise<void> {
     await syncFolder(dirname(this.#path));
     this.#isNamed = true;
   }
 }
 
-/** Syncs the folders from `folder` up to `top`, of which some were made just now. */
+/** Syncs the folders from `folder` up to `top`, because some of them are new. */
 async function syncFolders(folder: string, top: string): Promise<void> {
   for (let path = folder; path !== top; ) {
     path = dirname(path);
@@ -250,7 +250,7 @@ async function pageOf({ payload, torn }: Frame, directory: string, log: Logger |
   return { add: page.add, done: [] };
 }
 
-/** Keeps what is left of a torn frame for a person, and reports what is lost with it. */
+/** Keeps the bytes of a torn frame for a person, and reports the loss. */
 async function putAside(
   directory: string,
   { at, bytes }: TornFrame,

@@ -7,21 +7,21 @@ import { isPassing } from "./client.js";
 import type { Partition } from "./partition.js";
 
 /**
- * How long a broker keeps a question open while there is nothing new, in milliseconds: less if a partition was left out,
- * for it may have room any moment.
+ * How long a broker holds a fetch without new records, in milliseconds. It is less if a partition was left out, because that
+ * partition may have room at any moment.
  */
 const WAIT_MS = 500;
 const SHORT_WAIT_MS = 100;
-/** The most that one answer holds of one partition, and in all; a record that is larger comes alone. */
+/** The upper bounds of a response, for one partition and in all. A larger record comes alone. */
 const PARTITION_BYTES = 256 * 1024;
 const ANSWER_BYTES = 4 * 1024 * 1024;
-/** The delays between attempts to ask a broker that has failed. */
+/** The delays between fetches from a broker that fails. */
 const RETRY: Backoff = { initialBackoffMs: 200, maxBackoffMs: 2000, backoffMultiplier: 2 };
 const OFFSET_OUT_OF_RANGE = 1;
-/** In place of a broker's number, where none is asked in particular. */
+/** Stands for a broker's number where any broker may be asked. */
 const NOBODY = -1;
 
-/** What the library's answers have in common over the versions of the protocol. */
+/** The fields that the library's fetch responses have in all versions of the protocol. */
 interface Answer {
   readonly responses: readonly {
     readonly topicId: string;
@@ -42,24 +42,24 @@ interface Question {
 export interface FetcherOptions {
   readonly topics: readonly string[];
   readonly partitions: readonly Partition[];
-  /** A client of the fetcher's own: what waits for news holds up all that is asked behind it on one connection. */
+  /** Opens a client of the fetcher's own: a fetch that waits for records holds up all later requests on its connection. */
   open(): Consumer;
-  /** Aborted when nothing more is wanted. */
+  /** Aborted when no further records are needed. */
   readonly stop: AbortSignal;
   readonly log: Logger | undefined;
 }
 
 /**
- * Asks the brokers for what is new in partitions, those that have enough in memory left out. There is one question at a
- * time for each broker, so that a slow partition holds up neither the others nor the group's heartbeat.
+ * Fetches new records of partitions that have room for them. Each broker has one fetch at a time, so that a slow partition holds up
+ * neither the others nor the group's heartbeat.
  */
 export class Fetcher {
   readonly #options: FetcherOptions;
-  /** Those that were served last stand last. */
+  /** The partitions, the most recently served ones last. */
   #partitions: readonly Partition[];
   #client: Consumer;
   readonly #asked = new Set<number>();
-  /** How often in a row a broker has failed, by its number. */
+  /** The number of failures in a row of each broker, by the broker's number. */
   readonly #failures = new Map<number, number>();
   #isLooking = false;
 
@@ -71,7 +71,7 @@ export class Fetcher {
     this.more();
   }
 
-  /** Asks for what there is room for. */
+  /** Fetches records of the partitions that have room. */
   more(): void {
     if (this.#isLooking || this.#options.stop.aborted) return;
     this.#isLooking = true;
@@ -89,12 +89,12 @@ export class Fetcher {
       });
   }
 
-  /** What to ask brokers for that are not asked already: the partitions that they lead, and that have room. */
+  /** Returns the fetches to make from idle brokers: of the partitions that they lead and that have room. */
   #due({ topics, brokers }: ClusterMetadata): Question[] {
     const led = new Map<number, Partition[]>();
     for (const partition of this.#partitions) {
       const leader = topics.get(partition.topic)?.partitions[partition.index]?.leader ?? NOBODY;
-      // Without a leader, for the moment: whoever is asked says so.
+      // A partition without a leader, for the moment: any broker reports that.
       const node = brokers.has(leader) ? leader : ([...brokers.keys()][0] ?? NOBODY);
       const others = led.get(node);
       if (others === undefined) led.set(node, [partition]);
@@ -133,7 +133,7 @@ export class Fetcher {
       this.#succeeded(node);
     } catch (error) {
       const { response } = error as { response?: Answer };
-      // One partition's fault makes an error of the answer for all.
+      // The library turns the error of one partition into an error of the whole response.
       if (response?.responses !== undefined) {
         const lost = this.#take(response, partitions);
         await this.#restart(lost).catch((cause: unknown) => this.#failed(node, cause));
@@ -146,7 +146,7 @@ export class Fetcher {
     this.more();
   }
 
-  /** Gives out what came; answers the partitions of which the broker no longer has what was asked for. */
+  /** Hands fetched records to their partitions. Returns the partitions whose offset the broker no longer has. */
   #take(answer: Answer, partitions: readonly Partition[]): Partition[] {
     const lost: Partition[] = [];
     if (this.#options.stop.aborted) return lost;
@@ -167,7 +167,7 @@ export class Fetcher {
     return lost;
   }
 
-  /** Begins anew with the oldest that is there. */
+  /** Continues partitions at the oldest record that the broker has. */
   async #restart(lost: readonly Partition[]): Promise<void> {
     for (const partition of lost) {
       const { topic, index } = partition;
@@ -201,7 +201,7 @@ export class Fetcher {
     if (isPassing(error)) {
       this.#client.clearMetadata();
     } else {
-      // It may hold on to a connection whose peer is gone without a word.
+      // The client may hold a connection whose peer vanished.
       this.#drop();
       this.#client = open();
     }

@@ -6,11 +6,11 @@ import type { SubscribeOptions } from "../broker.js";
 import type { ReceivedRecord } from "../record.js";
 import { fromKafka, sizeOf } from "./message.js";
 
-/** With so many bytes of records in memory, besides those that are being handled, a partition is not asked for more. */
-const ENOUGH_BYTES = 256 * 1024;
+/** The bytes of fetched records, besides those that are being handled, at which a partition is not fetched further. */
+const BUFFER_BYTES = 256 * 1024;
 /** The delays between attempts to handle a batch. */
 const RETRY: Backoff = { initialBackoffMs: 100, maxBackoffMs: 5000, backoffMultiplier: 2 };
-/** The bit of a batch's attributes that says that it is the brokers' own, such as the end of a transaction. */
+/** The bit of a batch's attributes that marks control records, such as the end of a transaction. */
 const CONTROL = 1 << 5;
 
 interface Held {
@@ -20,22 +20,22 @@ interface Held {
 }
 
 export interface Handling extends Pick<SubscribeOptions, "batch" | "handle"> {
-  /** Aborted when nothing new is to be begun. */
+  /** Aborted when no further batch may begin. */
   readonly stop: AbortSignal;
-  /** Aborted when the partition may be someone else's. */
+  /** Aborted when the partition may be another member's. */
   readonly revoked: AbortSignal;
-  /** Everything before `next` has been handled. */
+  /** Called when every record before `next` has been handled. */
   settled(next: bigint): void;
   rejected(error: unknown): void;
 }
 
-/** A partition while a member has it: what came of it, in order, until it is handled. */
+/** A partition that a member owns, with its fetched records in order until they are handled. */
 export class Partition {
   readonly topic: string;
   readonly index: number;
-  /** `topic id/partition`, of which there is never a second one. */
+  /** `topic id/partition`. A topic that is created again has another id. */
   readonly id: string;
-  /** The offset of what is to be fetched next. */
+  /** The offset to fetch next. */
   next: bigint;
   readonly #held: Held[] = [];
   #bytes = 0;
@@ -49,15 +49,15 @@ export class Partition {
   }
 
   get hasEnough(): boolean {
-    return this.#bytes >= ENOUGH_BYTES;
+    return this.#bytes >= BUFFER_BYTES;
   }
 
-  /** Takes what was fetched from `next` on. */
+  /** Takes batches that were fetched from `next` on. */
   take(batches: readonly RecordsBatch[]): void {
     for (const batch of batches) {
       for (const record of batch.attributes & CONTROL ? [] : batch.records) {
         const offset = batch.firstOffset + BigInt(record.offsetDelta);
-        // Brokers hand out whole batches.
+        // Brokers send whole batches, which may begin before the offset.
         if (offset < this.next) continue;
         const received = fromKafka(this.topic, this.index, offset, record);
         const bytes = sizeOf(received);
@@ -70,13 +70,13 @@ export class Partition {
     if (this.#held.length > 0) this.#arrived();
   }
 
-  /** Leaves out what has been handled meanwhile. */
+  /** Drops records before an offset: they have been handled meanwhile. */
   skipTo(next: bigint): void {
     while (this.#held.length > 0 && this.#held[0]!.offset < next) this.#bytes -= this.#held.shift()!.bytes;
     if (next > this.next) this.next = next;
   }
 
-  /** Hands out one batch after the other, each until it is handled. */
+  /** Hands out one batch after the other, each until it has been handled. */
   async handOut({ batch, handle, stop, revoked, settled, rejected }: Handling): Promise<void> {
     stop.addEventListener("abort", () => this.#arrived(), { once: true });
     let failures = 0;
@@ -98,12 +98,12 @@ export class Partition {
       }
       failures = 0;
       this.#held.splice(0, held.length);
-      // With nothing left, what was no record counts as handled, too.
+      // Without further records, control records count as handled, too.
       settled(this.#held[0]?.offset ?? this.next);
     }
   }
 
-  /** Whether there is something to hand out; ends when there is, or nothing is to be begun any more. */
+  /** Waits for records. Returns false if no further batch may begin. */
   async #arrival(stop: AbortSignal): Promise<boolean> {
     if (this.#held.length === 0 && !stop.aborted) {
       await new Promise<void>((resolve) => {

@@ -10,22 +10,22 @@ import { Memory, Ownership } from "./ownership.js";
 
 /** The delays between attempts to join the group. */
 const REJOIN: Backoff = { initialBackoffMs: 200, maxBackoffMs: 2000, backoffMultiplier: 2 };
-/** How long goodbye may take: without it, the group waits until the member's time is over. */
-const GOODBYE_MS = 5000;
-/** How often it is looked whether topics have more partitions than they had, in milliseconds. */
-const LOOK_MS = 5000;
-/** Without an answer to its heartbeat for so long a member takes itself for lost, before the group does. */
-const SILENCE_MS = 10_000;
+/** How long leaving the group may take. A member that does not leave holds its partitions until its session times out. */
+const LEAVE_TIMEOUT_MS = 5000;
+/** How often the topics' numbers of partitions are compared with those at the last rebalance, in milliseconds. */
+const METADATA_MS = 5000;
+/** How long heartbeats may stay without a response before the member rejoins: less than the group's session timeout. */
+const HEARTBEAT_TIMEOUT_MS = 10_000;
 
 export interface KafkaSubscriptionOptions extends SubscribeOptions {
   readonly memberOptions: MemberOptions;
   kafka(): Promise<Kafka>;
-  /** Makes sure that the topics are there. */
+  /** Creates topics that are missing. */
   declare(): Promise<void>;
   readonly log: Logger | undefined;
 }
 
-/** One member of a group: joins it, and again whenever it has lost it, until it is closed. */
+/** One member of a group. Joins the group, and rejoins it after each loss, until it is closed. */
 export class KafkaSubscription implements BrokerSubscription {
   readonly #options: KafkaSubscriptionOptions;
   readonly #memory = new Memory();
@@ -38,7 +38,7 @@ export class KafkaSubscription implements BrokerSubscription {
   readonly #isReady = new Promise<void>((resolve) => {
     this.#becameReady = resolve;
   });
-  /** Who this is in the group, once the group has said it. */
+  /** The member id that the group has assigned. */
   #memberId: string | null = null;
   #failures = 0;
 
@@ -61,7 +61,7 @@ export class KafkaSubscription implements BrokerSubscription {
     const { signal } = this.#closing;
     while (!signal.aborted) {
       try {
-        await this.#takePart();
+        await this.#participate();
       } catch (error) {
         if (this.#failures++ === 0) log?.warn({ err: error, group }, "events wait: not a member of the group");
         await sleep(backoffMs(this.#failures, REJOIN), undefined, { signal }).catch(() => undefined);
@@ -70,8 +70,8 @@ export class KafkaSubscription implements BrokerSubscription {
     this.#becameReady();
   }
 
-  /** Is a member until it is closed. Rejects when it can be one no longer. */
-  async #takePart(): Promise<void> {
+  /** Is a member of the group until it is closed. Rejects when the membership is lost. */
+  async #participate(): Promise<void> {
     const { memberOptions, declare, topics } = this.#options;
     const { signal } = this.#closing;
     const kafka = await this.#options.kafka();
@@ -85,21 +85,21 @@ export class KafkaSubscription implements BrokerSubscription {
     let shape: string | undefined;
     let heardAt = Number.POSITIVE_INFINITY;
     const member = createMember(kafka, memberOptions, async () => {
-      // Nobody expects a heartbeat until the group is complete again.
+      // No heartbeat is expected until the rebalance is over.
       heardAt = Number.POSITIVE_INFINITY;
       await ownership?.giveBack();
     });
     const listen = setInterval(() => {
-      if (performance.now() - heardAt > SILENCE_MS) failed(new Error("Kafka does not answer the heartbeat"));
+      if (performance.now() - heardAt > HEARTBEAT_TIMEOUT_MS) failed(new Error("Kafka does not answer the heartbeat"));
     }, 1000);
     const look = setInterval(async () => {
-      // The one who divides the partitions knows the topics of all members.
+      // The leader, which assigns partitions, has metadata of all members' topics.
       const topics = [...(member.currentMetadata?.topics.keys() ?? [])];
       const before = shape;
       const metadata = await member.metadata({ topics, forceUpdate: true }).catch(() => undefined);
       if (metadata === undefined || before === undefined || shape !== before || shapeOf(metadata) === shape) return;
       failed(new Error("the topics' partitions have changed"));
-    }, LOOK_MS);
+    }, METADATA_MS);
     member.memberId = this.#memberId;
     member.topics.trackAll(...topics.map(({ name }) => name));
     member.on("consumer:heartbeat:end", () => {
@@ -118,7 +118,7 @@ export class KafkaSubscription implements BrokerSubscription {
       await Promise.race([member.joinGroup({}).then(() => failure), this.#closed]);
       failure.catch(() => ownership?.giveBack());
       await ownership?.finish();
-      await Promise.race([member.leaveGroup(true), sleep(GOODBYE_MS, undefined, { ref: false })]).catch(
+      await Promise.race([member.leaveGroup(true), sleep(LEAVE_TIMEOUT_MS, undefined, { ref: false })]).catch(
         () => undefined,
       );
     } finally {
@@ -156,7 +156,7 @@ export class KafkaSubscription implements BrokerSubscription {
   }
 }
 
-/** Which topics there are, and how many partitions they have. */
+/** Returns the topics with their numbers of partitions, as one comparable text. */
 function shapeOf({ topics }: ClusterMetadata): string {
   return [...topics]
     .map(([name, { id, partitionsCount }]) => `${name} ${id} ${partitionsCount}`)

@@ -1,27 +1,27 @@
-import { custody, type Line } from "../custody.js";
+import { inboxStore, type KeyQueue } from "../inbox-store.js";
 import type { EventRecord } from "../record.js";
 import { connected } from "./database.js";
 
-/** An event that a group has given up. */
+/** An event that a group has failed to handle for the last time. */
 export interface DeadLetter extends EventRecord {
-  /** Names it in its group's database. */
+  /** The id of the letter in its group's database. */
   readonly seq: string;
   readonly group: string;
   readonly attempts: number;
-  /** What its last try failed with. */
+  /** The error of its last attempt. */
   readonly reason: string;
-  /** Whether later events of its key wait for what is done with it. */
+  /** Whether later events of its key wait until it is redriven or discarded. */
   readonly parked: boolean;
   readonly diedAt: Date;
 }
 
-/** Which of a group's dead letters are meant: those that are all of this. */
+/** Chooses dead letters of a group: those that meet every condition. */
 export interface DeadLetterChoice {
   readonly group: string;
-  /** By name. Default: all. */
+  /** Their ids. Default: all. */
   readonly seqs?: readonly string[];
   readonly topic?: string;
-  /** When they died, at the earliest and at the latest. */
+  /** The earliest and the latest time at which they became dead letters. */
   readonly from?: Date;
   readonly to?: Date;
 }
@@ -32,7 +32,7 @@ const chosen = `
 
 const values = ({ group, seqs, topic, from, to }: DeadLetterChoice) => [group, seqs, topic, from, to];
 
-/** The oldest of a group's dead letters, `limit` at most, and how many there are in all. */
+/** Returns the oldest of a group's dead letters, `limit` at most, and the number of all. */
 export function listDeadLetters(
   url: string,
   choice: DeadLetterChoice,
@@ -53,30 +53,29 @@ export function listDeadLetters(
 }
 
 /**
- * Has a group try dead letters again, in the order in which they came, before all later events of their keys that it has
- * not handled. The group may be at work meanwhile, or not: it begins with them within a second, or when it starts. Answers
- * which were there.
+ * Puts dead letters back into the queues of their keys, in their order and before all later events that are not handled. A group
+ * that runs retries them within a second, another one when it starts. Returns the letters that were there.
  */
 export function redriveDeadLetters(url: string, choice: DeadLetterChoice): Promise<string[]> {
-  return settle(url, choice, custody.redrive);
+  return settle(url, choice, inboxStore.redrive);
 }
 
-/** Forgets dead letters for good; the keys that waited for them go on. Answers which were there. */
+/** Removes dead letters for good. Keys that waited for them go on. Returns the letters that were there. */
 export function discardDeadLetters(url: string, choice: DeadLetterChoice): Promise<string[]> {
-  return settle(url, choice, custody.discard);
+  return settle(url, choice, inboxStore.discard);
 }
 
-/** A transaction for each line: nobody holds up more than one, and what was done stays done if the next one fails. */
-function settle(url: string, choice: DeadLetterChoice, act: typeof custody.redrive): Promise<string[]> {
+/** Runs a transaction for each queue: no lock covers more than one, and the failure of one leaves the others done. */
+function settle(url: string, choice: DeadLetterChoice, act: typeof inboxStore.redrive): Promise<string[]> {
   return connected(url, async ({ query, transaction }) => {
     const { rows } = await query(
-      `SELECT "group", "topic", "line", array_agg("seq"::text ORDER BY "seq") AS "seqs" FROM "scaffold_dead_letters"
+      `SELECT "group", "topic", "line" AS "queueKey", array_agg("seq"::text ORDER BY "seq") AS "seqs" FROM "scaffold_dead_letters"
        WHERE ${chosen} GROUP BY "group", "topic", "line" ORDER BY min("seq")`,
       values(choice),
     );
     const settled: string[] = [];
-    for (const { seqs, ...line } of rows as (Line & { seqs: string[] })[]) {
-      settled.push(...(await transaction((tx) => act(tx, line, seqs))));
+    for (const { seqs, ...queue } of rows as (KeyQueue & { seqs: string[] })[]) {
+      settled.push(...(await transaction((tx) => act(tx, queue, seqs))));
     }
     return settled.sort((a, b) => Number(BigInt(a) - BigInt(b)));
   });

@@ -15,31 +15,31 @@ export interface PostgresSubscriptionOptions extends SubscribeOptions {
   declare(topics: readonly Topic[]): Promise<void>;
 }
 
-/** How often a member says that it is there, and looks at who else is, in milliseconds. */
-const BEAT_MS = 1000;
-/** How long a member and its partitions are its own without a word, in milliseconds. */
+/** How often a member renews its leases and counts the other members, in milliseconds. */
+const HEARTBEAT_MS = 1000;
+/** How long the leases of a member and of its partitions last, in milliseconds. */
 const LEASE_MS = 5000;
-/** How often it is noted how far partitions are settled, in milliseconds. What is settled and not noted comes again after a crash. */
-const NOTE_MS = 100;
+/** How often positions are committed, in milliseconds. After a crash, records that are settled and not committed are redelivered. */
+const COMMIT_MS = 100;
 /** The delays between attempts to settle records. */
 const RETRY: Backoff = { initialBackoffMs: 200, maxBackoffMs: 5000, backoffMultiplier: 2 };
 
-/** A partition that this member holds. */
+/** A partition that this member owns. */
 interface Held {
   readonly topic: string;
   readonly partition: number;
   readonly lost: AbortController;
-  /** Up to where it is settled, and up to where the database knows that. */
+  /** The position up to which records are settled, and the one that is committed. */
   settled: bigint;
-  noted: bigint;
-  /** Set when it is to be given back after the batch that is under way. */
+  committed: bigint;
+  /** Whether the partition is given back after the batch under way. */
   isLeft: boolean;
   isWoken: boolean;
   wake: () => void;
   done: Promise<void>;
 }
 
-/** What a partition has next, and the position of the last of that. */
+/** The next records of a partition, and the position of the last one. */
 interface Fetched {
   readonly records: ReceivedRecord[];
   last: bigint;
@@ -60,7 +60,7 @@ CROSS JOIN LATERAL (
   ORDER BY "l"."position" LIMIT $4
 ) AS "log" ORDER BY "asked"."asker", "log"."position"`;
 
-/** One member of a group, over a log in PostgreSQL: takes its share of the partitions, and hands out what is in them. */
+/** One member of a group, over a log in PostgreSQL. It owns its share of the partitions and hands out their records. */
 export class PostgresSubscription implements BrokerSubscription {
   readonly #url: string;
   readonly #pool: pg.Pool;
@@ -70,7 +70,7 @@ export class PostgresSubscription implements BrokerSubscription {
   readonly #closing = new AbortController();
   readonly #running: Promise<void>;
   readonly #asked: Asked[] = [];
-  #noting: NodeJS.Timeout | undefined;
+  #committing: NodeJS.Timeout | undefined;
   #settled: () => void = () => undefined;
   readonly #isReady = new Promise<void>((resolve) => {
     this.#settled = resolve;
@@ -110,22 +110,22 @@ export class PostgresSubscription implements BrokerSubscription {
     await this.#leave();
   }
 
-  /** The time of one connection, which hears what is new and keeps the leases. */
+  /** Listens for new records and renews the leases over one connection. */
   async #connected({ client, gone, well }: Session): Promise<void> {
     const { topics, group } = this.#options;
     client.on("notification", ({ payload = "" }) => wake(this.#held.get(payload)));
     await client.query(`LISTEN "${LOG_CHANNEL}"`);
     await this.#options.declare(topics.map((topic) => ({ ...topic, groups: [...new Set([...topic.groups, group])] })));
     while (!this.#closing.signal.aborted) {
-      await this.#beat(client);
+      await this.#heartbeat(client);
       well();
       this.#settled();
-      await Promise.race([this.#sleep(jittered(BEAT_MS)), gone]);
+      await Promise.race([this.#sleep(jittered(HEARTBEAT_MS)), gone]);
     }
   }
 
-  /** Says that this member is there, and takes, keeps or gives back partitions. */
-  async #beat(client: pg.Client): Promise<void> {
+  /** Renews this member's leases, and takes and gives back partitions. */
+  async #heartbeat(client: pg.Client): Promise<void> {
     const { group } = this.#options;
     const topics = this.#options.topics.map(({ name }) => name);
     const begun = performance.now();
@@ -148,14 +148,14 @@ export class PostgresSubscription implements BrokerSubscription {
     for (const [id, held] of this.#held) if (!mine.has(id)) this.#lose(id, held);
     for (const { topic, partition, committed, behind } of kept) {
       const held = this.#held.get(`${topic}/${partition}`);
-      // Given up when nothing was heard for too long, and nobody else has taken it since.
+      // This member lost the partition by silence, and no other member has taken it since.
       if (held === undefined) this.#hold(topic, partition, BigInt(committed));
       else if (behind) wake(held);
     }
     await this.#share(client, topics);
   }
 
-  /** Of each topic a member has its part: as many partitions as every other that consumes it, or one more. */
+  /** Takes or gives back partitions of each topic, until this member has its share: as many as every other member, or one more. */
   async #share(client: pg.Client, topics: readonly string[]): Promise<void> {
     const { group } = this.#options;
     const { rows } = await client.query(
@@ -188,7 +188,7 @@ export class PostgresSubscription implements BrokerSubscription {
       partition,
       lost: new AbortController(),
       settled: committed,
-      noted: committed,
+      committed,
       isLeft: false,
       isWoken: true,
       wake: () => undefined,
@@ -199,7 +199,7 @@ export class PostgresSubscription implements BrokerSubscription {
     held.done = this.#consume(held);
   }
 
-  /** Hands out a partition's records, from the last settled one on, as long as it is held. */
+  /** Hands out a partition's records after the last settled one, for as long as this member owns the partition. */
   async #consume(held: Held): Promise<void> {
     const { log, group, handle } = this.#options;
     const { topic, partition, lost } = held;
@@ -211,7 +211,7 @@ export class PostgresSubscription implements BrokerSubscription {
         if (records.length > 0) {
           await handle(records, lost.signal);
           held.settled = last;
-          this.#noteSoon();
+          this.#commitSoon();
         }
         failures = 0;
         if (records.length === 0 && !held.isWoken) await this.#idle(held);
@@ -223,7 +223,7 @@ export class PostgresSubscription implements BrokerSubscription {
     }
   }
 
-  /** What is next in a partition. Partitions that ask at the same time are answered by one statement. */
+  /** Returns the next records of a partition. One statement serves all partitions that ask in the same turn of the event loop. */
   #fetch(held: Held): Promise<Fetched> {
     return new Promise((resolve, reject) => {
       this.#asked.push({ held, resolve, reject });
@@ -255,17 +255,17 @@ export class PostgresSubscription implements BrokerSubscription {
     }
   }
 
-  #noteSoon(): void {
-    this.#noting ??= setTimeout(() => {
-      this.#noting = undefined;
-      // What could not be noted is, the next time.
-      this.#note([...this.#held.values()]).catch(() => undefined);
-    }, NOTE_MS);
+  #commitSoon(): void {
+    this.#committing ??= setTimeout(() => {
+      this.#committing = undefined;
+      // The next commit includes what this one could not write.
+      this.#commit([...this.#held.values()]).catch(() => undefined);
+    }, COMMIT_MS);
   }
 
-  /** Notes how far partitions are settled, all by one statement. */
-  async #note(list: readonly Held[]): Promise<void> {
-    const changed = list.filter(({ settled, noted }) => settled > noted);
+  /** Commits the settled positions of partitions, by one statement. */
+  async #commit(list: readonly Held[]): Promise<void> {
+    const changed = list.filter(({ settled, committed }) => settled > committed);
     if (changed.length === 0) return;
     const settled = changed.map((held) => held.settled);
     await this.#pool.query(
@@ -281,10 +281,10 @@ export class PostgresSubscription implements BrokerSubscription {
         settled.map(String),
       ],
     );
-    for (const [index, held] of changed.entries()) held.noted = settled[index] as bigint;
+    for (const [index, held] of changed.entries()) held.committed = settled[index] as bigint;
   }
 
-  /** Waits until something may be new. */
+  /** Waits until there may be new records. */
   async #idle(held: Held): Promise<void> {
     await new Promise<void>((resolve) => {
       held.wake = resolve;
@@ -293,7 +293,7 @@ export class PostgresSubscription implements BrokerSubscription {
     held.wake = () => undefined;
   }
 
-  /** Another member is to have it, once the batch that is under way is settled. */
+  /** Gives a partition back once the batch under way is settled. */
   #giveBack(held: Held): void {
     held.isLeft = true;
     held.wake();
@@ -313,14 +313,14 @@ export class PostgresSubscription implements BrokerSubscription {
     held.wake();
   }
 
-  /** Nothing is this member's for longer than the leases that it last heard of. */
+  /** Drops all partitions once the leases that were last renewed have run out. */
   #loseIfExpired(): void {
     if (performance.now() - this.#heardAt < LEASE_MS) return;
     for (const [id, held] of this.#held) this.#lose(id, held);
   }
 
   async #release(list: readonly Held[]): Promise<void> {
-    await this.#note(list);
+    await this.#commit(list);
     await this.#pool.query(
       `UPDATE "scaffold_groups" AS "g" SET "owner" = NULL, "leased_until" = '-infinity'
        FROM unnest($3::text[], $4::integer[]) AS "left" ("topic", "partition")
@@ -329,12 +329,12 @@ export class PostgresSubscription implements BrokerSubscription {
     );
   }
 
-  /** Gives everything back, so that others need not wait for its lease to end. */
+  /** Gives all partitions back, so that other members need not wait for the leases to run out. */
   async #leave(): Promise<void> {
     const held = [...this.#held.values()];
     for (const one of held) one.wake();
     await Promise.all(held.map(({ done }) => done));
-    clearTimeout(this.#noting);
+    clearTimeout(this.#committing);
     try {
       await this.#release(held);
       await this.#pool.query(`DELETE FROM "scaffold_members" WHERE "group" = $1 AND "member" = $2`, [

@@ -4,16 +4,17 @@ import type { Backoff } from "../../spec/retry.js";
 
 const RETRY: Backoff = { initialBackoffMs: 200, maxBackoffMs: 5000, backoffMultiplier: 2 };
 
-/** Waits before another try, longer after each that failed, until `stop` is aborted. */
-export async function pauseAfter(failures: number, stop: AbortSignal): Promise<void> {
+/** Waits for the back-off after so many failures, or until `stop` is aborted. */
+export async function backOff(failures: number, stop: AbortSignal): Promise<void> {
   await pause(backoffMs(failures, RETRY), stop);
 }
 
+/** Waits for so long, or until `stop` is aborted. */
 export async function pause(ms: number, stop: AbortSignal): Promise<void> {
   await sleep(ms, undefined, { signal: stop }).catch(() => undefined);
 }
 
-/** Waits until something is done, but not for longer than `ms`. False: it is not done. */
+/** Waits until a promise resolves, but not for longer than `ms`. Returns whether it has. */
 export async function within(ms: number, done: Promise<unknown>): Promise<boolean> {
   const late = new AbortController();
   const isDone = await Promise.race([done.then(() => true), pause(ms, late.signal).then(() => false)]);
@@ -21,7 +22,7 @@ export async function within(ms: number, done: Promise<unknown>): Promise<boolea
   return isDone;
 }
 
-/** Waits until something is done, but not once `stop` is aborted: rejects then with its reason. */
+/** Waits for a promise. Rejects with the signal's reason once `stop` is aborted. */
 export async function unlessAborted<T>(stop: AbortSignal, done: Promise<T>): Promise<T> {
   const settled = new AbortController();
   const stopped = new Promise<never>((_, reject) => {

@@ -4,7 +4,7 @@ import type { Logger } from "../../observe/log.js";
 import type { SubscribeOptions } from "../broker.js";
 import { type Connection, LEAVE_TIMEOUT_MS, refusal } from "./connection.js";
 import { recordOf } from "./message.js";
-import { pauseAfter, unlessAborted, within } from "./pause.js";
+import { backOff, unlessAborted, within } from "./pause.js";
 
 export interface QueueConsumerOptions extends Pick<SubscribeOptions, "group" | "batch" | "handle"> {
   readonly connection: Connection;
@@ -12,22 +12,22 @@ export interface QueueConsumerOptions extends Pick<SubscribeOptions, "group" | "
   readonly topic: string;
   readonly partition: number;
   readonly log: Logger | undefined;
-  /** Sees to it that the queue is there. Is called before each attempt to consume it. */
+  /** Declares the queue. Called before each attempt to consume it. */
   declare(): Promise<unknown>;
-  /** Is told that the queue was not there after all. */
+  /** Called when the queue turns out not to exist. */
   missing(): void;
 }
 
 /**
- * How many messages a member has in hand, of each queue. The same for all members of all versions, whatever their batches:
- * what a member leaves unsettled goes to the next one, and quorum queues before RabbitMQ 4 put it behind what that one does
- * not take at once, should it leave too. It may be raised from version to version, but never lowered.
+ * The number of unsettled messages that a member may have of a queue. It is the same for all members of all versions, whatever their
+ * batches: messages that a member leaves unsettled go to the next one, and quorum queues before RabbitMQ 4 put those that the next
+ * one cannot prefetch behind later ones, should it leave too. A version may raise the number, but never lower it.
  */
 const PREFETCH = 256;
 
 /**
- * Consumes the queue of one partition, or stands by while another member does (single active consumer). Unsettled
- * messages are kept in hand and handed out again, for a message that is given back may lose its place.
+ * Consumes the queue of one partition, or stands by while another member does (single active consumer). Messages that cannot be
+ * settled are kept and handed out again, because a message that is returned to the queue may lose its place.
  */
 export class QueueConsumer {
   readonly #options: QueueConsumerOptions;
@@ -48,17 +48,17 @@ export class QueueConsumer {
     this.#running = this.#run();
   }
 
-  /** Whether it knows that it is the one that consumes, which it does not before the first message. */
+  /** Whether this member is the active consumer. It knows from the first message on. */
   get isActive(): boolean {
     return this.#isActive && !this.#isLeaving;
   }
 
-  /** How many messages it has that are not settled. */
+  /** The number of unsettled messages. */
   get inHand(): number {
     return this.#messages.length;
   }
 
-  /** Lets the next member have the queue, once the batch that is under way is settled, and stands by behind it. */
+  /** Gives the queue to the next member once the batch under way is settled, and stands by behind it. */
   giveBack(): void {
     this.#isLeaving = true;
     this.#wake();
@@ -79,16 +79,16 @@ export class QueueConsumer {
       } catch (error) {
         if (this.#closing.signal.aborted) break;
         if (refusal(error) === "NOT_FOUND") missing();
-        // That the connection is lost is said once, for all queues.
+        // The connection reports its own loss, once for all queues.
         if (this.#failures++ === 0) log?.debug({ err: error, group, queue }, "events wait: the queue is not consumed");
         if (this.#failures === 5) log?.warn({ err: error, group, queue }, "events wait: the queue is not consumed");
-        await pauseAfter(this.#failures, this.#closing.signal);
+        await backOff(this.#failures, this.#closing.signal);
       }
     }
     this.#settled();
   }
 
-  /** The time of one channel. Ends when the queue was given back; rejects if the channel was lost. */
+  /** Consumes over one channel. Ends when the queue was given back, and rejects if the channel was lost. */
   async #consume(): Promise<void> {
     const { connection, queue, batch } = this.#options;
     if (this.#closing.signal.aborted) return;
@@ -129,19 +129,19 @@ export class QueueConsumer {
     }
   }
 
-  /** False: it is to stop. */
+  /** Waits for messages. Returns false if the consumer must stop. */
   async #hasMessages(lost: AbortSignal): Promise<boolean> {
     while (this.#messages.length === 0 && !this.#isToStop(lost)) {
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
       });
-      // What came with the first one is handed out with it.
+      // Messages that arrived with the first one are handed out with it.
       await nextTurn();
     }
     return !this.#isToStop(lost);
   }
 
-  /** Hands messages out until they are settled. False: it is to stop, and they are not. */
+  /** Hands messages out until they are settled. Returns false if the consumer must stop before. */
   async #handOut(messages: readonly AsyncMessage[], lost: AbortSignal): Promise<boolean> {
     const { topic, partition, group, handle, log } = this.#options;
     for (let failures = 0; ; ) {
@@ -153,7 +153,7 @@ export class QueueConsumer {
         return !lost.aborted;
       } catch (error) {
         if (failures++ === 0) log?.warn({ err: error, group, topic, partition }, "events wait: they cannot be settled");
-        await pauseAfter(failures, AbortSignal.any([lost, this.#closing.signal]));
+        await backOff(failures, AbortSignal.any([lost, this.#closing.signal]));
         if (this.#isToStop(lost)) return false;
       }
     }

@@ -2,7 +2,7 @@ import { jittered } from "../../call/backoff.js";
 import type { Logger } from "../../observe/log.js";
 import type { SubscribeOptions, Topic } from "../broker.js";
 import type { Connection } from "./connection.js";
-import { pause, pauseAfter } from "./pause.js";
+import { backOff, pause } from "./pause.js";
 import { QueueConsumer } from "./queue-consumer.js";
 import type { Settings } from "./settings.js";
 import { declareTopic, membersOf, queueOf } from "./topology.js";
@@ -18,8 +18,8 @@ export interface TopicConsumerOptions extends Pick<SubscribeOptions, "group" | "
 const COUNT_INTERVAL_MS = 1000;
 
 /**
- * Consumes one topic as a member of a group. Every member stands by for every queue, and RabbitMQ lets the first consume
- * them all; so whoever has more than its share gives the rest back, and the next in line has them.
+ * Consumes one topic as a member of a group. Every member subscribes to every queue, and RabbitMQ lets the first one consume all of
+ * them (single active consumer). A member with more than its share gives queues back, and the next member gets them.
  */
 export class TopicConsumer {
   readonly #options: TopicConsumerOptions;
@@ -41,7 +41,7 @@ export class TopicConsumer {
     return this.#options.topic.name;
   }
 
-  /** How many messages of a partition this member has that are not settled. */
+  /** Returns the number of unsettled messages that this member has of a partition. */
   inHand(partition: number): number {
     return this.#consumers[partition]?.inHand ?? 0;
   }
@@ -63,7 +63,7 @@ export class TopicConsumer {
       } catch (error) {
         if (failures++ === 0)
           log?.warn({ err: error, group, topic: topic.name }, "events wait: there are no queues yet");
-        await pauseAfter(failures, this.#closing.signal);
+        await backOff(failures, this.#closing.signal);
       }
     }
     void Promise.all(this.#consumers.map(({ ready }) => ready)).then(this.#settled);
@@ -88,7 +88,7 @@ export class TopicConsumer {
     });
   }
 
-  /** Declares the topic with its groups, once for all queues; again if it failed, or if one is missing. */
+  /** Declares the topic with its groups, once for all queues. A failure or a missing queue has it declared again. */
   #declare(): Promise<number> {
     if (this.#declared === undefined) {
       const { connection, settings, topic, group, log } = this.#options;
@@ -104,13 +104,13 @@ export class TopicConsumer {
 
   async #share(): Promise<void> {
     while (!this.#closing.signal.aborted) {
-      // While nobody can count, everything stays with whom it is.
+      // While members cannot be counted, each keeps its queues.
       await this.#count().catch(() => undefined);
       await pause(COUNT_INTERVAL_MS, this.#closing.signal);
     }
   }
 
-  /** The time of one channel, as long as it lasts. */
+  /** Counts members over one channel, for as long as the channel lasts. */
   async #count(): Promise<void> {
     const { connection, topic, group } = this.#options;
     const queue = membersOf(topic.name, group);

@@ -2,8 +2,8 @@ import { type FileHandle, open, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { syncFolder, writeAll } from "./disk.js";
 
-/** A file of JSON lines that are kept for a person, who may take the file away: each line is on the disk as a whole, or refused. */
-export class Letters {
+/** A file of JSON lines for a person, who may take the file away. Each line is on the disk as a whole, or refused. */
+export class DeadLetterFile {
   /** Whether the file's name may not be on the disk yet. */
   #isNew = false;
 
@@ -12,22 +12,22 @@ export class Letters {
     private length: number,
   ) {}
 
-  static async open(path: string): Promise<Letters> {
+  static async open(path: string): Promise<DeadLetterFile> {
     const { size } = (await stat(path).catch(absent)) ?? { size: 0 };
-    return new Letters(path, size);
+    return new DeadLetterFile(path, size);
   }
 
-  /** The length of the file, as far as it is known. */
+  /** The length of the file after the last write, in bytes. */
   get size(): number {
     return this.length;
   }
 
-  /** Adds a line; ends when it is on the disk. @throws Error if it is not */
+  /** Appends a line, and ends when the line is on the disk. @throws Error if it is not */
   async add(value: unknown): Promise<void> {
     const file = (await open(this.path, "r+").catch(absent)) ?? (await this.#create());
     try {
       const { size } = await file.stat();
-      // A line that was cut off stays as it is: its call is still in the journal, and told of again.
+      // A line that a crash cut off stays as it is. Its call is still in the journal and will be written again.
       const start = size > 0 && !(await endsLine(file, size)) ? "\n" : "";
       const bytes = Buffer.from(`${start}${JSON.stringify(value)}\n`);
       await append(file, bytes, size);
@@ -45,7 +45,7 @@ export class Letters {
   }
 }
 
-/** Adds to the end of a file that is `size` long. What a failed write leaves is cut off again. */
+/** Appends to a file that is `size` long. The rest of a failed write is cut off again. */
 async function append(file: FileHandle, bytes: Buffer, size: number): Promise<void> {
   try {
     await writeAll(file, bytes, size);
