@@ -1,43 +1,24 @@
-import { type ChildProcess, spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
-import { text } from "node:stream/consumers";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { freePort } from "./dev/ports.js";
 import { removePostgres } from "./dev/postgres.js";
+import { packPackages, quiet, run, startSystem, type UserSystem } from "./testing/outside.js";
 
 /** Everything happens here, outside the repository. Closed to other users, as mkdtemp makes it. */
 const place = realpathSync(mkdtempSync(join(tmpdir(), "scaffold-walk-")));
 const project = join(place, "corner-shop");
 const tarballs: string[] = [];
-let start: ChildProcess | undefined;
-/** Settles once that has ended. */
-let ended: Promise<unknown> = Promise.resolve();
+let system: UserSystem | undefined;
 let address = "";
 
-/** The environment of a user's terminal: nothing of the npm and the vitest that this runs in. */
-const env = Object.fromEntries(
-  Object.entries(process.env).filter(
-    ([name]) =>
-      !/^(npm_(package|lifecycle|command|execpath|config_local_prefix)|INIT_CWD|VITE|NODE_ENV|TEST$)/.test(name),
-  ),
-);
-
 beforeAll(async () => {
-  for (const name of ["runtime", "generator"]) {
-    const folder = fileURLToPath(new URL(`../${name}/`, import.meta.url));
-    const { stdout } = await run(folder, "npm", "pack", "--json", "--pack-destination", place);
-    const [{ filename }] = JSON.parse(stdout.slice(stdout.indexOf("["))) as [{ filename: string }];
-    tarballs.push(join(place, filename));
-  }
+  tarballs.push(...(await packPackages(place)));
 });
 
 afterAll(async () => {
-  start?.kill("SIGTERM");
-  await ended;
+  await system?.stop();
   // As root, the data is kept where PostgreSQL's user may go.
   await removePostgres(join(project, ".scaffold", "postgres"));
   rmSync(place, { recursive: true, force: true });
@@ -93,7 +74,8 @@ test("its own tests pass", async () => {
 
 test("npm start runs it", async () => {
   const port = String(await freePort());
-  address = await startSystem(port);
+  system = await startSystem(project, port);
+  address = system.address;
   expect(address).toBe(`http://127.0.0.1:${port}`);
 });
 
@@ -138,16 +120,15 @@ test("it stops, and nothing of it is left running", async () => {
   const ps = () => run(project, "npx", "scaffold", "ps", "--json");
   const processes = JSON.parse((await ps()).stdout) as { pid: number }[];
   expect(processes.length).toBeGreaterThanOrEqual(5);
-  // A SIGINT npm leaves to the terminal, which sends it to everyone.
-  start!.kill("SIGTERM");
-  await ended;
+  await system?.stop();
   // npm does not wait for what it started.
   await expect.poll(() => processes.filter(({ pid }) => lives(pid)), { timeout: 60_000 }).toEqual([]);
   expect(JSON.parse((await ps()).stdout)).toEqual([]);
 });
 
 test("while it is watched, a change of the contract reaches the running system by itself", async () => {
-  address = await startSystem(String(await freePort()), "--", "--watch");
+  system = await startSystem(project, String(await freePort()), "--", "--watch");
+  address = system.address;
   const protoPath = join(project, "proto/corner_shop/catalog/v1/catalog.proto");
   const handlersPath = join(project, "services/catalog/catalog.ts");
   const edit = (path: string, from: string | RegExp, to: string) => {
@@ -172,7 +153,7 @@ test("while it is watched, a change of the contract reaches the running system b
     "\nmessage CountProductsRequest {}\n\nmessage CountProductsResponse {\n  // How many.\n  int32 count = 1;\n}\n";
   edit(protoPath, /\n\}\n/, `\n\n${custom}`);
   edit(protoPath, /$/, messages);
-  await expect.poll(() => said.join("\n"), patience).toContain("not written yet: countProducts");
+  await expect.poll(() => system?.said.join("\n"), patience).toContain("not written yet: countProducts");
   expect(await answer("products")).toMatchObject({ products: [shelved] });
   edit(
     handlersPath,
@@ -180,8 +161,7 @@ test("while it is watched, a change of the contract reaches the running system b
     "handlers: (service) => ({\n    async countProducts() {\n      return { count: (await service.products.list()).items.length };\n    },\n  })",
   );
   await expect.poll(() => answer("count"), patience).toEqual({ count: 1 });
-  start!.kill("SIGTERM");
-  await ended;
+  await system?.stop();
   await expect
     .poll(() => run(project, "npx", "scaffold", "ps", "--json").then(({ stdout }) => stdout), patience)
     .toBe("[]\n");
@@ -193,33 +173,6 @@ test("init again changes nothing, and says what it kept", async () => {
   expect(stdout.split("\n").filter((line) => line !== "" && !line.startsWith("keep "))).toEqual([]);
   expect(readFileSync(join(project, "package.json"), "utf8")).toBe(before);
 });
-
-/** What the system that runs has said. */
-let said: string[] = [];
-
-/** Runs `npm start`; answers with the system's address once it is ready. */
-function startSystem(port: string, ...args: string[]): Promise<string> {
-  const child = spawn("npm", ["start", ...args], {
-    cwd: project,
-    env: { ...env, PORT: port },
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  const lines: string[] = [];
-  start = child;
-  said = lines;
-  ended = new Promise((resolve) => child.once("close", resolve));
-  return new Promise((resolve, reject) => {
-    for (const stream of [child.stdout, child.stderr]) {
-      createInterface({ input: stream }).on("line", (line) => {
-        lines.push(line);
-        if (line.startsWith("ready ")) resolve(line.slice("ready ".length));
-      });
-    }
-    child.once("exit", () => reject(new Error(`npm start ended:\n${lines.join("\n")}`)));
-  });
-}
-
-const quiet = ["--no-audit", "--no-fund"];
 
 /** What a production image must not carry. */
 const foreign =
@@ -234,15 +187,6 @@ interface Tree {
 function names({ dependencies = {} }: Tree): string[] {
   const installed = Object.entries(dependencies).filter(([, { version }]) => version !== undefined);
   return installed.flatMap(([name, tree]) => [name, ...names(tree)]);
-}
-
-/** Runs a program to its end, without a terminal; rejects with all that it said if it fails. */
-async function run(cwd: string, program: string, ...args: string[]): Promise<{ stdout: string; stderr: string }> {
-  const child = spawn(program, args, { cwd, env: { ...env, NO_COLOR: "1" }, stdio: ["ignore", "pipe", "pipe"] });
-  const exit = new Promise<number | null>((resolve, reject) => child.on("error", reject).on("close", resolve));
-  const [code, stdout, stderr] = await Promise.all([exit, text(child.stdout), text(child.stderr)]);
-  if (code !== 0) throw new Error(`${program} ${args.join(" ")} ended with ${code}:\n${stdout}${stderr}`);
-  return { stdout, stderr };
 }
 
 function lives(pid: number): boolean {
