@@ -1,5 +1,6 @@
-import { getEventListeners, once } from "node:events";
+import { EventEmitter, getEventListeners, on, once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 import {
   type CallOptions,
   Code,
@@ -14,12 +15,15 @@ import { createConnectTransport } from "@connectrpc/connect-node";
 import { type User, UserService } from "@shop/generated/shop/users/v1/users_pb.js";
 import { afterEach, describe, expect, expectTypeOf, test } from "vitest";
 import type { Context } from "../call/context.js";
+import { failureOf } from "../call/failure.js";
 import { ConnectCall } from "../connect/connect-call.js";
 import { timedCall, timingHeader, timingRequestHeader } from "../observe/timing.js";
 import { createServerAdapter } from "../server/adapter.js";
 import { type Listener, listen } from "../server/listen.js";
 import type { ServicePolicy } from "../spec/policy.js";
+import { rpcTransportOfSuite } from "../testing/rpc-transport.js";
 import { createServiceClient, type ServiceClient } from "./client.js";
+import type { ClientStage } from "./outgoing-call.js";
 
 const policy: ServicePolicy<typeof UserService> = {
   createUser: {},
@@ -55,11 +59,28 @@ function contextOf(
   return new ConnectCall(createHandlerContext(from), method, {}, undefined).context;
 }
 
+/** The URL of an address each of whose connections behaves as it is told, or goes on to a port. */
+async function connectionsTo(behaviour: () => number | ((socket: Socket) => void)): Promise<string> {
+  const server = createServer((socket) => {
+    socket.on("error", () => undefined);
+    const to = behaviour();
+    if (typeof to === "function") {
+      to(socket);
+      return;
+    }
+    const onward = connect(to, "127.0.0.1").on("error", () => undefined);
+    socket.pipe(onward).pipe(socket);
+  }).listen(0, "127.0.0.1");
+  cleanups.push(() => server.close());
+  await once(server, "listening");
+  return `http://127.0.0.1:${(server.address() as { port: number }).port}`;
+}
+
 const forever = <T>() => new Promise<T>(() => undefined);
 const failure = (promise: Promise<unknown>) =>
   promise.then(
     () => "answered",
-    (error: ConnectError) => `${Code[error.code]}: ${error.rawMessage}`,
+    (error: ConnectError) => `${Code[error.code]}, ${failureOf(error)}: ${error.rawMessage}`,
   );
 
 test("the client's types follow the contract's", () => {
@@ -177,14 +198,14 @@ describe("a call that does not end well", () => {
   test("no time left: the peer is not called", async () => {
     const users = createServiceClient(UserService, policy, { baseUrl: "http://127.0.0.1:1" });
     expect(await failure(users.getUser({}, contextOf({ timeoutMs: 0 })))).toBe(
-      "DeadlineExceeded: no time is left to call shop.users.v1.UserService/GetUser",
+      "DeadlineExceeded, timeout: no time is left to call shop.users.v1.UserService/GetUser",
     );
   });
 
   test("the deadline passes", async () => {
     const users = await clientOf({ getUser: () => forever() }, { ...policy, getUser: { timeoutMs: 20 } });
     expect(await failure(users.getUser({}))).toBe(
-      "DeadlineExceeded: shop.users.v1.UserService/GetUser did not answer within 20 ms",
+      "DeadlineExceeded, timeout: shop.users.v1.UserService/GetUser did not answer within 20 ms",
     );
   });
 
@@ -198,7 +219,7 @@ describe("a call that does not end well", () => {
         return forever();
       },
     });
-    expect(await failure(users.getUser({}, { signal: caller.signal }))).toMatch(/^Canceled/);
+    expect(await failure(users.getUser({}, { signal: caller.signal }))).toMatch(/^Canceled, canceled/);
     await peerAborted;
     expect(getEventListeners(caller.signal, "abort")).toHaveLength(0);
   });
@@ -233,12 +254,16 @@ describe("a call that does not end well", () => {
   test("a message that cannot be written is not the peer's fault", async () => {
     const users = await clientOf({ createUser: () => ({}) });
     const bad = { user: { createTime: { nanos: 1.5 } } };
-    expect(await failure(users.createUser(bad))).toMatch(/^Internal: .*1.5 is no 32-bit integer/);
+    expect(await failure(users.createUser(bad))).toMatch(/^Internal, undefined: .*1.5 is no 32-bit integer/);
   });
 });
 
 describe("a peer that is not there is UNAVAILABLE, by its service's name and without its address", () => {
-  const broke = "Unavailable: the connection to shop.users.v1.UserService broke before it had answered";
+  const text = "the connection to shop.users.v1.UserService broke before it had answered";
+  const broke = `Unavailable, broken: ${text}`;
+  const unreachable = "Unavailable, unreachable: shop.users.v1.UserService cannot be reached";
+  // connect-node sends a call before it knows whom it is connected to.
+  const unsent = rpcTransportOfSuite === "native" ? unreachable : broke;
   const settings = Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0]);
   const goAway = Buffer.from([0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
 
@@ -246,31 +271,36 @@ describe("a peer that is not there is UNAVAILABLE, by its service's name and wit
     const { listener, baseUrl } = await serve({});
     await listener.drain(0);
     const users = createServiceClient(UserService, policy, { baseUrl });
-    expect(await failure(users.getUser({}))).toBe("Unavailable: shop.users.v1.UserService cannot be reached");
-    expect(await failure(users.listUsers({})[Symbol.asyncIterator]().next())).toMatch("cannot be reached");
+    expect(await failure(users.getUser({}))).toBe(unreachable);
+    expect(await failure(users.listUsers({})[Symbol.asyncIterator]().next())).toBe(unreachable);
   });
 
   test("unknown", async () => {
     const users = createServiceClient(UserService, policy, { baseUrl: "http://users.invalid" });
-    expect(await failure(users.getUser({}))).toBe("Unavailable: shop.users.v1.UserService cannot be reached");
+    expect(await failure(users.getUser({}))).toBe(unreachable);
   });
 
-  test.each<[string, (socket: Socket) => void]>([
-    ["closed at once", (socket) => socket.end()],
-    ["reset", (socket) => socket.once("data", () => socket.resetAndDestroy())],
+  test.each<[string, string, (socket: Socket) => void]>([
+    ["closed at once", unsent, (socket) => socket.end()],
+    ["reset", unsent, (socket) => socket.once("data", () => socket.resetAndDestroy())],
     [
       "reset after the handshake",
+      broke,
       (socket) => socket.write(settings, () => socket.once("data", () => socket.resetAndDestroy())),
     ],
-    ["refused by GOAWAY", (socket) => socket.write(settings, () => socket.once("data", () => socket.write(goAway)))],
-    ["another protocol's", (socket) => socket.once("data", () => socket.end("HTTP/1.1 400 Bad Request\r\n\r\n"))],
-  ])("%s", async (_name, behave) => {
-    const server = createServer((socket) => behave(socket.on("error", () => undefined))).listen(0, "127.0.0.1");
-    cleanups.push(() => server.close());
-    await once(server, "listening");
-    const { port } = server.address() as { port: number };
-    const users = createServiceClient(UserService, policy, { baseUrl: `http://127.0.0.1:${port}` });
-    expect(await failure(users.getUser({}))).toBe(broke);
+    [
+      "refused by GOAWAY",
+      `Unavailable, refused: ${text}`,
+      (socket) => socket.write(settings, () => socket.once("data", () => socket.write(goAway))),
+    ],
+    [
+      "another protocol's",
+      unsent,
+      (socket) => socket.once("data", () => socket.end("HTTP/1.1 400 Bad Request\r\n\r\n")),
+    ],
+  ])("%s", async (_name, expected, behave) => {
+    const users = createServiceClient(UserService, policy, { baseUrl: await connectionsTo(() => behave) });
+    expect(await failure(users.getUser({}))).toBe(expected);
   });
 
   test("gone in the middle of a call, and back", async () => {
@@ -294,23 +324,181 @@ describe("a peer that is not there is UNAVAILABLE, by its service's name and wit
     expect((await users.getUser({ id: "a" })).id).toBe("a");
   });
 
-  test("a call that is refused unseen is sent again on a new connection", async () => {
-    const { listener } = await serve({ getUser: ({ id }) => ({ id }) });
+  describe("a call that is refused unseen", () => {
+    const refuse = (socket: Socket) => socket.write(settings, () => socket.once("data", () => socket.write(goAway)));
     let connections = 0;
-    const server = createServer((socket) => {
-      socket.on("error", () => undefined);
-      if (++connections === 1) {
-        socket.write(settings, () => socket.once("data", () => socket.write(goAway)));
-      } else {
-        const onward = connect(listener.port, "127.0.0.1").on("error", () => undefined);
-        socket.pipe(onward).pipe(socket);
-      }
-    }).listen(0, "127.0.0.1");
-    cleanups.push(() => server.close());
-    await once(server, "listening");
-    const { port } = server.address() as { port: number };
-    const users = createServiceClient(UserService, policy, { baseUrl: `http://127.0.0.1:${port}` });
-    expect((await users.getUser({ id: "a" })).id).toBe("a");
+
+    async function refusedOnce(users: Users): Promise<ServiceClient<typeof UserService>> {
+      const { listener } = await serve(users);
+      connections = 0;
+      const baseUrl = await connectionsTo(() => (++connections === 1 ? refuse : listener.port));
+      return createServiceClient(UserService, policy, { baseUrl });
+    }
+
+    test("is sent again on a new connection", async () => {
+      const users = await refusedOnce({ getUser: ({ id }) => ({ id }) });
+      expect((await users.getUser({ id: "a" })).id).toBe("a");
+      expect(connections).toBe(2);
+    });
+
+    test("is sent again if its answers are streamed", async () => {
+      const users = await refusedOnce({
+        async *listUsers() {
+          yield* [{ id: "a" }, { id: "b" }];
+        },
+      });
+      const ids: string[] = [];
+      for await (const { id } of users.listUsers({})) ids.push(id);
+      expect(ids).toEqual(["a", "b"]);
+      expect(connections).toBe(2);
+    });
+
+    test("is not sent again if its requests are streamed: they may have been read", async () => {
+      const users = await refusedOnce({ createUsers: async () => ({ users: [] }) });
+      async function* none() {}
+      expect(await failure(users.createUsers(none()))).toBe(`Unavailable, refused: ${text}`);
+      expect((await users.createUsers(none())).users).toEqual([]);
+    });
+  });
+
+  test("a peer that drains keeps its streams, and new calls go elsewhere", async () => {
+    const chat = async function* (requests: AsyncIterable<{ text: string }>) {
+      for await (const { text } of requests) yield { text: `old ${text}` };
+    };
+    const [old, next] = [await serve({ chat }), await serve({ getUser: () => ({ id: "next" }) })];
+    let connections = 0;
+    const baseUrl = await connectionsTo(() => (++connections === 1 ? old.listener.port : next.listener.port));
+    const users = createServiceClient(UserService, policy, { baseUrl });
+    const said = new EventEmitter();
+    async function* requests() {
+      yield { text: "a" };
+      for await (const [text] of on(said, "text", { close: ["end"] })) yield { text };
+    }
+    const texts = users.chat(requests())[Symbol.asyncIterator]();
+    expect((await texts.next()).value).toMatchObject({ text: "old a" });
+    const drained = old.listener.drain(20_000);
+    // Until its GOAWAY has come, a call may still go to it.
+    const answers = async () => (await users.getUser({ id: "b" }).catch(() => ({ id: "" }))).id;
+    while ((await answers()) !== "next");
+    said.emit("text", "b");
+    expect((await texts.next()).value).toMatchObject({ text: "old b" });
+    said.emit("end");
+    expect((await texts.next()).done).toBe(true);
+    await drained;
     expect(connections).toBe(2);
+  });
+});
+
+describe("interceptors", () => {
+  const getUser = ({ id }: { id: string }, context: HandlerContext) => {
+    if (id === "") throw new ConnectError("no id", Code.InvalidArgument);
+    return { id: `${id} ${context.requestHeader.get("x-seen")}` };
+  };
+
+  async function intercepted(...interceptors: ClientStage[]): Promise<ServiceClient<typeof UserService>> {
+    const users: Users = {
+      getUser,
+      async *listUsers(_, context) {
+        yield { id: context.requestHeader.get("x-seen") ?? "" };
+        yield { id: "b" };
+      },
+      async createUsers(requests, context) {
+        const users = [{ id: context.requestHeader.get("x-seen") ?? "" }];
+        for await (const { user } of requests) users.push({ id: user?.email ?? "" });
+        return { users };
+      },
+    };
+    const { baseUrl } = await serve(users);
+    return createServiceClient(UserService, policy, { baseUrl, interceptors });
+  }
+
+  const seen =
+    (name: string): ClientStage =>
+    (next) =>
+    (call) => {
+      call.requestHeader.append("x-seen", name);
+      return next(call);
+    };
+
+  test("see every kind of call, the first of them first", async () => {
+    const users = await intercepted(seen("a"), seen("b"));
+    async function* one() {
+      yield { user: { email: "e" } };
+    }
+    expect((await users.getUser({ id: "1" })).id).toBe("1 a, b");
+    expect((await users.createUsers(one())).users.map(({ id }) => id)).toEqual(["a, b", "e"]);
+    const ids: string[] = [];
+    for await (const { id } of users.listUsers({})) ids.push(id);
+    expect(ids).toEqual(["a, b", "b"]);
+  });
+
+  test("are asked once for each method, not for each call", async () => {
+    let asked = 0;
+    const users = await intercepted((next) => {
+      asked++;
+      return next;
+    });
+    await Promise.all([users.getUser({ id: "1" }), users.getUser({ id: "2" })]);
+    expect(asked).toBe(UserService.methods.length);
+  });
+
+  test("may wait first, change the call, its response and its error, and answer by themselves", async () => {
+    const failures: unknown[] = [];
+    const users = await intercepted(
+      (next) => async (call) => {
+        await sleep(1);
+        const { id } = call.request as { id?: string };
+        if (id === "mine") return { id };
+        if (call.method.methodKind !== "unary") return next(call);
+        try {
+          call.request = { id: id && `${id}!` };
+          const user = (await next(call)) as User;
+          return { ...user, id: `<${user.id}>` };
+        } catch (error) {
+          failures.push([failureOf(error), (error as ConnectError).rawMessage]);
+          throw new ConnectError("refused here", Code.Aborted);
+        }
+      },
+      seen("a"),
+    );
+    expect((await users.getUser({ id: "1" })).id).toBe("<1! a>");
+    expect((await users.getUser({ id: "mine" })).id).toBe("mine");
+    expect(await failure(users.getUser({ id: "" }))).toBe("Aborted, undefined: refused here");
+    expect(failures).toEqual([["answered", "no id"]]);
+    const ids: string[] = [];
+    for await (const { id } of users.listUsers({})) ids.push(id);
+    expect(ids).toEqual(["a", "b"]);
+  });
+
+  test("stand within the deadline: what they take is no longer left, and they may shorten it", async () => {
+    const { baseUrl } = await serve({ getUser: () => forever() });
+    const policyOf = { ...policy, getUser: { timeoutMs: 60_000 } };
+    const slow: ClientStage = (next) => async (call) => {
+      await sleep(100);
+      return next(call);
+    };
+    const called = { timeoutMs: 50 };
+    const late = createServiceClient(UserService, policyOf, { baseUrl, interceptors: [slow] });
+    expect(await failure(late.getUser({}, called))).toBe(
+      "DeadlineExceeded, timeout: shop.users.v1.UserService/GetUser did not answer within 50 ms",
+    );
+    const short: ClientStage = (next) => (call) => {
+      call.limit(20);
+      return next(call);
+    };
+    const limited = createServiceClient(UserService, policyOf, { baseUrl, interceptors: [short] });
+    expect(await failure(limited.getUser({}))).toMatch("did not answer within 20 ms");
+  });
+
+  test("stand before a transport of Connect's, too, and their errors are the caller's", async () => {
+    const transport = createRouterTransport((router) => router.service(UserService, { getUser }));
+    const thrown: ClientStage = () => () => {
+      throw new ConnectError("not today", Code.Unavailable);
+    };
+    const users = createServiceClient(UserService, policy, { transport, interceptors: [seen("a")] });
+    expect((await users.getUser({ id: "1" })).id).toBe("1 a");
+    const never = createServiceClient(UserService, policy, { transport, interceptors: [thrown] });
+    expect(await failure(never.getUser({ id: "1" }))).toBe("Unavailable, undefined: not today");
+    expect(await failure(never.listUsers({})[Symbol.asyncIterator]().next())).toBe("Unavailable, undefined: not today");
   });
 });

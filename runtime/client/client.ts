@@ -8,17 +8,18 @@ import type {
   MessageInitShape,
   MessageShape,
 } from "@bufbuild/protobuf";
-import { type CallOptions, createClient, type Transport } from "@connectrpc/connect";
+import type { CallOptions, Transport } from "@connectrpc/connect";
 import type { Context } from "../call/context.js";
-import { onAbort } from "../call/on-abort.js";
 import type { Codec } from "../codec/codec.js";
 import { eachExplicit, explicit } from "../codec/create.js";
 import { know } from "../codec/known.js";
 import { own } from "../codec/message.js";
 import { knowCompression } from "../grpc/method-compression.js";
-import type { MethodPolicy, ServicePolicy } from "../spec/policy.js";
-import { callOptions, wholeMs } from "./call-options.js";
-import { peerError, wasRefused } from "./error.js";
+import type { ServicePolicy } from "../spec/policy.js";
+import type { Carrier } from "./attempt.js";
+import { clientChain } from "./chain.js";
+import { nodeFailure } from "./node-failures.js";
+import { type ClientStage, outgoingCall, type Send } from "./outgoing-call.js";
 import { grpcTransport } from "./transport.js";
 
 /** Where a service is, and how it is reached. */
@@ -32,6 +33,16 @@ export interface ClientOptions {
   readonly compress?: boolean;
   /** Used instead of `baseUrl`: another protocol, or a service in memory. It compresses as it was made to. */
   readonly transport?: Transport;
+  /**
+   * Run around every call, the first outermost: within the contract's deadline, and around all attempts. Unlike interceptors of
+   * Connect's they leave the calls on their fast way.
+   *
+   *     const tenant: ClientStage = (next) => (call) => {
+   *       call.requestHeader.set("x-tenant", "7");
+   *       return next(call);
+   *     };
+   */
+  readonly interceptors?: readonly ClientStage[];
 }
 
 /**
@@ -56,9 +67,6 @@ export type ServiceClient<S extends DescService> = {
           : never;
 };
 
-/** A method of Connect's client, its types forgotten. */
-type Call<Answer> = (request: unknown, options: CallOptions) => Answer;
-
 /**
  * A client of `service` that keeps to the contract's policy: no call takes longer than it says.
  *
@@ -67,71 +75,54 @@ type Call<Answer> = (request: unknown, options: CallOptions) => Answer;
 export function createServiceClient<S extends DescService>(
   service: S,
   policy: ServicePolicy<S>,
-  { baseUrl, transport, compress }: ClientOptions,
+  { baseUrl, transport, compress, interceptors = [] }: ClientOptions,
   codecs: readonly Codec[] = [],
 ): ServiceClient<S> {
   know(codecs);
   knowCompression(service, policy);
   if (!transport && !baseUrl) throw new Error(`a client of ${service.typeName} needs a baseUrl or a transport`);
-  const through = transport ?? grpcTransport(baseUrl as string, compress);
-  const client = createClient(service, through) as Record<string, unknown>;
-  // Another transport makes messages of its own with protobuf-es; ours write what they are given.
-  const exactly = transport === undefined ? <T>(_: DescMethod, call: Call<T>) => call : explicitly;
+  const carrier = transport ? given(transport) : grpcTransport(baseUrl as string, compress);
   const methods = service.methods.map((method) => {
-    const call = client[method.localName];
     const rules = own(policy, method.localName as keyof S["method"]) ?? {};
-    const path = `${service.typeName}/${method.name}`;
+    const send = clientChain(method, { policy: rules, interceptors, carrier });
     const { methodKind } = method;
-    return [
-      method.localName,
-      methodKind === "unary" || methodKind === "client_streaming"
-        ? one(path, rules, exactly(method, call as Call<Promise<unknown>>), methodKind === "unary")
-        : many(path, rules, exactly(method, call as Call<AsyncIterable<unknown>>)),
-    ];
+    const call = methodKind === "unary" || methodKind === "client_streaming" ? one(method, send) : many(method, send);
+    return [method.localName, call];
   });
   return Object.fromEntries(methods);
 }
 
-/** A call whose request has no more values than its own. */
-function explicitly<T>({ methodKind, input }: DescMethod, call: Call<T>): Call<T> {
-  const isStream = methodKind === "client_streaming" || methodKind === "bidi_streaming";
-  if (isStream) return (request, options) => call(eachExplicit(input, request as AsyncIterable<unknown>), options);
-  return (request, options) => call(explicit(input, request), options);
-}
+type Given = Context | CallOptions | undefined;
 
-function one(path: string, policy: MethodPolicy, call: Call<Promise<unknown>>, repeatable: boolean) {
-  return async (request: unknown, context?: Context | CallOptions) => {
-    const options = callOptions(path, policy, context);
-    const started = performance.now();
+function one(method: DescMethod, send: Send) {
+  return (request: unknown, given?: Given): unknown => {
     try {
-      return await call(request, options).catch((error) => {
-        if (!repeatable || !wasRefused(error)) throw error;
-        // gRPC's transparent retry: a connection that is being closed refused the call before its peer had seen it, so
-        // that a service which drains costs its callers nothing.
-        const timeoutMs = options.timeoutMs && wholeMs(options.timeoutMs - (performance.now() - started));
-        return call(request, { ...options, timeoutMs });
-      });
+      return send(outgoingCall(method, request, given));
     } catch (error) {
-      throw peerError(error, path, options);
+      return Promise.reject(error);
     }
   };
 }
 
-function many(path: string, policy: MethodPolicy, call: Call<AsyncIterable<unknown>>) {
-  return async function* (request: unknown, context?: Context | CallOptions) {
-    const options = callOptions(path, policy, context);
-    // Connect's own iterable cannot be left early: without this, a call that nobody reads any more would go on.
-    const left = new AbortController();
-    const follow = () => left.abort(options.signal?.reason);
-    if (options.signal?.aborted) follow();
-    const unfollow = options.signal && onAbort(options.signal, follow);
-    try {
-      yield* call(request, { ...options, signal: left.signal });
-    } catch (error) {
-      throw peerError(error, path, options);
-    } finally {
-      unfollow?.();
-      left.abort();
-    }
+function many(method: DescMethod, send: Send) {
+  return async function* (request: unknown, given?: Given) {
+    // Interceptors may have something to wait for before they hand the call on.
+    yield* (await send(outgoingCall(method, request, given))) as AsyncIterable<unknown>;
+  };
+}
+
+/**
+ * A transport of Connect's. It makes messages of its own with protobuf-es, whose requests are given no more values than their own; ours
+ * write what they are given.
+ */
+function given(transport: Transport): Carrier {
+  return {
+    transport: {
+      unary: (method, signal, timeoutMs, header, input, values) =>
+        transport.unary(method, signal, timeoutMs, header, explicit(method.input, input) as never, values),
+      stream: (method, signal, timeoutMs, header, input, values) =>
+        transport.stream(method, signal, timeoutMs, header, eachExplicit(method.input, input) as never, values),
+    },
+    failure: nodeFailure,
   };
 }

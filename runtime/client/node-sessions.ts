@@ -9,8 +9,10 @@ import {
 import type { ConnectionOptions } from "node:tls";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { GrpcTransportOptions } from "@connectrpc/connect-node";
+import { withFailure } from "../call/failure.js";
 import { afterResets, ResetPace } from "../http2/reset-pace.js";
 import { cancelStream } from "./cancel-stream.js";
+import { notConnected } from "./node-failures.js";
 
 type SessionManager = NonNullable<GrpcTransportOptions["sessionManager"]>;
 
@@ -78,7 +80,9 @@ export class NodeSessions implements SessionManager {
 
   /** Ends all connections, and with them every call that is still open. */
   abort(): void {
-    for (const session of this.#sessions) session.destroy(new ConnectError("the connection was closed", Code.Canceled));
+    for (const session of this.#sessions) {
+      session.destroy(withFailure("canceled", new ConnectError("the connection was closed", Code.Canceled)));
+    }
   }
 
   async #session(): Promise<Session> {
@@ -101,7 +105,7 @@ export class NodeSessions implements SessionManager {
       }, CONNECT_TIMEOUT);
       const session = new Session(http2, this.options);
       this.#sessions.add(session);
-      http2.on("error", reject);
+      http2.on("error", (error) => reject(notConnected(error)));
       http2.once("connect", () => {
         clearTimeout(late);
         http2.unref();
@@ -111,7 +115,7 @@ export class NodeSessions implements SessionManager {
       http2.once("close", () => {
         clearTimeout(late);
         this.#sessions.delete(session);
-        reject(Object.assign(new Error("the connection was closed"), { code: "ECONNRESET" }));
+        reject(notConnected(new Error("the connection was closed")));
       });
     });
   }
@@ -207,7 +211,7 @@ class Session {
         return;
       }
       const late = setTimeout(
-        () => this.destroy(new ConnectError("PING timed out", Code.Unavailable)),
+        () => this.destroy(withFailure("broken", new ConnectError("PING timed out", Code.Unavailable))),
         this.options.pingTimeoutMs,
       );
       const done = (isThere: boolean) => {

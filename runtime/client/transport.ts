@@ -3,11 +3,13 @@ import type { Transport } from "@connectrpc/connect";
 import { processClientTls } from "../config/tls.js";
 import { clientsCompress, rpcTransport } from "../config/transport.js";
 import { createNativeTransport } from "../grpc/client-transport.js";
+import { type Carrier, saysItself } from "./attempt.js";
+import { nodeFailure } from "./node-failures.js";
 import { NodeSessions } from "./node-sessions.js";
 import { nodeGrpcTransport } from "./node-transport.js";
 
 /** One transport for each address, and one connection for each origin, shared by all clients of this process. */
-const transports = new Map<string, Transport>();
+const transports = new Map<string, Carrier>();
 const sessions = new Map<string, NodeSessions>();
 
 /**
@@ -16,15 +18,15 @@ const sessions = new Map<string, NodeSessions>();
  * a machine that is gone without having said so. The environment's RPC_TRANSPORT says whose HTTP/2 it is,
  * its RPC_COMPRESSION whether long messages are compressed, unless `compress` or the contract does, and its TLS_* variables whom an https:// address is believed and what it is shown.
  */
-export function grpcTransport(baseUrl: string, compress?: boolean): Transport {
+export function grpcTransport(baseUrl: string, compress?: boolean): Carrier {
   const kind = rpcTransport();
   const key = `${kind} ${compress ?? `RPC_COMPRESSION=${clientsCompress()}`} ${baseUrl}`;
   let transport = transports.get(key);
   if (transport === undefined) {
     transport =
       kind === "native"
-        ? createNativeTransport(baseUrl, { tls: tlsOf(baseUrl), compress })
-        : nodeTransport(baseUrl, compress);
+        ? { transport: createNativeTransport(baseUrl, { tls: tlsOf(baseUrl), compress }), failure: saysItself }
+        : { transport: nodeTransport(baseUrl, compress), failure: nodeFailure };
     transports.set(key, transport);
   }
   return transport;

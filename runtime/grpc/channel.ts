@@ -2,6 +2,7 @@ import { connect as connectTcp, isIP, type Socket } from "node:net";
 import { type ConnectionOptions, connect as connectTls, type TLSSocket } from "node:tls";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { backoffMs } from "../call/backoff.js";
+import { lost, withFailure } from "../call/failure.js";
 import { Connection } from "../http2/connection.js";
 import { defaultLimits, type Limits } from "../http2/limits.js";
 import { afterResets } from "../http2/reset-pace.js";
@@ -151,7 +152,7 @@ export class Channel {
         }
         this.#isConnecting = false;
         this.#failures++;
-        this.#fail(lostError(cause));
+        this.#fail(lost(isUntrusted(socket, cause) ? "untrusted" : "unreachable", cause));
       },
     });
     this.#open.add(connection);
@@ -227,13 +228,12 @@ function keepAlive(timer: Timer, waiting: ReadonlySet<unknown>): void {
 }
 
 function closedError(): ConnectError {
-  return new ConnectError("the channel was closed", Code.Canceled);
+  return withFailure("canceled", new ConnectError("the channel was closed", Code.Canceled));
 }
 
-/** UNAVAILABLE, with a cause that has the code of what happened to the connection. */
-export function lostError(cause: Error | undefined): ConnectError {
-  const message = cause?.message ?? "the connection was lost";
-  const hasCode = typeof (cause as { code?: unknown } | undefined)?.code === "string";
-  const told = hasCode ? cause : Object.assign(new Error(message, { cause }), { code: "ERR_HTTP2_SESSION_ERROR" });
-  return new ConnectError(message, Code.Unavailable, undefined, undefined, told);
+/** Whether TLS failed, rather than the network below it or HTTP/2 above. */
+function isUntrusted(socket: Socket | TLSSocket, cause: Error | undefined): boolean {
+  if (!("authorizationError" in socket)) return false;
+  // Set when this side does not believe the peer's certificate. OpenSSL names its library in each of its errors.
+  return socket.authorizationError != null || (cause !== undefined && "library" in cause);
 }

@@ -1,4 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
+import { canceledBy, lost, ofThisCall, withFailure } from "../call/failure.js";
 import { onAbort } from "../call/on-abort.js";
 import type { Codec } from "../codec/codec.js";
 import type { Connection } from "../http2/connection.js";
@@ -8,7 +9,7 @@ import { type ResponseHead, responseHead, trailerFields } from "../http2/head.js
 import type { ConstantBlock, FieldList } from "../http2/hpack-encoder.js";
 import type { Stream, StreamConsumer } from "../http2/stream.js";
 import { startTimer, stopTimer, Timer } from "../http2/timers.js";
-import { type Caller, type Channel, lostError } from "./channel.js";
+import type { Caller, Channel } from "./channel.js";
 import { Deframer, frameMessage, type MessageTaker, PREFIX, readMessage } from "./frame.js";
 import { compressFrame } from "./gzip.js";
 import { Inbox } from "./inbox.js";
@@ -61,10 +62,10 @@ export abstract class ClientCall implements StreamConsumer, MessageTaker, Caller
     const { channel, signal, timeoutMs } = this.setup;
     if (signal !== undefined) {
       if (signal.aborted) {
-        this.end(canceled(signal), true);
+        this.end(canceledBy(signal), true);
         return;
       }
-      this.#unfollow = onAbort(signal, () => this.aborted(canceled(signal)));
+      this.#unfollow = onAbort(signal, () => this.aborted(canceledBy(signal)));
     }
     if (timeoutMs !== undefined) {
       this.#timer = new Timer(() => this.end(timedOut(), true));
@@ -116,13 +117,14 @@ export abstract class ClientCall implements StreamConsumer, MessageTaker, Caller
   }
 
   #headFault({ status, contentType, grpcEncoding, fields }: ResponseHead): ConnectError | undefined {
-    if (status !== 200) return new ConnectError(`HTTP ${status}`, codeOfHttp(status), headersOf(fields));
+    if (status !== 200) return answered(new ConnectError(`HTTP ${status}`, codeOfHttp(status), headersOf(fields)));
     if (!grpcType.test(contentType ?? "")) {
-      return new ConnectError(`unsupported content type ${contentType ?? null}`, Code.Unknown);
+      return answered(new ConnectError(`unsupported content type ${contentType ?? null}`, Code.Unknown));
     }
     if (grpcEncoding !== undefined && grpcEncoding !== "identity") {
       if (grpcEncoding !== "gzip") {
-        return new ConnectError(`unsupported response encoding "${grpcEncoding}"`, Code.Internal, headersOf(fields));
+        const text = `unsupported response encoding "${grpcEncoding}"`;
+        return answered(new ConnectError(text, Code.Internal, headersOf(fields)));
       }
       this.#isGzip = true;
     }
@@ -146,7 +148,7 @@ export abstract class ClientCall implements StreamConsumer, MessageTaker, Caller
         this.#deframer.read(source, start, end, this);
       }
     } catch (error) {
-      this.end(ConnectError.from(error, Code.Internal));
+      this.end(answered(ConnectError.from(error, Code.Internal)));
       return;
     }
     if (this.isOver) return;
@@ -162,10 +164,7 @@ export abstract class ClientCall implements StreamConsumer, MessageTaker, Caller
     let message: unknown;
     if (isCompressed) {
       const packed = new Uint8Array(source.subarray(start, end));
-      message = async () => {
-        const whole = await unpack("gzip", packed, readMaxBytes, Code.Internal);
-        return readMessage(output, whole, 0, whole.length, Code.Internal);
-      };
+      message = () => unpackMessage(output, packed, readMaxBytes);
     } else message = readMessage(output, source, start, end, Code.Internal);
     this.received(message, PREFIX + end - start, isCompressed);
   }
@@ -176,7 +175,7 @@ export abstract class ClientCall implements StreamConsumer, MessageTaker, Caller
     try {
       if (status === null) this.#deframer?.end();
     } catch (error) {
-      this.end(ConnectError.from(error));
+      this.end(withFailure("broken", ConnectError.from(error)));
       return;
     }
     if (status === null) {
@@ -184,18 +183,21 @@ export abstract class ClientCall implements StreamConsumer, MessageTaker, Caller
       this.succeed();
       return;
     }
-    const error = status ?? new ConnectError("protocol error: missing status", Code.Internal);
-    if (this.head !== undefined && this.head.fields !== trailers && status !== undefined) {
-      for (const [name, value] of headersOf(this.head.fields)) error.metadata.append(name, value);
+    if (status === undefined) {
+      this.end(withFailure("broken", new ConnectError("protocol error: missing status", Code.Internal)));
+      return;
     }
-    this.end(error);
+    if (this.head !== undefined && this.head.fields !== trailers) {
+      for (const [name, value] of headersOf(this.head.fields)) status.metadata.append(name, value);
+    }
+    this.end(answered(status));
   }
 
   closed(code: number, cause: Error | undefined): void {
     // The peer knows the deadline too, and may be the first to see that it has passed.
     if (code === ErrorCode.CANCEL && cause === undefined && performance.now() >= this.#deadline)
       this.end(timedOut(), true);
-    else this.end(cause === undefined ? resetError(code) : lostError(cause));
+    else this.end(cause === undefined ? resetError(code) : lost("broken", cause));
   }
 
   /** Ends the call with an error, if it is not over; the peer is told that nobody waits for it any more. */
@@ -301,12 +303,9 @@ export class UnaryClientCall extends ClientCall {
   protected succeed(): void {
     if (!this.#hasAnswer) {
       const text = "protocol error: missing output message for unary method";
-      this.reject(new ConnectError(text, Code.Unimplemented, this.responseTrailer()));
+      this.reject(answered(new ConnectError(text, Code.Unimplemented, this.responseTrailer())));
     } else if (this.#isLater) {
-      (this.#answer as () => Promise<unknown>)().then(
-        (message) => this.resolve(message, this),
-        (error) => this.reject(ConnectError.from(error)),
-      );
+      (this.#answer as () => Promise<unknown>)().then((message) => this.resolve(message, this), this.reject);
     } else this.resolve(this.#answer, this);
   }
 
@@ -331,7 +330,7 @@ export class StreamClientCall extends ClientCall {
     super(setup);
     this.inbox = new Inbox(
       (size, isEmpty) => this.#credit(isEmpty ? this.#uncredited : Math.min(size, this.#uncredited)),
-      () => this.end(new ConnectError("the answers are no longer read", Code.Canceled), true),
+      () => this.end(withFailure("canceled", new ConnectError("the answers are no longer read", Code.Canceled)), true),
       () => this.unlink(),
     );
   }
@@ -340,7 +339,7 @@ export class StreamClientCall extends ClientCall {
     try {
       this.#requests = this.input[Symbol.asyncIterator]();
     } catch (error) {
-      this.end(ConnectError.from(error));
+      this.end(ofThisCall(ConnectError.from(error)));
       return;
     }
     this.#pull(stream);
@@ -349,7 +348,7 @@ export class StreamClientCall extends ClientCall {
   #pull(stream: Stream): void {
     (this.#requests as AsyncIterator<unknown>).next().then(
       (request) => this.#next(stream, request),
-      (error) => this.end(ConnectError.from(error)),
+      (error) => this.end(ofThisCall(ConnectError.from(error))),
     );
   }
 
@@ -434,16 +433,25 @@ export class StreamClientCall extends ClientCall {
   }
 }
 
-function canceled(signal: AbortSignal): ConnectError {
-  return ConnectError.from(signal.reason, Code.Canceled);
+async function unpackMessage(output: Codec, packed: Uint8Array, readMaxBytes: number): Promise<unknown> {
+  try {
+    const whole = await unpack("gzip", packed, readMaxBytes, Code.Internal);
+    return readMessage(output, whole, 0, whole.length, Code.Internal);
+  } catch (error) {
+    throw answered(ConnectError.from(error));
+  }
+}
+
+function answered(error: ConnectError): ConnectError {
+  return withFailure("answered", error);
 }
 
 function timedOut(): ConnectError {
-  return new ConnectError("the operation timed out", Code.DeadlineExceeded);
+  return withFailure("timeout", new ConnectError("the operation timed out", Code.DeadlineExceeded));
 }
 
 function malformed(): ConnectError {
-  return new ConnectError("protocol error: a malformed response", Code.Internal);
+  return answered(new ConnectError("protocol error: a malformed response", Code.Internal));
 }
 
 /** gRPC over HTTP/2, "Errors". */
@@ -455,7 +463,10 @@ function resetError(code: number): ConnectError {
     [ErrorCode.INADEQUATE_SECURITY]: Code.PermissionDenied,
   };
   const text = `http/2 stream closed with error code ${errorName(code)} (0x${code.toString(16)})`;
-  return new ConnectError(text, codes[code] ?? Code.Internal);
+  const error = new ConnectError(text, codes[code] ?? Code.Internal);
+  if (code === ErrorCode.REFUSED_STREAM) return withFailure("refused", error);
+  // A server that ends, or a proxy that loses one, cancels. Every other code is the server's own word.
+  return withFailure(code === ErrorCode.CANCEL ? "broken" : "answered", error);
 }
 
 /** https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md */

@@ -12,6 +12,7 @@ import { Code, ConnectError, createClient, type Transport } from "@connectrpc/co
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
 import { UserService } from "@shop/generated/shop/users/v1/users_pb.js";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { failureOf } from "../call/failure.js";
 import { startGatewayTo } from "../gateway/testing/gateway.js";
 import { createNativeTransport } from "../grpc/client-transport.js";
 import { defaultLimits } from "../http2/limits.js";
@@ -84,7 +85,7 @@ const ask = (transport: Transport, id: string) =>
     .getUser({ id }, { timeoutMs: 5_000 })
     .then(
       (user) => user.id,
-      (error) => `${Code[ConnectError.from(error).code]}`,
+      (error) => `${Code[ConnectError.from(error).code]}, ${failureOf(error)}`,
     );
 
 function native(port: number, tls: object): Transport {
@@ -173,14 +174,15 @@ test.each(["native", "node"])("over RPC_TRANSPORT=%s", async (transport) => {
     "Connect, HTTP/1.1": createConnectTransport({ baseUrl, httpVersion: "1.1", nodeOptions }),
   };
   for (const [name, each] of Object.entries(transports)) expect([name, await ask(each, name)]).toEqual([name, name]);
-  expect(await ask(native(open, {}), "a")).toBe("Unavailable");
-  expect(await ask(native(open, { ca: theirs.cert }), "a")).toBe("Unavailable");
-  expect(await ask(createNativeTransport(`http://127.0.0.1:${open}`), "a")).toBe("Unavailable");
+  expect(await ask(native(open, {}), "a")).toBe("Unavailable, untrusted");
+  expect(await ask(native(open, { ca: theirs.cert }), "a")).toBe("Unavailable, untrusted");
+  expect(await ask(createNativeTransport(`http://127.0.0.1:${open}`), "a")).toBe("Unavailable, unreachable");
 
   // With TLS_CLIENT_CA_FILE it answers those alone for whom that vouches.
   expect(await ask(native(last, { ca, ...caller }), "a")).toBe("a");
-  expect(await ask(native(last, { ca, ...stranger }), "a")).toBe("Unavailable");
-  expect(await ask(native(last, { ca }), "a")).toBe("Unavailable");
+  // To a stranger it hangs up without a word; to whoever shows nothing it sends TLS's alert.
+  expect(await ask(native(last, { ca, ...stranger }), "a")).toBe("Unavailable, unreachable");
+  expect(await ask(native(last, { ca }), "a")).toBe("Unavailable, untrusted");
   const over1 = (client: object) =>
     createConnectTransport({
       baseUrl: `https://127.0.0.1:${last}`,
@@ -229,7 +231,7 @@ test("a gateway serves TLS, and calls its services over it, for REST and for wha
   const baseUrl = `https://127.0.0.1:${gateway.port}`;
   expect(await ask(native(gateway.port, { ca }), "b")).toBe("b");
   expect(await ask(createConnectTransport({ baseUrl, httpVersion: "1.1", nodeOptions: { ca } }), "c")).toBe("c");
-  expect(await ask(createNativeTransport(`http://127.0.0.1:${gateway.port}`), "d")).toBe("Unavailable");
+  expect(await ask(createNativeTransport(`http://127.0.0.1:${gateway.port}`), "d")).toBe("Unavailable, unreachable");
 });
 
 test("what is wrong with certificates is said at once, before anything is served", async () => {

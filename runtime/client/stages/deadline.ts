@@ -1,0 +1,21 @@
+import type { DescMethod } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { withFailure } from "../../call/failure.js";
+import { pathOf } from "../../call/incoming-call.js";
+import type { ClientStage } from "../outgoing-call.js";
+
+/**
+ * Has calls take no longer than the contract says. A call for which its caller has no time left is not made.
+ *
+ * @param timeoutMs undefined: forever
+ */
+export function deadline(method: DescMethod, timeoutMs: number | undefined): ClientStage {
+  const path = pathOf(method);
+  return (next) => (call) => {
+    if (call.timeoutMs === 0) {
+      throw withFailure("timeout", new ConnectError(`no time is left to call ${path}`, Code.DeadlineExceeded));
+    }
+    call.limit(timeoutMs);
+    return next(call);
+  };
+}
