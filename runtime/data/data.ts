@@ -86,7 +86,7 @@ export interface Data<
 export interface DataOptions {
   /** `postgres://user:password@host:port/database`. */
   readonly url: string;
-  /** The service's short name, "orders": names its connections, and its part of timings. */
+  /** The service's short name, "orders": in the names of its connections and spans. */
   readonly service: string;
   /** What it owns, by the names that its handlers use. Rows without a cache policy are always read from the database. */
   readonly entities: Readonly<Record<string, { readonly entity: Entity; readonly cache?: CachePolicy }>>;

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { activeTiming, Timing, timed, timedCall, timingHeader, timingRequestHeader } from "./timing.js";
+import { timed } from "./span.js";
+import { activeTiming, Timing, timedCall, timingHeader, timingRequestHeader } from "./timing.js";
 
 function call(asked = true) {
   return {
@@ -68,8 +69,8 @@ test("a call that fails is measured too", async () => {
 
 test("the header stays one that HTTP takes", () => {
   const timing = new Timing();
-  timing.start("a b\n", "naïve\r\nset-cookie: x")();
+  timing.start("a b\n", "naïve\r\nset-cookie: x").end();
   expect(timing.toString()).toMatch(/^a_b_;desc="na\?ve\?\?set-cookie: x";dur=[\d.]+$/);
-  for (let i = 0; i < 10_000; i++) timing.start("orders.db", "select")();
+  for (let i = 0; i < 10_000; i++) timing.start("orders.db", "select").end();
   expect(timing.toString().length).toBeLessThan(8_100);
 });

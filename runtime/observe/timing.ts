@@ -1,23 +1,23 @@
-import { AsyncLocalStorage } from "node:async_hooks";
+import { activeCollectors, collectSpans, type Span, type SpanCollector, timed } from "./span.js";
 
 /** Set to 1 on a request, it asks for the time that each part of the call took. Clients pass it on to the next hop. */
 export const timingRequestHeader = "x-server-timing";
 
-/** The answer's header that says it (https://www.w3.org/TR/server-timing/). */
+/** The response's header with these times (https://www.w3.org/TR/server-timing/). */
 export const timingHeader = "server-timing";
 
-/** What one call has measured so far. */
-export class Timing {
+/** Collects the spans of one call for its Server-Timing header. */
+export class Timing implements SpanCollector {
   readonly #entries: (() => string | undefined)[] = [];
 
-  /** Starts a span; the function that is answered ends it. */
-  start(name: string, description?: string): (description?: string) => void {
+  start(name: string, description?: string): Span {
     const started = performance.now();
     let entry: string | undefined;
     this.#entries.push(() => entry);
-    return (found) => {
-      entry = serverTiming(name, found ?? description, performance.now() - started);
+    const end = (found?: string) => {
+      entry = serverTiming(name, found, performance.now() - started);
     };
+    return { end: (found) => end(found ?? description), fail: () => end(description ?? "failed") };
   }
 
   /** Adds what the next hop measured: the value of its own Server-Timing header. */
@@ -38,43 +38,14 @@ export class Timing {
   }
 }
 
-// Entered only by calls that ask to be measured: Node.js pays for asynchronous context from the first of them on.
-const active = new AsyncLocalStorage<Timing>();
-
-/** The measurements of the call that runs now; undefined if it did not ask for any. */
+/** Returns what measures the active call for its Server-Timing header; undefined if its caller did not ask for that. */
 export function activeTiming(): Timing | undefined {
-  return active.getStore();
+  return activeCollectors()?.find((collector) => collector instanceof Timing);
 }
 
 /**
- * Measures a part of the call that runs now, if it asked to be measured.
- *
- *     await timed("orders.cache", (row) => (row ? "hit" : "miss"), () => cache.get(key));
- *
- * `name` is a word of letters, digits, dots and dashes; `description` says what was done, or derives it from the result.
- */
-export async function timed<T>(
-  name: string,
-  description: string | ((result: T) => string) | undefined,
-  run: () => Promise<T>,
-): Promise<T> {
-  const timing = active.getStore();
-  if (!timing) return run();
-  const fixed = typeof description === "string" ? description : undefined;
-  const end = timing.start(name, fixed);
-  try {
-    const result = await run();
-    end(typeof description === "function" ? description(result) : fixed);
-    return result;
-  } catch (error) {
-    end(fixed ?? "failed");
-    throw error;
-  }
-}
-
-/**
- * Runs a whole call. If its request asks for it, what `timed` measures inside is put into the answer's Server-Timing
- * header, with the call's own time first, also when the call fails.
+ * Runs a whole call. If its request asks for Server-Timing, its spans are put into that header of the response, with the
+ * call's own time first, also when the call fails.
  */
 export async function timedCall<T>(
   call: { readonly requestHeader: Headers; readonly responseHeader: Headers },
@@ -85,7 +56,7 @@ export async function timedCall<T>(
   if (call.requestHeader.get(timingRequestHeader) !== "1") return run();
   const timing = new Timing();
   try {
-    return await active.run(timing, () => timed(name, description, run));
+    return await collectSpans([timing], () => timed(name, description, run));
   } finally {
     call.responseHeader.set(timingHeader, timing.toString());
   }

@@ -2,7 +2,7 @@ import type { DescMessage, MessageInitShape, MessageShape } from "@bufbuild/prot
 import { LRUCache } from "lru-cache";
 import type { Outcome, ReadThrough } from "../../cache/read-through.js";
 import { activeCall } from "../../call/active-call.js";
-import { activeTiming } from "../../observe/timing.js";
+import { activeCollectors, startSpan } from "../../observe/span.js";
 import type { Entity } from "../../spec/entity.js";
 import { isOutage } from "../postgres/errors.js";
 import { isCacheable } from "../postgres/notices.js";
@@ -34,7 +34,7 @@ export class CachedRows<D extends DescMessage> implements SoftRepository<D, stri
 
   /**
    * @param doubt is told the key of each row that may have been written or not
-   * @param span what timings call a look into the cache
+   * @param span the name of the span of a look into the cache
    */
   constructor(
     entity: Entity<D>,
@@ -62,9 +62,9 @@ export class CachedRows<D extends DescMessage> implements SoftRepository<D, stri
     return this.#hit(key) ?? this.#read(key);
   }
 
-  /** What most reads come to, with nothing that it does not need. Whoever measures the call wants to be told of the hit. */
+  /** Most reads end here, without anything that they do not need. A span wants to be told of the hit. */
   #hit(key: string): MessageShape<D> | undefined {
-    return activeTiming() === undefined ? this.#cache.hit(key) : undefined;
+    return activeCollectors() === undefined ? this.#cache.hit(key) : undefined;
   }
 
   async #get(key: string): Promise<MessageShape<D>> {
@@ -95,16 +95,16 @@ export class CachedRows<D extends DescMessage> implements SoftRepository<D, stri
 
   /** Takes the time of a look into a cache, and notes how old a row is that could not be read anew. */
   #tell(): (outcome: Outcome, ageMs: number) => void {
-    const end = activeTiming()?.start(this.#span);
+    const span = startSpan(this.#span);
     return (outcome, ageMs) => {
-      end?.(outcome);
+      span?.end(outcome);
       if (outcome === "stale") activeCall()?.stale(ageMs);
     };
   }
 
   async batchGet(keys: readonly string[]): Promise<MessageShape<D>[]> {
     const load = this.#together();
-    const end = activeTiming()?.start(this.#span);
+    const span = startSpan(this.#span);
     const outcomes = new Map<string, Outcome>();
     const found = new Map<string, MessageShape<D>>();
     const read = async (key: string) => {
@@ -130,10 +130,10 @@ export class CachedRows<D extends DescMessage> implements SoftRepository<D, stri
         const row = await load(key);
         if (row !== undefined) found.set(key, row);
       });
-    end?.(tally(outcomes));
+    span?.end(tally(outcomes));
     await Promise.all(reads);
     // Only now is it known what was stale.
-    if ([...outcomes.values()].includes("stale")) end?.(tally(outcomes));
+    if ([...outcomes.values()].includes("stale")) span?.end(tally(outcomes));
     return pick(this.#schema, keys, found);
   }
 

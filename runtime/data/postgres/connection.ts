@@ -2,7 +2,7 @@ import { NodePgDatabase, NodePgSession, NodePgTransaction } from "drizzle-orm/no
 import { PgDialect, type PgPreparedQuery, type PreparedQueryConfig } from "drizzle-orm/pg-core";
 import type pg from "pg";
 import { activeCall } from "../../call/active-call.js";
-import { activeTiming, timed } from "../../observe/timing.js";
+import { activeCollectors, timed } from "../../observe/span.js";
 import { checkParameters, runBatch, type Statement } from "./batch.js";
 import { Cancellation, streamOf } from "./cancellation.js";
 import { failedStatement, summary, withoutValues } from "./redact.js";
@@ -63,7 +63,7 @@ export function connectionOf(tx: DatabaseTransaction): Connection {
 
 /** How a database is spoken to. */
 export interface Manner {
-  /** Names it in timings. */
+  /** The name of its statements' spans. */
   readonly span: string;
   /** Whether it prepares statements that have a name. */
   readonly prepares: boolean;
@@ -186,5 +186,5 @@ export function unnamed<S extends Statement | pg.QueryArrayConfig>(statement: S)
 }
 
 function timedQuery<T>(span: string, text: string, run: () => Promise<T>): Promise<T> {
-  return activeTiming() === undefined ? run() : timed(span, summary(text), run);
+  return activeCollectors() === undefined ? run() : timed(span, summary(text), run);
 }

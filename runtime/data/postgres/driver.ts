@@ -44,7 +44,7 @@ export interface DriverOptions {
   readonly url: string;
   /** The same of its replicas. Whichever of all these is the primary, now or later, is found out. */
   readonly replicas?: readonly string[];
-  /** Whose connections these are: names them in the server's own views, and in timings. */
+  /** The service's short name: in the names of its connections and spans. */
   readonly service: string;
   /** The most connections to each server at once; further work waits for one. Default 10. */
   readonly maxConnections?: number;
