@@ -3,8 +3,8 @@ import { never, type RuleEntries } from "./rule.js";
 /** What must hold of events, and of who publishes and consumes them. */
 export const events = {
   EVENT_TOPIC: {
-    holds: "An event has a topic of its own, with a name, a size and a time that every broker takes.",
-    why: "A topic holds events of one type, so that its consumers know what they read. Brokers differ in what they allow; what is allowed here all of them take.",
+    holds: "An event has a topic of its own, with a name, a size and a retention that every broker accepts.",
+    why: "A topic has events of one type, so that its consumers know what they read. Brokers differ in what they accept; the rule allows what all of them accept.",
     language: "proto",
     bad: `message OrderPlaced {
   option (scaffold.v1.event) = {topic: "Orders Placed"};
@@ -14,11 +14,11 @@ export const events = {
   option (scaffold.v1.event) = {topic: "orders.placed"};
   string order_id = 1;
 }`,
-    ignoring: never("nobody could publish or consume it."),
+    ignoring: never("the event could not be published or consumed."),
   },
   EVENT_KEY: {
-    holds: "An event is ordered by a string, a whole number or a bool of its own.",
-    why: "Events with the same key are handled one after the other, so the key must be one value, written in one way. A field in a oneof may be absent, and floating point has several zeros.",
+    holds: "An event's key is one of its fields, a string, an integer or a bool.",
+    why: "Events with the same key are handled one after the other, so the key must be one value with one representation. A field in a oneof may be absent, and floating point has several zeros.",
     language: "proto",
     bad: `message OrderPlaced {
   option (scaffold.v1.event) = {key: "order"};
@@ -28,11 +28,11 @@ export const events = {
   option (scaffold.v1.event) = {key: "order_id"};
   string order_id = 1;
 }`,
-    ignoring: never("events would be handled in another order than they happened in."),
+    ignoring: never("events would be handled in another order than they were published in."),
   },
   EVENT_UNDECLARED: {
-    holds: "What is published or consumed is an event.",
-    why: "The event's option says its topic, its key and how long it is kept; without it there is nowhere to publish it.",
+    holds: "A message that is published or consumed is an event.",
+    why: "The option on the message has the topic, the key and the retention. Without it there is no topic to publish to.",
     language: "proto",
     bad: `service OrderService {
   option (scaffold.v1.service) = {consumes: {event: "OrderPlaced"}};
@@ -52,8 +52,8 @@ message OrderPlaced {
     ignoring: never("there would be no topic."),
   },
   EVENT_PUBLISHER: {
-    holds: "An event has one service that publishes it, and this system runs that service.",
-    why: "An event tells what happened to its publisher's data, in the transaction in which it happened, and is replayed from the publisher's database. Two publishers would be two sources with one name.",
+    holds: "An event has one publishing service, and this system runs it.",
+    why: "An event says what happened to its publisher's data. It is written in the same transaction, and replayed from the publisher's database. Two publishers would be two sources with one name.",
     language: "proto",
     bad: `service OrderService {
   rpc PlaceOrder(PlaceOrderRequest) returns (PlaceOrderResponse) {
@@ -84,11 +84,11 @@ message OrderPlaced {
   option (scaffold.v1.event) = {key: "order_id"};
   string order_id = 1;
 }`,
-    ignoring: never("replay would have two origins, or none."),
+    ignoring: never("a replay would have two sources, or none."),
   },
   EVENT_QUEUE: {
-    holds: "A queue has one service that consumes it.",
-    why: "A queue is sent from point to point: what it holds is work for one service. Whoever else wants to know of it needs an event that is no queue.",
+    holds: "A queue is consumed by one service.",
+    why: "A queue contains work for one service. Other services need an event that is no queue.",
     language: "proto",
     bad: `service MailService {
   option (scaffold.v1.service) = {consumes: {event: "Post.LetterWritten"}};
@@ -114,11 +114,11 @@ message Post {
     string letter_id = 1;
   }
 }`,
-    ignoring: never("each would get every event, as of a topic."),
+    ignoring: never("each service would get every event, as from a topic."),
   },
   EVENT_SUBSCRIPTION: {
-    holds: "A service consumes an event once, by a handler of its own, with times and numbers that can be kept.",
-    why: "The handler is called after the event's message; two events of one name would share it. What is longer than a timer runs, or more than memory holds, would fail at run time.",
+    holds: "A service consumes an event once, by a handler of its own, with times and numbers within limits.",
+    why: "The handler has the name of the event's message, so two events with one name would share it. A time longer than a timer can run, or a number beyond memory, would fail at run time.",
     language: "proto",
     bad: `service MailService {
   option (scaffold.v1.service) = {

@@ -3,8 +3,8 @@ import { never, type RuleEntries } from "./rule.js";
 /** What must hold of files on disk: the generated ones, and templates. */
 export const files = {
   GENERATED_STALE: {
-    holds: "Generated files are committed as the contract says.",
-    why: "Who checks out the repository builds what was reviewed, without the tool. scaffold check and generate --check compare; they write nothing.",
+    holds: "Generated files are committed and match the contract.",
+    why: "A checkout of the repository builds what was reviewed, without the tool. scaffold check and generate --check compare; they write nothing.",
     language: "sh",
     bad: `git commit proto/shop/orders/v1/orders.proto`,
     good: `scaffold generate
@@ -13,8 +13,8 @@ git commit`,
     ignoring: never("run scaffold generate, and commit what it writes."),
   },
   GENERATED_CONFLICT: {
-    holds: "Nobody edits generated files.",
-    why: "The tool never writes over work that git does not have. As long as one file has an edit in the way, nothing is written at all.",
+    holds: "Generated files are not edited.",
+    why: "The tool never overwrites work that git does not have. While one file has an edit in the way, nothing is written.",
     language: "sh",
     bad: `$EDITOR generated/shop/orders/v1/orders_service.ts
 scaffold generate`,
@@ -23,8 +23,8 @@ scaffold generate --force generated/shop/orders/v1/orders_service.ts`,
     ignoring: never("the edit would be lost."),
   },
   TEMPLATE_BROKEN: {
-    holds: "A template is one that Handlebars can read and render.",
-    why: "A template in templates/ takes the place of the tool's own. When it is broken nothing is written, rather than the tool's own or a half.",
+    holds: "Handlebars can parse and render a template.",
+    why: "A template in templates/ replaces the tool's own. If it is broken, nothing is written.",
     language: "handlebars",
     bad: `{{#if entities}}
 import { testDatabase } from "protoscaffold/testing/database";`,
@@ -35,7 +35,7 @@ import { testDatabase } from "protoscaffold/testing/database";
   },
   TEMPLATE_NAME_UNKNOWN: {
     holds: "A template uses names that it is given.",
-    why: "A name that is misspelled would render as nothing, and be found much later. The finding lists the names that there are at that place: inside {{#each}} they are the element's; {{../name}} reaches out.",
+    why: "A misspelled name would render as nothing, and be found much later. The finding lists the names at that place: inside {{#each}} they are the element's; {{../name}} is one of the outer scope.",
     language: "handlebars",
     bad: `{{#each entities}}
 export const {{camel servce}} = …
@@ -47,7 +47,7 @@ export const {{camel ../service}} = …
   },
   SERVICE_PARTS: {
     holds: "A service is given its parts by name.",
-    why: "This is a note; the compiler refuses the old form. Parts were told apart by position: handlers, then consumers, then what else there was. Their names say what each is, and the contract which of them are needed.",
+    why: "This is a note; the compiler refuses the old form. Parts used to be distinguished by position: handlers, then consumers, then the rest. Now each has a name, and the contract decides which of them are required.",
     language: "ts",
     bad: `export const letters = letterService(
   (service) => ({ … }),
@@ -62,8 +62,8 @@ export const {{camel ../service}} = …
     ignoring: never("it is only a note; the code does not compile until it is changed."),
   },
   TEMPLATE_UNUSED: {
-    holds: "A template in templates/ has the name of one of the tool's.",
-    why: "This is a note, not an error. A file is overridden by one of the same name; under any other name it is never read by the tool. scaffold templates list shows the names.",
+    holds: "A template in templates/ has the name of one of the tool's templates.",
+    why: "This is a note, not an error. A file replaces the tool's template of the same name; under any other name it is never read. scaffold templates list shows the names.",
     language: "sh",
     bad: `templates/service/handler.ts.hbs`,
     good: `templates/service/handlers.ts.hbs`,

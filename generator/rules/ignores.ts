@@ -3,8 +3,8 @@ import { never, type RuleEntries } from "./rule.js";
 /** What must hold of comments that have a rule ignored. */
 export const ignores = {
   IGNORE_REASON: {
-    holds: "A comment that has a rule ignored says why.",
-    why: "Whoever reads it next must be able to tell whether the reason still holds.",
+    holds: "A comment that ignores a rule says why.",
+    why: "The next reader must be able to tell whether the reason still holds.",
     language: "proto",
     bad: `service OrderService {
   // scaffold:ignore SERVICE_CALLS_ITSELF
@@ -17,8 +17,8 @@ export const ignores = {
     ignoring: never("it is about ignoring itself."),
   },
   IGNORE_RULE: {
-    holds: "A comment that has a rule ignored names one of ours that can be ignored.",
-    why: "A rule without which code cannot be generated stays. buf's rules have a comment of their own, buf:lint:ignore, which buf.yaml allows.",
+    holds: "A comment that ignores a rule names one of the tool's rules that can be ignored.",
+    why: "A rule without which code cannot be generated cannot be ignored. buf's rules have a comment of their own, buf:lint:ignore, which buf.yaml allows.",
     language: "proto",
     bad: `service OrderService {
   // scaffold:ignore SERVICE_CALL_ITSELF until the handlers share a function
@@ -30,8 +30,8 @@ export const ignores = {
     ignoring: never("it is about ignoring itself."),
   },
   IGNORE_UNUSED: {
-    holds: "A comment that has a rule ignored has something to ignore.",
-    why: "One that is left over hides the next real finding at that place. It stands on the line above what it is about, or at the end of its line.",
+    holds: "A comment that ignores a rule has a finding to ignore.",
+    why: "A comment that is left over hides the next real finding at that place. The comment stands on the line above, or at the end of the line.",
     language: "proto",
     bad: `service OrderService {
   // scaffold:ignore SERVICE_CALLS_ITSELF until the handlers share a function

@@ -4,8 +4,8 @@ import { may, never, type RuleEntries } from "./rule.js";
 export const methods = {
   METHOD_KEY: {
     holds:
-      "An idempotency key is a string field in the request of a method without streams; what it ignores are other fields of that request.",
-    why: "The key says that two calls are one. It must be in every request, so in a field of its own, outside of any oneof; a stream has no one request. Fields that only say how to answer may differ between the two.",
+      "An idempotency key is a string field in the request of a unary method; the fields that it ignores are others of that request.",
+    why: "The key says that two calls are one. Every request must have it, so it is a field outside of any oneof, and a stream, which has many requests, has none. Fields that only say how to respond may differ between the two calls.",
     language: "proto",
     bad: `service OrderService {
   option (scaffold.v1.service) = {};
@@ -29,11 +29,11 @@ message PlaceOrderRequest {
 }
 
 message PlaceOrderResponse {}`,
-    ignoring: never("callers would rely on a protection that is not there."),
+    ignoring: never("callers would rely on a protection that does not exist."),
   },
   METHOD_TIMEOUT: {
     holds: "A timeout fits into 32 bits of milliseconds.",
-    why: "A timer that is set for longer than 2,147,483,647 ms fires at once, in Node and in browsers.",
+    why: "A timer for longer than 2,147,483,647 ms fires at once, in Node.js and in browsers.",
     language: "proto",
     bad: `service OrderService {
   option (scaffold.v1.service) = {};
@@ -57,9 +57,8 @@ message WatchOrderResponse {}`,
     ignoring: never("every call of the method would fail."),
   },
   METHOD_COMPRESSION: {
-    holds:
-      "What is said of compression has an effect: an algorithm that exists, and a length only where something is compressed.",
-    why: "An option that nothing heeds would be taken for one that is heeded.",
+    holds: "Compression names an algorithm that exists, and a length only where something is compressed.",
+    why: "An option without an effect would be taken for one that has an effect.",
     language: "proto",
     bad: `service OrderService {
   option (scaffold.v1.service) = {};
@@ -81,11 +80,11 @@ message ExportOrdersResponse {}`,
 message ExportOrdersRequest {}
 
 message ExportOrdersResponse {}`,
-    ignoring: never("the messages would travel otherwise than the contract says."),
+    ignoring: never("messages would be compressed otherwise than the contract says."),
   },
   METHOD_READS: {
-    holds: "Reads that may go to a replica belong to a method without side effects, of a service with entities.",
-    why: "A replica may be behind, and takes no writes: what is written by what was read there may be wrong, or lost.",
+    holds: "Only a method without side effects, of a service with entities, may read from replicas.",
+    why: "A replica may lag, and accepts no writes. A write that depends on such a read may be wrong or lost.",
     language: "proto",
     bad: `service OrderService {
   option (scaffold.v1.service) = {entities: "Order"};
@@ -118,12 +117,12 @@ message Order {
 message GetOrderRequest {
   string id = 1;
 }`,
-    ignoring: never("a handler could write by what is no longer so."),
+    ignoring: never("a handler could write what is based on outdated rows."),
   },
   METHOD_DEFERRED: {
     holds:
-      "A deferred method is a write without streams, with an idempotency key, in a service with entities, and its answer can say that it was accepted.",
-    why: "While the database is away, such a call is taken down and answered before it is made. The key makes it happen once; the enum value tells the caller that it has not happened yet.",
+      "A deferred method is a unary write with an idempotency key, of a service with entities, whose response can say that the write was accepted.",
+    why: "While the database is down, such a call is stored and answered before it is applied. The key makes it take effect once; the enum value tells the caller that it has not taken effect yet.",
     language: "proto",
     bad: `service OrderService {
   option (scaffold.v1.service) = {entities: "Order"};
@@ -170,11 +169,11 @@ message Order {
 message PlaceOrderRequest {
   string request_id = 1;
 }`,
-    ignoring: never("a caller would take for done what is not, or it would be done twice."),
+    ignoring: never("callers would take a write for applied that is not, or it would be applied twice."),
   },
   METHOD_NEAR_STANDARD: {
-    holds: "A method named like a standard one, and shaped otherwise, is written by hand.",
-    why: "This is a note, not an error: Get, List, BatchGet, Create, Update, Delete and Undelete of an entity work without code if they have the standard shape (AIP-131 to 135, 164, 231), and it says what is in the way.",
+    holds: "A method with the name of a standard method and another shape needs a handler.",
+    why: "This is a note, not an error. Get, List, BatchGet, Create, Update, Delete and Undelete of an entity need no handler if they have the standard shape (AIP-131 to 135, 164, 231). The note names the difference.",
     language: "proto",
     bad: `service OrderService {
   option (scaffold.v1.service) = {entities: "Order"};
@@ -206,11 +205,11 @@ message Order {
 message GetOrderRequest {
   string id = 1;
 }`,
-    ignoring: may("the method is written by hand, and nobody mentions it again."),
+    ignoring: may("the method needs a handler, and no further note appears."),
   },
   HTTP_RULE: {
-    holds: "A google.api.http rule has a verb and a path, and names fields that exist and can stand there.",
-    why: "The gateway reads requests by the rule: it must know which fields the path, the query and the body fill, and which of the answer's to send. A path follows the grammar of google/api/http.proto: segments are literals, * or variables, ** stands once, in whichever place, a variable is one plain value and stands once. Of a service without (scaffold.v1.service), whose contract is somebody else's, the finding is a note: the method has no such route, and keeps its others.",
+    holds: "A google.api.http rule has a verb and a path, and names fields that exist and can be used there.",
+    why: "The gateway reads requests by the rule: it must know which fields the path, the query and the body set, and which field of the response to send. A path follows the grammar of google/api/http.proto: segments are literals, * or variables, ** stands at most once, and a variable is one scalar that stands once. For a service without (scaffold.v1.service), whose contract belongs to others, the finding is a note: the method lacks this route and keeps its other ones.",
     language: "proto",
     bad: `service OrderService {
   option (scaffold.v1.service) = {};
@@ -236,11 +235,11 @@ message CancelOrderRequest {
 }
 
 message CancelOrderResponse {}`,
-    ignoring: may("the method has no such route; it is reached by RPC."),
+    ignoring: may("the method lacks this route; it is reachable over RPC."),
   },
   HTTP_ROUTE_TAKEN: {
-    holds: "A verb and a path mean one method, and not what the gateway answers itself.",
-    why: "A request goes to one method. What a path's variable is called does not tell two paths apart: /v1/{id} and /v1/{other=*} are one. /healthz, /readyz and /metrics are the gateway's, and so is what begins with the full name of a service: RPC calls. Of a service without (scaffold.v1.service), whose contract is somebody else's, the finding is a note, and the route is left out.",
+    holds: "A verb and a path lead to one method, and not to the gateway's own pages.",
+    why: "A request goes to one method. Names of variables do not distinguish paths: /v1/{id} and /v1/{other=*} are one. /healthz, /readyz and /metrics are the gateway's own, and paths that begin with the full name of a service are RPC calls. For a service without (scaffold.v1.service), whose contract belongs to others, the finding is a note, and the route is left out.",
     language: "proto",
     bad: `service OrderService {
   option (scaffold.v1.service) = {};

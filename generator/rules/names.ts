@@ -3,8 +3,8 @@ import { never, type RuleEntries } from "./rule.js";
 /** What must hold of names, so that TypeScript can hold them. */
 export const names = {
   NAME_TAKEN: {
-    holds: "Names that stand side by side stay different in TypeScript.",
-    why: "A field order_id is orderId in TypeScript, a method GetOrder is getOrder, and an enum's values lose the enum's own name, so names that Protobuf tells apart can become one. Files whose names differ in upper and lower case only are one file on some systems, and TypeScript refuses them on all.",
+    holds: "Names in one scope stay different in TypeScript.",
+    why: "A field order_id is orderId in TypeScript, a method GetOrder is getOrder, and an enum's values lose the enum's name, so names that differ in Protobuf can become one. Files whose names differ in case only are one file on some systems, and TypeScript refuses them on all.",
     language: "proto",
     bad: `message Order {}
 
@@ -18,11 +18,11 @@ service OrderService {
   rpc GetOrder(Order) returns (Order);
   rpc ReadOrder(Order) returns (Order);
 }`,
-    ignoring: never("one property cannot be two things."),
+    ignoring: never("one property cannot have two meanings."),
   },
   NAME_RESERVED: {
     holds: "Each name can be declared in TypeScript.",
-    why: "Most words that TypeScript reserves get a $ when they are generated, but protoc-gen-es prints a few as they are: any, as, await, infer, keyof, never, readonly, symbol, undefined, unique and unknown as messages and enums, arguments, await and eval as services and extensions. Fields and methods must begin with a letter once underscores are gone, and __proto__ is no property.",
+    why: "Most reserved words of TypeScript get a $ in generated code, but protoc-gen-es prints a few as they are: any, as, await, infer, keyof, never, readonly, symbol, undefined, unique and unknown as messages and enums, arguments, await and eval as services and extensions. Fields and methods must begin with a letter after underscores are removed, and __proto__ is no property.",
     language: "proto",
     bad: `message symbol {
   string text = 1;
@@ -32,6 +32,6 @@ service OrderService {
   string text = 1;
   string second_text = 2;
 }`,
-    ignoring: never("what is generated would not compile."),
+    ignoring: never("generated code would not compile."),
   },
 } as const satisfies RuleEntries;

@@ -6,8 +6,8 @@ const untilNone = (rule: string) =>
 /** What must hold of a contract beside what it was, for the sagas that were begun before: `scaffold breaking` compares. */
 export const runningSagas = {
   SAGA_NO_DELETE: {
-    holds: "A method that starts a saga goes on to.",
-    why: "Sagas that run are found by the method's name: nobody would go on with them, nor undo them. Let nothing call the method any more, and take it away when scaffold sagas list shows none of it.",
+    holds: "A method that starts a saga is not removed.",
+    why: "Running sagas are found by the method's name. Without it, no process continues or compensates them. First stop calling the method, and remove it when scaffold sagas list shows none of its sagas.",
     language: "diff",
     bad: ` rpc PlaceOrder(PlaceOrderRequest) returns (Order) {
    option (scaffold.v1.method) = {
@@ -25,8 +25,8 @@ export const runningSagas = {
     ignoring: untilNone("SAGA_NO_DELETE"),
   },
   SAGA_SAME_STEPS: {
-    holds: "A saga keeps its steps and their order; new ones come last.",
-    why: "A saga that runs has begun its first steps, and goes on behind them. With a step inserted before, removed, renamed or moved it would leave one out, or do one twice. It waits instead until a version comes that it fits, and is undone when its time is over.",
+    holds: "A saga keeps its steps and their order; new steps come last.",
+    why: "A running saga has begun its first steps and continues after them. With a step inserted before, removed, renamed or moved, it would omit a step or repeat one. Instead it waits for a version that it matches, and is compensated when its time is over.",
     language: "diff",
     bad: ` saga: {
 +  steps: {name: "check" call: "…CheckCustomer" compensate: "…UncheckCustomer"}
@@ -41,8 +41,8 @@ export const runningSagas = {
     ignoring: untilNone("SAGA_SAME_STEPS"),
   },
   SAGA_SAME_CALL: {
-    holds: "A step calls the method that it called, which finds its key in the same field.",
-    why: "The request of a step is kept before it is sent, and sent again under the same key until it is answered. Another method would read something else in it, and do beside what the first may have done already. Request and answer themselves change as buf's rules allow.",
+    holds: "A step keeps the method that it calls, and the field of its key.",
+    why: "The request of a step is stored before it is sent, and sent again under the same key until there is a response. Another method would read it differently, and would act in addition to what the first one may have done. Request and response messages may change as buf's rules allow.",
     language: "diff",
     bad: ` steps: {
    name: "capture"
@@ -59,8 +59,8 @@ export const runningSagas = {
     ignoring: untilNone("SAGA_SAME_CALL"),
   },
   SAGA_SAME_COMPENSATION: {
-    holds: "A step is undone by the method that undid it, which finds its key in the same field.",
-    why: "A compensation is tried until it succeeds, and may have been done by an attempt that was not answered. Two methods that undo one step give the same money back twice, unless each knows of the other.",
+    holds: "A step keeps the method that compensates it, and the field of its key.",
+    why: "A compensation is attempted until it succeeds, and an attempt without a response may have taken effect. Two different methods would give the same money back twice, unless each checks for the other.",
     language: "diff",
     bad: ` steps: {
    name: "capture"

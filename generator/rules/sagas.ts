@@ -67,8 +67,8 @@ message UpdateStockRequest {
 export const sagas = {
   SAGA_METHOD: {
     holds:
-      "A saga is started by a method without streams, with side effects and an idempotency key, of a service with entities, has steps, and is kept for a time that can be reckoned with.",
-    why: "The saga is kept in the service's own database, beside what the method writes there. The key makes a repeated call the same saga, not another one.",
+      "A saga is started by a unary method with side effects and an idempotency key, of a service with entities. It has steps, and a retention within limits.",
+    why: "The saga is stored in the service's own database, beside what the method writes there. The key makes a repeated call the same saga.",
     language: "proto",
     bad: contract(good, "timeout_ms: 5000"),
     good: contract(good),
@@ -76,8 +76,8 @@ export const sagas = {
   },
   SAGA_STEP: {
     holds:
-      "A step has a name of its own, and calls a method without streams, with an idempotency key, of a service that may be called.",
-    why: "An attempt that was not answered is made again, by this process or another. The key, which is made of the saga's id and the step's name, makes it happen once.",
+      "A step has a name of its own, and calls a unary method with an idempotency key, of a service that may be called.",
+    why: "An attempt without a response is repeated, by this process or another one. The key, made of the saga's id and the step's name, makes the step take effect once.",
     language: "proto",
     bad: contract(
       good
@@ -85,12 +85,12 @@ export const sagas = {
         .replace(/\/\/ ReserveStockRequest .*/, "// CountStock has no idempotency_key."),
     ),
     good: contract(good),
-    ignoring: never("a step that was attempted twice would be done twice."),
+    ignoring: never("a step that was attempted twice would take effect twice."),
   },
   SAGA_COMPENSATION: {
     holds:
-      "A step is undone by a method of the same service, without streams and with an idempotency key, whose request can be built from the step's request and key.",
-    why: "A step that timed out has answered nothing, and may have been done. So whoever undoes it has the step's request and its key, and no id that the answer would have brought. What is undone before it was ever done leaves a mark under the key, which only the same service can look for.",
+      "A step is compensated by a unary method of the same service, with an idempotency key, whose request can be built from the step's request and key.",
+    why: "A step that timed out has no response, and may have taken effect. So the compensation has the step's request and key, and no id from a response. A compensation that arrives before its step leaves a tombstone under the key, which only the same service can check.",
     language: "proto",
     bad: contract(
       good
@@ -101,11 +101,11 @@ export const sagas = {
         ),
     ),
     good: contract(good),
-    ignoring: never("a step could be done that nobody can undo."),
+    ignoring: never("a step could take effect that cannot be undone."),
   },
   SAGA_OVERFLOW: {
-    holds: "A number that callers may set, of a service that a saga has do and undo things, has an upper bound.",
-    why: "A step takes from a count, and whoever undoes it adds that again. If a caller sets the count to the largest number of its type meanwhile, the addition fails for ever, and the saga never ends. What a step takes belongs into the bound as well: a rule over both fields holds before and after it. A rule that only mentions the number, or bounds it from below, is no bound. The finding is a note, for the contract does not say which numbers a method adds to.",
+    holds: "A number that callers may set, in a service that a saga calls and compensates, has an upper bound.",
+    why: "A step takes from a count, and its compensation adds to it again. If a caller sets the count to the largest number of its type in between, the addition fails forever, and the saga never ends. What a step takes belongs into the bound as well: a rule over both fields holds before and after it. A rule that only mentions the number, or bounds it from below, is no upper bound. The finding is a note, because the contract does not say which numbers a method adds to.",
     language: "proto",
     bad: counted(""),
     good: counted(`
@@ -114,6 +114,6 @@ export const sagas = {
     message: "available and reserved must be at most 1000000 together"
     expression: "this.available + this.reserved <= 1000000"
   };`),
-    ignoring: may("nobody mentions it again."),
+    ignoring: may("no further note appears."),
   },
 } as const satisfies RuleEntries;

@@ -3,8 +3,8 @@ import { may, never, type RuleEntries } from "./rule.js";
 /** What must hold of services, and of names in options. */
 export const services = {
   OPTION_NAME_UNKNOWN: {
-    holds: "A name in an option stands for something in the contract.",
-    why: "entities and calls name messages and services by text, which no compiler checks. A name that stands for nothing is most often misspelled, or lacks its package. So are names of services in package.json.",
+    holds: "A name in an option resolves to a declaration.",
+    why: "`entities`, `calls` and similar options name messages and services as text, which no compiler checks. A name that does not resolve is most often misspelled, or lacks its package. The same holds for names of services in package.json.",
     language: "proto",
     bad: `service OrderService {
   option (scaffold.v1.service) = {entities: "Oder"};
@@ -17,12 +17,12 @@ message Order {
   option (scaffold.v1.entity) = {};
   string id = 1 [(google.api.field_behavior) = IDENTIFIER];
 }`,
-    ignoring: never("there is nothing to generate for a name that stands for nothing."),
+    ignoring: never("code cannot be generated for an unknown name."),
   },
   SERVICE_NAME_TAKEN: {
     holds:
-      "Each service that the system runs or calls has a short name of its own: its package's last word, or what package.json says.",
-    why: 'The short name is the service\'s folder, process, database and address variable (ORDERS_URL), so two services cannot share one. A second version of a package has its version in it: orders-v2. Where names meet otherwise, the project gives others, in package.json: "scaffold": {"names": {"shop.orders.v1.RefundService": "refunds"}}. balancer, broker, cache, database, dist, gateway, gateway-1, gateway-2, postgres and sample are the system\'s own.',
+      "Each service that the system runs or calls has a short name of its own: the last word of its package, or what package.json sets.",
+    why: 'The short name is the service\'s folder, process, database and address variable (ORDERS_URL), so two services cannot share one. A second version of a package has its version in it: orders-v2. Where names collide otherwise, set another one in package.json: "scaffold": {"names": {"shop.orders.v1.RefundService": "refunds"}}. balancer, broker, cache, database, dist, gateway, gateway-1, gateway-2, postgres and sample are the system\'s own.',
     language: "proto",
     bad: `service OrderService {
   option (scaffold.v1.service) = {};
@@ -38,8 +38,8 @@ service OrderService {
     ignoring: never("two processes cannot have one name."),
   },
   SERVICE_CALLS_ITSELF: {
-    holds: "A service calls others; its own handlers it calls as functions.",
-    why: "A call to itself goes over the network to any instance, holds two of the caller's slots at once, and can wait for itself for ever.",
+    holds: "A service does not call itself.",
+    why: "A call to itself goes over the network to any instance, occupies two of the caller's slots, and can wait for itself forever. Call the handler as a function.",
     language: "proto",
     bad: `service OrderService {
   option (scaffold.v1.service) = {calls: "OrderService"};
@@ -47,11 +47,11 @@ service OrderService {
     good: `service OrderService {
   option (scaffold.v1.service) = {};
 }`,
-    ignoring: may("the name is left out of what the service calls."),
+    ignoring: may("the name is left out of the service's calls."),
   },
   SERVICE_RESOURCE_TAKEN: {
-    holds: "What a handler may use (entities, called services) has one name each.",
-    why: "A handler reaches its entities, the services it calls, transaction, once, undo and sagas as service.<name>; one name cannot be two things.",
+    holds: "What a handler may use (entities, called services) has distinct names.",
+    why: "A handler reaches its entities, the services that it calls, transaction, once, undo and sagas as service.<name>, so no two of them can share a name.",
     language: "proto",
     bad: `service OrderService {
   option (scaffold.v1.service) = {entities: "Order" entities: "Archive.Order"};
