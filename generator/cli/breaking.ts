@@ -13,21 +13,25 @@ interface Options {
 
 export const breaking: CommandModule<object, Options> = {
   command: "breaking",
-  describe: "Say what a change of the contracts would break",
+  describe: "Report what a change of the contracts breaks",
   builder: (argv) =>
     argv
       .usage(
-        "$0 breaking --against <input>\n\nCompares the contracts with what they were: messages and methods by the rules that buf.yaml chooses, events that " +
-          "were published, and sagas that run. It does not compare yet what else callers rely on: HTTP routes, tables and their indexes, " +
-          "idempotency keys, timeouts, and rules of buf.validate.",
+        "$0 breaking --against <input>\n\nCompares the contracts with an older version: messages and methods with the rules that buf.yaml selects, events that " +
+          "were published, and running sagas. It does not compare HTTP routes, tables and their indexes, " +
+          "idempotency keys, timeouts, and buf.validate rules yet.",
       )
       .option("against", {
         type: "string",
         demandOption: true,
         requiresArg: true,
-        describe: "What to compare with: anything that buf takes, relative to the project's root",
+        describe: "What to compare with: any input of buf, relative to the project's root",
       })
-      .option("against-config", { type: "string", requiresArg: true, describe: "A buf.yaml for that, if not its own" })
+      .option("against-config", {
+        type: "string",
+        requiresArg: true,
+        describe: "The buf.yaml for that input, if not its own",
+      })
       .option("path", {
         type: "string",
         array: true,
@@ -39,13 +43,13 @@ export const breaking: CommandModule<object, Options> = {
         array: true,
         nargs: 1,
         default: [] as SagaRule[],
-        describe: "Let changes that break this rule pass: see scaffold explain <rule>",
+        describe: "Accept changes that break this rule: see scaffold explain <rule>",
       })
       .option("error-format", errorFormatOption)
-      .example("$0 breaking --against '.git#branch=main'", "With the branch main")
-      .example("$0 breaking --against '.git#tag=v1.2.0'", "With a release")
-      .example("$0 breaking --against ../before", "With another folder")
-      .example("$0 breaking --against image.binpb", "With an image that buf build wrote"),
+      .example("$0 breaking --against '.git#branch=main'", "Compare with the branch main")
+      .example("$0 breaking --against '.git#tag=v1.2.0'", "Compare with a release")
+      .example("$0 breaking --against ../before", "Compare with another folder")
+      .example("$0 breaking --against image.binpb", "Compare with an image of buf build"),
   async handler(args) {
     const { findBreaking } = await import("../check/breaking.js");
     const { against, againstConfig, path: paths, allow } = args;
@@ -54,13 +58,13 @@ export const breaking: CommandModule<object, Options> = {
     const rules = findings.map(({ rule }) => rule).filter((rule) => rule !== "COMPILE");
     if (rules.some((rule) => !isSagaRule(rule) && rule !== "EVENT_CHANGED")) {
       process.stderr.write(
-        "Whoever was built against the old contract breaks. Add in place of changing, deprecate in place of removing, or " +
+        "Programs that were built against the old contract break. Add instead of changing, deprecate instead of removing, or " +
           "start a new version of the package (…v2) beside this one. Rules: https://buf.build/docs/breaking/rules\n",
       );
     }
     if (rules.some(isSagaRule)) {
       process.stderr.write(
-        "Sagas that run break. scaffold sagas list shows them, and scaffold explain <rule> what can be changed. Once none is " +
+        "Running sagas break. scaffold sagas list shows them, and scaffold explain <rule> what may be changed. Once none is " +
           "left, --allow <rule> lets the change pass.\n",
       );
     }

@@ -9,11 +9,11 @@ export const build: CommandModule = {
   builder: (argv) =>
     argv
       .usage(
-        "$0 build\n\nBundles each service into a file that Node runs, dist/<name>/main.js in the services' folder, with its " +
-          "migrations beside it. Packages from npm are not in it: they are installed where it runs.",
+        "$0 build\n\nBundles each service into a file for Node.js, dist/<name>/main.js in the services' folder, with its " +
+          "migrations beside it. npm packages are not in the bundle: install them where it runs.",
       )
-      .example("$0 build", "All services and the gateway")
-      .example("PORT=8081 DATABASE_URL=postgres://… node services/dist/orders/main.js", "Run what was built"),
+      .example("$0 build", "Build all services and the gateway")
+      .example("PORT=8081 DATABASE_URL=postgres://… node services/dist/orders/main.js", "Run a built service"),
   async handler() {
     const settings = await project();
     const { build } = await import("../project/build.js");

@@ -17,14 +17,17 @@ interface Options {
 
 export const call: CommandModule<object, Options> = {
   command: "call [method]",
-  describe: "Call a method of a running service: a curl for the contracts",
+  describe: "Call a method of a running service",
   builder: (argv) =>
     argv
       .usage(
-        "$0 call [method]\n\nCalls a method and prints what it answers, a JSON document a line. An error goes to standard " +
-          "error, with its code and details. Without a method: lists what there is to call.",
+        "$0 call [method]\n\nCalls a method and prints its responses, one JSON document a line. An error goes to standard " +
+          "error, with its code and details. Without a method: lists the methods.",
       )
-      .positional("method", { type: "string", describe: "package.Service/Method, or the end of it: Service/Method" })
+      .positional("method", {
+        type: "string",
+        describe: "package.Service/Method, or Service/Method if that is unambiguous",
+      })
       .option("data", {
         alias: "d",
         type: "string",
@@ -44,16 +47,16 @@ export const call: CommandModule<object, Options> = {
       .option("address", {
         type: "string",
         requiresArg: true,
-        describe: "Where the server is. Default: the system that runs, or else http://127.0.0.1:8080",
+        describe: "The server's address. Default: the running system, or else http://127.0.0.1:8080",
       })
-      .option("protocol", { choices: protocols, default: "grpc" as Protocol, describe: "What to speak" })
+      .option("protocol", { choices: protocols, default: "grpc" as Protocol, describe: "The protocol" })
       .option("timeout", { type: "string", requiresArg: true, describe: "The call's deadline, such as 500ms or 2s" })
       .option("reflect", {
         type: "boolean",
         default: false,
-        describe: "Ask the server what it has, not the project's protos",
+        describe: "Use the server's reflection instead of the project's protos",
       })
-      .option("emit-defaults", { type: "boolean", default: false, describe: "Print fields that have no value, too" })
+      .option("emit-defaults", { type: "boolean", default: false, describe: "Print fields with default values, too" })
       .option("verbose", { alias: "v", type: "boolean", default: false, describe: "Print headers on standard error" })
       .example("$0 call", "List the methods")
       .example(`$0 call OrderService/GetOrder -d '{"id": "1"}'`, "Call one")

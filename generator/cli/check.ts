@@ -5,13 +5,13 @@ import { type ErrorFormat, errorFormatOption, hasErrors, report, summarise } fro
 
 export const check: CommandModule<object, { "error-format": ErrorFormat }> = {
   command: "check",
-  describe: "All that CI asks: lint, is the generated code up to date, do the types fit",
+  describe: "Run what CI should run: lint, freshness of generated code, types",
   builder: (argv) =>
     argv
-      .usage("$0 check\n\nWhat CI calls: lint, generate --check, and the project's own tsc, one after the other.")
+      .usage("$0 check\n\nRuns lint, generate --check, and the project's own tsc, one after the other. For CI.")
       .option("error-format", errorFormatOption)
-      .example("$0 check", "Everything at once")
-      .example("$0 check --error-format github-actions", "As annotations of a pull request"),
+      .example("$0 check", "Run all three")
+      .example("$0 check --error-format github-actions", "Print annotations for a pull request"),
   async handler({ errorFormat }) {
     const settings = await project();
     const [{ lint }, { generate }, { drift }, { checkTypes }] = await Promise.all([

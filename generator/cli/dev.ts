@@ -9,18 +9,18 @@ export const dev: CommandModule<object, { reset: boolean; watch: boolean }> = {
     argv
       .usage(
         "$0 dev\n\nBuilds and runs all services, each with a database in an embedded PostgreSQL, two gateways and a load " +
-          "balancer. Ctrl-C stops it. PORT says where it listens; default 8080.",
+          "balancer. Ctrl-C stops it. PORT is the load balancer's port; default 8080.",
       )
-      .option("reset", { type: "boolean", default: false, describe: "Forget the data first" })
+      .option("reset", { type: "boolean", default: false, describe: "Delete the data first" })
       .option("watch", {
         type: "boolean",
         default: false,
-        describe: "After each change: generate, build, and restart what changed",
+        describe: "Generate, build and restart after each change",
       })
-      .example("$0 dev", "Until Ctrl-C")
-      .example("$0 dev --watch", "While contracts and services are worked on")
-      .example("PORT=9000 $0 dev", "On another port")
-      .example("$0 dev --reset", "With empty databases"),
+      .example("$0 dev", "Run the system until Ctrl-C")
+      .example("$0 dev --watch", "Restart what changes")
+      .example("PORT=9000 $0 dev", "Use another port")
+      .example("$0 dev --reset", "Start with empty databases"),
   async handler({ reset, watch }) {
     const settings = await project();
     const [{ runSystem }, { runFolder }] = await Promise.all([import("../dev/run.js"), import("../dev/folder.js")]);

@@ -5,11 +5,11 @@ const jsonOption = { type: "boolean", default: false, describe: "Print one JSON 
 const urlOption = {
   type: "string",
   requiresArg: true,
-  describe: "The service's database; default: that of the system that runs in this project",
+  describe: "The service's database; default: that of the running system",
 } as const;
-const groupOption = { type: "string", requiresArg: true, describe: "The service that consumes" } as const;
+const groupOption = { type: "string", requiresArg: true, describe: "The consuming service" } as const;
 const topicOption = { type: "string", requiresArg: true, describe: "One topic" } as const;
-const dryRunOption = { alias: "d", type: "boolean", default: false, describe: "Only say what would be done" } as const;
+const dryRunOption = { alias: "d", type: "boolean", default: false, describe: "Print what would be done" } as const;
 
 interface TailOptions {
   topic: string[];
@@ -23,30 +23,30 @@ interface TailOptions {
 
 const tail: CommandModule<object, TailOptions> = {
   command: "tail [topic..]",
-  describe: "Print what services publish, as it comes",
+  describe: "Print events as they are published",
   builder: (argv) =>
     argv
       .usage(
-        "$0 events tail [topic..]\n\nPrints events as services publish them, a line each: time, topic, position, key, id, and the " +
+        "$0 events tail [topic..]\n\nPrints events as services publish them, one a line: time, topic, position, key, id, and the " +
           "message as JSON. Ctrl-C ends it.",
       )
       .positional("topic", { type: "string", array: true, default: [] as string[], describe: "Default: all" })
-      .option("service", { type: "string", requiresArg: true, describe: "Only what this one publishes" })
+      .option("service", { type: "string", requiresArg: true, describe: "Only events of this publisher" })
       .option("url", urlOption)
       .option("from", {
         type: "string",
         requiresArg: true,
-        describe: "beginning, a time (RFC 3339) or a position; default: only what is new",
+        describe: "beginning, a time (RFC 3339) or a position; default: new events only",
       })
-      .option("limit", { type: "number", requiresArg: true, describe: "End after so many" })
+      .option("limit", { type: "number", requiresArg: true, describe: "End after so many events" })
       .option("follow", {
         type: "boolean",
         default: true,
-        describe: "Wait for what is new; --no-follow ends before that",
+        describe: "Wait for new events; --no-follow does not",
       })
-      .option("json", { ...jsonOption, describe: "Print a JSON document a line" })
-      .example("$0 events tail", "All that is published from now on")
-      .example("$0 events tail shop.orders.order-placed --from beginning --limit 5", "The oldest that are kept")
+      .option("json", { ...jsonOption, describe: "Print one JSON document a line" })
+      .example("$0 events tail", "Print events from now on")
+      .example("$0 events tail shop.orders.order-placed --from beginning --limit 5", "Print the five oldest events")
       .example("$0 events tail --json --no-follow --from 2026-01-01T00:00:00Z | jq .event", "For programs"),
   async handler({ topic, service, url, from, limit, follow, json }) {
     if (limit !== undefined && !(Number.isSafeInteger(limit) && limit > 0)) {
@@ -60,19 +60,19 @@ const tail: CommandModule<object, TailOptions> = {
 
 const lag: CommandModule<object, { group?: string; topic?: string; url?: string; json: boolean }> = {
   command: "lag",
-  describe: "Say how far consumers are behind, and how much has not reached the broker",
+  describe: "Print how far consumers are behind, and what has not reached the broker",
   builder: (argv) =>
     argv
       .usage(
-        "$0 events lag\n\nLists each subscription: events still before it at the broker, waiting for another try, among the dead " +
-          "letters, and those that never reached it; and each publisher: events that the broker does not have yet. BROKER_URL names the broker; default: the running " +
-          "system's own.",
+        "$0 events lag\n\nLists each subscription: events at the broker that it has not taken, waiting events, dead " +
+          "letters and missing events; and each publisher: events that have not reached the broker. BROKER_URL names the broker; default: that of the running " +
+          "system.",
       )
       .option("group", groupOption)
       .option("topic", topicOption)
       .option("url", urlOption)
       .option("json", jsonOption)
-      .example("$0 events lag", "Of the system that runs")
+      .example("$0 events lag", "Look at the running system")
       .example("$0 events lag --json | jq '[.subscriptions[].lag] | add'", "For programs"),
   async handler({ group, topic, url, json }) {
     const settings = await project();
@@ -95,14 +95,14 @@ interface ReplayOptions {
 
 const replay: CommandModule<object, ReplayOptions> = {
   command: "replay",
-  describe: "Have a consumer handle events once more",
+  describe: "Send events to one consumer again",
   builder: (argv) =>
     argv
       .usage(
-        "$0 events replay --topic <topic> --group <service>\n\nSends events once more, to one consumer alone, from what their publisher " +
-          "keeps. Both ends belong to what is sent. With --missing: only those that never reached it, for the first time.",
+        "$0 events replay --topic <topic> --group <service>\n\nSends events to one consumer again, from the outbox of their " +
+          "publisher. --from and --to are inclusive. With --missing: only events that never reached it.",
       )
-      .option("topic", { ...topicOption, demandOption: true, describe: "What to replay" })
+      .option("topic", { ...topicOption, demandOption: true, describe: "The topic to replay" })
       .option("group", { ...groupOption, demandOption: true })
       .option("from", {
         type: "string",
@@ -114,21 +114,21 @@ const replay: CommandModule<object, ReplayOptions> = {
       .option("missing", {
         type: "boolean",
         default: false,
-        describe: "Only events that never reached the group, as lag counts them",
+        describe: "Only events that lag counts as missing",
       })
-      .option("url", { ...urlOption, describe: "The publisher's database; default: that of the system that runs here" })
-      .option("dry-run", { ...dryRunOption, describe: "Only say how many events, and from when to when" })
+      .option("url", { ...urlOption, describe: "The publisher's database; default: that of the running system" })
+      .option("dry-run", { ...dryRunOption, describe: "Print the number of events and their times" })
       .option("wait", { type: "boolean", default: true, describe: "Wait until all are sent; --no-wait does not" })
       .option("json", jsonOption)
-      .example("$0 events replay --topic shop.orders.order-placed --group analytics --dry-run", "How many would it be?")
       .example(
-        "$0 events replay --topic shop.orders.order-placed --group analytics --from 2026-01-01T00:00:00Z",
-        "All since then",
+        "$0 events replay --topic shop.orders.order-placed --group analytics --dry-run",
+        "Print how many it would be",
       )
       .example(
-        "$0 events replay --missing --topic shop.orders.order-placed --group analytics",
-        "What was lost on its way",
-      ),
+        "$0 events replay --topic shop.orders.order-placed --group analytics --from 2026-01-01T00:00:00Z",
+        "Send all since then",
+      )
+      .example("$0 events replay --missing --topic shop.orders.order-placed --group analytics", "Send lost events"),
   async handler({ topic, group, missing, url, from, to, dryRun, wait, json }) {
     const settings = await project();
     const { replay } = await import("../operate/events/replay.js");
@@ -158,8 +158,8 @@ const list: CommandModule<object, Selection & { limit: number }> = {
   builder: (argv) =>
     selection(argv)
       .usage("$0 events dlq list\n\nLists the events that consumers have given up, the oldest first.")
-      .option("limit", { type: "number", requiresArg: true, default: 100, describe: "The most of each group" })
-      .example("$0 events dlq list", "All groups")
+      .option("limit", { type: "number", requiresArg: true, default: 100, describe: "How many of each group, at most" })
+      .example("$0 events dlq list", "List those of all groups")
       .example("$0 events dlq list --group analytics --json | jq '.[].reason'", "For programs"),
   async handler({ group, topic, from, to, url, limit, json }) {
     if (!(Number.isSafeInteger(limit) && limit > 0)) throw new Error("--limit is a number of dead letters, 1 or more");
@@ -169,14 +169,14 @@ const list: CommandModule<object, Selection & { limit: number }> = {
   },
 };
 
-const redrive = settling("redrive", "Have dead letters tried again, each before what came after it", [
-  ["$0 events dlq redrive analytics/17", "One"],
-  ["$0 events dlq redrive --all --topic shop.orders.order-placed --dry-run", "Which would it be?"],
+const redrive = settling("redrive", "Put dead letters back for new attempts, each before later events of its key", [
+  ["$0 events dlq redrive analytics/17", "Redrive one"],
+  ["$0 events dlq redrive --all --topic shop.orders.order-placed --dry-run", "List those that would be redriven"],
 ]);
 
-const discard = settling("discard", "Forget dead letters for good; keys that wait for them go on", [
-  ["$0 events dlq discard analytics/17", "One"],
-  ["$0 events dlq discard --all --group analytics --yes", "All of a group, unasked"],
+const discard = settling("discard", "Delete dead letters; keys that wait for them continue", [
+  ["$0 events dlq discard analytics/17", "Discard one"],
+  ["$0 events dlq discard --all --group analytics --yes", "Discard all of a group without a question"],
 ]);
 
 function settling(
@@ -189,9 +189,14 @@ function settling(
     describe,
     builder: (argv) =>
       selection(argv)
-        .usage(`$0 events dlq ${verb} [ids..]\n\n${describe}. Consumers may be at work meanwhile.`)
-        .positional("ids", { type: "string", array: true, default: [] as string[], describe: "As list names them" })
-        .option("all", { type: "boolean", default: false, describe: "All that the other options leave" })
+        .usage(`$0 events dlq ${verb} [ids..]\n\n${describe}. Consumers may run meanwhile.`)
+        .positional("ids", {
+          type: "string",
+          array: true,
+          default: [] as string[],
+          describe: "Names, as list prints them",
+        })
+        .option("all", { type: "boolean", default: false, describe: "All that the other options select" })
         .option("dry-run", dryRunOption)
         .option("yes", { alias: "y", type: "boolean", default: false, describe: "Do not ask" })
         .example([...examples]),
@@ -206,38 +211,38 @@ function settling(
 
 function selection<T>(argv: Argv<T>): Argv<T & Selection> {
   return argv
-    .option("group", { ...groupOption, describe: "The service whose dead letters they are; default: all" })
+    .option("group", { ...groupOption, describe: "The consuming service; default: all" })
     .option("topic", topicOption)
-    .option("from", { type: "string", requiresArg: true, describe: "Died at this time (RFC 3339) or later" })
-    .option("to", { type: "string", requiresArg: true, describe: "Died at this time or earlier" })
+    .option("from", { type: "string", requiresArg: true, describe: "Dead since this time (RFC 3339)" })
+    .option("to", { type: "string", requiresArg: true, describe: "Dead until this time" })
     .option("url", urlOption)
     .option("json", jsonOption) as Argv<T & Selection>;
 }
 
 const dlq: CommandModule = {
   command: "dlq",
-  describe: "List dead letters, have them tried again, or forget them",
+  describe: "List dead letters, redrive them, or discard them",
   builder: (argv) =>
     [list, redrive, discard]
       .reduce<Argv>((all, command) => all.command(command as CommandModule), argv)
-      .usage("$0 events dlq <command>\n\nEvents whose last try failed lie with their consumer until somebody decides.")
+      .usage(
+        "$0 events dlq <command>\n\nAn event whose last attempt failed is a dead letter of its consumer until it is redriven or discarded.",
+      )
       .demandCommand(1, "Name what to do: list, redrive or discard")
-      .example("$0 events dlq list", "What was given up, and why")
-      .example("$0 events dlq redrive --all", "Try all of it again"),
+      .example("$0 events dlq list", "List dead letters with their reasons")
+      .example("$0 events dlq redrive --all", "Redrive all of them"),
   handler() {},
 };
 
 export const events: CommandModule = {
   command: "events",
-  describe: "Watch events, replay them, and settle those that failed",
+  describe: "Watch events, replay them, and settle dead letters",
   builder: (argv) =>
     [tail, lag, replay, dlq]
       .reduce<Argv>((all, command) => all.command(command as CommandModule), argv)
-      .usage(
-        "$0 events <command>\n\nLooks after the events of the system that runs in this project, or of databases elsewhere.",
-      )
+      .usage("$0 events <command>\n\nWorks on the events of the running system, or of databases elsewhere.")
       .demandCommand(1, "Name what to do: tail, lag, replay or dlq")
-      .example("$0 events tail", "What is published")
-      .example("$0 events lag", "Who is behind"),
+      .example("$0 events tail", "Print events as they are published")
+      .example("$0 events lag", "Print which consumers are behind"),
   handler() {},
 };

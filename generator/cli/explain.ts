@@ -8,9 +8,9 @@ export const explain: CommandModule<object, { rule?: string }> = {
       .usage(
         "$0 explain [rule]\n\nPrints what a rule requires, why, and a bad and a good example. Without a rule: lists the rules.",
       )
-      .positional("rule", { type: "string", describe: "The id that a finding names" })
-      .example("$0 explain", "All rules")
-      .example("$0 explain HTTP_RULE", "One of them"),
+      .positional("rule", { type: "string", describe: "The rule's id, as findings have it" })
+      .example("$0 explain", "List the rules")
+      .example("$0 explain HTTP_RULE", "Explain one"),
   async handler({ rule }) {
     const { explain, listRules } = await import("../check/explain.js");
     if (rule !== undefined) {

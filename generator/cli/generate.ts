@@ -19,12 +19,12 @@ interface Options {
 
 export const generate: CommandModule<object, Options> = {
   command: "generate",
-  describe: "Write the code that the contracts ask for",
+  describe: "Generate code, migrations and versions of events",
   builder: (argv) =>
     argv
       .usage(
-        "$0 generate\n\nBrings the generated folder up to date with the contracts. Files that are as they should be are " +
-          "not touched; a file that somebody edited is not written over without --force.",
+        "$0 generate\n\nBrings generated code, migrations and versions of events up to date with the contracts. A generated file that " +
+          "was edited is not overwritten without --force.",
       )
       .option("check", {
         type: "boolean",
@@ -38,23 +38,23 @@ export const generate: CommandModule<object, Options> = {
         default: false,
         describe: "Write nothing; list what would change",
       })
-      .option("json", { type: "boolean", default: false, describe: "Print one JSON document with all there is to say" })
-      .option("watch", { type: "boolean", default: false, describe: "Do it again after each change, until Ctrl-C" })
+      .option("json", { type: "boolean", default: false, describe: "Print one JSON document" })
+      .option("watch", { type: "boolean", default: false, describe: "Generate again after each change, until Ctrl-C" })
       .option("force", {
         type: "string",
         array: true,
         nargs: 1,
         default: [] as string[],
-        describe: "Let go of the edits in this file or folder",
+        describe: "Discard the edits in this file or folder",
       })
       .option("allow", allowOption)
       .option("error-format", errorFormatOption)
       .example("$0 generate", "Bring the generated code up to date")
       .example("$0 generate --check", "In CI: is it up to date?")
-      .example("$0 generate --watch", "While the contracts are worked on")
-      .example("$0 generate --diff | git apply", "The same change as a patch")
-      .example("$0 generate --force generated/shop/orders/v1/orders_pb.ts", "Let go of the edits in one file")
-      .example("$0 generate --allow MIGRATION_LOSES_DATA", "Drop what the contract no longer has"),
+      .example("$0 generate --watch", "While you work on contracts")
+      .example("$0 generate --diff | git apply", "Apply the change as a patch")
+      .example("$0 generate --force generated/shop/orders/v1/orders_pb.ts", "Discard the edits in one file")
+      .example("$0 generate --allow MIGRATION_LOSES_DATA", "Drop columns that the contract no longer has"),
   async handler({ check, diff, dryRun, json, watch, force, allow, errorFormat }) {
     const asked = { check, diff, "dry-run": dryRun } as const;
     const [mode = "write", other] = (["check", "diff", "dry-run"] as const).filter((each) => asked[each]);

@@ -15,18 +15,18 @@ export const init: CommandModule<object, Options> = {
   builder: (argv) =>
     argv
       .usage(
-        "$0 init\n\nMakes this folder a project, empty or not: settings, a gateway, and the words that contracts borrow. " +
-          "Files that are there stay as they are; package.json is given what it lacks. Then installs the packages.",
+        "$0 init\n\nMakes this folder a project, empty or not: settings, a gateway, and vendored protos. " +
+          "Existing files are not changed, except that package.json gets what is missing. Then installs the packages.",
       )
       .option("name", { type: "string", requiresArg: true, describe: "The project's name; default: its folder's" })
       .option("package", {
         type: "string",
         requiresArg: true,
-        describe: "The name by which generated code is imported; default: @<name>/generated",
+        describe: "The name under which generated code is imported; default: @<name>/generated",
       })
-      .option("yes", { alias: "y", type: "boolean", default: false, describe: "Ask nothing, take what is usual" })
+      .option("yes", { alias: "y", type: "boolean", default: false, describe: "Ask nothing, use the defaults" })
       .option("install", { type: "boolean", default: true, describe: "Run npm install; --no-install does not" })
-      .example("$0 init", "Ask for what is not given; without a terminal, ask nothing")
+      .example("$0 init", "Ask for the names; without a terminal, ask nothing")
       .example("$0 init --yes --name shop --package @shop/generated", "Ask nothing"),
   async handler({ name: givenName, package: givenPackage, yes, install }) {
     const { initProject, usualName, usualPackage } = await import("../scaffold/init.js");

@@ -13,17 +13,17 @@ const jsonOption = { type: "boolean", default: false, describe: "Print one JSON 
 
 const plan: CommandModule<object, { allow: Allowable[]; json: boolean; "error-format": ErrorFormat }> = {
   command: "plan",
-  describe: "Print what generate would write next, and what each statement locks, rewrites or loses",
+  describe: "Print the migrations that generate would write, and what each statement locks, rewrites or deletes",
   builder: (argv) =>
     argv
       .usage(
-        "$0 migrate plan\n\nPrints the migrations that the contracts ask for. Writes nothing, and needs no database.",
+        "$0 migrate plan\n\nPrints the migrations that generate would write. Writes nothing, and needs no database.",
       )
       .option("allow", allowOption)
       .option("json", jsonOption)
       .option("error-format", errorFormatOption)
-      .example("$0 migrate plan", "What comes next")
-      .example("$0 migrate plan --allow MIGRATION_LOSES_DATA", "What would be dropped?"),
+      .example("$0 migrate plan", "Print the next migrations")
+      .example("$0 migrate plan --allow MIGRATION_LOSES_DATA", "Include what would be dropped"),
   async handler({ allow, json, errorFormat }) {
     const { previewMigrations } = await import("./migrate-plan.js");
     await previewMigrations(await project(), { allow, json, errorFormat });
@@ -32,55 +32,60 @@ const plan: CommandModule<object, { allow: Allowable[]; json: boolean; "error-fo
 
 const up: CommandModule<object, Options> = {
   command: "up [service]",
-  describe: "Apply the migrations that a database lacks",
+  describe: "Apply missing migrations to databases",
   builder: (argv) =>
     databaseOptions(argv)
       .usage(
-        "$0 migrate up [service]\n\nApplies what is missing, in order, each file once. After a failure or a crash it goes on where it was.",
+        "$0 migrate up [service]\n\nApplies missing migrations in order, each once. After a failure or a crash it continues where it stopped.",
       )
-      .example("$0 migrate up", "All databases of the system that runs in this project")
-      .example("$0 migrate up orders --url postgres://user:password@host:5432/orders", "One, wherever it is"),
+      .example("$0 migrate up", "Migrate all databases of the running system")
+      .example(
+        "$0 migrate up orders --url postgres://user:password@host:5432/orders",
+        "Migrate one database elsewhere",
+      ),
   handler: (options) => act(options, async (databases) => (await import("./migrate-databases.js")).up(databases)),
 };
 
 const status: CommandModule<object, Options> = {
   command: "status [service]",
-  describe: "List what was applied and what was not",
+  describe: "List applied and pending migrations",
   builder: (argv) =>
     databaseOptions(argv)
       .usage(
         "$0 migrate status [service]\n\nLists the migrations of each service. Exits with 100 if a database lacks one.",
       )
-      .example("$0 migrate status", "All services")
-      .example("$0 migrate status --json | jq '.[].pending'", "For programs"),
+      .example("$0 migrate status", "Look at all services")
+      .example("$0 migrate status --json | jq '.[].pending'", "Print the pending migrations of each service"),
   handler: (options) => act(options, async (databases) => (await import("./migrate-databases.js")).status(databases)),
 };
 
 const verify: CommandModule<object, Options> = {
   command: "verify [service]",
-  describe: "Say every difference between ledger, files and the tables that there are",
+  describe: "Report every difference between ledger, files and tables",
   builder: (argv) =>
     databaseOptions(argv)
       .usage(
         "$0 migrate verify [service]\n\nCompares the ledger with the files, and columns, types, nullability, defaults and " +
           "indexes with the newest snapshot. Exits with 100 if anything differs.",
       )
-      .example("$0 migrate verify", "All services")
-      .example('$0 migrate verify orders --url "$DATABASE_URL"', "One database"),
+      .example("$0 migrate verify", "Look at all services")
+      .example('$0 migrate verify orders --url "$DATABASE_URL"', "Compare one database"),
   handler: (options) =>
     act(options, async (databases, root) => (await import("./migrate-databases.js")).verify(databases, root)),
 };
 
 export const migrate: CommandModule = {
   command: "migrate",
-  describe: "Plan migrations, apply them, and compare databases with them",
+  describe: "Plan and apply migrations, and compare databases with them",
   builder: (argv) =>
     [plan, up, status, verify]
       .reduce<Argv>((all, command) => all.command(command as CommandModule), argv)
-      .usage("$0 migrate <command>\n\nMigrations are planned from the contracts; scaffold generate writes them.")
+      .usage(
+        "$0 migrate <command>\n\nscaffold generate writes migrations from the contracts. These commands look at them and apply them.",
+      )
       .demandCommand(1, "Name what to do: plan, up, status or verify")
-      .example("$0 migrate plan", "What generate would write")
-      .example("$0 migrate up", "Bring the running system's databases up to date"),
+      .example("$0 migrate plan", "Print the next migrations")
+      .example("$0 migrate up", "Migrate the databases of the running system"),
   handler() {},
 };
 

@@ -11,25 +11,32 @@ interface Options {
 
 export const newService: CommandModule<object, Options> = {
   command: "new-service <name>",
-  describe: "Start a service: its contract, handlers, entry and a test",
+  describe: "Create a service: contract, handlers, entry and a test",
   builder: (argv) =>
     argv
       .usage(
-        "$0 new-service <name>\n\nWrites what a service starts with: all yours from then on. Then generates the rest.\n" +
-          "A file in templates/service/ of the project takes the place of the tool's own template.",
+        "$0 new-service <name>\n\nWrites a service's first files, which are yours from then on, and generates the rest.\n" +
+          "A file in templates/service/ of the project replaces the tool's template.",
       )
-      .positional("name", { type: "string", demandOption: true, describe: "Names its folder, process and database" })
+      .positional("name", {
+        type: "string",
+        demandOption: true,
+        describe: "The name of its folder, process and database",
+      })
       .option("entity", {
         type: "string",
         array: true,
         nargs: 1,
         default: [] as string[],
-        describe: "An entity that it owns, and its fields (string unless said otherwise)",
+        describe: "An entity that it owns, with its fields (default type: string)",
       })
       .option("package", { type: "string", requiresArg: true, describe: "Its Protobuf package: shop.catalog.v1" })
       .option("error-format", errorFormatOption)
       .example("$0 new-service greeter", "A service with one method")
-      .example("$0 new-service catalog --entity Product:name,price_cents:int64,tags:string[]", "One that owns a table"),
+      .example(
+        "$0 new-service catalog --entity Product:name,price_cents:int64,tags:string[]",
+        "A service that owns a table",
+      ),
   async handler({ name, entity, package: pkg, errorFormat }) {
     const settings = await project();
     const { newService } = await import("../scaffold/new-service.js");

@@ -3,13 +3,13 @@ import { project } from "./project.js";
 
 export const ps: CommandModule<object, { json: boolean }> = {
   command: "ps",
-  describe: "List what dev runs",
+  describe: "List the processes of scaffold dev",
   builder: (argv) =>
     argv
-      .usage("$0 ps\n\nLists what `$0 dev` runs in this project: service, pid, port, state and uptime.")
-      .option("json", { type: "boolean", default: false, describe: "As a JSON array; uptime in seconds" })
-      .example("$0 ps", "As a table")
-      .example("$0 ps --json | jq -r '.[] | select(.service == \"orders\") | .pid'", "The pid of one service"),
+      .usage("$0 ps\n\nLists the processes that `$0 dev` runs in this project: service, pid, port, state and uptime.")
+      .option("json", { type: "boolean", default: false, describe: "Print a JSON array; uptime in seconds" })
+      .example("$0 ps", "Print a table")
+      .example("$0 ps --json | jq -r '.[] | select(.service == \"orders\") | .pid'", "Print the pid of one service"),
   async handler({ json }) {
     const { root } = await project();
     const { listProcesses } = await import("../dev/list.js");

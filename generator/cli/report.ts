@@ -9,7 +9,7 @@ export type ErrorFormat = (typeof errorFormats)[number];
 export const errorFormatOption = {
   choices: errorFormats,
   default: "text" as ErrorFormat,
-  describe: "How to print findings, on standard output",
+  describe: "The format of findings",
 };
 
 /**

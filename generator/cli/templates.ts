@@ -9,10 +9,10 @@ interface ListOptions {
 
 const list: CommandModule<object, ListOptions> = {
   command: "list",
-  describe: "List the templates, and which of them the project overrides",
+  describe: "List the templates, and which of them the project replaces",
   builder: (argv) =>
     argv
-      .option("json", { type: "boolean", default: false, describe: "As one JSON document" })
+      .option("json", { type: "boolean", default: false, describe: "Print one JSON document" })
       .option("error-format", errorFormatOption)
       .example("$0 templates list", "As a table"),
   async handler({ json, errorFormat }) {
@@ -34,11 +34,11 @@ const list: CommandModule<object, ListOptions> = {
 
 const eject: CommandModule<object, { name: string }> = {
   command: "eject <name>",
-  describe: "Copy a template to where the project's own take the place of the tool's",
+  describe: "Copy a template into the project, where it replaces the tool's",
   builder: (argv) =>
     argv
-      .positional("name", { type: "string", demandOption: true, describe: "As list names it" })
-      .example("$0 templates eject service/handlers.ts.hbs", "Change how handlers start"),
+      .positional("name", { type: "string", demandOption: true, describe: "Its name, as list prints it" })
+      .example("$0 templates eject service/handlers.ts.hbs", "Copy the template of handlers"),
   async handler({ name }) {
     const { root } = await project();
     const { ejectTemplate } = await import("../scaffold/templates.js");
@@ -49,17 +49,17 @@ const eject: CommandModule<object, { name: string }> = {
 
 export const templates: CommandModule = {
   command: "templates",
-  describe: "List the templates of starters, or take one over",
+  describe: "List the templates of new services, or copy one into the project",
   builder: (argv) =>
     argv
       .usage(
-        "$0 templates list|eject\n\nStarters are rendered from templates (Handlebars). A file in templates/ of the project takes the " +
-          "place of the tool's own of that name.",
+        "$0 templates list|eject\n\nNew services are rendered from templates (Handlebars). A file in templates/ of the project replaces " +
+          "the tool's template of the same name.",
       )
       .command(list as CommandModule)
       .command(eject as CommandModule)
       .demandCommand(1, "Name a command: list or eject")
-      .example("$0 templates list", "Which there are")
-      .example("$0 templates eject service/handlers.ts.hbs", "Take one over"),
+      .example("$0 templates list", "List them")
+      .example("$0 templates eject service/handlers.ts.hbs", "Copy one"),
   handler() {},
 };
