@@ -79,7 +79,20 @@ const layers = {
   ],
   runtime: [
     ...["codegen", "gateway", "service", "journal", "saga", "events", "server", "client", "connect", "grpc"],
-    ...["discovery", "identity", "data", "cache", "call", "http2", "config", "spec", "options", "codec", "observe"],
+    ...[
+      "discovery",
+      "identity",
+      "data",
+      "cache",
+      "call",
+      "http2",
+      "config",
+      "errors",
+      "spec",
+      "options",
+      "codec",
+      "observe",
+    ],
   ],
 };
 const packages = Object.keys(layers) as (keyof typeof layers)[];

@@ -1,6 +1,7 @@
 import type { DescMessage, DescMethod } from "@bufbuild/protobuf";
-import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
+import { ConnectError, type HandlerContext } from "@connectrpc/connect";
 import { LoneSurrogateError, loneSurrogateIn } from "../codec/lone-surrogate.js";
+import { failure } from "../errors/failure.js";
 import { encodedDetail } from "./error-detail.js";
 
 type Implementation = (request: unknown, context: HandlerContext) => unknown;
@@ -34,13 +35,7 @@ export function tellable(error: ConnectError): ConnectError {
     const place = "desc" in detail ? loneSurrogateIn(detail.desc, detail.value) : undefined;
     if (place === undefined || !("desc" in detail)) continue;
     const fault = new LoneSurrogateError(`${detail.desc.typeName}.${place}`);
-    return new ConnectError(
-      `${rawMessage.toWellFormed()}: ${fault.message}`,
-      Code.Internal,
-      metadata,
-      undefined,
-      error,
-    );
+    return failure("RESPONSE_INVALID", `${rawMessage.toWellFormed()}: ${fault.message}`, { metadata, cause: error });
   }
   if (rawMessage.isWellFormed()) return error;
   const told = new ConnectError(rawMessage.toWellFormed(), code, metadata, undefined, cause);
@@ -82,5 +77,5 @@ function checkedText(schema: DescMessage, message: unknown): unknown {
   const place = typeof message === "object" && message !== null ? loneSurrogateIn(schema, message) : undefined;
   if (place === undefined) return message;
   const error = new LoneSurrogateError(`${schema.typeName}.${place}`);
-  throw new ConnectError(error.message, Code.Internal, undefined, undefined, error);
+  throw failure("RESPONSE_INVALID", error.message, { cause: error });
 }

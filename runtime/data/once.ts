@@ -1,11 +1,11 @@
 import { createHash } from "node:crypto";
 import type { DescMessage, DescMethod, DescMethodUnary, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
-import { Code, ConnectError } from "@connectrpc/connect";
 import { and, eq, sql } from "drizzle-orm";
 import { pgTable, primaryKey, text, timestamp } from "drizzle-orm/pg-core";
 import type { KeyedContext } from "../call/context.js";
 import { createMessage } from "../codec/create.js";
 import { codecOf } from "../codec/known.js";
+import { failure } from "../errors/failure.js";
 import { bytes } from "./postgres/columns.js";
 import type { DatabaseTransaction } from "./postgres/driver.js";
 
@@ -75,7 +75,7 @@ export async function undoOnce<O extends DescMessage, D extends DescMessage>(
 ): Promise<MessageShape<O>> {
   const { idempotencyKey: key } = context;
   if (key === undefined) {
-    throw new ConnectError(`${done.name} is undone by its key: send that`, Code.InvalidArgument);
+    throw failure("IDEMPOTENCY_KEY_MISSING", `${done.name} is undone by its key: send that`);
   }
   return answerOnce(tx, context, async () => {
     const undoneAt = sql`now()`;
@@ -109,21 +109,18 @@ function recordedAnswer(
   fingerprint: Uint8Array,
   context: Pick<KeyedContext<DescMessage>, "wholeFingerprint">,
 ): Uint8Array {
-  if (row === undefined) throw new ConnectError("the same request was in the way: try again", Code.Aborted);
+  if (row === undefined) throw failure("REQUEST_IN_PROGRESS", "the same request was in the way: try again");
   if (row.undoneAt !== null) {
-    throw new ConnectError(
-      `what has the key ${JSON.stringify(key)} was undone: send a new key`,
-      Code.FailedPrecondition,
-    );
+    throw failure("IDEMPOTENCY_KEY_UNDONE", `what has the key ${JSON.stringify(key)} was undone: send a new key`);
   }
   if (Buffer.compare(row.fingerprint, fingerprint) !== 0 && !isOlder(row.fingerprint, context.wholeFingerprint)) {
-    throw new ConnectError(
+    throw failure(
+      "IDEMPOTENCY_KEY_REUSED",
       `the key ${JSON.stringify(key)} came with another request before: send the same request again, or a new key`,
-      Code.InvalidArgument,
     );
   }
   if (row.answer === null) {
-    throw new ConnectError(`the key ${JSON.stringify(key)} is used again inside its own request`, Code.Internal);
+    throw failure("IDEMPOTENCY_KEY_NESTED", `the key ${JSON.stringify(key)} is used again inside its own request`);
   }
   return row.answer;
 }

@@ -8,7 +8,14 @@ test("under load, a primary that is killed costs no write that was acknowledged,
   expect(tally.rest).toEqual({
     ageMs: expect.toSatisfy((age: number) => age >= 0),
     status: 503,
-    details: [{ "@type": "type.googleapis.com/google.rpc.RetryInfo", retryDelay: "1s" }],
+    details: [
+      { "@type": "type.googleapis.com/google.rpc.RetryInfo", retryDelay: "1s" },
+      {
+        "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+        reason: "DATABASE_UNAVAILABLE",
+        domain: "protoscaffold",
+      },
+    ],
   });
   // The alert rises and falls.
   expect([...tally.up.slice(0, 2), tally.up.at(-1)]).toEqual([1, 0, 1]);

@@ -1,6 +1,5 @@
 import { randomUUID } from "node:crypto";
 import type { DescMessage, MessageInitShape } from "@bufbuild/protobuf";
-import { Code, ConnectError } from "@connectrpc/connect";
 import { sql } from "drizzle-orm";
 import { attributeName } from "../call/propagation.js";
 import { createMessage } from "../codec/create.js";
@@ -9,6 +8,7 @@ import { type Data, type DataOptions, openData, type TransactionScope } from "..
 import { connectionOf, type DatabaseTransaction } from "../data/postgres/connection.js";
 import type { Database } from "../data/postgres/driver.js";
 import type { Repository } from "../data/rows/repository.js";
+import { failure } from "../errors/failure.js";
 import type { EventType } from "../spec/event.js";
 import { schemaUri } from "./evolution.js";
 
@@ -55,9 +55,9 @@ export class Outbox {
       const payload = event.codec.toBytes(message);
       const name = event.schema.typeName;
       if (payload.length > MAX_EVENT_BYTES) {
-        throw new ConnectError(
+        throw failure(
+          "EVENT_TOO_LARGE",
           `${name} has ${payload.length} bytes, ${MAX_EVENT_BYTES} at most are published: leave out what consumers can ask for`,
-          Code.ResourceExhausted,
         );
       }
       const attributes = {

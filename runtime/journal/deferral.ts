@@ -11,6 +11,7 @@ import { jsonOf } from "../codec/protojson/write.js";
 import { ConnectCall } from "../connect/connect-call.js";
 import { Condition } from "../data/postgres/condition.js";
 import { isDatabaseOutage, unavailable } from "../data/postgres/errors.js";
+import { failure } from "../errors/failure.js";
 import type { Logger } from "../observe/log.js";
 import type { ServedMethod } from "../server/served-method.js";
 import { explainer } from "../server/stages/errors.js";
@@ -137,9 +138,9 @@ export class Deferral {
     const before = this.#deferred.get(name);
     if (before !== undefined) {
       if (before.fingerprint !== fingerprint) {
-        throw new ConnectError(
+        throw failure(
+          "IDEMPOTENCY_KEY_REUSED",
           `the key ${JSON.stringify(key)} came with another request before: send the same request again, or a new key`,
-          Code.InvalidArgument,
         );
       }
       await before.added;
@@ -218,8 +219,7 @@ export class Deferral {
   async #run(entry: Entry, attempt: number): Promise<boolean> {
     const known = this.#methods.get(entry.method);
     try {
-      if (known === undefined)
-        throw new ConnectError(`there is no method ${entry.method} any more`, Code.Unimplemented);
+      if (known === undefined) throw failure("METHOD_NOT_IMPLEMENTED", `there is no method ${entry.method} any more`);
       const request = codecOf(known.method.input).decode(Buffer.from(entry.request, "base64"));
       await known.run(request, new Headers(entry.headers));
       this.#isAway = false;

@@ -1,5 +1,5 @@
 import type { DescMethod, DescService } from "@bufbuild/protobuf";
-import { Code, ConnectError, type ConnectRouter, type ConnectRouterOptions } from "@connectrpc/connect";
+import { Code, type ConnectRouter, type ConnectRouterOptions } from "@connectrpc/connect";
 import { answersText } from "../call/answer-text.js";
 import { codecOf } from "../codec/known.js";
 import { negotiatesEncoding } from "../connect/accept-encoding.js";
@@ -8,6 +8,7 @@ import { explainsRefusals } from "../connect/explained-refusals.js";
 import { readsJson } from "../connect/json-handlers.js";
 import { withoutLongTimeouts } from "../connect/long-timeouts.js";
 import { readsRequests, takesRequests } from "../connect/request-bodies.js";
+import { failure } from "../errors/failure.js";
 import { readMessage } from "../grpc/frame.js";
 import { COMPRESS_MIN_BYTES } from "../grpc/gzip.js";
 import { AnswerSize, READ_MAX_BYTES, type Route } from "../grpc/route.js";
@@ -108,6 +109,6 @@ function isPlain({ grpc, interceptors, binaryOptions, maxTimeoutMs, writeMaxByte
 
 function unimplemented(method: DescMethod): Implementation {
   return () => {
-    throw new ConnectError(`${method.parent.typeName}.${method.name} is not implemented`, Code.Unimplemented);
+    throw failure("METHOD_NOT_IMPLEMENTED", `${method.parent.typeName}.${method.name} is not implemented`);
   };
 }

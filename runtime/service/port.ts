@@ -1,7 +1,7 @@
 import type { TlsOptions } from "node:tls";
-import { Code, ConnectError } from "@connectrpc/connect";
 import type { Hosts } from "../config/hosts.js";
 import type { RpcTransport } from "../config/transport.js";
+import { failure } from "../errors/failure.js";
 import type { Logger } from "../observe/log.js";
 import { Health as HealthService } from "../options/grpc/health/v1/health_pb.js";
 import { createServerAdapter } from "../server/adapter.js";
@@ -68,7 +68,7 @@ export async function openPort(
     port: listener.port,
     async drain(timeoutMs) {
       const late = setTimeout(
-        () => expired.abort(new ConnectError("the server is shutting down", Code.Unavailable)),
+        () => expired.abort(failure("SERVER_DRAINING", "the server is shutting down")),
         Math.max(0, timeoutMs - LAST_WORDS_MS),
       );
       await listener.drain(timeoutMs);

@@ -2,6 +2,7 @@ import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { commandsPage } from "./commands.js";
 import { environmentPage } from "./environment.js";
+import { errorsPage } from "./errors.js";
 import { metricsPage } from "./metrics.js";
 import { optionsPage } from "./options.js";
 
@@ -9,6 +10,7 @@ import { optionsPage } from "./options.js";
 test.each([
   ["commands", commandsPage],
   ["environment", environmentPage],
+  ["errors", errorsPage],
   ["metrics", metricsPage],
   ["options", optionsPage],
 ])("docs/reference/%s.md is what the sources say", async (name, page) => {

@@ -3,6 +3,8 @@ import pg from "pg";
 import { type Violation, violated } from "../../call/violations.js";
 import { LoneSurrogateError } from "../../codec/lone-surrogate.js";
 import { own } from "../../codec/message.js";
+import type { Reason } from "../../errors/catalogue.js";
+import { failure } from "../../errors/failure.js";
 import { RetryInfoSchema } from "../../options/google/rpc/error_details_pb.js";
 import { unkeepable, type Written } from "./unkeepable.js";
 import { UnkeepableError } from "./unkeepable-error.js";
@@ -21,7 +23,7 @@ export function fromDatabase(error: unknown, subject?: Subject): unknown {
       return unkeepable(cause, subject?.written, false) ?? error;
     }
     if (isConnectionTrouble(cause)) {
-      return failure("the database does not answer", Code.Unavailable, cause);
+      return unavailable("the database does not answer", cause);
     }
   }
   return error;
@@ -99,7 +101,7 @@ export function isSilence(error: unknown): boolean {
 /** UNAVAILABLE for want of a database, and when to try again (google.rpc.RetryInfo). */
 export function unavailable(message: string, cause?: Error): ConnectError {
   const retry = { desc: RetryInfoSchema, value: { retryDelay: { seconds: RETRY_S } } };
-  const error = new ConnectError(message, Code.Unavailable, undefined, [retry], cause);
+  const error = failure("DATABASE_UNAVAILABLE", message, { details: [retry], cause });
   outages.add(error);
   return error;
 }
@@ -121,29 +123,29 @@ export function isRetryable(error: unknown): boolean {
 }
 
 /** By SQLSTATE, the exact ones before their class (PostgreSQL, appendix A). */
-const meanings: Readonly<Record<string, readonly [code: Code, message: string]>> = {
-  "08": [Code.Unavailable, "the database does not answer"],
-  "22": [Code.InvalidArgument, "a value does not fit"],
-  "22003": [Code.InvalidArgument, "a number is out of range"],
-  "23": [Code.InvalidArgument, "a rule of the database does not allow this"],
-  "23001": [Code.FailedPrecondition, "another row refers to this one, or the row it refers to does not exist"],
-  "23502": [Code.InvalidArgument, "a value that the database needs is missing"],
-  "23503": [Code.FailedPrecondition, "another row refers to this one, or the row it refers to does not exist"],
-  "23505": [Code.AlreadyExists, "a row with the same values exists already"],
-  "23P01": [Code.AlreadyExists, "another row excludes this one"],
-  "25006": [Code.Unavailable, "the database takes no writes at the moment"],
-  "25P02": [Code.Internal, "an earlier statement of this transaction failed, so it can only be rolled back"],
-  "28": [Code.Unavailable, "the database refuses this service's user: check DATABASE_URL"],
-  "3D000": [Code.Unavailable, "the database does not exist: check DATABASE_URL"],
-  "40": [Code.Aborted, "other transactions were in the way: try again"],
-  "42P01": [Code.Internal, "a table is missing: apply the service's migrations"],
-  "42703": [Code.Internal, "a column is missing: apply the service's migrations"],
-  "53": [Code.Unavailable, "the database has run out of resources"],
-  "53400": [Code.Internal, "a limit of the database's configuration is exceeded"],
-  "54": [Code.InvalidArgument, "a value is too large for the database"],
-  "55P03": [Code.DeadlineExceeded, "another transaction held the row for too long"],
-  "57": [Code.Unavailable, "the database is shutting down or starting"],
-  "57014": [Code.DeadlineExceeded, "the database took too long"],
+const meanings: Readonly<Record<string, readonly [reason: Reason, message: string]>> = {
+  "08": ["DATABASE_UNAVAILABLE", "the database does not answer"],
+  "22": ["VALUE_INVALID", "a value does not fit"],
+  "22003": ["VALUE_INVALID", "a number is out of range"],
+  "23": ["CONSTRAINT_VIOLATED", "a rule of the database does not allow this"],
+  "23001": ["REFERENCE_VIOLATED", "another row refers to this one, or the row it refers to does not exist"],
+  "23502": ["CONSTRAINT_VIOLATED", "a value that the database needs is missing"],
+  "23503": ["REFERENCE_VIOLATED", "another row refers to this one, or the row it refers to does not exist"],
+  "23505": ["ROW_ALREADY_EXISTS", "a row with the same values exists already"],
+  "23P01": ["ROW_ALREADY_EXISTS", "another row excludes this one"],
+  "25006": ["DATABASE_UNAVAILABLE", "the database takes no writes at the moment"],
+  "25P02": ["TRANSACTION_FAILED", "an earlier statement of this transaction failed, so it can only be rolled back"],
+  "28": ["DATABASE_UNAVAILABLE", "the database refuses this service's user: check DATABASE_URL"],
+  "3D000": ["DATABASE_UNAVAILABLE", "the database does not exist: check DATABASE_URL"],
+  "40": ["TRANSACTION_CONFLICT", "other transactions were in the way: try again"],
+  "42P01": ["SCHEMA_OUTDATED", "a table is missing: apply the service's migrations"],
+  "42703": ["SCHEMA_OUTDATED", "a column is missing: apply the service's migrations"],
+  "53": ["DATABASE_UNAVAILABLE", "the database has run out of resources"],
+  "53400": ["DATABASE_FAILED", "a limit of the database's configuration is exceeded"],
+  "54": ["VALUE_INVALID", "a value is too large for the database"],
+  "55P03": ["STATEMENT_TIMEOUT", "another transaction held the row for too long"],
+  "57": ["DATABASE_UNAVAILABLE", "the database is shutting down or starting"],
+  "57014": ["STATEMENT_TIMEOUT", "the database took too long"],
 };
 
 /** A value that no column of its type has; undefined: it is another error. */
@@ -158,7 +160,7 @@ function answered(error: pg.DatabaseError, subject: Subject | undefined): Connec
   const { code: state = "", table, column, constraint } = error;
   if (state === "23505" && table !== undefined) {
     const same = keysOf(error) ?? (constraint && `the same ${constraint}`);
-    if (same !== undefined) return failure(`${table} has a row with ${same} already`, Code.AlreadyExists, error);
+    if (same !== undefined) return refused("ROW_ALREADY_EXISTS", `${table} has a row with ${same} already`, error);
   }
   if (state === "23502" && column !== undefined) {
     return violated([{ field: column, description: "is missing", reason: "REQUIRED" }], Code.InvalidArgument, error);
@@ -167,8 +169,9 @@ function answered(error: pg.DatabaseError, subject: Subject | undefined): Connec
     const broken = ofConstraint(error, constraint, subject);
     if (broken !== undefined) return broken;
   }
-  const [code, message] = meanings[state] ?? meanings[state.slice(0, 2)] ?? [Code.Internal, "the database failed"];
-  return failure(state === "" ? message : `${message} (SQLSTATE ${state})`, code, error);
+  const [reason, message] = meanings[state] ??
+    meanings[state.slice(0, 2)] ?? ["DATABASE_FAILED", "the database failed"];
+  return refused(reason, state === "" ? message : `${message} (SQLSTATE ${state})`, error);
 }
 
 function ofConstraint(
@@ -182,14 +185,14 @@ function ofConstraint(
     return violated(each(fields, description, "RULE_BROKEN"), Code.InvalidArgument, error);
   }
   if ((error.code === "23503" || error.code === "23001") && subject?.removes) {
-    return failure(`other rows refer to this one (${constraint})`, Code.FailedPrecondition, error);
+    return refused("REFERENCE_VIOLATED", `other rows refer to this one (${constraint})`, error);
   }
   if (error.code === "23503" && fields !== undefined) {
     const description = "the row that it refers to does not exist";
     return violated(each(fields, description, "REFERENCE_NOT_FOUND"), Code.FailedPrecondition, error);
   }
   if (error.code === "23514" && error.table !== undefined) {
-    return failure(`the rule "${constraint}" of ${error.table} does not allow this`, Code.InvalidArgument, error);
+    return refused("CONSTRAINT_VIOLATED", `the rule "${constraint}" of ${error.table} does not allow this`, error);
   }
   return undefined;
 }
@@ -217,8 +220,6 @@ function isConnectionTrouble(error: Error & { code?: unknown; syscall?: unknown 
   return systemCodes.has(String(error.code)) || driverSays.test(error.message);
 }
 
-function failure(message: string, code: Code, cause: Error): ConnectError {
-  return code === Code.Unavailable
-    ? unavailable(message, cause)
-    : new ConnectError(message, code, undefined, undefined, cause);
+function refused(reason: Reason, message: string, cause: Error): ConnectError {
+  return reason === "DATABASE_UNAVAILABLE" ? unavailable(message, cause) : failure(reason, message, { cause });
 }

@@ -1,11 +1,12 @@
 import type { DescMessage, Message } from "@bufbuild/protobuf";
 import { protoCamelCase, protoSnakeCase } from "@bufbuild/protobuf/reflect";
-import { Code, ConnectError } from "@connectrpc/connect";
+import { Code, type ConnectError } from "@connectrpc/connect";
 import { activeCall } from "../../call/active-call.js";
 import { violated } from "../../call/violations.js";
 import { anyInside } from "../../codec/any-inside.js";
 import { LoneSurrogateError, loneSurrogateIn } from "../../codec/lone-surrogate.js";
 import { searchMessage } from "../../codec/search.js";
+import { failure } from "../../errors/failure.js";
 import { durationFault } from "./duration.js";
 import { timestampFault } from "./timestamp.js";
 import { UnkeepableError } from "./unkeepable-error.js";
@@ -61,7 +62,7 @@ export function unkeepable(cause: Error, written: Written | undefined, isNul: bo
 }
 
 function internal(message: string, cause: Error): ConnectError {
-  return new ConnectError(message, Code.Internal, undefined, undefined, cause);
+  return failure("VALUE_NOT_STORABLE", message, { cause });
 }
 
 /** The first fault in a message; with `reason`, the first that has it. */

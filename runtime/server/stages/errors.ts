@@ -1,6 +1,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { ServerStage } from "../../call/incoming-call.js";
 import { LoneSurrogateError } from "../../codec/lone-surrogate.js";
+import { failure } from "../../errors/failure.js";
 import type { Logger } from "../../observe/log.js";
 import type { ServedMethod } from "../served-method.js";
 
@@ -24,10 +25,8 @@ export function explainer({ method }: ServedMethod, log: Logger): (error: unknow
     log.error({ err: error, method: method.toString() }, "a handler failed");
     // Names a field, and no value.
     if (error instanceof LoneSurrogateError) {
-      return new ConnectError(error.message, Code.Internal, undefined, undefined, error);
+      return failure("RESPONSE_INVALID", error.message, { cause: error });
     }
-    return error instanceof ConnectError
-      ? error
-      : new ConnectError("internal error", Code.Internal, undefined, undefined, error);
+    return error instanceof ConnectError ? error : failure("HANDLER_FAILED", "internal error", { cause: error });
   };
 }
