@@ -85,7 +85,7 @@ const broken: [unknown, RegExp][] = [
   [{ wide: 2n ** 63n }, /9223372036854775808/],
   [{ float: 1e39 }, /1e\+39/],
   [{ color: 0.5 }, /0.5/],
-  [{ named: { a: { color: "RED" } } }, /RED|a string/],
+  [{ named: { a: { color: "RED" } } }, /RED|string value/],
   [{ hasOwnProperty: 1 }, /./],
 ];
 
