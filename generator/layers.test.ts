@@ -144,6 +144,17 @@ test("no folder of the runtime has more than 25 sources on one level", () => {
   expect(large).toEqual([]);
 });
 
+test("only services and gateways read the environment of the process; the rest of the runtime is given values", async () => {
+  const reads = /\bprocess\.env\b|[{,]\s*env\b[^}]*\}\s*=\s*process\b/;
+  const reading = await Promise.all(
+    sources.map(async (file) => (reads.test(await readFile(join(root, file), "utf8")) ? [file] : [])),
+  );
+  const roofs = ["runtime/service", "runtime/gateway"];
+  expect(roofs.map((roof) => reading.flat().some((file) => inside(file, roof)))).toEqual([true, true]);
+  const others = reading.flat().filter((file) => inside(file, "runtime") && !inside(file, ...roofs));
+  expect(others).toEqual(["runtime/call/propagation.ts"]);
+});
+
 /** Returns the files that can reach themselves by imports, sorted. */
 function circles(edges: readonly { from: string; to: string }[]): string[] {
   const next = new Map<string, Set<string>>();

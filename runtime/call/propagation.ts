@@ -44,7 +44,10 @@ let names: readonly string[] | undefined;
 /** The headers that go on, in lower case. The environment is read once in a process. Throws an EnvironmentError if it is wrong. */
 export function propagatedHeaders(): readonly string[] {
   names ??= [
-    ...new Set([...always, ...readEnvironment({ PROPAGATED_HEADERS: propagatedHeadersVariable }).PROPAGATED_HEADERS]),
+    ...new Set([
+      ...always,
+      ...readEnvironment({ PROPAGATED_HEADERS: propagatedHeadersVariable }, process.env).PROPAGATED_HEADERS,
+    ]),
   ];
   return names;
 }

@@ -13,7 +13,7 @@ import {
 } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import { type User, UserService } from "@shop/generated/shop/users/v1/users_pb.js";
-import { afterEach, describe, expect, expectTypeOf, test } from "vitest";
+import { afterAll, afterEach, describe, expect, expectTypeOf, test } from "vitest";
 import type { Context } from "../call/context.js";
 import { failureOf } from "../call/failure.js";
 import { ConnectCall } from "../connect/connect-call.js";
@@ -23,6 +23,7 @@ import { type Listener, listen } from "../server/listen.js";
 import type { ServicePolicy } from "../spec/policy.js";
 import { rpcTransportOfSuite } from "../testing/rpc-transport.js";
 import { createServiceClient, type ServiceClient } from "./client.js";
+import { Connections } from "./connections.js";
 import type { ClientStage } from "./outgoing-call.js";
 
 const policy: ServicePolicy<typeof UserService> = {
@@ -33,6 +34,8 @@ const policy: ServicePolicy<typeof UserService> = {
   chat: {},
 };
 
+const connections = new Connections({ transport: rpcTransportOfSuite });
+afterAll(() => connections.close());
 const cleanups: (() => unknown)[] = [];
 afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
@@ -41,14 +44,17 @@ afterEach(async () => {
 type Users = Partial<ServiceImpl<typeof UserService>>;
 
 async function serve(users: Users): Promise<{ listener: Listener; baseUrl: string }> {
-  const handlers = createServerAdapter({ routes: (router: ConnectRouter) => router.service(UserService, users) });
+  const handlers = createServerAdapter({
+    transport: rpcTransportOfSuite,
+    routes: (router: ConnectRouter) => router.service(UserService, users),
+  });
   const listener = await listen({ ...handlers, host: "127.0.0.1", port: 0 });
   cleanups.push(() => listener.drain(0));
   return { listener, baseUrl: `http://127.0.0.1:${listener.port}` };
 }
 
 async function clientOf(users: Users, policyOf = policy): Promise<ServiceClient<typeof UserService>> {
-  return createServiceClient(UserService, policyOf, await serve(users));
+  return createServiceClient(UserService, policyOf, { connections, ...(await serve(users)) });
 }
 
 function contextOf(
@@ -196,7 +202,7 @@ describe("what is passed on", () => {
 
 describe("a call that does not end well", () => {
   test("no time left: the peer is not called", async () => {
-    const users = createServiceClient(UserService, policy, { baseUrl: "http://127.0.0.1:1" });
+    const users = createServiceClient(UserService, policy, { connections, baseUrl: "http://127.0.0.1:1" });
     expect(await failure(users.getUser({}, contextOf({ timeoutMs: 0 })))).toBe(
       "DeadlineExceeded, timeout: no time is left to call shop.users.v1.UserService/GetUser",
     );
@@ -244,7 +250,10 @@ describe("a call that does not end well", () => {
       throw new ConnectError("no such user", Code.NotFound, { "retry-after": "5" });
     };
     const { baseUrl } = await serve({ getUser: refuse });
-    for (const options of [{ baseUrl }, { transport: createConnectTransport({ baseUrl, httpVersion: "1.1" }) }]) {
+    for (const options of [
+      { connections, baseUrl },
+      { transport: createConnectTransport({ baseUrl, httpVersion: "1.1" }) },
+    ]) {
       const error = await createServiceClient(UserService, policy, options).getUser({}).catch(ConnectError.from);
       expect(error).toMatchObject({ code: Code.NotFound, rawMessage: "no such user" });
       expect([...(error as ConnectError).metadata]).toEqual([["retry-after", "5"]]);
@@ -270,13 +279,13 @@ describe("a peer that is not there is UNAVAILABLE, by its service's name and wit
   test("refused", async () => {
     const { listener, baseUrl } = await serve({});
     await listener.drain(0);
-    const users = createServiceClient(UserService, policy, { baseUrl });
+    const users = createServiceClient(UserService, policy, { connections, baseUrl });
     expect(await failure(users.getUser({}))).toBe(unreachable);
     expect(await failure(users.listUsers({})[Symbol.asyncIterator]().next())).toBe(unreachable);
   });
 
   test("unknown", async () => {
-    const users = createServiceClient(UserService, policy, { baseUrl: "http://users.invalid" });
+    const users = createServiceClient(UserService, policy, { connections, baseUrl: "http://users.invalid" });
     expect(await failure(users.getUser({}))).toBe(unreachable);
   });
 
@@ -299,7 +308,7 @@ describe("a peer that is not there is UNAVAILABLE, by its service's name and wit
       (socket) => socket.once("data", () => socket.end("HTTP/1.1 400 Bad Request\r\n\r\n")),
     ],
   ])("%s", async (_name, expected, behave) => {
-    const users = createServiceClient(UserService, policy, { baseUrl: await connectionsTo(() => behave) });
+    const users = createServiceClient(UserService, policy, { connections, baseUrl: await connectionsTo(() => behave) });
     expect(await failure(users.getUser({}))).toBe(expected);
   });
 
@@ -310,13 +319,14 @@ describe("a peer that is not there is UNAVAILABLE, by its service's name and wit
         await forever();
       },
     });
-    const users = createServiceClient(UserService, policy, { baseUrl });
+    const users = createServiceClient(UserService, policy, { connections, baseUrl });
     const stream = users.listUsers({})[Symbol.asyncIterator]();
     await stream.next();
     const next = failure(stream.next());
     await listener.drain(0);
     expect(await next).toBe(broke);
     const handlers = createServerAdapter({
+      transport: rpcTransportOfSuite,
       routes: (router) => router.service(UserService, { getUser: ({ id }) => ({ id }) }),
     });
     const again = await listen({ ...handlers, host: "127.0.0.1", port: listener.port });
@@ -326,19 +336,19 @@ describe("a peer that is not there is UNAVAILABLE, by its service's name and wit
 
   describe("a call that is refused unseen", () => {
     const refuse = (socket: Socket) => socket.write(settings, () => socket.once("data", () => socket.write(goAway)));
-    let connections = 0;
+    let opened = 0;
 
     async function refusedOnce(users: Users): Promise<ServiceClient<typeof UserService>> {
       const { listener } = await serve(users);
-      connections = 0;
-      const baseUrl = await connectionsTo(() => (++connections === 1 ? refuse : listener.port));
-      return createServiceClient(UserService, policy, { baseUrl });
+      opened = 0;
+      const baseUrl = await connectionsTo(() => (++opened === 1 ? refuse : listener.port));
+      return createServiceClient(UserService, policy, { connections, baseUrl });
     }
 
     test("is sent again on a new connection", async () => {
       const users = await refusedOnce({ getUser: ({ id }) => ({ id }) });
       expect((await users.getUser({ id: "a" })).id).toBe("a");
-      expect(connections).toBe(2);
+      expect(opened).toBe(2);
     });
 
     test("is sent again if its answers are streamed", async () => {
@@ -350,7 +360,7 @@ describe("a peer that is not there is UNAVAILABLE, by its service's name and wit
       const ids: string[] = [];
       for await (const { id } of users.listUsers({})) ids.push(id);
       expect(ids).toEqual(["a", "b"]);
-      expect(connections).toBe(2);
+      expect(opened).toBe(2);
     });
 
     test("is not sent again if its requests are streamed: they may have been read", async () => {
@@ -366,9 +376,9 @@ describe("a peer that is not there is UNAVAILABLE, by its service's name and wit
       for await (const { text } of requests) yield { text: `old ${text}` };
     };
     const [old, next] = [await serve({ chat }), await serve({ getUser: () => ({ id: "next" }) })];
-    let connections = 0;
-    const baseUrl = await connectionsTo(() => (++connections === 1 ? old.listener.port : next.listener.port));
-    const users = createServiceClient(UserService, policy, { baseUrl });
+    let opened = 0;
+    const baseUrl = await connectionsTo(() => (++opened === 1 ? old.listener.port : next.listener.port));
+    const users = createServiceClient(UserService, policy, { connections, baseUrl });
     const said = new EventEmitter();
     async function* requests() {
       yield { text: "a" };
@@ -385,7 +395,7 @@ describe("a peer that is not there is UNAVAILABLE, by its service's name and wit
     said.emit("end");
     expect((await texts.next()).done).toBe(true);
     await drained;
-    expect(connections).toBe(2);
+    expect(opened).toBe(2);
   });
 });
 
@@ -409,7 +419,7 @@ describe("interceptors", () => {
       },
     };
     const { baseUrl } = await serve(users);
-    return createServiceClient(UserService, policy, { baseUrl, interceptors });
+    return createServiceClient(UserService, policy, { connections, baseUrl, interceptors });
   }
 
   const seen =
@@ -478,7 +488,7 @@ describe("interceptors", () => {
       return next(call);
     };
     const called = { timeoutMs: 50 };
-    const late = createServiceClient(UserService, policyOf, { baseUrl, interceptors: [slow] });
+    const late = createServiceClient(UserService, policyOf, { connections, baseUrl, interceptors: [slow] });
     expect(await failure(late.getUser({}, called))).toBe(
       "DeadlineExceeded, timeout: shop.users.v1.UserService/GetUser did not answer within 50 ms",
     );
@@ -486,7 +496,7 @@ describe("interceptors", () => {
       call.limit(20);
       return next(call);
     };
-    const limited = createServiceClient(UserService, policyOf, { baseUrl, interceptors: [short] });
+    const limited = createServiceClient(UserService, policyOf, { connections, baseUrl, interceptors: [short] });
     expect(await failure(limited.getUser({}))).toMatch("did not answer within 20 ms");
   });
 

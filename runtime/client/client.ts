@@ -18,18 +18,21 @@ import { knowCompression } from "../grpc/method-compression.js";
 import type { ServicePolicy } from "../spec/policy.js";
 import type { Carrier } from "./attempt.js";
 import { clientChain } from "./chain.js";
+import { type Connections, sharedConnections } from "./connections.js";
 import { nodeFailure } from "./node-failures.js";
 import { type ClientStage, outgoingCall, type Send } from "./outgoing-call.js";
-import { grpcTransport } from "./transport.js";
 
 /** Where a service is, and how it is reached. */
 export interface ClientOptions {
-  /**
-   * Its address: `http://127.0.0.1:8081`. Calls go over HTTP/2, as gRPC, on one connection to each origin; with TLS to
-   * `https://…`, by what the environment's TLS_CA_FILE, TLS_CERT_FILE and TLS_KEY_FILE say.
-   */
+  /** Its address: `http://127.0.0.1:8081`. Calls go over HTTP/2, as gRPC, on one connection to each origin; with TLS to `https://…`. */
   readonly baseUrl?: string;
-  /** Whether long messages are sent compressed with gzip, and asked for. Default: as the contract says, else the environment's RPC_COMPRESSION. */
+  /**
+   * The connections that calls go on: they say whose HTTP/2 it is, whom an https:// address is believed, and whether calls are
+   * compressed. Default: those that all such clients of the process share, native, with the authorities of Node.js and without
+   * compression, whatever the environment says.
+   */
+  readonly connections?: Connections;
+  /** Whether long messages are sent compressed with gzip, and asked for. Default: as the contract says, else the connections. */
   readonly compress?: boolean;
   /** Used instead of `baseUrl`: another protocol, or a service in memory. It compresses as it was made to. */
   readonly transport?: Transport;
@@ -75,13 +78,13 @@ export type ServiceClient<S extends DescService> = {
 export function createServiceClient<S extends DescService>(
   service: S,
   policy: ServicePolicy<S>,
-  { baseUrl, transport, compress, interceptors = [] }: ClientOptions,
+  options: ClientOptions,
   codecs: readonly Codec[] = [],
 ): ServiceClient<S> {
   know(codecs);
   knowCompression(service, policy);
-  if (!transport && !baseUrl) throw new Error(`a client of ${service.typeName} needs a baseUrl or a transport`);
-  const carrier = transport ? given(transport) : grpcTransport(baseUrl as string, compress);
+  const { interceptors = [] } = options;
+  const carrier = carrierOf(service, options);
   const methods = service.methods.map((method) => {
     const rules = own(policy, method.localName as keyof S["method"]) ?? {};
     const send = clientChain(method, { policy: rules, interceptors, carrier });
@@ -90,6 +93,14 @@ export function createServiceClient<S extends DescService>(
     return [method.localName, call];
   });
   return Object.fromEntries(methods);
+}
+
+/** Throws an Error if the options do not say where the service is. */
+function carrierOf({ typeName }: DescService, options: ClientOptions): Carrier {
+  const { baseUrl, transport, compress, connections = sharedConnections() } = options;
+  if (transport) return given(transport);
+  if (!baseUrl) throw new Error(`a client of ${typeName} needs a baseUrl or a transport`);
+  return connections.carrierTo(baseUrl, compress);
 }
 
 type Given = Context | CallOptions | undefined;

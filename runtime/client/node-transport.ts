@@ -3,23 +3,19 @@ import { Code, type Transport } from "@connectrpc/connect";
 import { createGrpcTransport, type GrpcTransportOptions } from "@connectrpc/connect-node";
 import { withCodecs } from "../connect/carried.js";
 import { compressions } from "../connect/compressions.js";
-import { clientCompression } from "../grpc/method-compression.js";
+import { type CompressionChoice, clientCompression } from "../grpc/method-compression.js";
 import { READ_MAX_BYTES } from "../grpc/route.js";
 
 type Compression = ReturnType<typeof compressions>[number];
 
-/**
- * gRPC by connect-node over node:http2.
- *
- * @param compress as NativeTransportOptions has it
- */
+/** gRPC by connect-node over node:http2. */
 export function nodeGrpcTransport(
   baseUrl: string,
   sessionManager: NonNullable<GrpcTransportOptions["sessionManager"]>,
-  compress?: boolean,
+  compression: CompressionChoice = {},
 ): Transport {
   const known = compressions(Code.Internal);
-  const compressionOf = clientCompression(compress);
+  const compressionOf = clientCompression(compression);
   const transports = new Map<string, Transport>();
   return {
     unary: (method, ...call) => transportFor(method).unary(method, ...call),

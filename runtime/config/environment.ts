@@ -40,12 +40,9 @@ export class EnvironmentError extends Error {
  * Reads a process's configuration from its environment. A variable that is empty counts as not set, since shells and
  * compose files cannot always leave one out. Throws an EnvironmentError that names every fault, not the first.
  *
- *     const { PORT, ORDERS_URL } = readEnvironment({ PORT: port(8080), ORDERS_URL: httpUrl() });
+ *     const { PORT, ORDERS_URL } = readEnvironment({ PORT: port(8080), ORDERS_URL: httpUrl() }, env);
  */
-export function readEnvironment<S extends EnvironmentSpec>(
-  spec: S,
-  env: EnvironmentText = process.env,
-): Environment<S> {
+export function readEnvironment<S extends EnvironmentSpec>(spec: S, env: EnvironmentText): Environment<S> {
   const faults: string[] = [];
   const values = Object.entries(spec).map(([name, reader]) => {
     const text = env[name]?.trim();

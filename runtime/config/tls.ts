@@ -1,6 +1,6 @@
 import type { ConnectionOptions, TlsOptions } from "node:tls";
 import { certificates, optional, privateKey } from "./environment.js";
-import { type Condition, readVariables, type Variables } from "./variables.js";
+import type { Condition, Variables } from "./variables.js";
 
 /** What the environment says of TLS: the contents of files. */
 export interface TlsEnvironment {
@@ -60,9 +60,4 @@ export function clientTls({ TLS_CERT_FILE, TLS_KEY_FILE, TLS_CA_FILE }: TlsEnvir
     ...(TLS_CERT_FILE === undefined ? {} : { cert: TLS_CERT_FILE, key: TLS_KEY_FILE }),
     ...(TLS_CA_FILE === undefined ? {} : { ca: TLS_CA_FILE }),
   };
-}
-
-/** The same, as this process's environment says. Throws an EnvironmentError if it is wrong. */
-export function processClientTls(): ConnectionOptions {
-  return clientTls(readVariables(tlsVariables, undefined, process.env));
 }

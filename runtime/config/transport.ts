@@ -1,4 +1,5 @@
-import { type EnvironmentReader, oneOf, readEnvironment } from "./environment.js";
+import { type EnvironmentReader, type EnvironmentText, oneOf } from "./environment.js";
+import { clientTls, type TlsEnvironment } from "./tls.js";
 
 /**
  * What carries calls: `native` is this package's HTTP/2 and gRPC; `node` is connect-node over node:http2, to fall back to.
@@ -16,15 +17,10 @@ export const rpcTransportVariable: EnvironmentReader<RpcTransport> = {
 };
 
 /** Returns what to log of RPC_TRANSPORT if its value has another name now. */
-export function renamedTransport(env: Readonly<Record<string, string | undefined>>): string | undefined {
+export function renamedTransport(env: EnvironmentText): string | undefined {
   return env.RPC_TRANSPORT?.trim() === "own"
     ? "RPC_TRANSPORT=own is now RPC_TRANSPORT=native; the next release refuses own"
     : undefined;
-}
-
-/** What the environment chooses. Throws an EnvironmentError if it says something else. */
-export function rpcTransport(): RpcTransport {
-  return readEnvironment({ RPC_TRANSPORT: rpcTransportVariable }).RPC_TRANSPORT;
 }
 
 /** How calls are compressed: `gzip` sends long messages compressed, and asks for them. */
@@ -33,7 +29,14 @@ export const rpcCompressions = ["off", "gzip"] as const;
 /** RPC_COMPRESSION. */
 export const rpcCompressionVariable = oneOf(rpcCompressions, "off");
 
-/** Whether the environment has this process's clients compress. Throws an EnvironmentError if it says neither. */
-export function clientsCompress(): boolean {
-  return readEnvironment({ RPC_COMPRESSION: rpcCompressionVariable }).RPC_COMPRESSION === "gzip";
+/** What the environment says of the calls that a process makes. */
+export interface ClientEnvironment extends TlsEnvironment {
+  readonly RPC_TRANSPORT: RpcTransport;
+  readonly RPC_COMPRESSION: (typeof rpcCompressions)[number];
+}
+
+/** Returns how a process connects to the services that it calls. */
+export function connectionsOf(environment: ClientEnvironment) {
+  const { RPC_TRANSPORT: transport, RPC_COMPRESSION } = environment;
+  return { transport, compress: RPC_COMPRESSION === "gzip", tls: clientTls(environment) };
 }

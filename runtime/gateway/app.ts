@@ -122,8 +122,8 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
 function restRoutes(system: System, upstreams: ReadonlyMap<string, Upstream>): RestRoute[] {
   return system.services.flatMap(({ name, service, policy, routes, codecs }) => {
     const upstream = upstreams.get(name)!;
-    const { baseUrl, transport } = upstream;
-    const client: unknown = createServiceClient(service, policy, { baseUrl, transport }, codecs);
+    const { baseUrl, connections } = upstream;
+    const client: unknown = createServiceClient(service, policy, { baseUrl, connections }, codecs);
     const calls = client as Record<string, RestRoute["call"]>;
     return routes.map((route) => ({
       ...route,

@@ -1,5 +1,7 @@
+import { Connections } from "../client/connections.js";
 import { Hosts } from "../config/hosts.js";
-import { clientTls, serverTls } from "../config/tls.js";
+import { serverTls } from "../config/tls.js";
+import { connectionsOf } from "../config/transport.js";
 import type { Logger } from "../observe/log.js";
 import type { WatchLimits } from "../server/connection-watch.js";
 import { Health } from "../server/health.js";
@@ -33,12 +35,14 @@ export async function startGateway(
   limits: GatewayLimits = {},
 ): Promise<RunningGateway> {
   const files = web && (await StaticFiles.load(web, { sourceMaps: environment.SOURCE_MAPS }));
+  // Without pings, a peer that vanished silently would swallow every call until TCP gives up.
+  const connections = new Connections({ ...connectionsOf(environment), pingIntervalMs: 10_000 });
   const upstreams = new Map<string, Upstream>();
   for (const { name, service } of system.services) {
     // Several services may be one process.
     if (upstreams.has(name)) continue;
     const address = environment.addresses[addressVariable(name)]!;
-    upstreams.set(name, new Upstream(service.typeName, address, clientTls(environment)));
+    upstreams.set(name, new Upstream(service.typeName, address, connections));
   }
   const tls = serverTls(environment);
   const health = new Health();
@@ -74,7 +78,7 @@ export async function startGateway(
       health.shutdown();
       draining.abort();
       await drain(environment.DRAIN_TIMEOUT_MS);
-      for (const upstream of upstreams.values()) upstream.close();
+      connections.close();
       await app.close();
     },
   };

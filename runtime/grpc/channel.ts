@@ -2,20 +2,13 @@ import { connect as connectTcp, isIP, type Socket } from "node:net";
 import { type ConnectionOptions, connect as connectTls, type TLSSocket } from "node:tls";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { backoffMs } from "../call/backoff.js";
+import type { Dispatcher, PendingCall } from "../call/dispatcher.js";
 import { lost, withFailure } from "../call/failure.js";
 import { Connection } from "../http2/connection.js";
 import { defaultLimits, type Limits } from "../http2/limits.js";
 import { afterResets } from "../http2/reset-pace.js";
 import { startTimer, stopTimer, Timer } from "../http2/timers.js";
 import type { Backoff } from "../spec/retry.js";
-
-/** A call that needs a connection. */
-export interface Caller {
-  /** There is room on a connection: the call opens its stream now. */
-  ready(connection: Connection): void;
-  /** None could be had. */
-  failed(error: ConnectError): void;
-}
 
 export interface ChannelOptions {
   /** For https: certificates and the like, as node:tls takes them. */
@@ -37,10 +30,10 @@ const IDLE = 15 * 60_000;
  * elsewhere. An attempt that fails fails the calls that wait for it; the next attempt is then made after a pause, which
  * grows. Calls above what the peer takes at a time wait for their turn. It does not keep the process alive by itself.
  */
-export class Channel {
+export class Channel implements Dispatcher {
   readonly #url: URL;
   readonly #options: ChannelOptions;
-  readonly #waiting = new Set<Caller>();
+  readonly #waiting = new Set<PendingCall>();
   /** Where new calls go. Those that a peer has asked to leave end by themselves. */
   #connection: Connection | undefined;
   /** All that are open, with the one that is being made and those that take no more calls. */
@@ -57,8 +50,7 @@ export class Channel {
     this.#options = options;
   }
 
-  /** Gives a call its connection: now, or when there is one. */
-  take(caller: Caller): void {
+  take(caller: PendingCall): void {
     if (this.#isClosed) {
       caller.failed(closedError());
       return;
@@ -78,12 +70,10 @@ export class Channel {
     else if (!this.#isConnecting) this.#reconnect();
   }
 
-  /** The call no longer needs one. */
-  leave(caller: Caller): void {
-    this.#waiting.delete(caller);
+  leave(caller: PendingCall): void {
+    if (this.#waiting.size > 0) this.#waiting.delete(caller);
   }
 
-  /** Calls `done` once every call that has been given up by now has been reset, or has ended. */
   afterResets(done: () => void): void {
     afterResets(
       [...this.#open].map(({ resetPace }) => resetPace),
@@ -91,7 +81,6 @@ export class Channel {
     );
   }
 
-  /** Ends every connection, also one that is being made, and every call. There are no more. */
   close(): void {
     this.#isClosed = true;
     stopTimer(this.#pause);
@@ -101,7 +90,7 @@ export class Channel {
     for (const connection of this.#open) connection.destroy(cause);
   }
 
-  #give(caller: Caller, connection: Connection): void {
+  #give(caller: PendingCall, connection: Connection): void {
     if (connection.streams.size === 0) connection.socket.ref();
     this.#usedAt = performance.now();
     caller.ready(connection);

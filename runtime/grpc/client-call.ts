@@ -1,4 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
+import type { DispatchedCall, Dispatcher, PendingCall } from "../call/dispatcher.js";
 import { canceledBy, lost, ofThisCall, withFailure } from "../call/failure.js";
 import { onAbort } from "../call/on-abort.js";
 import type { Codec } from "../codec/codec.js";
@@ -9,7 +10,6 @@ import { type ResponseHead, responseHead, trailerFields } from "../http2/head.js
 import type { ConstantBlock, FieldList } from "../http2/hpack-encoder.js";
 import type { Stream, StreamConsumer } from "../http2/stream.js";
 import { startTimer, stopTimer, Timer } from "../http2/timers.js";
-import type { Caller, Channel } from "./channel.js";
 import { Deframer, frameMessage, type MessageTaker, PREFIX, readMessage } from "./frame.js";
 import { compressFrame } from "./gzip.js";
 import { Inbox } from "./inbox.js";
@@ -18,9 +18,9 @@ import type { ClientCompression } from "./method-compression.js";
 import { readStatus } from "./status.js";
 import { unpack } from "./unpack.js";
 
-/** What every call over one channel needs. */
-export interface CallSetup {
-  readonly channel: Channel;
+/** What a call is made of. */
+export interface CallSetup extends DispatchedCall {
+  readonly dispatcher: Dispatcher;
   readonly head: FieldList | ConstantBlock;
   readonly input: Codec;
   readonly output: Codec;
@@ -34,13 +34,15 @@ export interface CallSetup {
 const grpcType = /^application\/grpc(\+proto)?(;|$)/i;
 
 /** What the two kinds of calls have in common: the way from the first header block to the status. */
-export abstract class ClientCall implements StreamConsumer, MessageTaker, Caller {
+export abstract class ClientCall implements StreamConsumer, MessageTaker, PendingCall {
+  error: ConnectError | undefined;
   protected stream: Stream | undefined;
   protected isOver = false;
   protected head: ResponseHead | undefined;
   protected trailers: readonly Field[] | undefined;
   #deframer: Deframer | undefined;
   #isGzip = false;
+  #isTaken = false;
   #timer: Timer | undefined;
   #deadline = Number.POSITIVE_INFINITY;
   #unfollow: (() => void) | undefined;
@@ -59,7 +61,7 @@ export abstract class ClientCall implements StreamConsumer, MessageTaker, Caller
   drained(): void {}
 
   start(): void {
-    const { channel, signal, timeoutMs } = this.setup;
+    const { dispatcher, signal, timeoutMs } = this.setup;
     if (signal !== undefined) {
       if (signal.aborted) {
         this.end(canceledBy(signal), true);
@@ -72,7 +74,8 @@ export abstract class ClientCall implements StreamConsumer, MessageTaker, Caller
       this.#deadline = performance.now() + timeoutMs;
       startTimer(this.#timer, timeoutMs);
     }
-    channel.take(this);
+    this.#isTaken = true;
+    dispatcher.take(this, this.setup);
   }
 
   ready(connection: Connection): void {
@@ -203,6 +206,7 @@ export abstract class ClientCall implements StreamConsumer, MessageTaker, Caller
   /** Ends the call with an error, if it is not over; the peer is told that nobody waits for it any more. */
   protected end(error: ConnectError, isOwn = false): void {
     if (this.isOver) return;
+    this.error = error;
     this.release();
     this.fail(error, isOwn);
   }
@@ -219,12 +223,12 @@ export abstract class ClientCall implements StreamConsumer, MessageTaker, Caller
   }
 
   protected release(): void {
-    const { channel } = this.setup;
+    const { stream } = this;
     this.isOver = true;
     if (this.#timer !== undefined) stopTimer(this.#timer);
     this.#deframer = undefined;
-    if (this.stream === undefined) channel.leave(this);
-    else if (!this.stream.isRemoteEnded || !this.stream.isLocalEnded) this.stream.resetPaced(ErrorCode.CANCEL);
+    if (stream !== undefined && (!stream.isRemoteEnded || !stream.isLocalEnded)) stream.resetPaced(ErrorCode.CANCEL);
+    if (this.#isTaken) this.setup.dispatcher.leave(this);
   }
 
   /** What Connect calls the response's header and trailer, for those who ask. */

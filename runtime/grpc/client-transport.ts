@@ -1,29 +1,28 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import type { StreamResponse, Transport, UnaryResponse } from "@connectrpc/connect";
+import type { Dispatcher } from "../call/dispatcher.js";
 import type { Codec } from "../codec/codec.js";
 import { codecOf } from "../codec/known.js";
 import { ConstantBlock, type FieldList } from "../http2/hpack-encoder.js";
 import { Channel, type ChannelOptions } from "./channel.js";
 import { type CallSetup, type ClientCall, StreamClientCall, UnaryClientCall } from "./client-call.js";
 import { appendMetadata } from "./metadata.js";
-import { type ClientCompression, clientCompression } from "./method-compression.js";
+import { type ClientCompression, type CompressionChoice, clientCompression } from "./method-compression.js";
 import { formatTimeout } from "./timeout.js";
 
 /** How calls to one address are made. */
-export interface NativeTransportOptions extends ChannelOptions {
-  /**
-   * Whether long messages are sent compressed with gzip, and asked for. Default: as the contract says of each method, else the
-   * environment's RPC_COMPRESSION. Answers that are compressed are understood.
-   */
-  readonly compress?: boolean;
+export interface NativeTransportOptions extends ChannelOptions, CompressionChoice {
+  /** Chooses the connection of each call. Default: a channel to the address, made by the other options. */
+  readonly dispatcher?: Dispatcher;
   /** The longest answer that is read, in bytes. Default: 64 MiB. */
   readonly readMaxBytes?: number;
 }
 
-/** A transport that has a connection to close. */
+/** A transport that has connections to close. */
 export interface NativeTransport extends Transport {
   /** Calls `done` once every call that has been given up by now has been reset, or has ended. */
   afterResets(done: () => void): void;
+  /** Closes the connections of its dispatcher. */
   close(): void;
 }
 
@@ -35,10 +34,10 @@ export const READ_MAX_BYTES = 64 * 1024 * 1024;
 /** Calls over HTTP/2 and gRPC of our own, as Connect's clients take them: `createClient(OrderService, transport)`. */
 export function createNativeTransport(baseUrl: string, options: NativeTransportOptions = {}): NativeTransport {
   const url = new URL(baseUrl);
-  const channel = new Channel(url.origin, options);
+  const dispatcher = options.dispatcher ?? new Channel(url.origin, options);
   const prefix = url.pathname.replace(/\/+$/, "");
   const calls = new Map<DescMethod, Known>();
-  const compressionOf = clientCompression(options.compress);
+  const compressionOf = clientCompression(options);
 
   return {
     unary(method, signal, timeoutMs, header, input) {
@@ -56,8 +55,8 @@ export function createNativeTransport(baseUrl: string, options: NativeTransportO
         new StreamClientCall(setup, input, begun, reject).start();
       });
     },
-    afterResets: (done) => channel.afterResets(done),
-    close: () => channel.close(),
+    afterResets: (done) => dispatcher.afterResets(done),
+    close: () => dispatcher.close(),
   };
 
   function setupOf(
@@ -69,7 +68,8 @@ export function createNativeTransport(baseUrl: string, options: NativeTransportO
     const timeout = timeoutMs !== undefined && timeoutMs > 0 ? timeoutMs : undefined;
     const { head, input, output, compression } = knownOf(method);
     return {
-      channel,
+      dispatcher,
+      method,
       head: timeout === undefined && header === undefined ? head : fieldsOf(head, timeout, header),
       input,
       output,

@@ -1,6 +1,5 @@
 import type { DescMethod, DescService } from "@bufbuild/protobuf";
 import { own } from "../codec/message.js";
-import { clientsCompress } from "../config/transport.js";
 import type { MessageCompression, ServicePolicy } from "../spec/policy.js";
 import { COMPRESS_MIN_BYTES } from "./gzip.js";
 
@@ -23,17 +22,23 @@ export interface ClientCompression {
   readonly minBytes: number;
 }
 
-/**
- * Says how a client compresses each method's messages: as its own option says, else the contract, else the environment.
- *
- * @throws EnvironmentError if RPC_COMPRESSION says something else
- */
-export function clientCompression(compress: boolean | undefined): (method: DescMethod) => ClientCompression {
-  const byDefault = clientsCompress();
+/** Whether a client sends long messages compressed with gzip, and asks for such responses. It understands them in any case. */
+export interface CompressionChoice {
+  /** Default: as the contract says of each method. */
+  readonly compress?: boolean | undefined;
+  /** What holds where the contract says nothing either. Default: false. */
+  readonly compressByDefault?: boolean | undefined;
+}
+
+/** Says how a client compresses each method's messages: as its own option says, else the contract, else its default. */
+export function clientCompression({
+  compress,
+  compressByDefault = false,
+}: CompressionChoice): (method: DescMethod) => ClientCompression {
   return (method) => {
     const { algorithm, minBytes = COMPRESS_MIN_BYTES } = known.get(method) ?? {};
     const contracts = algorithm === undefined ? undefined : algorithm === "gzip";
-    return { isGzip: compress ?? contracts ?? byDefault, minBytes };
+    return { isGzip: compress ?? contracts ?? compressByDefault, minBytes };
   };
 }
 

@@ -3,7 +3,7 @@ import type { RequestListener } from "node:http";
 import { Code, type ConnectError, type ConnectRouter, type ConnectRouterOptions } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import type { Hosts } from "../config/hosts.js";
-import { type RpcTransport, rpcTransport } from "../config/transport.js";
+import type { RpcTransport } from "../config/transport.js";
 import { compressions } from "../connect/compressions.js";
 import { COMPRESS_MIN_BYTES } from "../grpc/gzip.js";
 import { READ_MAX_BYTES } from "../grpc/route.js";
@@ -20,7 +20,7 @@ export interface ServerAdapterOptions extends ConnectRouterOptions {
   readonly pages?: Pages;
   /** Which hosts may be asked for over HTTP/2; `listen` is told, too. Default: any. */
   readonly hosts?: Hosts | undefined;
-  /** Default: the environment's RPC_TRANSPORT. */
+  /** Whose gRPC and HTTP/2 it is. Default: native. */
   readonly transport?: RpcTransport;
   /** What one HTTP/2 connection may cost; of these node:http2 has the number of streams only. */
   readonly limits?: Limits;
@@ -37,7 +37,7 @@ export function createServerAdapter({
   routes,
   pages = {},
   hosts,
-  transport = rpcTransport(),
+  transport = "native",
   limits,
   ...options
 }: ServerAdapterOptions): ProtocolHandlers {

@@ -5,10 +5,10 @@ import { brotliDecompressSync, gunzipSync } from "node:zlib";
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { createClient, type Transport } from "@connectrpc/connect";
 import { GetUserRequestSchema, UserSchema, UserService } from "@shop/generated/shop/users/v1/users_pb.js";
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { Context } from "../call/context.js";
 import { createServiceClient } from "../client/client.js";
-import { grpcTransport } from "../client/transport.js";
+import { Connections, type ConnectionsOptions } from "../client/connections.js";
 import type { RpcTransport } from "../config/transport.js";
 import { createNativeTransport } from "../grpc/client-transport.js";
 import { compressFrame } from "../grpc/gzip.js";
@@ -50,7 +50,6 @@ beforeEach(() => {
 });
 
 afterEach(async () => {
-  vi.unstubAllEnvs();
   for (const cleanup of cleanups.splice(0)) cleanup();
   await listener.drain(0);
 });
@@ -188,21 +187,24 @@ describe.each<RpcTransport>(["native", "node"])("clients (%s)", (kind) => {
     return [seen?.get("grpc-encoding") ?? null, seen?.get("grpc-accept-encoding")?.includes("gzip") ?? false];
   }
 
-  test("neither compress nor ask for it, unless they are told to", async () => {
-    vi.stubEnv("RPC_TRANSPORT", kind);
+  async function to(compress: boolean, ownOption?: boolean): Promise<Transport> {
     await start(kind);
-    expect(await both(grpcTransport(`http://127.0.0.1:${listener.port}`).transport)).toEqual([null, false]);
+    const connections = new Connections({ transport: kind, compress });
+    cleanups.push(() => connections.close());
+    return connections.carrierTo(`http://127.0.0.1:${listener.port}`, ownOption).transport;
+  }
+
+  test("neither compress nor ask for it, unless they are told to", async () => {
+    expect(await both(await to(false))).toEqual([null, false]);
   });
 
-  test("do both by RPC_COMPRESSION or an option", async () => {
-    vi.stubEnv("RPC_TRANSPORT", kind);
-    await start(kind);
-    const address = `http://127.0.0.1:${listener.port}`;
-    expect(await both(grpcTransport(address, true).transport)).toEqual(["gzip", true]);
-    vi.stubEnv("RPC_COMPRESSION", "gzip");
-    expect(await both(grpcTransport(address).transport)).toEqual(["gzip", true]);
-    vi.stubEnv("RPC_COMPRESSION", "zip");
-    expect(() => grpcTransport(address)).toThrow("RPC_COMPRESSION");
+  test("do both by their connections or an option of their own", async () => {
+    expect(await both(await to(true))).toEqual(["gzip", true]);
+    expect(await both(await to(false, true))).toEqual(["gzip", true]);
+  });
+
+  test("do neither by an option of their own", async () => {
+    expect(await both(await to(true, false))).toEqual([null, false]);
   });
 });
 
@@ -216,8 +218,13 @@ test("our own transport understands answers that it did not ask to be compressed
 
 describe.each<RpcTransport>(["native", "node"])("a contract's compression (%s)", (kind) => {
   /** Calls a method whose contract says `compression`; returns what the client said, and how the response came. */
-  async function call(compression: MessageCompression, options: { compress?: boolean } = {}) {
-    vi.stubEnv("RPC_TRANSPORT", kind);
+  async function call(
+    compression: MessageCompression,
+    options: { compress?: boolean } = {},
+    by: ConnectionsOptions = {},
+  ) {
+    const connections = new Connections({ transport: kind, ...by });
+    cleanups.push(() => connections.close());
     const policy = Object.fromEntries(UserService.methods.map(({ localName }) => [localName, { compression }]));
     const spec = { service: UserService, policy, name: "users" };
     const handlers = Object.fromEntries(UserService.methods.map(({ localName }) => [localName, () => ({})]));
@@ -236,6 +243,7 @@ describe.each<RpcTransport>(["native", "node"])("a contract's compression (%s)",
     const baseUrl = `http://127.0.0.1:${listener.port}`;
     const users = createServiceClient(UserService, policy as ServicePolicy<typeof UserService>, {
       baseUrl,
+      connections,
       ...options,
     });
     let header: Headers | undefined;
@@ -263,13 +271,16 @@ describe.each<RpcTransport>(["native", "node"])("a contract's compression (%s)",
     });
   });
 
-  test("that says a length alone leaves clients to the environment", async () => {
+  test("that says a length alone leaves clients to their connections", async () => {
     expect(await call({ minBytes: 1_000 })).toEqual({ request: null, response: null, connect: "gzip" });
   });
 
-  test("that says never holds whatever the environment says", async () => {
-    vi.stubEnv("RPC_COMPRESSION", "gzip");
-    expect(await call({ algorithm: "identity" })).toEqual({ request: null, response: null, connect: null });
+  test("that says never holds whatever their connections say", async () => {
+    expect(await call({ algorithm: "identity" }, {}, { compress: true })).toEqual({
+      request: null,
+      response: null,
+      connect: null,
+    });
   });
 
   test("gives way to a client's own option", async () => {

@@ -6,6 +6,7 @@ import {
   HealthCheckResponse_ServingStatus as Status,
 } from "../options/grpc/health/v1/health_pb.js";
 import { healthPages } from "../service/readiness.js";
+import { rpcTransportOfSuite } from "../testing/rpc-transport.js";
 import { createServerAdapter } from "./adapter.js";
 import { Health, healthRoutes } from "./health.js";
 import { type Listener, listen } from "./listen.js";
@@ -16,7 +17,11 @@ let listener: Listener;
 
 beforeEach(async () => {
   health = new Health();
-  const handlers = createServerAdapter({ routes: healthRoutes(health), pages: healthPages(health) });
+  const handlers = createServerAdapter({
+    transport: rpcTransportOfSuite,
+    routes: healthRoutes(health),
+    pages: healthPages(health),
+  });
   listener = await listen({ ...handlers, host: "127.0.0.1", port: 0 });
 });
 afterEach(() => listener.drain(0));

@@ -11,6 +11,7 @@ import {
 } from "@connectrpc/connect-node";
 import { UserService } from "@shop/generated/shop/users/v1/users_pb.js";
 import { afterEach, describe, expect, test } from "vitest";
+import { rpcTransportOfSuite } from "../testing/rpc-transport.js";
 import { createServerAdapter, type ServerAdapterOptions } from "./adapter.js";
 import { type Listener, type ListenOptions, listen } from "./listen.js";
 
@@ -64,7 +65,7 @@ async function start(
         for await (const { author, text } of requests) yield { author, text };
       },
     });
-  const handlers = createServerAdapter({ routes, ...answering });
+  const handlers = createServerAdapter({ transport: rpcTransportOfSuite, routes, ...answering });
   const listener = await listen({ ...handlers, host: "127.0.0.1", port: 0, ...options });
   cleanups.push(() => listener.drain(0));
   return listener;

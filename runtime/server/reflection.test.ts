@@ -9,6 +9,7 @@ import { UserService } from "@shop/generated/shop/users/v1/users_pb.js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ServerReflection, type ServerReflectionRequestSchema } from "../options/grpc/reflection/v1/reflection_pb.js";
 import { ServerReflection as ServerReflectionAlpha } from "../options/grpc/reflection/v1alpha/reflection_pb.js";
+import { rpcTransportOfSuite } from "../testing/rpc-transport.js";
 import { createServerAdapter } from "./adapter.js";
 import { type Listener, listen } from "./listen.js";
 import { reflectionRoutes } from "./reflection.js";
@@ -21,7 +22,7 @@ beforeAll(async () => {
     reflectionRoutes([OrderService, UserService])(router);
     router.service(UserService, { getUser: ({ id }) => ({ id, displayName: "Ada" }) });
   };
-  const handlers = createServerAdapter({ routes });
+  const handlers = createServerAdapter({ transport: rpcTransportOfSuite, routes });
   listener = await listen({ ...handlers, host: "127.0.0.1", port: 0 });
   baseUrl = `http://127.0.0.1:${listener.port}`;
 });

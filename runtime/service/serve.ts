@@ -1,7 +1,8 @@
 import type { ServerStage } from "../call/incoming-call.js";
+import { Connections } from "../client/connections.js";
 import { Hosts } from "../config/hosts.js";
 import { serverTls } from "../config/tls.js";
-import { renamedTransport } from "../config/transport.js";
+import { connectionsOf, renamedTransport } from "../config/transport.js";
 import { createLogger, type Logger } from "../observe/log.js";
 import { live, type Running } from "../server/process.js";
 import type { SubscriptionPolicy } from "../spec/event.js";
@@ -54,6 +55,7 @@ async function startOnPort(
   log: Logger,
   { migrations: directory, consume, interceptors, beside = [] }: ServeOptions,
 ): Promise<Running> {
+  const connections = new Connections(connectionsOf(environment));
   const service = await startService(definition, {
     log,
     database: databaseOf(environment, directory),
@@ -70,7 +72,7 @@ async function startOnPort(
           peer.connect(
             peer.name === own
               ? { transport: local }
-              : { baseUrl: environment.addresses[addressVariable(peer.name)] as string },
+              : { baseUrl: environment.addresses[addressVariable(peer.name)] as string, connections },
           ),
         ]),
       ),
@@ -88,7 +90,12 @@ async function startOnPort(
   });
   const { host, port } = service.front;
   log.info({ host, port }, "listening");
-  return service;
+  return {
+    async stop() {
+      await service.stop();
+      connections.close();
+    },
+  };
 }
 
 function databaseOf(environment: ServiceEnvironment, directory: URL | undefined) {

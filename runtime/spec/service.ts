@@ -52,6 +52,13 @@ export interface PeerAddress {
   readonly baseUrl?: string;
   /** Used instead of `baseUrl`. */
   readonly transport?: Transport;
+  /** The connections of the process, for calls to `baseUrl`. */
+  readonly connections?: PeerConnections;
+}
+
+/** Connects to services: a `Connections` of client/. */
+export interface PeerConnections {
+  carrierTo(baseUrl: string): unknown;
 }
 
 /** A service that may be called. */

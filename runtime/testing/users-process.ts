@@ -1,7 +1,7 @@
 import type { UserService as Service } from "@shop/generated/shop/users/v1/users_pb.js";
 import { UserService } from "@shop/generated/shop/users/v1/users_pb.js";
 import type { Context } from "../call/context.js";
-import { createServiceClient, type ServiceClient } from "../client/client.js";
+import { type ClientOptions, createServiceClient, type ServiceClient } from "../client/client.js";
 import { serve } from "../service/serve.js";
 
 const policy = { createUser: {}, getUser: { timeoutMs: 5_000 }, listUsers: {}, createUsers: {}, chat: {} };
@@ -14,7 +14,9 @@ await serve({
     policy,
     codecs: [],
     entities: {},
-    peers: { next: { name: "next", connect: (options) => createServiceClient(UserService, policy, options) } },
+    peers: {
+      next: { name: "next", connect: (options: ClientOptions) => createServiceClient(UserService, policy, options) },
+    },
     standard: {},
   },
   sagas: {},
