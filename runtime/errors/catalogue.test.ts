@@ -20,6 +20,8 @@ const outside = {
   "errors/failure.ts": 1,
   // What a peer has sent.
   "grpc/status.ts": 1,
+  // Connect's conformance suite wants the error of a method that is not implemented without details.
+  "server/routes.ts": 1,
 };
 
 /** How many errors without a reason a file still makes. */

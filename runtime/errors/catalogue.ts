@@ -68,7 +68,7 @@ export const catalogue = Object.freeze({
   },
   METHOD_NOT_IMPLEMENTED: {
     code: Code.Unimplemented,
-    meaning: "The service does not have the method.",
+    meaning: "A deferred write is for a method that the service no longer has.",
     remedy: "Deploy a version of the service that has it.",
   },
   REFERENCE_VIOLATED: {

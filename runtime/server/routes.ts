@@ -1,5 +1,5 @@
 import type { DescMethod, DescService } from "@bufbuild/protobuf";
-import { Code, type ConnectRouter, type ConnectRouterOptions } from "@connectrpc/connect";
+import { Code, ConnectError, type ConnectRouter, type ConnectRouterOptions } from "@connectrpc/connect";
 import { answersText } from "../call/answer-text.js";
 import { codecOf } from "../codec/known.js";
 import { negotiatesEncoding } from "../connect/accept-encoding.js";
@@ -8,7 +8,6 @@ import { explainsRefusals } from "../connect/explained-refusals.js";
 import { readsJson } from "../connect/json-handlers.js";
 import { withoutLongTimeouts } from "../connect/long-timeouts.js";
 import { readsRequests, takesRequests } from "../connect/request-bodies.js";
-import { failure } from "../errors/failure.js";
 import { readMessage } from "../grpc/frame.js";
 import { COMPRESS_MIN_BYTES } from "../grpc/gzip.js";
 import { AnswerSize, READ_MAX_BYTES, type Route } from "../grpc/route.js";
@@ -107,8 +106,9 @@ function isPlain({ grpc, interceptors, binaryOptions, maxTimeoutMs, writeMaxByte
   );
 }
 
+/** Without a reason in the details: Connect's conformance suite wants the error of a method that is not implemented bare. */
 function unimplemented(method: DescMethod): Implementation {
   return () => {
-    throw failure("METHOD_NOT_IMPLEMENTED", `${method.parent.typeName}.${method.name} is not implemented`);
+    throw new ConnectError(`${method.parent.typeName}.${method.name} is not implemented`, Code.Unimplemented);
   };
 }
