@@ -1,3 +1,3 @@
 /** The reasons of the runtime's errors. */
 export type { Reason } from "./errors/catalogue.js";
-export { reasonOf } from "./errors/failure.js";
+export { reasonOf } from "./errors/error.js";

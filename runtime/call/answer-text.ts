@@ -1,7 +1,7 @@
 import type { DescMessage, DescMethod } from "@bufbuild/protobuf";
 import { ConnectError, type HandlerContext } from "@connectrpc/connect";
 import { LoneSurrogateError, loneSurrogateIn } from "../codec/lone-surrogate.js";
-import { failure } from "../errors/failure.js";
+import { errorFor } from "../errors/error.js";
 import { encodedDetail } from "./error-detail.js";
 
 type Implementation = (request: unknown, context: HandlerContext) => unknown;
@@ -35,7 +35,7 @@ export function tellable(error: ConnectError): ConnectError {
     const place = "desc" in detail ? loneSurrogateIn(detail.desc, detail.value) : undefined;
     if (place === undefined || !("desc" in detail)) continue;
     const fault = new LoneSurrogateError(`${detail.desc.typeName}.${place}`);
-    return failure("RESPONSE_INVALID", `${rawMessage.toWellFormed()}: ${fault.message}`, { metadata, cause: error });
+    return errorFor("RESPONSE_INVALID", `${rawMessage.toWellFormed()}: ${fault.message}`, { metadata, cause: error });
   }
   if (rawMessage.isWellFormed()) return error;
   const told = new ConnectError(rawMessage.toWellFormed(), code, metadata, undefined, cause);
@@ -77,5 +77,5 @@ function checkedText(schema: DescMessage, message: unknown): unknown {
   const place = typeof message === "object" && message !== null ? loneSurrogateIn(schema, message) : undefined;
   if (place === undefined) return message;
   const error = new LoneSurrogateError(`${schema.typeName}.${place}`);
-  throw failure("RESPONSE_INVALID", error.message, { cause: error });
+  throw errorFor("RESPONSE_INVALID", error.message, { cause: error });
 }

@@ -1,6 +1,6 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import { ConnectError } from "@connectrpc/connect";
-import { failure } from "../errors/failure.js";
+import { errorFor } from "../errors/error.js";
 import type { Caller } from "./caller.js";
 import type { KeyedContext } from "./context.js";
 
@@ -45,7 +45,7 @@ export abstract class IncomingCall {
 
 /** As Connect tells it: an error that nobody foresaw is not told to the caller. */
 function unexplained(error: unknown): ConnectError {
-  return error instanceof ConnectError ? error : failure("HANDLER_FAILED", "internal error", { cause: error });
+  return error instanceof ConnectError ? error : errorFor("HANDLER_FAILED", "internal error", { cause: error });
 }
 
 /** Handles a call: returns its response, a promise of it, or an AsyncIterable of responses where the method streams them. */

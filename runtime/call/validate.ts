@@ -2,7 +2,7 @@ import { create, type DescMessage, type Message } from "@bufbuild/protobuf";
 import { pathToString } from "@bufbuild/protobuf/reflect";
 import { createValidator, type Violation } from "@bufbuild/protovalidate";
 import { hideInherited } from "../codec/create.js";
-import { failure } from "../errors/failure.js";
+import { errorFor } from "../errors/error.js";
 import { violated } from "./violations.js";
 
 const validator = createValidator();
@@ -28,7 +28,7 @@ export function validateMessage(schema: DescMessage, message: unknown): void {
   const result = validator.validate(schema, message as Message);
   if (result.kind === "valid") return;
   if (result.kind === "error") {
-    throw failure("RULE_NOT_EVALUABLE", `${schema.typeName} cannot be checked: ${result.error.message}`);
+    throw errorFor("RULE_NOT_EVALUABLE", `${schema.typeName} cannot be checked: ${result.error.message}`);
   }
   throw violated(
     result.violations.map((violation) => ({

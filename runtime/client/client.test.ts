@@ -89,6 +89,12 @@ const failure = (promise: Promise<unknown>) =>
     (error: ConnectError) => `${Code[error.code]}, ${failureOf(error)}: ${error.rawMessage}`,
   );
 
+test("a response may be larger than the largest request", async () => {
+  const displayName = "a".repeat(5 * 1024 * 1024);
+  const users = await clientOf({ getUser: ({ id }) => ({ id, displayName }) });
+  expect((await users.getUser({ id: "a" })).displayName).toHaveLength(displayName.length);
+});
+
 test("the client's types follow the contract's", () => {
   type Client = ServiceClient<typeof UserService>;
   expectTypeOf<Client["getUser"]>().parameter(1).toEqualTypeOf<Context | CallOptions | undefined>();

@@ -3,8 +3,8 @@ import { Code, type Transport } from "@connectrpc/connect";
 import { createGrpcTransport, type GrpcTransportOptions } from "@connectrpc/connect-node";
 import { withCodecs } from "../connect/carried.js";
 import { compressions } from "../connect/compressions.js";
+import { MAX_RESPONSE_BYTES } from "../grpc/client-transport.js";
 import { type CompressionChoice, clientCompression } from "../grpc/method-compression.js";
-import { READ_MAX_BYTES } from "../grpc/route.js";
 
 type Compression = ReturnType<typeof compressions>[number];
 
@@ -35,7 +35,7 @@ export function nodeGrpcTransport(
           ? { acceptCompression: known, sendCompression: known[0] as Compression }
           : { acceptCompression: [] }),
         compressMinBytes: minBytes,
-        readMaxBytes: READ_MAX_BYTES,
+        readMaxBytes: MAX_RESPONSE_BYTES,
       });
       transport = withCodecs(connects);
       transports.set(key, transport);

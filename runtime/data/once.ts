@@ -5,7 +5,7 @@ import { pgTable, primaryKey, text, timestamp } from "drizzle-orm/pg-core";
 import type { KeyedContext } from "../call/context.js";
 import { createMessage } from "../codec/create.js";
 import { codecOf } from "../codec/known.js";
-import { failure } from "../errors/failure.js";
+import { errorFor } from "../errors/error.js";
 import { bytes } from "./postgres/columns.js";
 import type { DatabaseTransaction } from "./postgres/driver.js";
 
@@ -75,7 +75,7 @@ export async function undoOnce<O extends DescMessage, D extends DescMessage>(
 ): Promise<MessageShape<O>> {
   const { idempotencyKey: key } = context;
   if (key === undefined) {
-    throw failure("IDEMPOTENCY_KEY_MISSING", `${done.name} is undone by its key: send that`);
+    throw errorFor("IDEMPOTENCY_KEY_MISSING", `${done.name} is undone by its key: send that`);
   }
   return answerOnce(tx, context, async () => {
     const undoneAt = sql`now()`;
@@ -109,18 +109,18 @@ function recordedAnswer(
   fingerprint: Uint8Array,
   context: Pick<KeyedContext<DescMessage>, "wholeFingerprint">,
 ): Uint8Array {
-  if (row === undefined) throw failure("REQUEST_IN_PROGRESS", "the same request was in the way: try again");
+  if (row === undefined) throw errorFor("REQUEST_IN_PROGRESS", "the same request was in the way: try again");
   if (row.undoneAt !== null) {
-    throw failure("IDEMPOTENCY_KEY_UNDONE", `what has the key ${JSON.stringify(key)} was undone: send a new key`);
+    throw errorFor("IDEMPOTENCY_KEY_UNDONE", `what has the key ${JSON.stringify(key)} was undone: send a new key`);
   }
   if (Buffer.compare(row.fingerprint, fingerprint) !== 0 && !isOlder(row.fingerprint, context.wholeFingerprint)) {
-    throw failure(
+    throw errorFor(
       "IDEMPOTENCY_KEY_REUSED",
       `the key ${JSON.stringify(key)} came with another request before: send the same request again, or a new key`,
     );
   }
   if (row.answer === null) {
-    throw failure("IDEMPOTENCY_KEY_NESTED", `the key ${JSON.stringify(key)} is used again inside its own request`);
+    throw errorFor("IDEMPOTENCY_KEY_NESTED", `the key ${JSON.stringify(key)} is used again inside its own request`);
   }
   return row.answer;
 }

@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 import { anyOf } from "../call/error-detail.js";
 import { ErrorInfoSchema } from "../options/google/rpc/error_details_pb.js";
 import { catalogue } from "./catalogue.js";
-import { failure, reasonOf } from "./failure.js";
+import { errorFor, reasonOf } from "./error.js";
 
 const runtime = fileURLToPath(new URL("..", import.meta.url));
 
@@ -17,7 +17,7 @@ const sources = readdirSync(runtime, { recursive: true, encoding: "utf8" })
 const outside = {
   // Copies of an error that exists, and the one place that makes those of the catalogue.
   "call/answer-text.ts": 2,
-  "errors/failure.ts": 1,
+  "errors/error.ts": 1,
   // What a peer has sent.
   "grpc/status.ts": 1,
   // Connect's conformance suite wants the error of a method that is not implemented without details.
@@ -76,14 +76,14 @@ test("every reason is used, and well-formed (AIP-193)", () => {
 test("an error has its code, its reason, and the details that it was given", () => {
   const cause = new Error("why");
   const other = { type: "acme.Detail", value: new Uint8Array([1]) };
-  const error = failure("ETAG_MISMATCH", "has changed", { details: [other], cause });
+  const error = errorFor("ETAG_MISMATCH", "has changed", { details: [other], cause });
   expect(error).toMatchObject({ code: Code.Aborted, rawMessage: "has changed", cause });
   expect(error.details[0]).toBe(other);
   expect(error.findDetails(ErrorInfoSchema)).toMatchObject([{ reason: "ETAG_MISMATCH", domain: "protoscaffold" }]);
 });
 
 test("the reason is read from errors of this process and of peers", () => {
-  const made = failure("ROW_NOT_FOUND", "no Order");
+  const made = errorFor("ROW_NOT_FOUND", "no Order");
   expect(reasonOf(made)).toBe("ROW_NOT_FOUND");
   const came = new ConnectError("no Order", Code.NotFound);
   came.details.push(...made.details.map((detail) => ({ type: "google.rpc.ErrorInfo", value: anyOf(detail).value })));

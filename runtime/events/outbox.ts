@@ -8,7 +8,7 @@ import { type Data, type DataOptions, openData, type TransactionScope } from "..
 import { connectionOf, type DatabaseTransaction } from "../data/postgres/connection.js";
 import type { Database } from "../data/postgres/driver.js";
 import type { Repository } from "../data/rows/repository.js";
-import { failure } from "../errors/failure.js";
+import { errorFor } from "../errors/error.js";
 import type { EventType } from "../spec/event.js";
 import { schemaUri } from "./evolution.js";
 
@@ -55,7 +55,7 @@ export class Outbox {
       const payload = event.codec.toBytes(message);
       const name = event.schema.typeName;
       if (payload.length > MAX_EVENT_BYTES) {
-        throw failure(
+        throw errorFor(
           "EVENT_TOO_LARGE",
           `${name} has ${payload.length} bytes, ${MAX_EVENT_BYTES} at most are published: leave out what consumers can ask for`,
         );

@@ -28,8 +28,8 @@ export interface NativeTransport extends Transport {
 
 type HeaderInit = Parameters<Transport["unary"]>[3];
 
-/** The longest answer that is read where nothing else is said. */
-export const READ_MAX_BYTES = 64 * 1024 * 1024;
+/** The longest response that a client reads by default, in bytes. */
+export const MAX_RESPONSE_BYTES = 64 * 1024 * 1024;
 
 /** Calls over HTTP/2 and gRPC of our own, as Connect's clients take them: `createClient(OrderService, transport)`. */
 export function createNativeTransport(baseUrl: string, options: NativeTransportOptions = {}): NativeTransport {
@@ -76,7 +76,7 @@ export function createNativeTransport(baseUrl: string, options: NativeTransportO
       timeoutMs: timeout,
       signal,
       compression,
-      readMaxBytes: options.readMaxBytes ?? READ_MAX_BYTES,
+      readMaxBytes: options.readMaxBytes ?? MAX_RESPONSE_BYTES,
     };
   }
 

@@ -2,8 +2,8 @@ import type { DescMethod } from "@bufbuild/protobuf";
 import type { HandlerContext } from "@connectrpc/connect";
 import type { Codec } from "../codec/codec.js";
 
-/** The longest message that is read where nothing else is said: gRPC's own default. */
-export const READ_MAX_BYTES = 4 * 1024 * 1024;
+/** The longest request that a service reads by default, in bytes: gRPC's own default. */
+export const MAX_REQUEST_BYTES = 4 * 1024 * 1024;
 
 /** A method, and what answers it. */
 export interface Route {

@@ -11,7 +11,7 @@ import { jsonOf } from "../codec/protojson/write.js";
 import { ConnectCall } from "../connect/connect-call.js";
 import { Condition } from "../data/postgres/condition.js";
 import { isDatabaseOutage, unavailable } from "../data/postgres/errors.js";
-import { failure } from "../errors/failure.js";
+import { errorFor } from "../errors/error.js";
 import type { Logger } from "../observe/log.js";
 import type { ServedMethod } from "../server/served-method.js";
 import { explainer } from "../server/stages/errors.js";
@@ -138,7 +138,7 @@ export class Deferral {
     const before = this.#deferred.get(name);
     if (before !== undefined) {
       if (before.fingerprint !== fingerprint) {
-        throw failure(
+        throw errorFor(
           "IDEMPOTENCY_KEY_REUSED",
           `the key ${JSON.stringify(key)} came with another request before: send the same request again, or a new key`,
         );
@@ -219,7 +219,7 @@ export class Deferral {
   async #run(entry: Entry, attempt: number): Promise<boolean> {
     const known = this.#methods.get(entry.method);
     try {
-      if (known === undefined) throw failure("METHOD_NOT_IMPLEMENTED", `there is no method ${entry.method} any more`);
+      if (known === undefined) throw errorFor("METHOD_NOT_IMPLEMENTED", `there is no method ${entry.method} any more`);
       const request = codecOf(known.method.input).decode(Buffer.from(entry.request, "base64"));
       await known.run(request, new Headers(entry.headers));
       this.#isAway = false;

@@ -2,7 +2,7 @@ import { type SQL, sql } from "drizzle-orm";
 import type { Database } from "../data/postgres/driver.js";
 import { translated } from "../data/postgres/errors.js";
 import { plainText } from "../data/postgres/plain-text.js";
-import { failure } from "../errors/failure.js";
+import { errorFor } from "../errors/error.js";
 
 /** How far a saga has come. */
 export type SagaPhase = "running" | "compensating" | "completed" | "compensated";
@@ -229,7 +229,7 @@ export async function requestCompensation(db: Database, id: string, reason: stri
       "epoch" = "epoch" + 1, "due_at" = now(), "updated_at" = now(), "ended_at" = NULL
     WHERE "id" = ${id} AND "state" IN ('running', 'completed')`);
   if (rowCount === 0 && (await phase(db, id)) === undefined) {
-    throw failure("SAGA_NOT_FOUND", `there is no saga ${JSON.stringify(id)}, or none any more`);
+    throw errorFor("SAGA_NOT_FOUND", `there is no saga ${JSON.stringify(id)}, or none any more`);
   }
   return rowCount === 1;
 }

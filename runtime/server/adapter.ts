@@ -6,7 +6,7 @@ import type { Hosts } from "../config/hosts.js";
 import type { RpcTransport } from "../config/transport.js";
 import { compressions } from "../connect/compressions.js";
 import { COMPRESS_MIN_BYTES } from "../grpc/gzip.js";
-import { READ_MAX_BYTES } from "../grpc/route.js";
+import { MAX_REQUEST_BYTES } from "../grpc/route.js";
 import { defaultLimits, type Limits } from "../http2/limits.js";
 import { GrpcServer } from "./native-http2.js";
 import { type Http2Acceptor, nodeHttp2 } from "./node-http2.js";
@@ -45,7 +45,7 @@ export function createServerAdapter({
   const settings = {
     acceptCompression,
     compressMinBytes: COMPRESS_MIN_BYTES,
-    readMaxBytes: READ_MAX_BYTES,
+    readMaxBytes: MAX_REQUEST_BYTES,
     ...options,
   };
   let recorded: Routes | undefined;

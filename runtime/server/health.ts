@@ -1,6 +1,6 @@
 import type { ConnectRouter } from "@connectrpc/connect";
 import { onAbort } from "../call/on-abort.js";
-import { failure } from "../errors/failure.js";
+import { errorFor } from "../errors/error.js";
 import { HealthCheckResponse_ServingStatus, Health as HealthService } from "../options/grpc/health/v1/health_pb.js";
 
 /** Whether calls of a service can be answered. */
@@ -103,7 +103,7 @@ export function healthRoutes(health: Health): (router: ConnectRouter) => void {
     void router.service(HealthService, {
       check({ service }) {
         const status = health.status(service);
-        if (status === undefined) throw failure("SERVICE_NOT_SERVED", `no service ${service} is served here`);
+        if (status === undefined) throw errorFor("SERVICE_NOT_SERVED", `no service ${service} is served here`);
         return answer(status);
       },
       async *watch({ service }, { signal }) {

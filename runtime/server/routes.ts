@@ -10,7 +10,7 @@ import { withoutLongTimeouts } from "../connect/long-timeouts.js";
 import { readsRequests, takesRequests } from "../connect/request-bodies.js";
 import { readMessage } from "../grpc/frame.js";
 import { COMPRESS_MIN_BYTES } from "../grpc/gzip.js";
-import { AnswerSize, READ_MAX_BYTES, type Route } from "../grpc/route.js";
+import { AnswerSize, MAX_REQUEST_BYTES, type Route } from "../grpc/route.js";
 
 type UniversalHandler = ConnectRouter["handlers"][number];
 
@@ -62,7 +62,7 @@ export function recordRoutes(
       implementation,
       input: codecOf(method.input),
       output: codecOf(method.output),
-      readMaxBytes: all.readMaxBytes ?? READ_MAX_BYTES,
+      readMaxBytes: all.readMaxBytes ?? MAX_REQUEST_BYTES,
       answers: new AnswerSize(),
       compressMinBytes: all.compressMinBytes ?? COMPRESS_MIN_BYTES,
     });

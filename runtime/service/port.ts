@@ -1,7 +1,7 @@
 import type { TlsOptions } from "node:tls";
 import type { Hosts } from "../config/hosts.js";
 import type { RpcTransport } from "../config/transport.js";
-import { failure } from "../errors/failure.js";
+import { errorFor } from "../errors/error.js";
 import type { Logger } from "../observe/log.js";
 import { Health as HealthService } from "../options/grpc/health/v1/health_pb.js";
 import { createServerAdapter } from "../server/adapter.js";
@@ -14,7 +14,6 @@ import type { AssembledService, Front } from "./start.js";
 
 /** How long before its end a drain ends what is still running, so that callers are told instead of cut off. */
 const LAST_WORDS_MS = 500;
-const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
 
 export interface PortOptions {
   readonly host: string;
@@ -50,7 +49,6 @@ export async function openPort(
       healthRoutes(health)(router);
       reflectionRoutes([...definitions.map(({ spec }) => spec.service), HealthService])(router);
     },
-    readMaxBytes: MAX_MESSAGE_BYTES,
     // As over REST: a field that nobody knows is most often misspelled.
     jsonOptions: { ignoreUnknownFields: false },
     shutdownSignal: expired.signal,
@@ -68,7 +66,7 @@ export async function openPort(
     port: listener.port,
     async drain(timeoutMs) {
       const late = setTimeout(
-        () => expired.abort(failure("SERVER_DRAINING", "the server is shutting down")),
+        () => expired.abort(errorFor("SERVER_DRAINING", "the server is shutting down")),
         Math.max(0, timeoutMs - LAST_WORDS_MS),
       );
       await listener.drain(timeoutMs);

@@ -37,15 +37,7 @@ export interface MigrationStatus {
 const LOCK = 270_100;
 const LOCK_POLL_MS = 100;
 
-/**
- * Brings a database up to date: applies the migrations that it lacks, in order. Each runs in a transaction of its own
- * together with its line in the ledger; what stands below `-- scaffold: outside a transaction` runs after that, one
- * statement after the other, each of which is noted when it is done. So a crash loses nothing, and the next run goes on.
- * Processes that migrate at the same time wait for each other.
- *
- * @returns the names of the files that were applied
- * @throws MigrationError if an applied file was changed or is gone, or a file fails, with the way out
- */
+/** `migrate` of service/migrations.ts, over tables of the runtime that the service names. */
 export async function migrate({
   url,
   directory,
@@ -82,12 +74,7 @@ export async function migrationStatus({ url, directory }: MigrateOptions): Promi
   });
 }
 
-/**
- * Checks that a database has all the migrations that this process was built with. It may have more: a newer version of
- * the service may be starting beside this one.
- *
- * @throws MigrationError that names what is missing
- */
+/** `verifyMigrated` of service/migrations.ts, over tables of the runtime that the service names. */
 export async function verifyMigrated({ url, directory, tables }: MigrateOptions & OwnTables): Promise<void> {
   const files = await readMigrations(directory);
   await connected(url, async (client) => {

@@ -4,7 +4,7 @@ import { type Violation, violated } from "../../call/violations.js";
 import { LoneSurrogateError } from "../../codec/lone-surrogate.js";
 import { own } from "../../codec/message.js";
 import type { Reason } from "../../errors/catalogue.js";
-import { failure } from "../../errors/failure.js";
+import { errorFor } from "../../errors/error.js";
 import { RetryInfoSchema } from "../../options/google/rpc/error_details_pb.js";
 import { unkeepable, type Written } from "./unkeepable.js";
 import { UnkeepableError } from "./unkeepable-error.js";
@@ -101,7 +101,7 @@ export function isSilence(error: unknown): boolean {
 /** UNAVAILABLE for want of a database, and when to try again (google.rpc.RetryInfo). */
 export function unavailable(message: string, cause?: Error): ConnectError {
   const retry = { desc: RetryInfoSchema, value: { retryDelay: { seconds: RETRY_S } } };
-  const error = failure("DATABASE_UNAVAILABLE", message, { details: [retry], cause });
+  const error = errorFor("DATABASE_UNAVAILABLE", message, { details: [retry], cause });
   outages.add(error);
   return error;
 }
@@ -221,5 +221,5 @@ function isConnectionTrouble(error: Error & { code?: unknown; syscall?: unknown 
 }
 
 function refused(reason: Reason, message: string, cause: Error): ConnectError {
-  return reason === "DATABASE_UNAVAILABLE" ? unavailable(message, cause) : failure(reason, message, { cause });
+  return reason === "DATABASE_UNAVAILABLE" ? unavailable(message, cause) : errorFor(reason, message, { cause });
 }

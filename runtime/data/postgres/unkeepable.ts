@@ -6,7 +6,7 @@ import { violated } from "../../call/violations.js";
 import { anyInside } from "../../codec/any-inside.js";
 import { LoneSurrogateError, loneSurrogateIn } from "../../codec/lone-surrogate.js";
 import { searchMessage } from "../../codec/search.js";
-import { failure } from "../../errors/failure.js";
+import { errorFor } from "../../errors/error.js";
 import { durationFault } from "./duration.js";
 import { timestampFault } from "./timestamp.js";
 import { UnkeepableError } from "./unkeepable-error.js";
@@ -62,7 +62,7 @@ export function unkeepable(cause: Error, written: Written | undefined, isNul: bo
 }
 
 function internal(message: string, cause: Error): ConnectError {
-  return failure("VALUE_NOT_STORABLE", message, { cause });
+  return errorFor("VALUE_NOT_STORABLE", message, { cause });
 }
 
 /** The first fault in a message; with `reason`, the first that has it. */

@@ -8,7 +8,7 @@ import { v7 as uuidv7 } from "uuid";
 import { violated } from "../../call/violations.js";
 import { createMessage, isInherited } from "../../codec/create.js";
 import { own } from "../../codec/message.js";
-import { failure } from "../../errors/failure.js";
+import { errorFor } from "../../errors/error.js";
 import type { Entity } from "../../spec/entity.js";
 import { keepAtMost } from "../postgres/bounded.js";
 import type { Database } from "../postgres/driver.js";
@@ -126,7 +126,7 @@ export class Rows<D extends DescMessage>
     if (isCut(rows, this.#entity)) {
       const { name } = this.#entity.schema;
       const most = `${MAX_BATCH_BYTES / 2 ** 20} MiB`;
-      throw failure("ROWS_TOO_LARGE", `these rows of ${name} have more than ${most}: ask for fewer`);
+      throw errorFor("ROWS_TOO_LARGE", `these rows of ${name} have more than ${most}: ask for fewer`);
     }
     return new Map(rows.map((row) => [row[this.#entity.key] as string, this.#entity.fromRow(row)]));
   }
@@ -210,7 +210,7 @@ export class Rows<D extends DescMessage>
     const given = change as Record<string, unknown>;
     const to = own(given, this.#entity.key);
     if (to !== undefined && to !== key) {
-      throw failure("KEY_IMMUTABLE", `the ${this.#entity.key} of ${schema.name} ${quote(key)} cannot change`);
+      throw errorFor("KEY_IMMUTABLE", `the ${this.#entity.key} of ${schema.name} ${quote(key)} cannot change`);
     }
     const fields = schema.members.flatMap((member) => {
       if (own(given, member.localName) === undefined) return [];
@@ -265,7 +265,7 @@ export class Rows<D extends DescMessage>
     const back = await this.#change(key, { [deleteTime]: null }, isDeleted, precondition);
     if (back !== undefined) return back;
     if ((await this.find(key)) === undefined) return this.#refuse(key, isDeleted);
-    throw failure("ROW_NOT_DELETED", `the ${schema.name} ${quote(key)} is not deleted`);
+    throw errorFor("ROW_NOT_DELETED", `the ${schema.name} ${quote(key)} is not deleted`);
   }
 
   /** Writes to the row with this key, if it is as it must be, and what the repository sets itself with it. */
@@ -383,7 +383,7 @@ export function checkEtag(entity: Entity, key: string, found: Message, etag: str
 }
 
 function changedMeanwhile(schema: DescMessage, key: string): ConnectError {
-  return failure(
+  return errorFor(
     "ETAG_MISMATCH",
     `the ${schema.name} ${quote(key)} has changed since it had this etag: get it again, and decide anew`,
   );
@@ -398,7 +398,7 @@ function newEtag(): string {
 export function notFound(schema: DescMessage, keys: readonly string[]): ConnectError {
   const named = keys.slice(0, 10).map(quote).join(", ");
   const more = keys.length > 10 ? ` and ${keys.length - 10} more` : "";
-  return failure("ROW_NOT_FOUND", `no ${schema.name} ${named}${more}`);
+  return errorFor("ROW_NOT_FOUND", `no ${schema.name} ${named}${more}`);
 }
 
 function quote(key: string): string {

@@ -1,6 +1,6 @@
 import type { ConnectError } from "@connectrpc/connect";
 import type { ServerStage } from "../../call/incoming-call.js";
-import { failure } from "../../errors/failure.js";
+import { errorFor } from "../../errors/error.js";
 import type { ServedMethod } from "../served-method.js";
 
 /** Ends streams with UNAVAILABLE when the process begins to drain: they might go on for ever. */
@@ -13,5 +13,5 @@ export function drain({ answersMany }: ServedMethod, draining: AbortSignal): Ser
 }
 
 function shuttingDown(): ConnectError {
-  return failure("SERVER_DRAINING", "the server is shutting down: call again");
+  return errorFor("SERVER_DRAINING", "the server is shutting down: call again");
 }

@@ -1,7 +1,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { ServerStage } from "../../call/incoming-call.js";
 import { LoneSurrogateError } from "../../codec/lone-surrogate.js";
-import { failure } from "../../errors/failure.js";
+import { errorFor } from "../../errors/error.js";
 import type { Logger } from "../../observe/log.js";
 import type { ServedMethod } from "../served-method.js";
 
@@ -25,8 +25,8 @@ export function explainer({ method }: ServedMethod, log: Logger): (error: unknow
     log.error({ err: error, method: method.toString() }, "a handler failed");
     // Names a field, and no value.
     if (error instanceof LoneSurrogateError) {
-      return failure("RESPONSE_INVALID", error.message, { cause: error });
+      return errorFor("RESPONSE_INVALID", error.message, { cause: error });
     }
-    return error instanceof ConnectError ? error : failure("HANDLER_FAILED", "internal error", { cause: error });
+    return error instanceof ConnectError ? error : errorFor("HANDLER_FAILED", "internal error", { cause: error });
   };
 }

@@ -5,7 +5,7 @@ import { catalogue, type Reason } from "./catalogue.js";
 /** The domain of the runtime's reasons in `google.rpc.ErrorInfo`. */
 const DOMAIN = "protoscaffold";
 
-interface FailureOptions {
+interface ErrorOptions {
   /** Details that stand before the `google.rpc.ErrorInfo`. */
   readonly details?: readonly ConnectError["details"][number][];
   readonly metadata?: Headers;
@@ -13,7 +13,7 @@ interface FailureOptions {
 }
 
 /** Returns an error of the catalogue, with its code and its reason. Details are encoded only when the error is sent. */
-export function failure(reason: Reason, message: string, options: FailureOptions = {}): ConnectError {
+export function errorFor(reason: Reason, message: string, options: ErrorOptions = {}): ConnectError {
   const { details = [], metadata, cause } = options;
   const error = new ConnectError(message, catalogue[reason].code, metadata, undefined, cause);
   error.details.push(...details, { desc: ErrorInfoSchema, value: { reason, domain: DOMAIN } });
