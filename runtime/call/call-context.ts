@@ -5,6 +5,7 @@ import type { Caller } from "./caller.js";
 import type { KeyedContext } from "./context.js";
 import { fingerprint, wholeFingerprint } from "./fingerprint.js";
 import type { IncomingCall } from "./incoming-call.js";
+import { type Propagation, propagationKey } from "./propagation.js";
 import { parseTraceparent, type TraceContext } from "./trace-context.js";
 
 /** The context that a handler is given: a view of its call, whose parts are made when the handler asks for them. */
@@ -14,9 +15,12 @@ export class CallContext implements KeyedContext<never> {
   /** As it came: stages may wrap what the handler reads. */
   readonly #request: unknown;
 
-  constructor(call: IncomingCall, policy: MethodPolicy) {
+  readonly [propagationKey]: Propagation;
+
+  constructor(call: IncomingCall, policy: MethodPolicy, propagation: Propagation) {
     this.#call = call;
     this.#policy = policy;
+    this[propagationKey] = propagation;
     this.#request = call.request;
   }
 

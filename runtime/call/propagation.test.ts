@@ -1,18 +1,18 @@
-import type { HandlerContext } from "@connectrpc/connect";
 import { OrderService } from "@shop/generated/shop/orders/v1/orders_pb.js";
 import { UserService } from "@shop/generated/shop/users/v1/users_pb.js";
-import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
+import { afterEach, describe, expect, test } from "vitest";
 import { createServiceClient } from "../client/client.js";
 import { EnvironmentError, readEnvironment } from "../config/environment.js";
 import { startGatewayTo } from "../gateway/testing/gateway.js";
+import { createLogger } from "../observe/log.js";
 import { createServerAdapter } from "../server/adapter.js";
+import { handlerRoutes } from "../server/handlers.js";
 import { listen } from "../server/listen.js";
 import { ask } from "../testing/ask.js";
 import type { Context } from "./context.js";
-import { attributeName, propagated, propagatedFrom, propagatedHeadersVariable } from "./propagation.js";
+import { attributeName, Propagation, propagatedHeadersVariable } from "./propagation.js";
 
-beforeAll(() => void vi.stubEnv("PROPAGATED_HEADERS", "X-Tenant, x-scope-bin"));
-afterAll(() => void vi.unstubAllEnvs());
+const propagation = new Propagation(["x-tenant", "x-scope-bin"]);
 
 const cleanups: (() => unknown)[] = [];
 afterEach(async () => {
@@ -45,14 +45,18 @@ async function thirdOf(
     }),
   );
   const client = createServiceClient(UserService, {} as never, { baseUrl: users });
-  const orders = await start((router) =>
-    router.service(OrderService, {
-      async getOrder({ id }, context: HandlerContext) {
-        second(context.requestHeader);
-        await client.getUser({ id }, context as unknown as Context);
-        return { id };
-      },
-    }),
+  const handlers = {
+    ...Object.fromEntries(OrderService.methods.map(({ localName }) => [localName, () => ({})])),
+    async getOrder({ id }: { id: string }, context: Context) {
+      second(context.requestHeader);
+      await client.getUser({ id }, context);
+      return { id };
+    },
+  };
+  const log = createLogger({ name: "orders", level: "silent" });
+  const { signal: draining } = new AbortController();
+  const orders = await start(
+    handlerRoutes({ service: OrderService, policy: {}, name: "orders" }, handlers, { log, draining, propagation }),
   );
   const gateway = await startGatewayTo(orders);
   cleanups.push(() => gateway.stop());
@@ -66,7 +70,7 @@ async function start(routes: Parameters<typeof createServerAdapter>[0]["routes"]
   return `http://127.0.0.1:${listener.port}`;
 }
 
-describe("headers that the environment names go on, beside those of the trace", () => {
+describe("headers that a service names go on, beside those of the trace", () => {
   const headers = { ...goesOn, ...staysHere };
 
   test.each([
@@ -123,7 +127,9 @@ describe("a value that metadata cannot have ends at the first service", () => {
   });
 
   test("that came with an event ends there, too", () => {
-    expect(propagatedFrom({ xtenant: "\u00e9", xscopebin: "A", tracestate: "a=b" })).toEqual({ tracestate: "a=b" });
+    expect(propagation.ofEvent({ xtenant: "\u00e9", xscopebin: "A", tracestate: "a=b" })).toEqual({
+      tracestate: "a=b",
+    });
   });
 
   test.each([
@@ -136,20 +142,20 @@ describe("a value that metadata cannot have ends at the first service", () => {
     ["A?I=", false],
     ["AQ=I", false],
   ])("as %j under a name that ends in -bin does not (%j)", (value, does) => {
-    expect(propagated(new Headers({ "x-scope-bin": value }))["x-scope-bin"] !== undefined).toBe(does);
+    expect(propagation.of(new Headers({ "x-scope-bin": value }))["x-scope-bin"] !== undefined).toBe(does);
   });
 });
 
 test("what goes on is bounded: what does not fit ends there", () => {
   const header = new Headers({ ...goesOn, baggage: `a=${"x".repeat(8_190)}` });
   const { baggage, ...others } = goesOn;
-  expect(propagated(header)).toEqual(others);
+  expect(propagation.of(header)).toEqual(others);
 });
 
 test("what went on with an event is found again", () => {
   const attributes = Object.fromEntries(Object.entries(goesOn).map(([name, value]) => [attributeName(name), value]));
   expect(Object.keys(attributes).every((name) => /^[a-z0-9]+$/.test(name))).toBe(true);
-  expect(propagatedFrom({ id: "1", source: "s", ...attributes })).toEqual(goesOn);
+  expect(propagation.ofEvent({ id: "1", source: "s", ...attributes })).toEqual(goesOn);
 });
 
 describe("PROPAGATED_HEADERS", () => {

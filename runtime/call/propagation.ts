@@ -1,4 +1,4 @@
-import { type EnvironmentReader, readEnvironment } from "../config/environment.js";
+import type { EnvironmentReader } from "../config/environment.js";
 import { isMetadataValue } from "./metadata-value.js";
 
 /** What always goes on from hop to hop: the trace (W3C Trace Context and Baggage), the request's name in logs, the language. */
@@ -39,46 +39,55 @@ export const propagatedHeadersVariable: EnvironmentReader<readonly string[]> = {
   },
 };
 
-let names: readonly string[] | undefined;
+/** Which headers of a call go on: to the calls that its handler makes, and to the sagas and events that it starts. */
+export class Propagation {
+  /** In lower case. */
+  readonly names: readonly string[];
 
-/** The headers that go on, in lower case. The environment is read once in a process. Throws an EnvironmentError if it is wrong. */
-export function propagatedHeaders(): readonly string[] {
-  names ??= [
-    ...new Set([
-      ...always,
-      ...readEnvironment({ PROPAGATED_HEADERS: propagatedHeadersVariable }, process.env).PROPAGATED_HEADERS,
-    ]),
-  ];
-  return names;
+  /** @param more the names beside those that always go on: PROPAGATED_HEADERS */
+  constructor(more: readonly string[] = []) {
+    this.names = [...new Set([...always, ...more])];
+  }
+
+  /** Returns what goes on of a call's headers. A value that metadata cannot have ends there: gRPC's servers drop it, too. */
+  of(header: Headers): Record<string, string> {
+    const found: Record<string, string> = {};
+    let left = MAX_BYTES;
+    for (const name of this.names) {
+      const value = header.get(name);
+      if (value === null || name.length + value.length > left || !isMetadataValue(name, value)) continue;
+      left -= name.length + value.length;
+      found[name] = value;
+    }
+    return found;
+  }
+
+  /** Returns what goes on of the call that published an event with these attributes. */
+  ofEvent(attributes: Readonly<Record<string, string>>): Record<string, string> {
+    const found: Record<string, string> = {};
+    for (const name of this.names) {
+      const value = attributes[attributeName(name)];
+      if (value !== undefined && isMetadataValue(name, value)) found[name] = value;
+    }
+    return found;
+  }
 }
 
-/**
- * What goes on of a call's headers: to the calls that its handler makes, and to the sagas and events that it starts. A value that
- * metadata cannot have ends there: gRPC's servers drop it, too.
- */
-export function propagated(header: Headers): Record<string, string> {
-  const found: Record<string, string> = {};
-  let left = MAX_BYTES;
-  for (const name of propagatedHeaders()) {
-    const value = header.get(name);
-    if (value === null || name.length + value.length > left || !isMetadataValue(name, value)) continue;
-    left -= name.length + value.length;
-    found[name] = value;
-  }
-  return found;
+/** That of the headers that always go on, and no others. */
+export const standardPropagation = new Propagation();
+
+/** Where the context of a call keeps what its service has go on. */
+export const propagationKey = Symbol("propagation");
+
+/** Returns what goes on of the call that a context belongs to. */
+export function propagated(context: {
+  readonly requestHeader: Headers;
+  readonly [propagationKey]?: Propagation;
+}): Record<string, string> {
+  return (context[propagationKey] ?? standardPropagation).of(context.requestHeader);
 }
 
 /** The attribute of an event that a header becomes: CloudEvents has letters and digits only. */
 export function attributeName(header: string): string {
   return header.replace(/[^a-z0-9]/g, "");
-}
-
-/** What goes on of the call that published an event. */
-export function propagatedFrom(attributes: Readonly<Record<string, string>>): Record<string, string> {
-  const found: Record<string, string> = {};
-  for (const name of propagatedHeaders()) {
-    const value = attributes[attributeName(name)];
-    if (value !== undefined && isMetadataValue(name, value)) found[name] = value;
-  }
-  return found;
 }

@@ -104,7 +104,7 @@ export function outgoingCall(
   if ("requestHeader" in given) {
     const left = given.timeoutMs();
     const timeoutMs = left === undefined || left === 0 ? left : wholeMs(left);
-    return new OutgoingCall(method, request, given.signal, timeoutMs, propagated(given.requestHeader));
+    return new OutgoingCall(method, request, given.signal, timeoutMs, propagated(given));
   }
   const { signal, timeoutMs = 0, headers, onHeader, onTrailer, contextValues } = given;
   // To Connect, 0 and less mean "no deadline"; the contract's holds nevertheless.

@@ -3,6 +3,7 @@ import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
 import { CallContext } from "../call/call-context.js";
 import { type Handle, IncomingCall, pathOf } from "../call/incoming-call.js";
 import { onAbort } from "../call/on-abort.js";
+import { type Propagation, standardPropagation } from "../call/propagation.js";
 import { createMessage } from "../codec/create.js";
 import type { MethodPolicy } from "../spec/policy.js";
 import { explains } from "./explain.js";
@@ -37,10 +38,11 @@ export class ConnectCall extends IncomingCall {
     readonly method: DescMethod,
     policy: MethodPolicy,
     request: unknown,
+    propagation: Propagation = standardPropagation,
   ) {
     super();
     this.request = request;
-    this.context = new CallContext(this, policy);
+    this.context = new CallContext(this, policy, propagation);
     this.requestHeader = from.requestHeader;
     this.responseHeader = from.responseHeader;
     this.responseTrailer = from.responseTrailer;

@@ -202,7 +202,7 @@ export function openData<Entities = Readonly<Record<string, Repository<DescMessa
 
 /** How a method's transaction is run. With a key, a repeat finds what a commit that was cut off has left. */
 function of(context: KeyedContext<DescMessage>): TransactionOptions {
-  const { idempotencyKey, requestHeader } = context;
-  const trace = () => propagated(requestHeader);
+  const { idempotencyKey } = context;
+  const trace = () => propagated(context);
   return { repeatable: idempotencyKey !== undefined, trace, timeoutMs: context.timeoutMs() };
 }

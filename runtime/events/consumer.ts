@@ -1,7 +1,7 @@
 import { sql } from "drizzle-orm";
 import { ActiveCall, runAs } from "../call/active-call.js";
 import { backoffMs } from "../call/backoff.js";
-import { propagatedFrom } from "../call/propagation.js";
+import type { Propagation } from "../call/propagation.js";
 import type { Data } from "../data/data.js";
 import { Condition } from "../data/postgres/condition.js";
 import { isDatabaseOutage } from "../data/postgres/errors.js";
@@ -29,6 +29,8 @@ export interface ConsumerOptions {
   readonly subscriptions: readonly Consumption[];
   readonly log: Logger;
   readonly metrics: EventMetrics;
+  /** What goes on of the calls that published. */
+  readonly propagation: Propagation;
 }
 
 /** How often queues that another process has left are looked at, in milliseconds. */
@@ -114,7 +116,7 @@ export class Consumer {
     const { data, metrics } = this.#options;
     const { topic } = item.record;
     const handle = (tx: ConsumerContext["tx"]) => this.#call(item, subscription, 1, tx);
-    const options = { repeatable: true, trace: () => propagatedFrom(item.record.attributes) };
+    const options = { repeatable: true, trace: () => this.#options.propagation.ofEvent(item.record.attributes) };
     try {
       const isHandled = await data.transaction(async (tx) => {
         if (!(await inboxStore.take(tx.db, item))) return false;
@@ -193,6 +195,7 @@ export class Consumer {
       replay: Number(item.name.replay),
       attributes,
     };
+    const { propagation } = this.#options;
     const limit = timeLimit(spec.timeoutMs);
     // Signals are created on demand: they cost more than the rest of a call.
     const context: ConsumerContext = {
@@ -201,7 +204,11 @@ export class Consumer {
         return limit.signal;
       },
       get call() {
-        return { signal: limit.signal, timeoutMs: spec.timeoutMs, headers: propagatedFrom(item.record.attributes) };
+        return {
+          signal: limit.signal,
+          timeoutMs: spec.timeoutMs,
+          headers: propagation.ofEvent(item.record.attributes),
+        };
       },
     };
     try {
@@ -274,7 +281,7 @@ export class Consumer {
           await this.#call(head, subscription, head.attempts, tx);
           if (!(await inboxStore.finish(tx.db, head))) throw new Overtaken();
         },
-        { trace: () => propagatedFrom(head.record.attributes) },
+        { trace: () => this.#options.propagation.ofEvent(head.record.attributes) },
       );
       this.#handled(head);
     } catch (error) {

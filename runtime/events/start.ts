@@ -1,5 +1,6 @@
 import type { DescMessage, MessageInitShape } from "@bufbuild/protobuf";
 import { sql } from "drizzle-orm";
+import { type Propagation, standardPropagation } from "../call/propagation.js";
 import { createMessage } from "../codec/create.js";
 import { own } from "../codec/message.js";
 import type { Data } from "../data/data.js";
@@ -23,6 +24,8 @@ export interface EventsOptions {
   readonly broker: Broker | undefined;
   readonly log: Logger;
   readonly metrics: EventMetrics;
+  /** Which headers go on from the call that published to those that a consumer makes. Default: those that always do. */
+  readonly propagation?: Propagation | undefined;
   /** What of subscriptions is otherwise than the contract says, by the names of their handlers. */
   readonly overrides?: Readonly<Record<string, Partial<SubscriptionPolicy>>>;
   /** How often lag and depth are looked at, in milliseconds. Default: 5000. */
@@ -52,11 +55,13 @@ export interface Events {
 
 /** Begins to pass on what a service publishes, and to handle what it consumes. */
 export function startEvents(service: EventService, options: EventsOptions): Events {
-  const { data, outbox, broker, log, metrics } = options;
+  const { data, outbox, broker, log, metrics, propagation = standardPropagation } = options;
   const { name, publishes } = service.spec;
   const subscriptions = subscriptionsOf(service, options);
   const consumer =
-    subscriptions.length === 0 ? undefined : new Consumer({ group: name, data, subscriptions, log, metrics });
+    subscriptions.length === 0
+      ? undefined
+      : new Consumer({ group: name, data, subscriptions, log, metrics, propagation });
   const relay =
     publishes === undefined || broker === undefined
       ? undefined

@@ -117,7 +117,7 @@ export class Deferral {
     }
     const fingerprint = createHash("sha256").update(context.fingerprint).digest("base64");
     try {
-      await this.#defer(method, key, fingerprint, request, context.requestHeader);
+      await this.#defer(method, key, fingerprint, request, propagated(context));
     } catch (error) {
       if (error instanceof ConnectError) throw error;
       this.#log.error({ err: error, method: method.name }, "a write could not be deferred");
@@ -132,7 +132,7 @@ export class Deferral {
     key: string,
     fingerprint: string,
     request: Message,
-    requestHeader: Headers,
+    headers: Readonly<Record<string, string>>,
   ): Promise<void> {
     const name = nameOf({ method: method.name, key });
     const before = this.#deferred.get(name);
@@ -151,7 +151,7 @@ export class Deferral {
       key,
       fingerprint,
       request: Buffer.from(codecOf(method.input).toBytes(request)).toString("base64"),
-      headers: propagated(requestHeader),
+      headers,
       at: new Date().toISOString(),
     });
     this.#deferred.set(name, { fingerprint, added });
@@ -241,7 +241,7 @@ export class Deferral {
 
 /** Runs a deferred call through the stages behind its own. Its caller has a response already. */
 function runDeferred(
-  { method, policy }: ServedMethod,
+  { method, policy, propagation }: ServedMethod,
   request: Message,
   requestHeader: Headers,
   explain: (error: unknown) => ConnectError,
@@ -249,7 +249,7 @@ function runDeferred(
 ): Promise<unknown> {
   const { parent: service } = method;
   const from = { service, method, protocolName: "grpc", requestMethod: "POST", url: "", requestHeader };
-  const call = new ConnectCall(createHandlerContext(from), method, policy, request);
+  const call = new ConnectCall(createHandlerContext(from), method, policy, request, propagation);
   call.explain = explain;
   if (policy.timeoutMs !== undefined) call.limit(policy.timeoutMs);
   return call.answer(next);

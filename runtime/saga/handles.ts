@@ -41,7 +41,7 @@ export function createHandle(
         step: first.name,
         request: buildRequest(plan, first, id, input, {}),
         ...methodsOf(first),
-        trace: context === undefined ? {} : propagated(context.requestHeader),
+        trace: context === undefined ? {} : propagated(context),
         timeoutMs: plan.spec.timeoutMs,
         leaseMs: isOurs ? leaseMs : 0,
       };

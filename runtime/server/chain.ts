@@ -1,4 +1,5 @@
 import type { Handle, IncomingCall, ServerStage } from "../call/incoming-call.js";
+import type { Propagation } from "../call/propagation.js";
 import type { CacheMetrics } from "../data/cache/metrics.js";
 import type { Logger } from "../observe/log.js";
 import type { ServedMethod } from "./served-method.js";
@@ -17,6 +18,8 @@ export interface ChainOptions {
   readonly draining: AbortSignal;
   /** Undefined: the service owns no data. */
   readonly metrics?: CacheMetrics | undefined;
+  /** Which headers go on from calls. Default: those that always do. */
+  readonly propagation?: Propagation | undefined;
   /** Stages of the user's own, the first one outermost. Default: none. */
   readonly interceptors?: readonly ServerStage[] | undefined;
   /** Returns what puts off the writes of a method while the database is away; undefined for methods that fail then. */

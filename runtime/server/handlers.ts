@@ -27,7 +27,7 @@ export function handlerRoutes(
     const handler = own(handlers as Record<string, Handler>, method.localName)?.bind(handlers);
     if (handler === undefined) throw new Error(`${service.name}.${method.localName} has no handler: write one`);
     const rules: MethodPolicy = own(policy, method.localName) ?? {};
-    const served = servedMethod(method, rules, name);
+    const served = servedMethod(method, rules, name, options.propagation);
     const handle = serverChain(served, (call) => handler(call.request, call.context), options);
     const compressMinBytes = responseMinBytes(rules.compression);
     return [
@@ -42,14 +42,14 @@ export function handlerRoutes(
 }
 
 /** A method as routers take it: the native server calls it with its own call, Connect with a context. */
-function implementation({ method, policy, answersMany }: ServedMethod, handle: Handle) {
+function implementation({ method, policy, propagation, answersMany }: ServedMethod, handle: Handle) {
   return (request: unknown, from: IncomingCall | HandlerContext): unknown => {
     if (from instanceof IncomingCall) {
       from.request = request;
-      from.context = new CallContext(from, policy);
+      from.context = new CallContext(from, policy, propagation);
       return handle(from);
     }
-    const call = new ConnectCall(from, method, policy, request);
+    const call = new ConnectCall(from, method, policy, request, propagation);
     return answersMany ? call.answers(handle) : call.answer(handle);
   };
 }

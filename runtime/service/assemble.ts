@@ -1,7 +1,7 @@
 import type { ConnectRouter } from "@connectrpc/connect";
 import type { Context } from "../call/context.js";
 import type { ServerStage } from "../call/incoming-call.js";
-import { propagated } from "../call/propagation.js";
+import { type Propagation, propagated } from "../call/propagation.js";
 import type { CacheMetrics } from "../data/cache/metrics.js";
 import type { Data } from "../data/data.js";
 import { standardHandlers } from "../data/standard.js";
@@ -28,18 +28,20 @@ export interface Parts {
   readonly deferral?: Deferral;
   /** Aborted when the process begins to drain: streams end then. */
   readonly draining: AbortSignal;
+  /** Which headers go on from its calls. Default: those that always do. */
+  readonly propagation?: Propagation | undefined;
   /** Stages of the user's own before its handlers. Default: none. */
   readonly interceptors?: readonly ServerStage[] | undefined;
 }
 
 /** Puts a service together: its handlers over what they may use, as routes. */
 export function assemble(definition: ServiceDefinition, parts: Parts): (router: ConnectRouter) => void {
-  const { data, log, draining, interceptors, deferral } = parts;
+  const { data, log, draining, propagation, interceptors, deferral } = parts;
   const standard = data === undefined ? {} : standardHandlers(definition.spec.standard, data);
   const handlers = { ...standard, ...definition.implement(resourcesOf(parts), standard) };
   const metrics = data === undefined ? undefined : parts.metrics;
   const defer = deferral && ((served: ServedMethod) => deferral.stage(served));
-  return handlerRoutes(definition.spec, handlers, { log, draining, metrics, interceptors, defer });
+  return handlerRoutes(definition.spec, handlers, { log, draining, metrics, propagation, interceptors, defer });
 }
 
 /** What a service does with the events that it consumes, over what its handlers may use. */
@@ -62,6 +64,6 @@ type Body = (tx: Transaction<unknown>) => Promise<unknown>;
 function transactionOf(data: Data) {
   return (first: Context | Body, body?: Body) => {
     if (typeof first === "function") return data.transaction(first);
-    return data.transaction(body!, { trace: () => propagated(first.requestHeader) });
+    return data.transaction(body!, { trace: () => propagated(first) });
   };
 }

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { DescMessage, MessageInitShape } from "@bufbuild/protobuf";
 import { type ConnectRouter, createRouterTransport, type Transport } from "@connectrpc/connect";
 import type { ServerStage } from "../call/incoming-call.js";
+import { Propagation } from "../call/propagation.js";
 import { withCodecs } from "../connect/carried.js";
 import { createLogger } from "../observe/log.js";
 import type { Exposition } from "../observe/telemetry.js";
@@ -22,6 +23,8 @@ export interface InMemoryOptions {
   readonly migrations?: URL;
   /** In place of the services that it calls, by the names that its handlers use: clients, or objects with the methods that the test needs. */
   readonly peers?: Readonly<Record<string, unknown>>;
+  /** The headers that propagate beside those that always do, as PROPAGATED_HEADERS has them, in lower case. Default: none. */
+  readonly propagatedHeaders?: readonly string[];
   /** What every call goes through before its handler, as `serve` is given it. */
   readonly interceptors?: readonly ServerStage[];
   /** The broker that it publishes to and consumes from. Default: none; see `deliver`. */
@@ -54,6 +57,7 @@ export async function inMemory(definition: ServiceDefinition, options: InMemoryO
     database: url === undefined ? undefined : { url, replicas, migrations, cache: undefined, watch: false },
     journal: journal === undefined ? undefined : { directory: journal, maxBytes },
     broker: options.brokerUrl,
+    propagation: new Propagation(options.propagatedHeaders),
     interceptors: options.interceptors,
     sagas: { leaseMs: options.sagaLeaseMs, retentionMs: options.sagaRetentionMs },
     peers: () => peers,

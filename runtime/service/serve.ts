@@ -1,4 +1,5 @@
 import type { ServerStage } from "../call/incoming-call.js";
+import { Propagation } from "../call/propagation.js";
 import { Connections } from "../client/connections.js";
 import { Hosts } from "../config/hosts.js";
 import { serverTls } from "../config/tls.js";
@@ -62,6 +63,7 @@ async function startOnPort(
     journal: journalOf(environment),
     broker: environment.BROKER_URL,
     consume,
+    propagation: new Propagation(environment.PROPAGATED_HEADERS),
     interceptors,
     sagas: { leaseMs: environment.SAGA_LEASE_MS, retentionMs: hoursInMs(environment.SAGA_RETENTION_H) },
     beside,

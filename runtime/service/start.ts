@@ -1,6 +1,7 @@
 import type { ConnectRouter, Transport } from "@connectrpc/connect";
 import { openRedis } from "../cache/redis.js";
 import type { ServerStage } from "../call/incoming-call.js";
+import type { Propagation } from "../call/propagation.js";
 import { prepareValidation } from "../call/validate.js";
 import type { Data } from "../data/data.js";
 import { findPrimary } from "../data/postgres/driver.js";
@@ -38,6 +39,8 @@ export interface StartOptions<F extends Front> {
   readonly consume?: Readonly<Record<string, Partial<SubscriptionPolicy>>> | undefined;
   /** When another instance takes over sagas of this one, and how long ended ones are kept. */
   readonly sagas: { readonly leaseMs: number | undefined; readonly retentionMs: number | undefined };
+  /** Which headers go on from its calls and events. Default: those that always do. */
+  readonly propagation?: Propagation | undefined;
   /** What every call goes through before its handler, the first one outermost. Default: nothing of the user's own. */
   readonly interceptors?: readonly ServerStage[] | undefined;
   /** Other services of the same process, without data, events and sagas of their own. */
@@ -102,7 +105,7 @@ export async function startService<F extends Front>(
   options: StartOptions<F>,
 ): Promise<StartedService<F>> {
   const { spec } = definition;
-  const { log, database, journal, sagas: sagaOptions, interceptors, beside = [] } = options;
+  const { log, database, journal, sagas: sagaOptions, propagation, interceptors, beside = [] } = options;
   const all = [definition, ...beside];
   for (const other of beside) checkBeside(spec, other.spec);
   // Check the rules before the database is migrated: a contract that cannot be served must change nothing.
@@ -129,7 +132,7 @@ export async function startService<F extends Front>(
     if (spec.sagas !== undefined && data !== undefined) {
       sagas = openSagas(spec.sagas, definition.sagas, { data, peers, log, metrics: metrics.sagas, ...sagaOptions });
     }
-    const parts = { log, metrics: metrics.cache, draining: draining.signal, interceptors };
+    const parts = { log, metrics: metrics.cache, draining: draining.signal, propagation, interceptors };
     const assembled = [
       assemble(definition, { ...parts, data, peers, sagas, deferral }),
       ...beside.map((other) => assemble(other, { ...parts, data: undefined, peers: options.peers(other.spec, local) })),
@@ -144,7 +147,14 @@ export async function startService<F extends Front>(
     sagas?.start();
     if (opened !== undefined && hasEvents(spec)) {
       const service = eventService(definition, { data, peers, sagas });
-      events = startEvents(service, { ...opened, broker, log, metrics: metrics.events, overrides: options.consume });
+      events = startEvents(service, {
+        ...opened,
+        broker,
+        log,
+        metrics: metrics.events,
+        propagation,
+        overrides: options.consume,
+      });
     }
   } catch (error) {
     await stop(0).catch((err: unknown) => log.debug({ err }, "a service that did not start could not be closed"));
