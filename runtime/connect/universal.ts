@@ -1,6 +1,6 @@
 import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
-import { Inbox } from "../grpc/inbox.js";
 import { EnvelopeMeter, IncompleteMessage, type IncompleteMessages } from "../grpc/incomplete.js";
+import { MessageQueue } from "../grpc/message-queue.js";
 import { headersOf } from "../grpc/metadata.js";
 import { AnswerSize } from "../grpc/route.js";
 import { ErrorCode, errorName } from "../http2/errors.js";
@@ -21,7 +21,7 @@ const enveloped = /^application\/(connect\+|grpc)/i;
 
 /** HTTP/2 for Connect's own handlers: Connect, gRPC-Web, and gRPC where an interceptor or JSON is asked for. */
 export class UniversalCall implements StreamConsumer {
-  readonly #body: Inbox;
+  readonly #body: MessageQueue;
   readonly #incomplete: IncompleteMessage;
   /** Undefined where the whole body is one message. */
   readonly #meter: EnvelopeMeter | undefined;
@@ -46,7 +46,7 @@ export class UniversalCall implements StreamConsumer {
       this.#uncredited -= bytes;
       stream.consumed(bytes);
     };
-    this.#body = new Inbox(credit, () => credit(0, true));
+    this.#body = new MessageQueue(credit, () => credit(0, true));
     stream.lingers = true;
   }
 

@@ -5,10 +5,12 @@ import type { Codec } from "../codec/codec.js";
 import { codecOf } from "../codec/known.js";
 import { ConstantBlock, type FieldList } from "../http2/hpack-encoder.js";
 import { Channel, type ChannelOptions } from "./channel.js";
-import { type CallSetup, type ClientCall, StreamClientCall, UnaryClientCall } from "./client-call.js";
+import type { CallSetup, ClientCall } from "./client-call.js";
 import { appendMetadata } from "./metadata.js";
 import { type ClientCompression, type CompressionChoice, clientCompression } from "./method-compression.js";
+import { StreamClientCall } from "./stream-client-call.js";
 import { formatTimeout } from "./timeout.js";
+import { UnaryClientCall } from "./unary-client-call.js";
 
 /** How calls to one address are made. */
 export interface NativeTransportOptions extends ChannelOptions, CompressionChoice {
@@ -51,7 +53,7 @@ export function createNativeTransport(baseUrl: string, options: NativeTransportO
     stream(method, signal, timeoutMs, header, input) {
       const setup = setupOf(method, signal, timeoutMs, header);
       return new Promise<StreamResponse<typeof method.input, typeof method.output>>((resolve, reject) => {
-        const begun = (call: StreamClientCall) => resolve(new Answer(method, call, true, call.inbox) as never);
+        const begun = (call: StreamClientCall) => resolve(new Answer(method, call, true, call.responses) as never);
         new StreamClientCall(setup, input, begun, reject).start();
       });
     },

@@ -4,7 +4,7 @@ import { type Hosts, wrongHost } from "../config/hosts.js";
 import type { UniversalHandlerFn } from "../connect/universal.js";
 import { UniversalCall } from "../connect/universal.js";
 import { IncompleteMessages } from "../grpc/incomplete.js";
-import { type Peer, ServerCall } from "../grpc/server-call.js";
+import { type ConnectionCalls, ServerCall } from "../grpc/server-call.js";
 import { Connection, type ConnectionHandler } from "../http2/connection.js";
 import { ErrorCode } from "../http2/errors.js";
 import type { HeaderBlock } from "../http2/field.js";
@@ -43,16 +43,16 @@ export class GrpcServer implements Http2Acceptor {
   }
 
   take(socket: Socket): void {
-    const peer: Peer = {
+    const calls: ConnectionCalls = {
       running: 0,
       maxRunning: this.limits.maxConcurrentStreams,
       begun: [],
       incomplete: new IncompleteMessages(this.limits),
     };
     const handler: ConnectionHandler = {
-      opened: (stream, block, endStream) => this.#opened(peer, stream, block, endStream),
+      opened: (stream, block, endStream) => this.#opened(calls, stream, block, endStream),
       received() {
-        for (let call = peer.begun.pop(); call !== undefined; call = peer.begun.pop()) call.awaitRest();
+        for (let call = calls.begun.pop(); call !== undefined; call = calls.begun.pop()) call.awaitRest();
       },
       closed: () => this.#connections.delete(connection),
     };
@@ -81,7 +81,7 @@ export class GrpcServer implements Http2Acceptor {
     }
   }
 
-  #opened(peer: Peer, stream: Stream, block: HeaderBlock, endStream: boolean): void {
+  #opened(calls: ConnectionCalls, stream: Stream, block: HeaderBlock, endStream: boolean): void {
     if (block.isTooLarge) {
       refuse(stream, tooLarge, endStream);
       return;
@@ -93,7 +93,7 @@ export class GrpcServer implements Http2Acceptor {
     }
     stream.expectedLength = head.contentLength;
     if (this.routes.hosts?.allows(head.authority) === false) {
-      const call = new UniversalCall(stream, head, misdirected(head), peer.incomplete);
+      const call = new UniversalCall(stream, head, misdirected(head), calls.incomplete);
       stream.consumer = call;
       call.start(endStream);
       return;
@@ -101,16 +101,16 @@ export class GrpcServer implements Http2Acceptor {
     if (head.isGrpc && isNativeEncoding(head.grpcEncoding)) {
       const route = this.routes.native.get(head.path);
       if (route !== undefined) {
-        const call = new ServerCall(stream, route, head, peer);
+        const call = new ServerCall(stream, route, head, calls);
         stream.consumer = call;
         call.start(endStream);
         return;
       }
     }
-    this.#universal(peer, stream, head, endStream);
+    this.#universal(calls, stream, head, endStream);
   }
 
-  #universal(peer: Peer, stream: Stream, head: RequestHead, endStream: boolean): void {
+  #universal(calls: ConnectionCalls, stream: Stream, head: RequestHead, endStream: boolean): void {
     const query = head.path.indexOf("?");
     const path = query < 0 ? head.path : head.path.slice(0, query);
     const handler = this.routes.connect.get(path) ?? pageAt(path, this.routes.pages);
@@ -118,7 +118,7 @@ export class GrpcServer implements Http2Acceptor {
       refuse(stream, anyGrpc.test(head.contentType ?? "") ? noSuchMethod : notFound, endStream);
       return;
     }
-    const call = new UniversalCall(stream, head, handler, peer.incomplete);
+    const call = new UniversalCall(stream, head, handler, calls.incomplete);
     stream.consumer = call;
     call.start(endStream);
   }

@@ -1,10 +1,9 @@
 import type { ConnectError } from "@connectrpc/connect";
+import { CompressedMessage } from "./compressed-message.js";
 
 interface Item {
-  /** The message, or, of one that has to be unpacked first, what does so. */
   readonly message: unknown;
-  readonly isLater: boolean;
-  /** How many bytes of its stream's window it takes. */
+  /** The bytes of the stream's window that the message takes. */
   readonly size: number;
 }
 
@@ -13,51 +12,53 @@ interface Reader {
   reject(error: unknown): void;
 }
 
-/** Messages that have arrived, for one who reads them when there is time: the way from frames to `for await`. */
-export class Inbox implements AsyncIterableIterator<unknown, undefined> {
+/** The messages that have arrived on a stream, for a reader that takes them with `for await`. */
+export class MessageQueue implements AsyncIterableIterator<unknown, undefined> {
   #items: Item[] = [];
   #readers: Reader[] = [];
-  /** How it ends: undefined while it does not, null if well. */
+  /** Undefined while more messages may arrive; then an error, or null without one. */
   #end: ConnectError | null | undefined;
+  /** Whether the reader has stopped early. */
   #isLeft = false;
-  #isSeen = false;
+  /** Whether the reader knows the end. */
+  #isEndSeen = false;
 
   /**
-   * `taken` is told how many bytes were read, and whether anything is left; `left` that its reader stopped early; `seen`
-   * that its reader knows the end.
+   * `taken` is called with the size of the messages that were read, and with whether none is left; `left` when the reader
+   * stops early; `endSeen` when the reader knows the end.
    */
   constructor(
     private readonly taken: (size: number, isEmpty: boolean) => void,
     private readonly left: () => void,
-    private readonly seen: () => void = () => undefined,
+    private readonly endSeen: () => void = () => undefined,
   ) {}
 
   get isEmpty(): boolean {
     return this.#items.length === 0;
   }
 
-  /** A message has arrived. If `isLater`, it is what unpacks one, to be called when it is read. */
-  add(message: unknown, size: number, isLater = false): void {
+  /** A message has arrived. A CompressedMessage is decompressed when it is read. */
+  add(message: unknown, size: number): void {
     if (this.#isLeft || this.#end !== undefined) {
       this.taken(size, true);
       return;
     }
-    const item = { message, isLater, size };
+    const item = { message, size };
     const reader = this.#readers.shift();
     if (reader === undefined) this.#items.push(item);
     else this.#give(item, reader);
   }
 
-  /** No more will arrive. What has arrived is read before the end, or before the error. */
+  /** No more messages arrive. The reader gets those that have arrived before the end or the error. */
   finish(error?: ConnectError): void {
     if (this.#end !== undefined) return;
     this.#end = error ?? null;
     for (const reader of this.#readers.splice(0)) this.#finished(reader);
   }
 
-  /** Ends with an error at once: what was not read is lost, and so is an end that its reader has not seen. */
+  /** Drops the messages that have not been read, and ends with an error, unless the reader knows the end. */
   abort(error: ConnectError): void {
-    if (this.#isSeen) return;
+    if (this.#isEndSeen) return;
     this.#items = [];
     this.#end = error;
     for (const reader of this.#readers.splice(0)) this.#finished(reader);
@@ -72,14 +73,14 @@ export class Inbox implements AsyncIterableIterator<unknown, undefined> {
     });
   }
 
-  /** The reader wants no more. */
+  /** The reader stops early. */
   return(): Promise<IteratorResult<unknown, undefined>> {
     if (!this.#isLeft) {
       this.#isLeft = true;
       this.#items = [];
       for (const reader of this.#readers.splice(0)) reader.resolve({ done: true, value: undefined });
       this.left();
-      this.#see();
+      this.#seeEnd();
     }
     return Promise.resolve({ done: true, value: undefined });
   }
@@ -88,21 +89,21 @@ export class Inbox implements AsyncIterableIterator<unknown, undefined> {
     return this;
   }
 
-  #give({ message, isLater, size }: Item, reader: Reader): void {
-    if (isLater) {
-      (message as () => Promise<unknown>)().then((value) => reader.resolve({ done: false, value }), reader.reject);
+  #give({ message, size }: Item, reader: Reader): void {
+    if (message instanceof CompressedMessage) {
+      message.decompress().then((value) => reader.resolve({ done: false, value }), reader.reject);
     } else reader.resolve({ done: false, value: message });
     this.taken(size, this.#items.length === 0);
   }
 
-  #see(): void {
-    if (this.#isSeen) return;
-    this.#isSeen = true;
-    this.seen();
+  #seeEnd(): void {
+    if (this.#isEndSeen) return;
+    this.#isEndSeen = true;
+    this.endSeen();
   }
 
   #finished(reader: Reader): void {
-    this.#see();
+    this.#seeEnd();
     if (this.#end) reader.reject(this.#end);
     else reader.resolve({ done: true, value: undefined });
   }

@@ -1,0 +1,38 @@
+import type { ConnectError } from "@connectrpc/connect";
+import { ConstantBlock } from "../http2/hpack-encoder.js";
+import { acceptedEncodings } from "./gzip.js";
+import { appendMetadata } from "./metadata.js";
+import { appendStatus } from "./status.js";
+
+const head = [":status", "200", "content-type", "application/grpc+proto"];
+
+/** The head of almost every response. */
+export const identityHead = new ConstantBlock(head);
+/** The head of a response that is compressed. */
+export const gzipHead = new ConstantBlock([...head, "grpc-encoding", "gzip"]);
+/** The trailers of almost every response. */
+export const okTrailers = new ConstantBlock(["grpc-status", "0"]);
+
+/** Returns the head of a response with metadata, or of one to compressed requests. */
+export function headFields(takesGzip: boolean, sendsGzip: boolean, metadata: Headers | undefined): string[] {
+  const fields = [...head];
+  if (takesGzip || sendsGzip) fields.push("grpc-encoding", "gzip");
+  if (takesGzip) fields.push("grpc-accept-encoding", acceptedEncodings);
+  if (metadata !== undefined) appendMetadata(fields, metadata);
+  return fields;
+}
+
+/** Returns trailers with metadata. */
+export function okFields(metadata: Headers): string[] {
+  const fields = ["grpc-status", "0"];
+  appendMetadata(fields, metadata);
+  return fields;
+}
+
+/** Returns the trailers for an error; `isOnly`: no head comes before them ("Trailers-Only"). */
+export function errorFields(error: ConnectError, isOnly: boolean, metadata: Headers | undefined): string[] {
+  const fields = isOnly ? [...head] : [];
+  appendStatus(fields, error);
+  if (metadata !== undefined) appendMetadata(fields, metadata);
+  return fields;
+}

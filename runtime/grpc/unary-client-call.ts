@@ -1,0 +1,72 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { Connection } from "../http2/connection.js";
+import { answered, type CallSetup, ClientCall } from "./client-call.js";
+import { CompressedMessage } from "./compressed-message.js";
+import { frameMessage } from "./frame.js";
+import { compressFrame } from "./gzip.js";
+
+/** A call with one request and one response. */
+export class UnaryClientCall extends ClientCall {
+  #response: unknown;
+
+  constructor(
+    setup: CallSetup,
+    private readonly request: unknown,
+    private readonly resolve: (message: unknown, call: ClientCall) => void,
+    private readonly reject: (error: ConnectError) => void,
+  ) {
+    super(setup);
+  }
+
+  ready(connection: Connection): void {
+    if (this.isOver) return;
+    let framed: Uint8Array;
+    try {
+      framed = frameMessage(this.setup.input, this.request);
+    } catch (error) {
+      this.end(ConnectError.from(error, Code.Internal));
+      return;
+    }
+    const stream = this.open(connection);
+    if (!this.isLong(framed)) {
+      stream.sendLastData(framed);
+      return;
+    }
+    compressFrame(framed).then(
+      (bytes) => stream.sendLastData(bytes),
+      (error) => this.end(ConnectError.from(error)),
+    );
+  }
+
+  received(message: unknown): void {
+    if (this.#response !== undefined) {
+      throw new ConnectError("protocol error: received extra output message for unary method", Code.Unimplemented);
+    }
+    this.#response = message;
+  }
+
+  protected responded(): void {}
+
+  protected get hasUnread(): boolean {
+    return false;
+  }
+
+  protected override release(): void {
+    super.release();
+    this.unlinkSignal();
+  }
+
+  protected succeed(): void {
+    const response = this.#response;
+    if (response === undefined) {
+      const text = "protocol error: missing output message for unary method";
+      this.reject(answered(new ConnectError(text, Code.Unimplemented, this.responseTrailer())));
+    } else if (response instanceof CompressedMessage) {
+      response.decompress().then((message) => this.resolve(message, this), this.reject);
+    } else this.resolve(response, this);
+  }
+
+  protected fail(error: ConnectError): void {
+    this.reject(error);
+  }
+}
