@@ -59,6 +59,23 @@ test.each([HIGHEST_PRICE + 1n, 2n ** 63n - 1n])("a price of %d is refused", asyn
   await expect(creation).rejects.toMatchObject({ code: Code.InvalidArgument });
 });
 
+test("a product has a bounded number of tags, each of a bounded length", async () => {
+  for (const tags of [Array(21).fill("tag"), ["t".repeat(51)]]) {
+    const creation = goods.createProduct({ product: { name: "Gold", priceCents: 1n, tags }, requestId: randomUUID() });
+    await expect(creation).rejects.toMatchObject({ code: Code.InvalidArgument });
+  }
+});
+
+test.each(["customerId", "paymentMethod", "productId"])(
+  "an order with a %s of 65 characters is refused",
+  async (name) => {
+    const long = { [name]: "x".repeat(65) };
+    const lines = [{ productId: "gold", quantity: 1, ...long }];
+    const order = { requestId: randomUUID(), customerId: "ada", paymentMethod: "card", lines, ...long };
+    await expect(shop.placeOrder(order)).rejects.toMatchObject({ code: Code.InvalidArgument });
+  },
+);
+
 test("what is set aside can always be put back, whatever a caller counts meanwhile", async () => {
   const id = await stocked(10);
   const { id: orderId, state } = await order(id, 3);

@@ -41,6 +41,7 @@ export const productEntity: Entity<typeof ProductSchema, ProductRow> = {
     products_id_check: ["id"],
     products_name_check: ["name"],
     products_price_cents_check: ["price_cents"],
+    products_tags_check: ["tags"],
   },
   outputOnly: ["createTime", "updateTime", "etag"],
   immutable: ["id"],

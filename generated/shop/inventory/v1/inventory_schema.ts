@@ -31,6 +31,7 @@ export const products = pgTable(
     check("products_id_check", sql`char_length(${table.id}) <= 64`),
     check("products_name_check", sql`char_length(${table.name}) >= 1 AND char_length(${table.name}) <= 200`),
     check("products_price_cents_check", sql`${table.priceCents} > 0 AND ${table.priceCents} <= 100000000`),
+    check("products_tags_check", sql`jsonb_array_length(${table.tags}) <= 20`),
   ],
 );
 
@@ -97,7 +98,7 @@ export const stocks = pgTable(
   },
   (table) => [
     reference("stocks_product_id_fkey", table.productId, (): AnyPgColumn => products.id),
-    check("stocks_product_id_check", sql`char_length(${table.productId}) >= 1`),
+    check("stocks_product_id_check", sql`char_length(${table.productId}) >= 1 AND char_length(${table.productId}) <= 64`),
     check("stocks_available_check", sql`${table.available} >= 0 AND ${table.available} <= 1000000000`),
   ],
 );
