@@ -1,9 +1,8 @@
-import { once } from "node:events";
-import { connect, createServer, type Socket } from "node:net";
+import type { Socket } from "node:net";
 import { type Client, Code, createClient } from "@connectrpc/connect";
 import { UserService } from "@shop/generated/shop/users/v1/users_pb.js";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { FrameType } from "../http2/frames.js";
+import { Between } from "../http2/testing/between.js";
 import { createServerAdapter } from "../server/adapter.js";
 import { type Listener, listen } from "../server/listen.js";
 import { NodeSessions } from "./node-sessions.js";
@@ -13,39 +12,6 @@ const cleanups: (() => unknown)[] = [];
 afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
 });
-
-/** Stands between a client and a server, and does something else with the next PING than passing it on. */
-class Between {
-  readonly clients = new Set<Socket>();
-  onPing: ((client: Socket) => void) | undefined;
-  pings = 0;
-  port = 0;
-
-  async start(to: number): Promise<void> {
-    const server = createServer((client) => {
-      const upstream = connect(to, "127.0.0.1");
-      this.clients.add(client.on("error", () => undefined).once("close", () => this.clients.delete(client)));
-      client.once("close", () => upstream.destroy());
-      upstream.on("error", () => undefined).pipe(client);
-      client.on("data", (chunk: Buffer) => {
-        // A PING after a silence comes alone.
-        if (chunk.length !== 17 || chunk[3] !== FrameType.PING || chunk[4] !== 0) upstream.write(chunk);
-        else {
-          this.pings++;
-          if (this.onPing === undefined) upstream.write(chunk);
-          else this.onPing(client);
-          this.onPing = undefined;
-        }
-      });
-    }).listen(0, "127.0.0.1");
-    await once(server, "listening");
-    this.port = (server.address() as { port: number }).port;
-    cleanups.push(() => {
-      server.close();
-      for (const client of this.clients) client.destroy();
-    });
-  }
-}
 
 /** So long that no PING is sent beside a call that takes its time on a busy machine: those before a call are tested. */
 const pingIntervalMs = 300;
@@ -68,6 +34,7 @@ beforeEach(async () => {
   service = await listen({ ...handlers, host: "127.0.0.1", port: 0 });
   cleanups.push(() => service.drain(0));
   between = new Between();
+  cleanups.push(() => between.stop());
   await between.start(service.port);
   const baseUrl = `http://127.0.0.1:${between.port}`;
   client = connectTo(baseUrl, 10_000);

@@ -1,8 +1,14 @@
 import { spawnSync } from "node:child_process";
-import { mkdtemp, open, rm, statfs } from "node:fs/promises";
+import { chmod, mkdtemp, open, rm, statfs } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { beforeAll, expect, test } from "vitest";
+import { Code } from "@connectrpc/connect";
+import { beforeAll, expect, onTestFinished, test } from "vitest";
+import { startPostgres } from "../../generator/dev/postgres.js";
+import { createParcelServiceClient } from "../../generator/testdata/parcels/expected/generated/contract_client.js";
+import { inMemory } from "../service/in-memory.js";
+import { innocent } from "../testing/innocent.js";
+import { createParcels, parcels } from "../testing/parcels.js";
 import type { Entry } from "./entry.js";
 import { Journal } from "./journal.js";
 
@@ -66,4 +72,37 @@ test.skipIf(why !== "")(`a full disk accepts what it holds, refuses the rest, an
   await rm(fill);
   await journal.deadLetter(entry!, { reason: "refused" });
   await journal.close();
+});
+
+test.skipIf(why !== "")(`writes that a full disk cannot keep slow no reader${why}`, async () => {
+  const root = await mkdtemp(join(tmpdir(), "scaffold-full-"));
+  onTestFinished(() => rm(root, { recursive: true, force: true }));
+  // PostgreSQL runs as another user when this is root.
+  await chmod(root, 0o711);
+  const server = await startPostgres({ directory: join(root, "postgres"), fsync: false });
+  await createParcels(server.url());
+  const journal = { directory: join(place, "service") };
+  const service = await inMemory(parcels, { databaseUrl: server.url(), journal });
+  onTestFinished(() => service.close());
+  const client = createParcelServiceClient({ transport: service.transport });
+  await client.createParcel({ parcel: { id: "a", place: "here" }, requestId: "a" });
+  await client.getParcel({ id: "a" });
+  await server.stop();
+  await leave(0);
+
+  const readers = innocent(() => client.getParcel({ id: "a" }));
+  const refused: unknown[] = [];
+  for (let batch = 0; batch < 40; batch++) {
+    const writes = Array.from({ length: 25 }, (_, n) => {
+      const id = `${batch}-${n}`;
+      return client
+        .createParcel({ parcel: { id, place: "x".repeat(20_000) }, requestId: id })
+        .catch(({ code }) => code);
+    });
+    refused.push(...(await Promise.all(writes)));
+  }
+  const { failures, p99 } = await readers.stop();
+  expect(new Set(refused)).toEqual(new Set([Code.Unavailable]));
+  expect(Object.fromEntries(failures)).toEqual({});
+  expect(p99).toBeLessThan(200);
 });
