@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import type { DescMessage, Message, MessageInitShape, MessageShape, UnknownField } from "@bufbuild/protobuf";
 import { notA } from "./create.js";
 import { LoneSurrogateError } from "./lone-surrogate.js";
@@ -33,7 +34,19 @@ export interface Codec<D extends DescMessage = DescMessage> {
    * @throws if they are no such message
    */
   decode(bytes: Uint8Array, start?: number, end?: number, most?: number): MessageShape<D>;
+  /**
+   * Reads a long message in several turns of the event loop, so that others have theirs. One field is read in one turn, be it ever so
+   * long: the elements of the message's own lists and maps are fields, those of a message inside it are not. `bytes` must not
+   * change until then.
+   *
+   * @param most as `decode`
+   * @throws as `decode`
+   */
+  decodeInTurns(bytes: Uint8Array, most?: number): Promise<MessageShape<D>>;
 }
+
+/** How many bytes are read in one turn, if they are several fields. */
+const TURN = 128 * 1024;
 
 /** Larger than this, the buffer that `toBytes` writes into is not kept, for it was an exception. */
 const KEPT = 1 << 20;
@@ -44,7 +57,7 @@ let shared = new Writer();
 export function defineCodec<D extends DescMessage>(
   schema: D,
   write: (writer: Writer, message: Init<D>) => void,
-  read: (reader: Reader, end: number) => MessageShape<D>,
+  read: (reader: Reader, end: number, before?: MessageShape<D>) => MessageShape<D>,
 ): Codec<D> {
   function encode(message: MessageInitShape<D>, writer: Writer): void {
     if (typeof message !== "object" || message === null) throw notA(schema, message);
@@ -78,6 +91,17 @@ export function defineCodec<D extends DescMessage>(
       }
       const reader = new Reader(bytes, start, end, most);
       const message = read(reader, end);
+      reader.finish();
+      return message;
+    },
+    async decodeInTurns(bytes, most) {
+      const reader = new Reader(bytes, 0, bytes.length, most);
+      let message = read(reader, reader.endOfFields(TURN));
+      while (reader.at < bytes.length) {
+        await setImmediate();
+        reader.resume();
+        message = read(reader, reader.endOfFields(TURN), message);
+      }
       reader.finish();
       return message;
     },

@@ -63,6 +63,21 @@ export class Reader {
     this.depth--;
   }
 
+  /** Goes on with a message of which some fields have been read: it is not counted twice. */
+  resume(): void {
+    this.count--;
+  }
+
+  /** Returns where the fields end that begin within the next so many bytes. Reads nothing. */
+  endOfFields(bytes: number): number {
+    const { at } = this;
+    const until = Math.min(at + bytes, this.limit);
+    while (this.at < until) this.skip(this.anyTag());
+    const end = this.at;
+    this.at = at;
+    return end;
+  }
+
   /**
    * The next field's number and wire type; 0 if the message ends here.
    *

@@ -29,7 +29,7 @@ export function reflectedCodec<D extends DescMessage>(schema: D): Codec<D> {
   return defineCodec(
     schema,
     (writer, message) => writeReflected(writer, schema, message),
-    (reader, end) => readReflected(reader, schema, end),
+    (reader, end, before) => readReflected(reader, schema, end, before),
   );
 }
 

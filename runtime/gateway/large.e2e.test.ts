@@ -53,6 +53,7 @@ describe.each([
     ["bytes", 60_000_000, 80_000_000],
     ["text", 5_000_000, 5_000_000],
     ["list", 2_000_000, 2_000_000],
+    ["list", 40_000_000, 40_000_000],
     ["map", 400_000, 400_000],
   ])("%s of %d bytes", async (shape, size, least) => {
     await read(path, { tags: [shape], small: 1_000 });

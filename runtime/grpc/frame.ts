@@ -42,17 +42,34 @@ export type Blame = Code.InvalidArgument | Code.Internal;
 /** Reads a message. Throws a ConnectError if the bytes from `start` to `end` are none. Nothing of them is kept. */
 export function readMessage(codec: Codec, bytes: Uint8Array, start: number, end: number, blame: Blame): unknown {
   try {
-    // A server that was asked may answer with as much as its caller takes.
-    return codec.decode(bytes, start, end, blame === Code.Internal ? Number.POSITIVE_INFINITY : undefined);
+    return codec.decode(bytes, start, end, mostValues(blame));
   } catch (error) {
-    const text = error instanceof Error ? error.message : String(error);
-    throw new ConnectError(`parse binary: ${text}`, blame, undefined, undefined, error);
+    throw unreadable(error, blame);
   }
 }
 
-/** Gets messages, each whole. `source` from `start` to `end` is valid only during the call. */
+/** Reads a message as `readMessage` does, in several turns of the event loop. `bytes` must not change until it has been read. */
+export async function readMessageInTurns(codec: Codec, bytes: Uint8Array, blame: Blame): Promise<unknown> {
+  try {
+    return await codec.decodeInTurns(bytes, mostValues(blame));
+  } catch (error) {
+    throw unreadable(error, blame);
+  }
+}
+
+/** Returns how many values a message may have: a server's response has as many as its caller takes. */
+function mostValues(blame: Blame): number | undefined {
+  return blame === Code.Internal ? Number.POSITIVE_INFINITY : undefined;
+}
+
+function unreadable(error: unknown, blame: Blame): ConnectError {
+  const text = error instanceof Error ? error.message : String(error);
+  return new ConnectError(`parse binary: ${text}`, blame, undefined, undefined, error);
+}
+
+/** Gets messages, each whole. `source` is valid only during the call, unless the taker may keep it. */
 export interface MessageTaker {
-  message(source: Uint8Array, start: number, end: number, isCompressed: boolean): void;
+  message(source: Uint8Array, start: number, end: number, isCompressed: boolean, mayKeep: boolean): void;
 }
 
 /** Cuts a body into its messages. A message that came in one piece is not copied. */
@@ -96,7 +113,7 @@ export class Deframer {
         const from = at;
         at += missing;
         this.#length = -1;
-        taker.message(source, from, at, this.#flags === 1);
+        taker.message(source, from, at, this.#flags === 1, false);
         continue;
       }
       const taken = Math.min(missing, end - at);
@@ -108,7 +125,7 @@ export class Deframer {
       this.#body = undefined;
       this.#bodyLength = 0;
       this.#length = -1;
-      taker.message(body, 0, length, this.#flags === 1);
+      taker.message(body, 0, length, this.#flags === 1, true);
     }
   }
 

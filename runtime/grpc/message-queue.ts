@@ -1,5 +1,5 @@
 import type { ConnectError } from "@connectrpc/connect";
-import { CompressedMessage } from "./compressed-message.js";
+import { UnreadMessage } from "./unread-message.js";
 
 interface Item {
   readonly message: unknown;
@@ -37,7 +37,7 @@ export class MessageQueue implements AsyncIterableIterator<unknown, undefined> {
     return this.#items.length === 0;
   }
 
-  /** A message has arrived. A CompressedMessage is decompressed when it is read. */
+  /** A message has arrived. An UnreadMessage is decoded when it is taken. */
   add(message: unknown, size: number): void {
     if (this.#isLeft || this.#end !== undefined) {
       this.taken(size, true);
@@ -90,8 +90,8 @@ export class MessageQueue implements AsyncIterableIterator<unknown, undefined> {
   }
 
   #give({ message, size }: Item, reader: Reader): void {
-    if (message instanceof CompressedMessage) {
-      message.decompress().then((value) => reader.resolve({ done: false, value }), reader.reject);
+    if (message instanceof UnreadMessage) {
+      message.read().then((value) => reader.resolve({ done: false, value }), reader.reject);
     } else reader.resolve({ done: false, value: message });
     this.taken(size, this.#items.length === 0);
   }

@@ -1,13 +1,13 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Stream } from "../http2/stream.js";
-import { CompressedMessage, type MessageFormat } from "./compressed-message.js";
 import { Deframer, type MessageTaker, PREFIX, readMessage } from "./frame.js";
+import { isLong, type MessageFormat, UnreadMessage } from "./unread-message.js";
 
 /** Gets the messages of a body in their order. */
 export interface MessageReceiver {
   /** Called before each message is decoded. Throws a ConnectError if no other message may follow. */
   expectMessage(): void;
-  /** A message, or a CompressedMessage, of so many bytes in the body. */
+  /** A message, or an UnreadMessage, of so many bytes in the body. */
   received(message: unknown, size: number): void;
 }
 
@@ -42,15 +42,16 @@ export class MessageReader implements MessageTaker {
   }
 
   /** A message from the deframer. */
-  message(source: Uint8Array, start: number, end: number, isCompressed: boolean): void {
+  message(source: Uint8Array, start: number, end: number, isCompressed: boolean, mayKeep: boolean): void {
     this.receiver.expectMessage();
     const { codec, blame, isGzip } = this.format;
+    if (isCompressed && !isGzip) {
+      throw new ConnectError("protocol error: received a compressed message without grpc-encoding", Code.Internal);
+    }
     let message: unknown;
-    if (isCompressed) {
-      if (!isGzip) {
-        throw new ConnectError("protocol error: received a compressed message without grpc-encoding", Code.Internal);
-      }
-      message = new CompressedMessage(new Uint8Array(source.subarray(start, end)), this.format);
+    if (isCompressed || isLong(end - start)) {
+      const bytes = source.subarray(start, end);
+      message = new UnreadMessage(mayKeep ? bytes : new Uint8Array(bytes), isCompressed, this.format);
     } else message = readMessage(codec, source, start, end, blame);
     this.receiver.received(message, PREFIX + end - start);
   }

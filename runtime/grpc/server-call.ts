@@ -9,7 +9,6 @@ import type { RequestHead } from "../http2/head.js";
 import { trailerFields } from "../http2/head.js";
 import type { Stream, StreamConsumer } from "../http2/stream.js";
 import { startTimer, stopTimer, Timer } from "../http2/timers.js";
-import { CompressedMessage } from "./compressed-message.js";
 import { frameMessage, PREFIX, readMessage } from "./frame.js";
 import { acceptsGzip, compressFrame } from "./gzip.js";
 import { IncompleteMessage, type IncompleteMessages } from "./incomplete.js";
@@ -20,6 +19,7 @@ import { errorFields, gzipHead, headFields, identityHead, okFields, okTrailers }
 import { ResponseStream, type ResponseStreamCall } from "./response-stream.js";
 import type { Route } from "./route.js";
 import { parseTimeout } from "./timeout.js";
+import { UnreadMessage } from "./unread-message.js";
 
 /** One object for all calls: a new error takes its stack, which would cost more than all else that ends a call. */
 const callIsOver = new ConnectError("the call is over", Code.Canceled);
@@ -198,12 +198,12 @@ export class ServerCall
       return;
     }
     const { request } = this;
-    // Only a reader makes compressed messages.
+    // Only a reader makes unread messages.
     if (request === undefined) {
       const text = "protocol error: missing input message for unary method";
       this.#fail(new ConnectError(text, Code.Unimplemented));
-    } else if (this.#reader !== undefined && request instanceof CompressedMessage) {
-      request.decompress().then(
+    } else if (this.#reader !== undefined && request instanceof UnreadMessage) {
+      request.read().then(
         (message) => this.#invoke(message),
         (error) => this.#fail(error),
       );

@@ -1,9 +1,9 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Connection } from "../http2/connection.js";
 import { answered, type CallSetup, ClientCall } from "./client-call.js";
-import { CompressedMessage } from "./compressed-message.js";
 import { frameMessage } from "./frame.js";
 import { compressFrame } from "./gzip.js";
+import { UnreadMessage } from "./unread-message.js";
 
 /** A call with one request and one response. */
 export class UnaryClientCall extends ClientCall {
@@ -61,8 +61,8 @@ export class UnaryClientCall extends ClientCall {
     if (response === undefined) {
       const text = "protocol error: missing output message for unary method";
       this.reject(answered(new ConnectError(text, Code.Unimplemented, this.responseTrailer())));
-    } else if (response instanceof CompressedMessage) {
-      response.decompress().then((message) => this.resolve(message, this), this.reject);
+    } else if (response instanceof UnreadMessage) {
+      response.read().then((message) => this.resolve(message, this), this.reject);
     } else this.resolve(response, this);
   }
 
