@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { Code, ConnectError, type Transport } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport } from "@connectrpc/connect-node";
 import { type SQL, sql } from "drizzle-orm";
@@ -222,6 +224,55 @@ describe.each([
   });
 });
 
+/** Starts a relay before a database that can hold a statement back until a cancel request has overtaken it. */
+async function startRelay(to: string) {
+  const { hostname, port } = new URL(to);
+  const sockets: Socket[] = [];
+  let onHeld: (() => void) | undefined;
+  let gate: Promise<void> | undefined;
+  let open = () => {};
+  const relay = { url: "", cancelRequests: 0, holdUntilCancelled, stop };
+  const server = createServer((client) => {
+    const upstream = connect(Number(port), hostname);
+    for (const socket of [client, upstream]) sockets.push(socket.on("error", () => undefined));
+    upstream.pipe(client);
+    client.on("close", () => upstream.destroy());
+    client.on("data", async (chunk: Buffer) => {
+      if (chunk.length === 16 && chunk.readInt32BE(4) === CANCEL_REQUEST) {
+        relay.cancelRequests++;
+        upstream.once("close", () => open());
+      } else if (gate !== undefined) {
+        onHeld?.();
+        await gate;
+      }
+      upstream.write(chunk);
+    });
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+
+  /** Holds back what comes next. Returns when something is held. */
+  function holdUntilCancelled(): { held: Promise<void> } {
+    gate = new Promise((resolve) => {
+      open = () => {
+        gate = undefined;
+        resolve();
+      };
+    });
+    return { held: new Promise((resolve) => (onHeld = resolve)) };
+  }
+  function stop(): void {
+    server.close();
+    for (const socket of sockets) socket.destroy();
+  }
+  const relayed = new URL(to);
+  relayed.host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  relay.url = relayed.href;
+  return relay;
+}
+
+/** The code of a CancelRequest, PostgreSQL's protocol-message-formats. */
+const CANCEL_REQUEST = 80877102;
+
 describe("a database with one connection", () => {
   let data: Data;
   const reason = new ConnectError("the caller left", Code.Canceled);
@@ -299,6 +350,28 @@ describe("a database with one connection", () => {
       clearTimeout(timer);
       if (own.status === "rejected") expect([own.reason, own.reason.cause]).toContain(reason);
       expect(next).toMatchObject({ status: "fulfilled", value: { rows: [{ one: 1 }] } });
+    }
+  });
+
+  test("a cancel request that overtakes its statement is sent again", async () => {
+    const relay = await startRelay(url);
+    const { name, entities } = desk.spec;
+    const slow = openData({ url: relay.url, service: name, entities, maxConnections: 1 });
+    try {
+      const run = async (statement: SQL) => await slow.db.execute(statement);
+      await run(sql`select 1`);
+      const overtaken = relay.holdUntilCancelled();
+      const call = new ActiveCall({});
+      const work = runAs(call, () => run(sleeping));
+      await overtaken.held;
+      call.cancel(reason);
+      await expect(work).rejects.toMatchObject({ cause: reason });
+      await quiet();
+      expect((await run(sql`select 1 as one`)).rows).toEqual([{ one: 1 }]);
+      expect(relay.cancelRequests).toBeGreaterThan(1);
+    } finally {
+      await slow.close();
+      relay.stop();
     }
   });
 

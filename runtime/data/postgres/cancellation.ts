@@ -1,8 +1,11 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import { type ActiveCall, activeCall } from "../../call/active-call.js";
 
 /** How long a server may take to cancel a statement before its connection is closed. */
 const CANCEL_MS = 2000;
+/** How long after a cancel request a second one is sent; each later one waits twice as long as the one before. */
+const AGAIN_MS = 50;
 
 /** What pg keeps of a connection, and its types leave out. */
 interface Internals {
@@ -68,26 +71,41 @@ export function takeWithin(call: ActiveCall, connecting: Promise<pg.PoolClient>)
   });
 }
 
-/** A request to the server to cancel what a connection runs (PostgreSQL, protocol-flow, "Canceling Requests in Progress"). */
+/**
+ * Asks the server to cancel the statement that a connection runs (PostgreSQL, protocol-flow, "Canceling Requests in Progress"), again and
+ * again until it has ended: the server ignores a request that overtakes its statement.
+ */
 export class Cancellation {
   readonly #client: pg.ClientBase;
+  readonly #ended = new AbortController();
   readonly #sent: Promise<boolean>;
   readonly #late: NodeJS.Timeout;
 
   constructor(client: pg.ClientBase) {
     this.#client = client;
-    this.#sent = send(client);
+    this.#sent = this.#send();
     this.#late = setTimeout(() => streamOf(client)?.destroy(), CANCEL_MS);
   }
 
   /**
-   * To be called once the statement has ended. Ends when the request can no longer hit the next statement: the server has
+   * To be called once the statement has ended. Ends when no request can hit the next statement any more: the server has
    * signalled the connection's process before it closes the connection that the request came by. Otherwise the statement's
    * connection is closed.
    */
   async settled(): Promise<void> {
+    this.#ended.abort();
     if (!(await this.#sent)) streamOf(this.#client)?.destroy();
     clearTimeout(this.#late);
+  }
+
+  /** Sends requests until the statement has ended. Returns false if it is unknown whether the server has heard one. */
+  async #send(): Promise<boolean> {
+    const { signal } = this.#ended;
+    for (let delayMs = AGAIN_MS; ; delayMs *= 2) {
+      if (!(await send(this.#client))) return false;
+      await sleep(delayMs, undefined, { signal, ref: false }).catch(() => undefined);
+      if (signal.aborted) return true;
+    }
   }
 }
 
