@@ -1,4 +1,4 @@
-import { cpSync, readdirSync } from "node:fs";
+import { cpSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
@@ -59,6 +59,33 @@ it("says what is broken for sagas that run, of which buf knows nothing, unless i
   expect(found.stderr).not.toContain("the old contract");
   expect(elsewhere).toMatchObject({ code: 0, stdout: "", stderr: "" });
   expect(allowed).toMatchObject({ code: 0, stdout: "", stderr: "" });
+});
+
+it("names the old place of what was deleted, beside what is left, to people and to programs", async () => {
+  const sagas = fileURLToPath(new URL("../testdata/breaking-sagas/", import.meta.url));
+  const project = contractProject();
+  const breaking = (...args: string[]) =>
+    scaffold(project.root, ["breaking", "--against", ".git#branch=main", ...args]);
+  cpSync(join(sagas, "before"), join(project.root, "proto/acme"), { recursive: true });
+  project.commit();
+  rmSync(join(project.root, "proto/acme/trips.proto"));
+  const [people, programs, inFolder] = await Promise.all([
+    breaking(),
+    breaking("--error-format", "json"),
+    breaking("--path", "proto/acme"),
+  ]);
+  expect(people.stdout).toMatch(/^buf.yaml:1:1: FILE_NO_DELETE: .* Deleted from proto\/acme\/trips.proto:1:1\.$/m);
+  expect(people.stdout).toMatch(
+    /^buf.yaml:1:1: SAGA_NO_DELETE: BookTrip .* Deleted from proto\/acme\/trips.proto:17:12\.$/m,
+  );
+  const lines = programs.stdout.trimEnd().split("\n");
+  expect(lines.map((line) => (JSON.parse(line) as { old?: unknown }).old)).toEqual([
+    { path: "proto/acme/trips.proto", start_line: 1, start_column: 1 },
+    { path: "proto/acme/trips.proto", start_line: 17, start_column: 12 },
+    { path: "proto/acme/trips.proto", start_line: 37, start_column: 12 },
+  ]);
+  // The finding itself stands in buf.yaml, which is not in the folder.
+  expect(inFolder).toMatchObject({ code: 100, stdout: expect.stringContaining("SAGA_NO_DELETE: BookTrip") });
 });
 
 it("says which old events nobody could read, until somebody has begun to say what they mean", async () => {

@@ -42,25 +42,34 @@ export function hasErrors(diagnostics: readonly Diagnostic[]): boolean {
 }
 
 const print: Readonly<Record<ErrorFormat, (diagnostic: Diagnostic) => string>> = {
-  text({ file, line, column, rule, message, severity }) {
+  text({ file, line, column, rule, severity, ...finding }) {
     const kind = severity === "note" ? "note: " : "";
-    return `${pc.bold(`${file}:${line}:${column}`)}: ${pc.yellow(rule)}: ${kind}${message.replaceAll("\n", "\n  ")}`;
+    const text = textOf(finding).replaceAll("\n", "\n  ");
+    return `${pc.bold(`${file}:${line}:${column}`)}: ${pc.yellow(rule)}: ${kind}${text}`;
   },
-  // The names of `buf lint --error-format json`, and the severity.
-  json({ file, line, column, rule, message, severity }) {
-    return JSON.stringify({ path: file, start_line: line, start_column: column, type: rule, message, severity });
+  // The names of `buf lint --error-format json`, the severity, and the old place of a deleted declaration.
+  json({ file, line, column, rule, message, severity, old }) {
+    const place = { path: file, start_line: line, start_column: column };
+    const before = old && { path: old.file, start_line: old.line, start_column: old.column };
+    return JSON.stringify({ ...place, type: rule, message, severity, old: before });
   },
-  // What Visual Studio and MSBuild read of a tool, one line a finding; buf's line, in which "message" is MSBuild's word for a note.
-  msvs({ file, line, column, rule, message, severity }) {
+  // The format that Visual Studio and MSBuild parse, one line a finding. MSBuild calls a note "message".
+  msvs({ file, line, column, rule, severity, ...finding }) {
     const kind = severity === "note" ? "message" : "error";
-    return `${file}(${line},${column}) : ${kind} ${rule} : ${message.replaceAll("\n", " ")}`;
+    return `${file}(${line},${column}) : ${kind} ${rule} : ${textOf(finding).replaceAll("\n", " ")}`;
   },
   // https://docs.github.com/actions/reference/workflow-commands-for-github-actions
-  "github-actions"({ file, line, column, rule, message, severity }) {
+  "github-actions"({ file, line, column, rule, severity, ...finding }) {
     const command = severity === "note" ? "notice" : "error";
-    return `::${command} file=${property(file)},line=${line},col=${column},title=${property(rule)}::${data(message)}`;
+    const text = data(textOf(finding));
+    return `::${command} file=${property(file)},line=${line},col=${column},title=${property(rule)}::${text}`;
   },
 };
+
+/** Returns the message, and where a deleted declaration stood: programs that read lines take one place each. */
+function textOf({ message, old }: Pick<Diagnostic, "message" | "old">): string {
+  return old === undefined ? message : `${message} Deleted from ${old.file}:${old.line}:${old.column}.`;
+}
 
 function data(text: string): string {
   return text.replaceAll("%", "%25").replaceAll("\r", "%0D").replaceAll("\n", "%0A");

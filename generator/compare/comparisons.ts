@@ -3,10 +3,11 @@ import type { Diagnostic } from "../contract/diagnostic.js";
 import { compareSagas } from "./sagas.js";
 
 /**
- * Says what a change breaks on one surface of a system. Places name files as the image of `after` does; what has no place
- * there any more stands at the top of buf.yaml.
+ * Returns what a change breaks on one surface of a system. A finding about a deleted declaration stands beside what is left of
+ * its surroundings in `after`, or at the top of buf.yaml if nothing is, and its `old` is the place in `before`. Places name
+ * files as the images do.
  */
 export type Comparison = (before: Contract, after: Contract) => readonly Diagnostic[];
 
-/** The surfaces that are compared, beside what buf compares. A new one is a line here. */
+/** The surfaces that are compared, in addition to what buf compares. */
 export const comparisons: readonly Comparison[] = [compareSagas];

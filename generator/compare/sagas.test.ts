@@ -23,9 +23,10 @@ beforeAll(async () => {
 test.each(cases)("says what is broken for sagas that run in %s", async (name) => {
   const findings = compareSagas(before, await contract(name));
   for (const { rule } of findings) broken.add(rule);
-  const lines = findings.map(
-    ({ file, line, column, rule, message }) => `${file}:${line}:${column}: ${rule}: ${message}\n`,
-  );
+  const lines = findings.map(({ file, line, column, rule, message, old }) => {
+    const stood = old === undefined ? "" : ` Deleted from ${old.file}:${old.line}:${old.column}.`;
+    return `${file}:${line}:${column}: ${rule}: ${message}${stood}\n`;
+  });
   await expect(lines.join("")).toMatchFileSnapshot(join(fixtures, name, "findings.txt"));
 });
 
@@ -35,7 +36,10 @@ test("what is the same breaks nothing", () => {
 
 test("a service that is gone has lost its sagas", () => {
   const findings = compareSagas(before, { files: [], services: [], entities: [], events: [] });
-  expect(findings.map(({ file, rule }) => `${file} ${rule}`)).toEqual(Array(2).fill("buf.yaml SAGA_NO_DELETE"));
+  expect(findings.map(({ file, rule, old }) => `${file} ${rule} ${old?.file}:${old?.line}`)).toEqual([
+    "buf.yaml SAGA_NO_DELETE trips.proto:17",
+    "buf.yaml SAGA_NO_DELETE trips.proto:37",
+  ]);
 });
 
 test("every rule is broken by some contract here", () => {

@@ -4,16 +4,15 @@ import type { Contract, Method, Saga, SagaStep } from "../contract/contract.js";
 import type { Diagnostic } from "../contract/diagnostic.js";
 import { Findings } from "../contract/findings.js";
 import { optionPath } from "../contract/option-path.js";
+import { placeOf } from "../contract/place.js";
 import type { SagaRule } from "./saga-rules.js";
 
 /** A method, with its saga if it starts one. */
 type Starter = Pick<Method, "desc" | "saga">;
 
 /**
- * What a change of the contract breaks for sagas that were begun before it. A saga that runs has kept the names, the calls
- * and the requests of the steps that it has begun, and goes on with what comes after them: so new steps come last.
- *
- * Places name files as the image of `after` does; what has no place there any more stands at the top of buf.yaml.
+ * Compares sagas: returns what the change breaks for sagas that run. A running saga has stored the names, calls and requests
+ * of the steps that it has begun, and continues with the steps after them. New steps therefore come last.
  */
 export function compareSagas(before: Contract, after: Contract): Diagnostic[] {
   const now = new Map(methodsOf(after).map((method) => [nameOf(method), method]));
@@ -23,22 +22,24 @@ export function compareSagas(before: Contract, after: Contract): Diagnostic[] {
     if (saga === undefined) continue;
     const method = now.get(nameOf({ desc }));
     if (method?.saga !== undefined) {
-      compareSteps(method, saga.steps, method.saga.steps, findings);
+      compareSteps(desc, method.desc, saga.steps, method.saga.steps, findings);
       continue;
     }
     const rule = "SAGA_NO_DELETE";
     const message =
       `${desc.name} started a saga (${listed(saga.steps)}), and does not any more: those that run would never end. ` +
       "Keep it until none is left, and let another method start what takes its place.";
-    const place = method?.desc ?? remainderOf(desc, after);
-    if (place !== undefined) findings.error(rule, place, message);
-    else lost.push({ file: "buf.yaml", line: 1, column: 1, rule, message, severity: "error" });
+    const remainder = method?.desc ?? remainderOf(desc, after);
+    const old = placeOf(desc, optionPath(methodOption, "saga"));
+    if (remainder !== undefined) findings.error(rule, remainder, message, undefined, old);
+    else lost.push({ file: "buf.yaml", line: 1, column: 1, rule, message, severity: "error", old });
   }
   return [...lost, ...findings.all()];
 }
 
 function compareSteps(
-  { desc }: Starter,
+  oldDesc: Method["desc"],
+  desc: Method["desc"],
   before: readonly SagaStep[],
   after: readonly SagaStep[],
   findings: Findings,
@@ -50,7 +51,9 @@ function compareSteps(
     const message =
       `The steps of ${desc.name}'s saga were ${listed(before)}, and are ${listed(after)}: one that runs finds another step ` +
       "where it goes on. Keep those that there were, and let new ones come last.";
-    findings.error("SAGA_SAME_STEPS", desc, message, at);
+    const deleted = before.findIndex(({ name }) => !after.some((step) => step.name === name));
+    const old = deleted < 0 ? undefined : placeOf(oldDesc, optionPath(methodOption, "saga", "steps", deleted));
+    findings.error("SAGA_SAME_STEPS", desc, message, at, old);
   }
   for (const step of before) {
     const position = after.findIndex(({ name }) => name === step.name);
@@ -78,7 +81,7 @@ function compareSteps(
   }
 }
 
-/** What is left of where a method stood: its service, or its file. */
+/** Returns what the new contract still has around a deleted method: its service, or else its file. */
 function remainderOf(desc: Method["desc"], { files }: Contract): AnyDesc | undefined {
   const service = files.flatMap(({ services }) => services).find((one) => one.desc.typeName === desc.parent.typeName);
   return service?.desc ?? files.find(({ desc: file }) => file.name === desc.parent.file.name)?.desc;

@@ -14,4 +14,6 @@ export interface Diagnostic extends Place {
   readonly message: string;
   /** An error stops generation; a note only says what the tool made of something. */
   readonly severity: "error" | "note";
+  /** The place in the contract compared with, if the finding is about a declaration that was deleted from it. */
+  readonly old?: Place;
 }
