@@ -4,7 +4,7 @@ import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { buildContract } from "./contract/build.js";
-import type { Diagnostic } from "./contract/diagnostic.js";
+import type { Diagnostic } from "./contract/findings/diagnostic.js";
 import { planEvolution } from "./evolve/evolution.js";
 import { absent } from "./output/path.js";
 import { plan } from "./plan.js";

@@ -1,6 +1,6 @@
 import type { FileDescriptorSet } from "@bufbuild/protobuf/wkt";
 import type { Contract } from "./contract/contract.js";
-import type { Histories } from "./contract/history.js";
+import type { Histories } from "./contract/events/history.js";
 import type { EmittedFile } from "./emit/emitter.js";
 import type { OutputFile } from "./output/output-file.js";
 import { printContract } from "./print/contract.js";

@@ -5,7 +5,7 @@ import { comparisons } from "../compare/comparisons.js";
 import { placeOfDeleted } from "../compare/deleted.js";
 import type { SagaRule } from "../compare/saga-rules.js";
 import { buildContract } from "../contract/build.js";
-import type { Diagnostic, Place } from "../contract/diagnostic.js";
+import type { Diagnostic, Place } from "../contract/findings/diagnostic.js";
 import { unreadEvents } from "../evolve/unread.js";
 import { bufBreaking } from "../image/buf.js";
 import { buildImage, buildInput, type Image } from "../image/compile.js";

@@ -1,4 +1,4 @@
-import type { Diagnostic } from "../contract/diagnostic.js";
+import type { Diagnostic } from "../contract/findings/diagnostic.js";
 import { type Action, isChange, isConflict } from "../output/action.js";
 
 /** What stands in the way of generating, as findings. */

@@ -1,4 +1,4 @@
-import type { Diagnostic } from "../contract/diagnostic.js";
+import type { Diagnostic } from "../contract/findings/diagnostic.js";
 import { planEvolution } from "../evolve/evolution.js";
 import { planMigrations } from "../migrate/migrations.js";
 import type { Settings } from "../project/settings.js";

@@ -1,4 +1,4 @@
-import type { Diagnostic } from "../contract/diagnostic.js";
+import type { Diagnostic } from "../contract/findings/diagnostic.js";
 import { bufLint } from "../image/buf.js";
 import { byCodeUnit } from "../output/text.js";
 import type { Settings } from "../project/settings.js";

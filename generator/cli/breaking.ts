@@ -1,7 +1,7 @@
 import type { CommandModule } from "yargs";
 import { isSagaRule, type SagaRule, sagaRules } from "../compare/saga-rules.js";
+import { type ErrorFormat, errorFormatOption, report } from "./print/report.js";
 import { project } from "./project.js";
-import { type ErrorFormat, errorFormatOption, report } from "./report.js";
 
 interface Options {
   against: string;

@@ -1,7 +1,7 @@
 import type { CommandModule } from "yargs";
-import type { Diagnostic } from "../contract/diagnostic.js";
+import type { Diagnostic } from "../contract/findings/diagnostic.js";
+import { type ErrorFormat, errorFormatOption, hasErrors, report, summarise } from "./print/report.js";
 import { project } from "./project.js";
-import { type ErrorFormat, errorFormatOption, hasErrors, report, summarise } from "./report.js";
 
 export const check: CommandModule<object, { "error-format": ErrorFormat }> = {
   command: "check",

@@ -1,7 +1,7 @@
-import type { Diagnostic } from "../contract/diagnostic.js";
-import { camelCase } from "../contract/names.js";
+import type { Diagnostic } from "../contract/findings/diagnostic.js";
+import { camelCase } from "../contract/names/names.js";
 import { didYouMean } from "../text/closest.js";
-import { type ErrorFormat, errorFormats, report } from "./report.js";
+import { type ErrorFormat, errorFormats, report } from "./print/report.js";
 
 /** A mistake on the command line itself. */
 export class UsageError extends Error {}

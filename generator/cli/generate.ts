@@ -2,9 +2,8 @@ import { relative, resolve, sep } from "node:path";
 import type { CommandModule } from "yargs";
 import { type Allowable, allowOption } from "./allow.js";
 import { attempt, UsageError } from "./fail.js";
+import { type ErrorFormat, errorFormatOption } from "./print/report.js";
 import { project } from "./project.js";
-
-import { type ErrorFormat, errorFormatOption } from "./report.js";
 
 interface Options {
   check: boolean;

@@ -1,6 +1,6 @@
 import type { CommandModule } from "yargs";
+import { type ErrorFormat, errorFormatOption, report, summarise } from "./print/report.js";
 import { project } from "./project.js";
-import { type ErrorFormat, errorFormatOption, report, summarise } from "./report.js";
 
 export const lint: CommandModule<object, { "error-format": ErrorFormat }> = {
   command: "lint",

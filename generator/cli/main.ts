@@ -12,10 +12,10 @@ import { fail, UsageError } from "./fail.js";
 import { generate } from "./generate.js";
 import { init } from "./init.js";
 import { lint } from "./lint.js";
-import { migrate } from "./migrate.js";
+import { migrate } from "./migrate/migrate.js";
 import { newService } from "./new-service.js";
 import { ps } from "./ps.js";
-import { sagas } from "./sagas.js";
+import { sagas } from "./sagas/sagas.js";
 import { templates } from "./templates.js";
 
 /** The commands, in the order in which a newcomer meets them. Each imports what it needs only when it runs. */

@@ -1,6 +1,6 @@
 import type { CommandModule } from "yargs";
+import { type ErrorFormat, errorFormatOption, hasErrors, report } from "./print/report.js";
 import { project } from "./project.js";
-import { type ErrorFormat, errorFormatOption, hasErrors, report } from "./report.js";
 
 interface Options {
   name: string;

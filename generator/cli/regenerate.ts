@@ -1,13 +1,13 @@
 import { conflicts, drift } from "../check/drift.js";
-import type { Diagnostic } from "../contract/diagnostic.js";
+import type { Diagnostic } from "../contract/findings/diagnostic.js";
 import type { GenerateResult, Mode } from "../generate/result.js";
 import { generate } from "../generate.js";
 import type { Allowable } from "../migrate/changes.js";
 import type { Action } from "../output/action.js";
 import type { Settings } from "../project/settings.js";
-import { printChanges } from "./changes.js";
-import { printJson, printOutcome } from "./outcome.js";
-import { type ErrorFormat, hasErrors, report } from "./report.js";
+import { printChanges } from "./print/changes.js";
+import { printJson, printOutcome } from "./print/outcome.js";
+import { type ErrorFormat, hasErrors, report } from "./print/report.js";
 
 export interface RegenerateOptions {
   readonly mode: Mode;

@@ -1,6 +1,6 @@
 import type { CommandModule } from "yargs";
+import { type ErrorFormat, errorFormatOption, report } from "./print/report.js";
 import { project } from "./project.js";
-import { type ErrorFormat, errorFormatOption, report } from "./report.js";
 
 interface ListOptions {
   json: boolean;

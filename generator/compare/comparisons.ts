@@ -1,5 +1,5 @@
 import type { Contract } from "../contract/contract.js";
-import type { Diagnostic } from "../contract/diagnostic.js";
+import type { Diagnostic } from "../contract/findings/diagnostic.js";
 import { compareSagas } from "./sagas.js";
 
 /**

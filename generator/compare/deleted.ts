@@ -1,8 +1,8 @@
 import type { AnyDesc, DescFile } from "@bufbuild/protobuf";
 import { nestedTypes } from "@bufbuild/protobuf/reflect";
 import type { Contract } from "../contract/contract.js";
-import type { Diagnostic, Place } from "../contract/diagnostic.js";
-import { placeOf } from "../contract/place.js";
+import type { Diagnostic, Place } from "../contract/findings/diagnostic.js";
+import { placeOf } from "../contract/findings/place.js";
 
 /** What buf says of a deleted declaration. Members are named by their parent, fields and enum values by number. */
 const deletion =

@@ -1,10 +1,10 @@
 import type { AnyDesc, DescField } from "@bufbuild/protobuf";
 import { method as methodOption } from "@protoscaffold/runtime/codegen/options/scaffold/v1/options_pb.js";
 import type { Contract, Method, Saga, SagaStep } from "../contract/contract.js";
-import type { Diagnostic } from "../contract/diagnostic.js";
-import { Findings } from "../contract/findings.js";
+import type { Diagnostic } from "../contract/findings/diagnostic.js";
+import { Findings } from "../contract/findings/findings.js";
+import { placeOf } from "../contract/findings/place.js";
 import { optionPath } from "../contract/option-path.js";
-import { placeOf } from "../contract/place.js";
 import type { SagaRule } from "./saga-rules.js";
 
 /** A method, with its saga if it starts one. */

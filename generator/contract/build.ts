@@ -2,26 +2,25 @@ import { createFileRegistry, type DescFile, type DescMessage, type FileRegistry 
 import type { FileDescriptorSet } from "@bufbuild/protobuf/wkt";
 import { addChecks } from "./check.js";
 import type { Contract, ContractFile, Entity, Event, Service } from "./contract.js";
-import type { Diagnostic } from "./diagnostic.js";
-import { buildEntity, type EntityDraft } from "./entity.js";
-import { isEntity } from "./entity-option.js";
-import { buildEvent, checkEvents, type EventDraft } from "./event.js";
-import { isEvent } from "./event-option.js";
-import { Findings } from "./findings.js";
+import { buildEntity, type EntityDraft } from "./entities/entity.js";
+import { isEntity } from "./entities/entity-option.js";
+import { linkReferences } from "./entities/reference.js";
+import { checkRelations } from "./entities/relations.js";
+import { longestName } from "./entities/sql-name.js";
+import { buildEvent, checkEvents, type EventDraft } from "./events/event.js";
+import { isEvent } from "./events/event-option.js";
+import { linkEvents } from "./events/subscription.js";
+import type { Diagnostic } from "./findings/diagnostic.js";
+import { Findings } from "./findings/findings.js";
 import { deepFreeze } from "./freeze.js";
-import { checkRoutes } from "./http.js";
-
-import { camelCase, kebabCase, takenServiceNames } from "./names.js";
-import { byProcess, hasState } from "./process.js";
-import { linkReferences } from "./reference.js";
-import { checkRelations } from "./relations.js";
-import { linkSagas } from "./saga.js";
-import { checkSagaOverflow } from "./saga-overflow.js";
-import { buildService, type Draft, linkCalls, type Owners } from "./service.js";
-import { isGiven, type Naming, nameServices, otherName, unnamed } from "./short-name.js";
-import { longestName } from "./sql-name.js";
-import { linkEvents } from "./subscription.js";
-import { checkTypeScript } from "./typescript.js";
+import { camelCase, kebabCase, takenServiceNames } from "./names/names.js";
+import { checkTypeScript } from "./names/typescript.js";
+import { linkSagas } from "./sagas/saga.js";
+import { checkSagaOverflow } from "./sagas/saga-overflow.js";
+import { checkRoutes } from "./services/http.js";
+import { byProcess, hasState } from "./services/process.js";
+import { buildService, type Draft, linkCalls, type Owners } from "./services/service.js";
+import { isGiven, type Naming, nameServices, otherName, unnamed } from "./services/short-name.js";
 import { isOwn } from "./vendored.js";
 
 /** What was read, and all that is wrong with it. With errors among the findings, the contract is not to be used. */

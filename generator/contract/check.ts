@@ -1,10 +1,10 @@
 import type { DescOneof, Registry } from "@bufbuild/protobuf";
 import type { OneofRules } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
-import { constraintName } from "./constraint-name.js";
 import type { Check, Column } from "./contract.js";
-import type { EntityDraft } from "./entity.js";
-import { rulesInSql, type Term } from "./rule-sql.js";
-import { fieldRules, readOption } from "./validate-options.js";
+import { constraintName } from "./entities/constraint-name.js";
+import type { EntityDraft } from "./entities/entity.js";
+import { rulesInSql, type Term } from "./validation/rule-sql.js";
+import { fieldRules, readOption } from "./validation/validate-options.js";
 
 const IMPLICIT = 2;
 

@@ -7,8 +7,8 @@ import type {
   DescService,
   ScalarType,
 } from "@bufbuild/protobuf";
-import type { ColumnTypeName } from "./column-types.js";
-import type { EntityExports, EventExports, SagaExports, ServiceExports } from "./exports.js";
+import type { ColumnTypeName } from "./entities/column-types.js";
+import type { EntityExports, EventExports, SagaExports, ServiceExports } from "./names/exports.js";
 
 /** What the protos say, read, resolved and frozen: all that planning needs to know. */
 export interface Contract {

@@ -2,7 +2,7 @@ import type { DescMessage } from "@bufbuild/protobuf";
 import { nestedTypes } from "@bufbuild/protobuf/reflect";
 import type { GeneratedFile, Printable } from "@bufbuild/protoplugin";
 import type { ContractFile, Service } from "../contract/contract.js";
-import { codecExports } from "../contract/exports.js";
+import { codecExports } from "../contract/names/exports.js";
 import { codecHome } from "../contract/vendored.js";
 import { emitMake, emitRead } from "./codec/read.js";
 import { Scribe } from "./codec/scribe.js";

@@ -1,6 +1,6 @@
 import { type DescField, type DescMessage, type DescOneof, ScalarType } from "@bufbuild/protobuf";
 import type { GeneratedFile, Printable } from "@bufbuild/protoplugin";
-import { qualified } from "../contract/exports.js";
+import { qualified } from "../contract/names/exports.js";
 import { IMPLICIT, inherits } from "./codec/scalar.js";
 import { holdingOf } from "./codec/scribe.js";
 import { fromRuntime, local } from "./print.js";

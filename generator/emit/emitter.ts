@@ -1,6 +1,6 @@
 import type { GeneratedFile } from "@bufbuild/protoplugin";
 import type { Contract, ContractFile } from "../contract/contract.js";
-import type { Histories } from "../contract/history.js";
+import type { Histories } from "../contract/events/history.js";
 
 /** Prints TypeScript beside a .proto file: `orders_schema.ts` for `orders.proto`. */
 export interface FileEmitter {

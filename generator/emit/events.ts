@@ -1,8 +1,8 @@
 import { type DescField, type DescMessage, ScalarType } from "@bufbuild/protobuf";
 import type { GeneratedFile, Printable } from "@bufbuild/protoplugin";
 import type { ContractFile, Event } from "../contract/contract.js";
-import { codecExports, upcasterExport } from "../contract/exports.js";
-import { firstVersion, type Histories, type History, type Upcast } from "../contract/history.js";
+import { firstVersion, type Histories, type History, type Upcast } from "../contract/events/history.js";
+import { codecExports, upcasterExport } from "../contract/names/exports.js";
 import { digits, doc, duration, fromGenerated, fromRuntime, strings } from "./print.js";
 
 /** `_events`: what is published and consumed. */

@@ -1,7 +1,7 @@
 import type { DescMessage, DescMethod, DescService } from "@bufbuild/protobuf";
 import type { GeneratedFile, Printable } from "@bufbuild/protoplugin";
 import type { RetryPolicy } from "../contract/contract.js";
-import { commentOf } from "../contract/place.js";
+import { commentOf } from "../contract/findings/place.js";
 
 const runtime = "@protoscaffold/runtime/codegen";
 

@@ -1,9 +1,9 @@
 import { type DescField, type DescOneof, ScalarType } from "@bufbuild/protobuf";
 import type { GeneratedFile, Printable } from "@bufbuild/protoplugin";
-import { entryOf } from "../contract/column-types.js";
 import type { Column, Entity } from "../contract/contract.js";
-import { identifier } from "../contract/identifier.js";
-import { lowerFirst } from "../contract/names.js";
+import { entryOf } from "../contract/entities/column-types.js";
+import { identifier } from "../contract/names/identifier.js";
+import { lowerFirst } from "../contract/names/names.js";
 import { isOwnMessage } from "./field-type.js";
 import { fromRuntime, local } from "./print.js";
 

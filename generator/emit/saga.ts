@@ -1,6 +1,6 @@
 import type { GeneratedFile, Printable } from "@bufbuild/protoplugin";
 import type { ContractFile, Method, Saga, SagaStep, Service } from "../contract/contract.js";
-import { camelCase } from "../contract/names.js";
+import { camelCase } from "../contract/names/names.js";
 import { digits, duration, fromGenerated, fromRuntime, member, retryLiteral, unionOf } from "./print.js";
 
 /** A method that starts a saga. */

@@ -1,7 +1,7 @@
 import type { GeneratedFile, Printable } from "@bufbuild/protoplugin";
-import { entryOf } from "../contract/column-types.js";
 import type { Check, Column, ContractFile, Entity, Index, Reference } from "../contract/contract.js";
-import { zeroOf } from "../contract/zero.js";
+import { entryOf } from "../contract/entities/column-types.js";
+import { zeroOf } from "../contract/entities/zero.js";
 import { isOwnMessage } from "./field-type.js";
 import { doc, fromGenerated, fromRuntime } from "./print.js";
 import { emitRow } from "./row.js";

@@ -1,9 +1,9 @@
 import type { GeneratedFile, Printable } from "@bufbuild/protoplugin";
 import type { ContractFile, Event, Method, Service, Standard, Subscription } from "../contract/contract.js";
-import { publishedBy } from "../contract/event.js";
-import { upcasterExport } from "../contract/exports.js";
-import type { Histories } from "../contract/history.js";
-import { camelCase } from "../contract/names.js";
+import { publishedBy } from "../contract/events/event.js";
+import type { Histories } from "../contract/events/history.js";
+import { upcasterExport } from "../contract/names/exports.js";
+import { camelCase } from "../contract/names/names.js";
 import { digits, doc, duration, fromGenerated, fromRuntime, local, member, retryLiteral, unionOf } from "./print.js";
 
 /** `_service`: what a service's author writes against. */

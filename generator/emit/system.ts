@@ -1,6 +1,6 @@
 import type { GeneratedFile, Printable } from "@bufbuild/protoplugin";
 import type { Contract, Event, Service } from "../contract/contract.js";
-import { publishedBy } from "../contract/event.js";
+import { publishedBy } from "../contract/events/event.js";
 import type { EmittedFile, PrintTypeScript } from "./emitter.js";
 import { fromGenerated, fromRuntime, strings } from "./print.js";
 import { hasRoutes } from "./routes.js";

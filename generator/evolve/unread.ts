@@ -1,8 +1,8 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Contract } from "../contract/contract.js";
-import type { Diagnostic } from "../contract/diagnostic.js";
-import { Findings } from "../contract/findings.js";
+import type { Diagnostic } from "../contract/findings/diagnostic.js";
+import { Findings } from "../contract/findings/findings.js";
 import { absent } from "../output/path.js";
 import type { Settings } from "../project/settings.js";
 import { compare } from "./compare.js";

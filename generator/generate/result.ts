@@ -1,4 +1,4 @@
-import type { Diagnostic } from "../contract/diagnostic.js";
+import type { Diagnostic } from "../contract/findings/diagnostic.js";
 import type { Allowable } from "../migrate/changes.js";
 import type { Action } from "../output/action.js";
 import type { MissingHandlers } from "../scaffold/handlers.js";

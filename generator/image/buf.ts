@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { createRequire } from "node:module";
 import { arch, platform, tmpdir } from "node:os";
 import { buffer, text } from "node:stream/consumers";
-import type { Diagnostic } from "../contract/diagnostic.js";
+import type { Diagnostic } from "../contract/findings/diagnostic.js";
 import type { Settings } from "../project/settings.js";
 import { nameMissingImports } from "./missing-import.js";
 

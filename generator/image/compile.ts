@@ -1,4 +1,4 @@
-import type { Diagnostic } from "../contract/diagnostic.js";
+import type { Diagnostic } from "../contract/findings/diagnostic.js";
 import type { Settings } from "../project/settings.js";
 import { asJson, bufBinary, runBuf } from "./buf.js";
 import { type KnownModules, locateIn, readModules } from "./modules.js";

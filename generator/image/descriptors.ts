@@ -1,6 +1,6 @@
 import { fromBinary } from "@bufbuild/protobuf";
 import { type FileDescriptorSet, FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
-import { withoutIgnores } from "../contract/ignore-comments.js";
+import { withoutIgnores } from "../contract/findings/ignore-comments.js";
 import type { Image } from "./compile.js";
 
 /**

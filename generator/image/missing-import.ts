@@ -1,7 +1,7 @@
 import { type Stats, statSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { basename, join, posix } from "node:path";
-import type { Diagnostic } from "../contract/diagnostic.js";
+import type { Diagnostic } from "../contract/findings/diagnostic.js";
 import { absent } from "../output/path.js";
 import { filesIn } from "../project/files.js";
 import { closest } from "../text/closest.js";

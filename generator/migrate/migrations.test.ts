@@ -7,7 +7,7 @@ import { openData } from "@protoscaffold/runtime/data/data";
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { buildContract } from "../contract/build.js";
 import type { Contract } from "../contract/contract.js";
-import type { Diagnostic } from "../contract/diagnostic.js";
+import type { Diagnostic } from "../contract/findings/diagnostic.js";
 import { thingEntity } from "../testdata/columns/expected/generated/contract_repository.js";
 import { testDatabase } from "../testing/database.js";
 import { compile } from "../testing/image.js";

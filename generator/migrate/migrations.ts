@@ -1,8 +1,8 @@
 import type { AnyDesc, DescMessage } from "@bufbuild/protobuf";
 import type { Contract, Service } from "../contract/contract.js";
-import type { Diagnostic } from "../contract/diagnostic.js";
-import { Findings } from "../contract/findings.js";
-import { processOwners } from "../contract/process.js";
+import type { Diagnostic } from "../contract/findings/diagnostic.js";
+import { Findings } from "../contract/findings/findings.js";
+import { processOwners } from "../contract/services/process.js";
 import type { OutputFile } from "../output/output-file.js";
 import type { Settings } from "../project/settings.js";
 import { type Allowable, allowable, type Migration, type Refusal } from "./changes.js";

@@ -1,4 +1,4 @@
-import { longestName } from "../contract/sql-name.js";
+import { longestName } from "../contract/entities/sql-name.js";
 import type { Changes } from "./changes.js";
 import { planNullability, planType } from "./plan-types.js";
 import type { ColumnSnapshot, DroppedColumn, TableSnapshot } from "./snapshot.js";

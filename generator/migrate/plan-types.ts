@@ -1,4 +1,4 @@
-import { type ColumnTypeEntry, columnTypes } from "../contract/column-types.js";
+import { type ColumnTypeEntry, columnTypes } from "../contract/entities/column-types.js";
 import type { Changes } from "./changes.js";
 import type { ColumnSnapshot, TableSnapshot } from "./snapshot.js";
 import { alterColumn, alterTable, concurrent, exclusive, quoted } from "./sql.js";

@@ -1,6 +1,6 @@
-import { columnTypes } from "../contract/column-types.js";
 import type { Check, Column, Entity, Service } from "../contract/contract.js";
-import { zeroOf } from "../contract/zero.js";
+import { columnTypes } from "../contract/entities/column-types.js";
+import { zeroOf } from "../contract/entities/zero.js";
 import { jsonMessages, jsonType } from "./json-shape.js";
 
 /**

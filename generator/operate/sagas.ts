@@ -2,7 +2,7 @@ import { createFileRegistry, fromBinary, type JsonValue, toJson } from "@bufbuil
 import type { FileDescriptorSet } from "@bufbuild/protobuf/wkt";
 import { buildContract } from "../contract/build.js";
 import type { SagaStep } from "../contract/contract.js";
-import type { Naming } from "../contract/short-name.js";
+import type { Naming } from "../contract/services/short-name.js";
 
 /** What looks at sagas and has them go on or back: the runtime's own code. Loaded only by the commands that need a database. */
 export const loadAdmin = () => import("@protoscaffold/runtime/codegen/tool/sagas");

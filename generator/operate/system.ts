@@ -1,6 +1,6 @@
 import { hasErrors, read } from "../check/read.js";
-import type { Diagnostic } from "../contract/diagnostic.js";
-import { processOwners } from "../contract/process.js";
+import type { Diagnostic } from "../contract/findings/diagnostic.js";
+import { processOwners } from "../contract/services/process.js";
 import type { Settings } from "../project/settings.js";
 
 /** A service as the supervisor sees it. */

@@ -2,7 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import { CodeGeneratorRequestSchema, type FileDescriptorSet } from "@bufbuild/protobuf/wkt";
 import type { Schema } from "@bufbuild/protoplugin";
 import type { Contract } from "../contract/contract.js";
-import type { Histories } from "../contract/history.js";
+import type { Histories } from "../contract/events/history.js";
 import type { EmittedFile } from "../emit/emitter.js";
 import { fileEmitters, systemEmitters } from "../emit/emitters.js";
 import { layout } from "../emit/layout.js";

@@ -1,6 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { type FileDescriptorProto, FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
-import type { Histories } from "../contract/history.js";
+import type { Histories } from "../contract/events/history.js";
 import type { EmittedFile } from "../emit/emitter.js";
 import { wellKnownFiles } from "../evolve/shape.js";
 import { printMessages } from "./messages.js";

@@ -6,7 +6,7 @@ import { create } from "@bufbuild/protobuf";
 import { type FileDescriptorSet, FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { buildContract } from "../contract/build.js";
-import { applyIgnores } from "../contract/ignore.js";
+import { applyIgnores } from "../contract/findings/ignore.js";
 import { compile } from "../testing/image.js";
 import { catalogue } from "./catalogue.js";
 import { rulesPage } from "./page.js";

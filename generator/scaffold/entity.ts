@@ -1,4 +1,4 @@
-import { plural, snakeCase } from "../contract/names.js";
+import { plural, snakeCase } from "../contract/names/names.js";
 
 /** An entity to start with, as a template takes it. */
 export type EntityData = {

@@ -1,8 +1,8 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Contract } from "../contract/contract.js";
-import { publishedBy } from "../contract/event.js";
-import { upcasterExport } from "../contract/exports.js";
+import { publishedBy } from "../contract/events/event.js";
+import { upcasterExport } from "../contract/names/exports.js";
 import { corpusFolder, type Evolution } from "../evolve/evolution.js";
 import type { OutputFile } from "../output/output-file.js";
 import { absent } from "../output/path.js";

@@ -1,8 +1,8 @@
 import { type Dirent, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Contract, Method, Service, Subscription } from "../contract/contract.js";
-import { identifier } from "../contract/identifier.js";
-import { camelCase } from "../contract/names.js";
+import { identifier } from "../contract/names/identifier.js";
+import { camelCase } from "../contract/names/names.js";
 import type { OutputFile } from "../output/output-file.js";
 import { absent } from "../output/path.js";
 import { lf } from "../output/text.js";

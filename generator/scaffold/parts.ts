@@ -1,5 +1,5 @@
 import type { Contract } from "../contract/contract.js";
-import type { Diagnostic } from "../contract/diagnostic.js";
+import type { Diagnostic } from "../contract/findings/diagnostic.js";
 import type { Settings } from "../project/settings.js";
 import type { Rule } from "../rules/catalogue.js";
 import { sourcesIn } from "./handlers.js";

@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
 import Handlebars from "handlebars";
-import { camelCase, pascalCase, snakeCase } from "../contract/names.js";
+import { camelCase, pascalCase, snakeCase } from "../contract/names/names.js";
 import { brokenAt, TemplateError, unknownName } from "./template-fault.js";
 import { readTemplate } from "./templates.js";
 

@@ -1,7 +1,7 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { identifier } from "../contract/identifier.js";
-import { camelCase, pascalCase, takenServiceNames } from "../contract/names.js";
+import { identifier } from "../contract/names/identifier.js";
+import { camelCase, pascalCase, takenServiceNames } from "../contract/names/names.js";
 import type { OutputFile } from "../output/output-file.js";
 import { absent } from "../output/path.js";
 import type { Settings } from "../project/settings.js";

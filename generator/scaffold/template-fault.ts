@@ -1,5 +1,5 @@
 import Handlebars from "handlebars";
-import type { Diagnostic } from "../contract/diagnostic.js";
+import type { Diagnostic } from "../contract/findings/diagnostic.js";
 import type { Rule } from "../rules/catalogue.js";
 import { didYouMean } from "../text/closest.js";
 

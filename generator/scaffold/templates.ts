@@ -1,7 +1,7 @@
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join, sep } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { Diagnostic } from "../contract/diagnostic.js";
+import type { Diagnostic } from "../contract/findings/diagnostic.js";
 import { absent, assertReachable } from "../output/path.js";
 import { byCodeUnit } from "../output/text.js";
 import type { Rule } from "../rules/catalogue.js";

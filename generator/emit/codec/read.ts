@@ -1,6 +1,6 @@
 import { type DescField, type DescMessage, ScalarType } from "@bufbuild/protobuf";
 import type { Printable } from "@bufbuild/protoplugin";
-import { codecExports } from "../../contract/exports.js";
+import { codecExports } from "../../contract/names/exports.js";
 import { GROUP, IMPLICIT, inherits, isText, LENGTH, scalarOf, tagOf, wireTypeOf } from "./scalar.js";
 import { holdingOf, type Scribe } from "./scribe.js";
 

@@ -1,6 +1,6 @@
 import type { DescField, DescMessage } from "@bufbuild/protobuf";
 import type { GeneratedFile, Printable } from "@bufbuild/protoplugin";
-import { type CodecExports, codecExports } from "../../contract/exports.js";
+import { type CodecExports, codecExports } from "../../contract/names/exports.js";
 import { codecHome } from "../../contract/vendored.js";
 import { fromGenerated, fromRuntime } from "../print.js";
 

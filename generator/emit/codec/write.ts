@@ -1,6 +1,6 @@
 import { type DescField, type DescMessage, type DescOneof, ScalarType } from "@bufbuild/protobuf";
 import type { Printable } from "@bufbuild/protoplugin";
-import { codecExports } from "../../contract/exports.js";
+import { codecExports } from "../../contract/names/exports.js";
 import { IMPLICIT, inherits, isInherited, isText, REQUIRED, scalarOf } from "./scalar.js";
 import { holdingOf, type Scribe } from "./scribe.js";
 

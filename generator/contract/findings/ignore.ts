@@ -1,0 +1,55 @@
+import { catalogue, findRule, type Rule } from "../../rules/catalogue.js";
+import { didYouMean } from "../../text/closest.js";
+import type { Diagnostic } from "./diagnostic.js";
+import { type IgnoreComment, ignoreComments, ignoreWord } from "./ignore-comments.js";
+
+/**
+ * Takes away the findings that comments have ignored, and adds what is wrong with those comments.
+ *
+ * @param texts the .proto files of the project, by the path that findings name them by
+ */
+export function applyIgnores(findings: readonly Diagnostic[], texts: ReadonlyMap<string, string>): Diagnostic[] {
+  const comments = [...texts].flatMap(([file, text]) => ignoreComments(text).map((comment) => ({ file, ...comment })));
+  if (comments.length === 0) return [...findings];
+  const used = new Set<IgnoreComment>();
+  const left = findings.filter(({ file, line, rule }) => {
+    if (!findRule(rule)?.ignoring.allowed) return true;
+    const ignoring = comments.filter(
+      (comment) => comment.file === file && comment.about === line && comment.rule === rule && comment.reason !== "",
+    );
+    for (const comment of ignoring) used.add(comment);
+    return ignoring.length === 0;
+  });
+  const faults = comments.flatMap((comment) => fault(comment, used.has(comment)) ?? []);
+  // An error may keep what a comment is about from being found at all.
+  const broken = left.some(({ severity }) => severity === "error");
+  return [...left, ...faults.filter(({ rule }) => !broken || rule !== "IGNORE_UNUSED")];
+}
+
+function fault(comment: IgnoreComment & { file: string }, used: boolean): Diagnostic | undefined {
+  const { file, line, column, rule, reason } = comment;
+  const error = (found: Rule, message: string): Diagnostic => ({
+    file,
+    line,
+    column,
+    rule: found,
+    message,
+    severity: "error",
+  });
+  const known = findRule(rule);
+  if (rule === "")
+    return error("IGNORE_RULE", `Nothing is said to be ignored: write // ${ignoreWord} <rule> <reason>.`);
+  if (known === undefined) {
+    const hint = didYouMean(rule, Object.keys(catalogue)) || " buf's rules are ignored by // buf:lint:ignore.";
+    return error("IGNORE_RULE", `${rule} is no rule of scaffold's.${hint} scaffold explain lists them all.`);
+  }
+  if (!known.ignoring.allowed) {
+    return error("IGNORE_RULE", `${rule} cannot be ignored: ${known.ignoring.text} Remove the comment.`);
+  }
+  if (reason === "") return error("IGNORE_REASON", `Say why: // ${ignoreWord} ${rule} <reason>.`);
+  if (used) return undefined;
+  return error(
+    "IGNORE_UNUSED",
+    `There is no ${rule} on line ${comment.about} to ignore: remove the comment, or move it to the line above the finding.`,
+  );
+}

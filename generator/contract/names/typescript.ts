@@ -1,0 +1,72 @@
+import type { AnyDesc, DescFile, DescMessage } from "@bufbuild/protobuf";
+import { nestedTypes } from "@bufbuild/protobuf/reflect";
+import type { Findings } from "../findings/findings.js";
+
+// What protoc-gen-es 2 prints as it is, and no module can declare. Other such words, "class" for one, get a "$" there.
+const types = words("any as await infer keyof never readonly symbol undefined unique unknown");
+const values = words("arguments await eval");
+
+type Member = AnyDesc & { readonly name: string; readonly localName: string };
+
+/** Refuses files and names that have no place in TypeScript, and those that would share one. */
+export function checkTypeScript(files: readonly DescFile[], findings: Findings): void {
+  checkPaths(files, findings);
+  for (const desc of files.flatMap((file) => [...nestedTypes(file)])) {
+    const isType = desc.kind === "message" || desc.kind === "enum";
+    // What is nested has its parent's name before its own: "Outer_any".
+    const isNested = desc.kind !== "service" && desc.parent !== undefined;
+    if (!isNested && (isType ? types : values).has(desc.name)) {
+      const message = `${desc.name} is TypeScript's own word, which no module can declare: give ${desc} another name.`;
+      findings.error("NAME_RESERVED", desc, message);
+    }
+    if (desc.kind === "message") checkMembers(desc, [desc.fields, besideOneofs(desc)], findings);
+    if (desc.kind === "enum") checkMembers(desc, [desc.values], findings);
+    if (desc.kind === "service") checkMembers(desc, [desc.methods], findings);
+  }
+}
+
+/** A message has its oneofs as properties, and not the fields in them. */
+function besideOneofs({ fields, oneofs }: DescMessage): Member[] {
+  return [...fields.filter((field) => field.oneof === undefined), ...oneofs];
+}
+
+/** @param scopes what is declared side by side in TypeScript */
+function checkMembers(parent: AnyDesc, scopes: readonly (readonly Member[])[], findings: Findings): void {
+  const shared = new Map<Member, Member>();
+  for (const members of scopes) {
+    const taken = new Map<string, Member>();
+    for (const member of members) {
+      const other = taken.get(member.localName);
+      if (other !== undefined) shared.set(member, other);
+      taken.set(member.localName, member);
+    }
+  }
+  for (const [member, other] of shared) {
+    const message = `${other.name} and ${member.name} of ${parent} would both be ${member.localName} in TypeScript: rename one.`;
+    findings.error("NAME_TAKEN", member, message);
+  }
+  for (const member of new Set(scopes.flat())) {
+    // A property called __proto__ is no property.
+    if (/^[A-Za-z_$][\w$]*$/.test(member.localName) && member.localName !== "__proto__") continue;
+    const message = `${member.name} would be "${member.localName}" in TypeScript, which is no name there: choose another.`;
+    findings.error("NAME_RESERVED", member, message);
+  }
+}
+
+/** Generated files are called after their contracts, and some systems do not tell case apart. */
+function checkPaths(files: readonly DescFile[], findings: Findings): void {
+  const taken = new Map<string, DescFile>();
+  for (const file of files) {
+    const other = taken.get(file.name.toLowerCase());
+    if (other !== undefined) {
+      const names = `${other.name}.proto and ${file.name}.proto`;
+      const message = `${names} differ in upper and lower case only, and so would what is generated from them: rename one.`;
+      findings.error("NAME_TAKEN", file, message);
+    }
+    taken.set(file.name.toLowerCase(), file);
+  }
+}
+
+function words(text: string): ReadonlySet<string> {
+  return new Set(text.split(" "));
+}
