@@ -23,16 +23,16 @@ import { buildService, type Draft, linkCalls, type Owners } from "./services/ser
 import { isGiven, type Naming, nameServices, otherName, unnamed } from "./services/short-name.js";
 import { isOwn } from "./vendored.js";
 
-/** What was read, and all that is wrong with it. With errors among the findings, the contract is not to be used. */
+/** A contract with its findings. It must not be used if there are errors among them. */
 export interface Reading {
   readonly contract: Contract;
   readonly findings: readonly Diagnostic[];
 }
 
 /**
- * Reads the protos of an image, with all their findings. Places name files as the image does.
+ * Builds the contract of an image and checks it. Returns all findings; their places name files as the image does.
  *
- * @param naming what the project says of services beside their contracts
+ * @param naming the names that package.json gives to services, and the services that it has run
  */
 export function buildContract(image: FileDescriptorSet, naming: Naming = unnamed): Reading {
   const registry = createFileRegistry(image);
@@ -102,7 +102,7 @@ function readEvents(
   return events;
 }
 
-/** What of an entity depends on others, and what depends on that. */
+/** Completes entities with references and checks, which need all entities. */
 function linkEntities(
   services: readonly Service[],
   drafts: ReadonlyMap<string, EntityDraft>,
@@ -130,7 +130,7 @@ function contractFile(
   };
 }
 
-/** An entity has one owner: its rows are in one service's database. */
+/** Checks that each entity has one owner: its rows are in one service's database. */
 function checkOwners(files: readonly DescFile[], owners: Owners, findings: Findings): void {
   for (const message of files.flatMap((file) => allMessages(file.messages)).filter(isEntity)) {
     const [owner, ...others] = owners.get(message) ?? [];
@@ -152,8 +152,8 @@ function checkOwners(files: readonly DescFile[], owners: Owners, findings: Findi
 }
 
 /**
- * Each process has a short name of its own, and so has each service that is called. Services to which the project gives
- * the same name are one process.
+ * Checks that the short names of processes and of called services are unique. Services to which the project gives the same
+ * name are one process.
  */
 function checkNames(services: readonly Service[], naming: Naming, findings: Findings): void {
   const called = new Set(services.flatMap(({ run, calls }) => (run ? calls : [])));
@@ -186,7 +186,7 @@ function checkNames(services: readonly Service[], naming: Naming, findings: Find
   }
 }
 
-/** What a handler reaches as `service.<name>`: entities, called services, and the runtime's own. */
+/** Checks the names that a handler reaches as `service.<name>`: entities, called services, and the runtime's own. */
 function checkResources(service: Service, findings: Findings): void {
   const taken = new Map<string, string>([
     ["transaction", "the function that opens a transaction"],

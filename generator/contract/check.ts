@@ -9,8 +9,8 @@ import { fieldRules, readOption } from "./validation/validate-options.js";
 const IMPLICIT = 2;
 
 /**
- * Adds what must hold of an entity's rows: that a oneof has one member at most, and those `buf.validate` rules that SQL
- * says in the same way. What it cannot say is checked in requests alone.
+ * Adds the CHECK constraints of an entity: at most one member of a oneof is set, and the `buf.validate` rules that SQL can
+ * express exactly. The other rules are checked in requests only.
  *
  * @param registry where the options are looked up: a contract that does not know them has no such rules
  */
@@ -54,7 +54,7 @@ function fieldCheck(entity: EntityDraft, column: Column, registry: Registry): Ch
   };
 }
 
-/** A row that says nothing of a column has NULL in it, to which no rule but `required` objects, or the zero value. */
+/** A row that does not set a column has NULL or the zero value in it. Only `required` rejects NULL. */
 function refusesDefault(column: Column, term: Term): boolean {
   const isNull = column.nullable && !column.emptyIsNull;
   return isNull ? term.refusesNull : !term.holdsForZero;

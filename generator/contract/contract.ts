@@ -10,9 +10,9 @@ import type {
 import type { ColumnTypeName } from "./entities/column-types.js";
 import type { EntityExports, EventExports, SagaExports, ServiceExports } from "./names/exports.js";
 
-/** What the protos say, read, resolved and frozen: all that planning needs to know. */
+/** The model of the protos: parsed, resolved and frozen. Planning reads nothing else. */
 export interface Contract {
-  /** The project's own files, in proto order: without those that only lend words (google, buf, grpc, scaffold). */
+  /** The project's own files, in proto order, without the vendored ones (google, buf, grpc, scaffold). */
   readonly files: readonly ContractFile[];
   /** The services that this system runs, sorted by name. */
   readonly services: readonly Service[];
@@ -24,9 +24,9 @@ export interface Contract {
 
 export interface ContractFile {
   readonly desc: DescFile;
-  /** The path that generated files share, less their suffix: "shop/orders/v1/orders". */
+  /** The common path of the generated files, without their suffix: "shop/orders/v1/orders". */
   readonly path: string;
-  /** All services in the file, those that this system runs and others. */
+  /** All services in the file, also those that this system does not run. */
   readonly services: readonly Service[];
   readonly entities: readonly Entity[];
   readonly events: readonly Event[];
@@ -35,81 +35,81 @@ export interface ContractFile {
 export interface Service {
   readonly desc: DescService;
   readonly file: string;
-  /** "orders" for shop.orders.v1.OrderService, unless the project gives it another. */
+  /** The short name: "orders" for shop.orders.v1.OrderService, unless the project gives it another. */
   readonly name: string;
-  /** Whether this system runs it: it has (scaffold.v1.service), or the project says so. */
+  /** Whether this system runs the service: it has (scaffold.v1.service), or package.json lists it. */
   readonly run: boolean;
   readonly exports: ServiceExports;
   readonly methods: readonly Method[];
   readonly entities: readonly Entity[];
-  /** Whom its handlers may call; not all of them need be run by this system. */
+  /** The services that its handlers may call. This system need not run all of them. */
   readonly calls: readonly Service[];
   readonly consumes: readonly Subscription[];
 }
 
 export interface Method {
   readonly desc: DescMethod;
-  /** Set when the method needs no handwritten code. */
+  /** Undefined: the method needs a handwritten handler. */
   readonly standard: Standard | undefined;
   readonly timeoutMs: number | undefined;
   readonly idempotencyKey: DescField | undefined;
-  /** What of the request two calls with the same key may differ in. */
+  /** The fields of the request in which two calls with the same key may differ. */
   readonly idempotencyIgnores: readonly DescField[];
-  /** Whether replicas may answer its reads. */
+  /** Whether its reads may use replicas. */
   readonly replicas: boolean;
-  /** How a write is answered that is still to be made. Undefined: never. */
+  /** The response of a deferred write. Undefined: the method's writes are not deferred. */
   readonly deferred: Deferred | undefined;
-  /** How its messages are compressed. Undefined: as the environment says. */
+  /** The compression of its messages. Undefined: the environment decides. */
   readonly compression: MessageCompression | undefined;
   readonly publishes: readonly Event[];
-  /** What it starts in other services. Undefined: nothing. */
+  /** The saga that it starts. Undefined: none. */
   readonly saga: Saga | undefined;
   readonly routes: readonly Http[];
 }
 
-/** What a contract says of compressing a method's messages. */
+/** The compression of a method's messages. */
 export interface MessageCompression {
-  /** Undefined: as the environment says. */
+  /** Undefined: the environment decides. */
   readonly algorithm: "identity" | "gzip" | undefined;
-  /** The shortest message that is compressed, in bytes. Undefined: as the environment says. */
+  /** The size of the smallest message that is compressed, in bytes. Undefined: the environment decides. */
   readonly minBytes: number | undefined;
 }
 
-/** The enum field of an answer, and its value, that say that a write was accepted. */
+/** The enum field of a response, and its value, that report an accepted write. */
 export interface Deferred {
   readonly field: DescField;
   readonly value: DescEnumValue;
 }
 
-/** Steps in other services that are done as a whole, or undone as a whole. */
+/** Steps in other services: all of them are done, or those that were done are compensated. */
 export interface Saga {
   readonly exports: SagaExports;
   readonly timeoutMs: number;
-  /** How long it is kept once it has ended. */
+  /** How long an ended saga is kept. */
   readonly retentionH: number;
   readonly steps: readonly SagaStep[];
 }
 
 export interface SagaStep {
   readonly name: string;
-  /** What code calls it: "bookSeat" for book_seat. */
+  /** The name in code: "bookSeat" for book_seat. */
   readonly localName: string;
-  /** Whose method is called. */
+  /** The service that is called. */
   readonly service: Service;
   readonly method: Method;
   /** The field of the method's request that holds the step's key. */
   readonly key: DescField;
-  /** The method that undoes it. */
+  /** The method that compensates the step. */
   readonly compensation: Method;
   readonly compensationKey: DescField;
-  /** Which fields of the compensation's request are those of the step's. */
+  /** The fields of the compensation's request that are copied from the step's request. */
   readonly copied: readonly { readonly from: DescField; readonly to: DescField }[];
-  /** The longest that one attempt may take. Undefined: no bound but the saga's. */
+  /** The deadline of one attempt. Undefined: only the saga's. */
   readonly timeoutMs: number | undefined;
   readonly retry: RetryPolicy;
 }
 
-/** When failed work is attempted again, in the words of gRPC's service config. */
+/** The retry policy of failed work, in the words of gRPC's service config. */
 export interface RetryPolicy {
   /** The number of attempts, the first one included. Undefined: no bound. */
   readonly maxAttempts: number | undefined;
@@ -124,14 +124,14 @@ export interface Http {
   readonly path: string;
   readonly body: string | undefined;
   readonly responseBody: string | undefined;
-  /** Where it stands in its method's options: field numbers, from the extension's own on. */
+  /** The path in its method's options: field numbers, from the extension's own on. */
   readonly option: readonly number[];
 }
 
-/** A standard method (AIP-131 to 135, 164, 231): which, over which entity, and in which request and response fields. */
+/** A standard method (AIP-131 to 135, 164, 231): its kind, its entity, and the fields of its request and response. */
 export type Standard =
   | { readonly kind: "get"; readonly entity: Entity; readonly key: DescField }
-  /** `answers`: with the row that is deleted now (AIP-164), rather than with nothing. */
+  /** `answers`: whether the response is the deleted row (AIP-164) instead of Empty. */
   | { readonly kind: "delete"; readonly entity: Entity; readonly key: DescField; readonly answers: boolean }
   | { readonly kind: "undelete"; readonly entity: Entity; readonly key: DescField }
   | { readonly kind: "list"; readonly entity: Entity; readonly items: DescField }
@@ -139,33 +139,33 @@ export type Standard =
   | { readonly kind: "create"; readonly entity: Entity; readonly resource: DescField }
   | { readonly kind: "update"; readonly entity: Entity; readonly resource: DescField; readonly mask: DescField };
 
-/** Something that has happened, as it is told to whoever consumes it. */
+/** An event. */
 export interface Event {
   readonly desc: DescMessage;
   readonly file: string;
   readonly exports: EventExports;
-  /** How a consumer's handler for it is called: "orderPlaced". */
+  /** The name of a consumer's handler: "orderPlaced". */
   readonly handler: string;
   readonly topic: string;
-  /** What orders it. Undefined: nothing does. */
+  /** The field that orders events. Undefined: they are not ordered. */
   readonly key: DescField | undefined;
   readonly partitions: number;
   readonly retentionH: number;
-  /** Whether one service consumes it, and no other may. */
+  /** Whether exactly one service may consume it. */
   readonly isQueue: boolean;
-  /** One, in a contract without errors, or none. */
+  /** At most one in a contract without errors. */
   readonly publishers: readonly Service[];
   readonly consumers: readonly Service[];
 }
 
-/** What a service does with the events of one type. */
+/** A service's subscription to the events of one type. */
 export interface Subscription {
   readonly event: Event;
   readonly concurrency: number;
   readonly batch: number;
   readonly timeoutMs: number;
   readonly retry: RetryPolicy;
-  /** Whether a key waits behind its dead letter. */
+  /** Whether the events of a key wait behind its dead letter. */
   readonly parks: boolean;
   readonly publishes: readonly Event[];
 }
@@ -174,26 +174,26 @@ export interface Entity {
   readonly desc: DescMessage;
   readonly file: string;
   readonly exports: EntityExports;
-  /** The table. */
+  /** The table's name. */
   readonly table: string;
-  /** How code calls its repository: "orderLines" for OrderLine. */
+  /** The name of its repository in code: "orderLines" for OrderLine. */
   readonly plural: string;
   readonly columns: readonly Column[];
   readonly key: Column;
   readonly indexes: readonly Index[];
-  /** What must hold of each row, where SQL can say it. */
+  /** The CHECK constraints. */
   readonly checks: readonly Check[];
   readonly references: readonly Reference[];
-  /** The full name that the message had before. */
+  /** The former full name of the message. */
   readonly renamedFrom: string | undefined;
   readonly cache:
     | { readonly ttlS: number; readonly staleIfErrorS: number; readonly staleWhileRevalidateS: number }
     | undefined;
   readonly createTime: DescField | undefined;
   readonly updateTime: DescField | undefined;
-  /** Set on rows that are deleted, and kept all the same (AIP-164). */
+  /** The time of a soft delete (AIP-164). */
   readonly deleteTime: DescField | undefined;
-  /** Says which version of a row it is (AIP-154). */
+  /** The version of a row (AIP-154). */
   readonly etag: DescField | undefined;
   readonly outputOnly: readonly DescField[];
   readonly immutable: readonly DescField[];
@@ -201,14 +201,14 @@ export interface Entity {
 
 export interface Column {
   readonly desc: DescField;
-  /** The name in the database: the field's own, unless the contract gives another. */
+  /** The name in the database: the field's, unless the contract gives another. */
   readonly name: string;
   readonly type: ColumnTypeName;
-  /** What it holds, or what the wrapper wraps that it holds; undefined for all that is no scalar. */
+  /** The scalar type of the field, or of the wrapper message that it holds. Undefined: neither is the case. */
   readonly scalar: ScalarType | undefined;
-  /** What is not set is NULL. */
+  /** Whether an unset field is NULL. */
   readonly nullable: boolean;
-  /** A text that refers to nothing is empty in its message, and NULL here, for no row has the empty key. */
+  /** Whether an empty text is stored as NULL: it refers to nothing, for no row has the empty key. */
   readonly emptyIsNull: boolean;
 }
 
@@ -218,18 +218,18 @@ export interface Index {
   readonly unique: boolean;
 }
 
-/** What must hold of a row. */
+/** A CHECK constraint. */
 export interface Check {
   readonly name: string;
-  /** Whose values it is about. */
+  /** The columns that it constrains. */
   readonly columns: readonly Column[];
-  /** The expression, piece by piece, so that names of columns are filled in at last. */
+  /** The expression in pieces: names of columns are filled in last. */
   readonly sql: readonly (string | Column)[];
-  /** Whether a row that says nothing of these columns breaks it. */
+  /** Whether a row in which these columns are unset violates it. */
   readonly refusesDefault: boolean;
 }
 
-/** A foreign key: the column holds the key of another entity of the same service, or NULL. */
+/** A foreign key to another entity of the same service. */
 export interface Reference {
   readonly name: string;
   readonly column: Column;

@@ -1,4 +1,4 @@
-/** Freezes plain data to its depths; descriptors, which are not plain, are left alone. */
+/** Freezes plain data deeply. Descriptors, which are not plain, stay as they are. */
 export function deepFreeze<T>(value: T): T {
   if (typeof value !== "object" || value === null || Object.isFrozen(value) || isDescriptor(value)) return value;
   Object.freeze(value);

@@ -1,8 +1,8 @@
 import type { DescExtension, DescMessage } from "@bufbuild/protobuf";
 
 /**
- * The place of a part of an option, for `placeOf`: `optionPath(methodOption, "saga", "steps", 2, "call")`. Names are those of
- * the vocabulary's fields, numbers positions in lists.
+ * Returns the path of a part of an option, for `placeOf`: `optionPath(methodOption, "saga", "steps", 2, "call")`. Names are
+ * those of the vocabulary's fields; numbers are positions in lists.
  *
  * @throws Error if the vocabulary has no such field
  */

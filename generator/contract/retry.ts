@@ -3,7 +3,7 @@ import type { RetryPolicy } from "./contract.js";
 
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
-/** Returns a retry policy with its defaults filled in. Calls `fault` with each part of it that the runtime could not keep. */
+/** Returns a retry policy with its defaults filled in. Calls `fault` with each value that the runtime does not support. */
 export function readRetryPolicy(
   option: RetryOption | undefined,
   defaults: RetryPolicy,

@@ -2,8 +2,8 @@ import { wktPublicImportPaths } from "@bufbuild/protobuf/codegenv2";
 
 const runtime = "@protoscaffold/runtime/codegen/options";
 
-/** Files that lend words to contracts: their generated code comes with a package, never with a project. */
-const lenders: Readonly<Record<string, string>> = {
+/** Vendored protos: the vocabulary that contracts import. A package has their generated code; a project has none. */
+const vendoredCode: Readonly<Record<string, string>> = {
   "buf/validate/validate": "@bufbuild/protovalidate/gen",
   "google/api/annotations": runtime,
   "google/api/field_behavior": runtime,
@@ -17,14 +17,14 @@ const lenders: Readonly<Record<string, string>> = {
   "scaffold/v1/options": runtime,
 };
 
-/** Where generated code of these files is imported from: `[pattern, target]` as protoc-gen-es's rewrite_imports takes them. */
-export const rewrites: readonly (readonly [pattern: string, target: string])[] = Object.entries(lenders).map(
+/** The modules that have the generated code of these files: `[pattern, target]`, as protoc-gen-es's rewrite_imports takes them. */
+export const rewrites: readonly (readonly [pattern: string, target: string])[] = Object.entries(vendoredCode).map(
   ([name, from]) => [`./${name}_pb.js`, from],
 );
 
-/** Whether a .proto file (its import path) is one of the project's own, rather than one that lends words. */
+/** Returns whether a .proto file (by its import path) belongs to the project rather than to the vendored protos. */
 export function isOwn(path: string): boolean {
-  return !Object.hasOwn(wktPublicImportPaths, path) && !Object.hasOwn(lenders, path.replace(/\.proto$/, ""));
+  return !Object.hasOwn(wktPublicImportPaths, path) && !Object.hasOwn(vendoredCode, path.replace(/\.proto$/, ""));
 }
 
 /** Protobuf's own files whose messages have codecs in the runtime library. */
@@ -38,7 +38,7 @@ export const codecsOfRuntime: readonly string[] = [
   "wrappers",
 ].map((name) => `google/protobuf/${name}`);
 
-/** Whose `_codec` file has the messages of a .proto file (its path less ".proto"); undefined if nobody's has. */
+/** Returns which `_codec` file has the messages of a .proto file (a path without ".proto"). Undefined: none has. */
 export function codecHome(path: string): "project" | "runtime" | undefined {
   if (codecsOfRuntime.includes(path)) return "runtime";
   return isOwn(`${path}.proto`) ? "project" : undefined;

@@ -1,18 +1,18 @@
 import { ScalarType } from "@bufbuild/protobuf";
 
-/** All that is to be known of a column's type, whoever asks: the schema's printer, migrations, the rules in SQL. */
+/** The properties of a column type, for the schema's printer, migrations and SQL rules. */
 export interface ColumnTypeEntry {
-  /** PostgreSQL's name for it. */
+  /** The name in PostgreSQL. */
   readonly sql: string;
-  /** The types to which PostgreSQL casts every value of this one unchanged. */
+  /** The types to which PostgreSQL casts every value without changing it. */
   readonly widensTo?: readonly string[];
   /** The TypeScript type of a value in a row: a word of the language, or a symbol of @bufbuild/protobuf/wkt. */
   readonly typeScript?: string | { readonly wellKnown: string };
-  /** The function that makes the column in a Drizzle schema: Drizzle's own, or one of the runtime's. */
+  /** The column builder in a Drizzle schema: Drizzle's own, or one of the runtime's. */
   readonly builder?: { readonly name: string; readonly of: "drizzle" | "runtime"; readonly options?: string };
-  /** The value of a field that nobody set, in the three languages. Undefined: such a field is NULL. */
+  /** The default value of a field, as a value, in SQL and in TypeScript. Undefined: an unset field is NULL. */
   readonly zero?: { readonly value: unknown; readonly sql: string; readonly typeScript: string };
-  /** Writes a rule's value in SQL. Returns undefined if SQL has no such value, or takes it for another. */
+  /** Returns a rule's value in SQL, or undefined if SQL cannot represent it exactly. */
   readonly literal?: (value: unknown) => string | undefined;
   /** Orders two values of rules as PostgreSQL orders them: negative, zero or positive. */
   readonly compare?: (a: unknown, b: unknown) => number;
@@ -29,7 +29,7 @@ const floating = (sql: string) => ({
 });
 const whole = { literal: String, compare: order };
 
-/** The types that columns have. A new one is an entry here. */
+/** The column types. */
 export const columnTypes = {
   text: {
     sql: "text",
@@ -63,7 +63,7 @@ export const columnTypes = {
     zero: { value: 0, sql: "0", typeScript: "0" },
     ...whole,
   },
-  /** The number of an enum's value. Its zero is the enum's first value: see `zeroOf`. */
+  /** The number of an enum value. Its zero is the enum's first value: see `zeroOf`. */
   enum: { sql: "integer", builder: drizzle("integer"), ...whole },
   uint32: {
     sql: "bigint",
@@ -105,18 +105,18 @@ export const columnTypes = {
     literal: (value) => String(nanosOf(value)),
     compare: (a, b) => order(nanosOf(a), nanosOf(b)),
   },
-  /** A message, or a list or map of anything, in its ProtoJSON form: how it is read depends on the field. */
+  /** A message, list or map in ProtoJSON form. How it is parsed depends on the field. */
   json: { sql: "jsonb" },
 } satisfies Record<string, ColumnTypeEntry>;
 
 export type ColumnTypeName = keyof typeof columnTypes;
 
-/** The entry of a column's type. */
+/** Returns the properties of a column's type. */
 export function entryOf({ type }: { readonly type: ColumnTypeName }): ColumnTypeEntry {
   return columnTypes[type];
 }
 
-/** The type of the column that keeps a scalar. */
+/** The column types of scalars. */
 export const scalarTypes: Readonly<Record<ScalarType, ColumnTypeName>> = {
   [ScalarType.STRING]: "text",
   [ScalarType.BOOL]: "boolean",
@@ -135,7 +135,7 @@ export const scalarTypes: Readonly<Record<ScalarType, ColumnTypeName>> = {
   [ScalarType.FIXED64]: "uint64",
 };
 
-/** Also of a bigint and a number. */
+/** Compares numbers and bigints, also with each other. */
 function order(a: unknown, b: unknown): number {
   const [one, other] = [a as number, b as number];
   return one < other ? -1 : one > other ? 1 : 0;
@@ -145,20 +145,20 @@ function equality(a: unknown, b: unknown): number {
   return a === b ? 0 : 1;
 }
 
-/** Returns a text as SQL writes it, or undefined for one that PostgreSQL cannot hold. */
+/** Returns a text as an SQL literal, or undefined for one that PostgreSQL cannot hold. */
 export function textLiteral(value: unknown): string | undefined {
   if (typeof value !== "string" || value.includes("\0")) return undefined;
   const quoted = value.replaceAll("'", "''");
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: a line of its own could be taken for a mark of the file
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: a line break could be taken for a mark of the file
   if (!/[\\\x01-\x1f]/.test(quoted)) return `'${quoted}'`;
   const escaped = quoted
     .replaceAll("\\", "\\\\")
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: those are what is escaped
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters to escape
     .replaceAll(/[\x01-\x1f]/g, (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`);
   return `E'${escaped}'`;
 }
 
-/** An instant of whole microseconds, which is what a row keeps. */
+/** Returns a timestamp literal, if it is a whole number of microseconds: a row has no more precision. */
 function instantLiteral(value: unknown): string | undefined {
   const { seconds, nanos } = value as { seconds: bigint; nanos: number };
   if (nanos % 1000 !== 0) return undefined;

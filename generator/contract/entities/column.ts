@@ -10,7 +10,7 @@ import { isSqlName, longestName, systemColumns } from "./sql-name.js";
 
 const EXPLICIT = 1;
 
-/** Reads how a field is kept; undefined, with a finding, if it cannot be. */
+/** Returns the column of a field, or undefined and a finding if the field cannot be stored. */
 export function buildColumn(field: DescField, findings: Findings): Column | undefined {
   const type = columnType(field);
   if (type === undefined) {
@@ -30,9 +30,8 @@ export function buildColumn(field: DescField, findings: Findings): Column | unde
       `${field.name} holds google.protobuf.Any, which can be kept only by who knows every message: hold the messages that are meant, in a oneof.`,
     );
   }
-  // Lists and maps are never absent, only empty; a message is absent until it is set, also a required one. Of a oneof
-  // all but one are.
-  // With proto2 and editions a key has presence unless it says otherwise; it is set before its row is kept.
+  // Lists and maps are never absent, only empty. A message is absent until it is set, even if it is required. At most one member
+  // of a oneof is set. With proto2 and editions a key has presence by default, but is always set before its row is stored.
   const nullable =
     field.fieldKind === "message" ||
     field.oneof !== undefined ||
@@ -44,7 +43,7 @@ export function buildColumn(field: DescField, findings: Findings): Column | unde
   return { desc: field, name, type, scalar: scalarOf(field), nullable, emptyIsNull: false };
 }
 
-/** Two columns of a table have two names, also in the 63 bytes that PostgreSQL keeps of each. */
+/** Checks that the names of a table's columns are unique in the 63 bytes that PostgreSQL keeps of each. */
 export function checkColumnNames(columns: readonly Column[], findings: Findings): void {
   const owners = new Map<string, DescField>();
   const taken = new Set([...systemColumns, ...columns.map(({ name }) => name)]);
@@ -71,7 +70,7 @@ export function checkColumnNames(columns: readonly Column[], findings: Findings)
   }
 }
 
-/** A name that this field's column may have: its own, if it has another one now and nobody has that, or a new one. */
+/** Returns a free column name for a field: the field's own, if the column has another one now, or else a new one. */
 function freeName({ name, number }: DescField, taken: ReadonlySet<string>): string {
   if (isSqlName(name) && !taken.has(name)) return name;
   const letters = name
@@ -85,7 +84,7 @@ function freeName({ name, number }: DescField, taken: ReadonlySet<string>): stri
   }
 }
 
-/** Whether the contract names the column: else it is called like its field. */
+/** Returns whether the contract names the column. Otherwise it has the field's name. */
 function isGiven({ name, desc }: Pick<Column, "name" | "desc">): boolean {
   return name !== desc.name.slice(0, longestName);
 }
@@ -106,7 +105,7 @@ function columnType(field: DescField): ColumnTypeName | undefined {
   }
 }
 
-/** Whether an Any is somewhere in a message: its JSON is not to be had without a registry of all types. */
+/** Returns whether a message contains an Any, directly or not: JSON of an Any needs a registry of all types. */
 function holdsAny(message: DescMessage, seen: Set<DescMessage>): boolean {
   if (message.typeName === "google.protobuf.Any") return true;
   if (seen.has(message)) return false;

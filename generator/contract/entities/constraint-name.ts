@@ -3,8 +3,8 @@ import type { Entity } from "../contract.js";
 import { longestName } from "./sql-name.js";
 
 /**
- * `orders_customer_id_fkey`, cut to the 63 bytes that PostgreSQL keeps of a name. Names are the table's own, so one that
- * is cut to another's has a number.
+ * Returns a constraint's name, such as `orders_customer_id_fkey`, cut to the 63 bytes that PostgreSQL keeps of a name. A
+ * name that another constraint of the table has after the cut gets a number.
  */
 export function constraintName(
   { table, checks, references }: Pick<Entity, "table" | "checks" | "references">,

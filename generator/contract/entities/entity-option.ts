@@ -1,7 +1,7 @@
 import { type DescMessage, hasOption } from "@bufbuild/protobuf";
 import { entity } from "@protoscaffold/runtime/codegen/options/scaffold/v1/options_pb.js";
 
-/** Whether a message says that it is an entity. */
+/** Returns whether a message has the option (scaffold.v1.entity). */
 export function isEntity(message: DescMessage): boolean {
   return hasOption(message, entity);
 }

@@ -10,14 +10,14 @@ import { optionPath } from "../option-path.js";
 import { buildColumn, checkColumnNames } from "./column.js";
 import { isSqlName, longestName } from "./sql-name.js";
 
-/** What PostgreSQL's tables and indexes can hold. */
+/** PostgreSQL's limits for tables and indexes. */
 const mostColumns = 1600;
 const mostOfIndex = 32;
 
-/** An entity to which its references and checks are still to be added, once all entities are known. */
+/** An entity without its references and checks, which need all entities. */
 export type EntityDraft = Entity & { indexes: Index[]; checks: Check[]; references: Reference[] };
 
-/** Reads an entity; undefined, with findings, if its rows could not be kept. */
+/** Returns the entity of a message, or undefined and findings if its rows cannot be stored. */
 export function buildEntity(message: DescMessage, findings: Findings): EntityDraft | undefined {
   const options = getOption(message, entityOption);
   const columns = message.fields.flatMap((field) => buildColumn(field, findings) ?? []);
@@ -115,14 +115,14 @@ export function buildEntity(message: DescMessage, findings: Findings): EntityDra
   };
 }
 
-/** AIP-148: the service sets these itself, if the contract marks them OUTPUT_ONLY. */
+/** Returns the timestamp field of this name if the contract marks it OUTPUT_ONLY: the service sets it (AIP-148). */
 function timestampCalled(name: string, message: DescMessage): DescField | undefined {
   const field = message.fields.find((candidate) => candidate.name === name);
   const isTimestamp = field?.fieldKind === "message" && field.message.typeName === "google.protobuf.Timestamp";
   return field !== undefined && isTimestamp && behaves(field, FieldBehavior.OUTPUT_ONLY) ? field : undefined;
 }
 
-/** AIP-154. */
+/** Returns whether a field is an etag (AIP-154). */
 function isEtag(field: DescField): boolean {
   return (
     field.name === "etag" &&
@@ -163,7 +163,7 @@ function findKey(message: DescMessage, columns: readonly Column[], findings: Fin
   return key;
 }
 
-/** `orders_customer_id_idx`, cut to the 63 bytes that PostgreSQL keeps of a name. */
+/** Returns an index's name, such as `orders_customer_id_idx`, cut to the 63 bytes that PostgreSQL keeps of a name. */
 export function indexName(table: string, columns: readonly Column[], unique: boolean): string {
   const suffix = unique ? "_key" : "_idx";
   return `${[table, ...columns.map(({ name }) => name)].join("_").slice(0, longestName - suffix.length)}${suffix}`;

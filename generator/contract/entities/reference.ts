@@ -7,16 +7,15 @@ import { type EntityDraft, indexName } from "./entity.js";
 const IMPLICIT = 2;
 
 /**
- * Finds the foreign keys of an entity: fields that `google.api.resource_reference` says to hold the key of another
- * entity of the same service. What another service owns is in another database, which no foreign key reaches.
+ * Returns the foreign keys of an entity: fields whose `google.api.resource_reference` names another entity of the same
+ * service. Entities of other services are in other databases.
  *
- * Each has an index, so that the database need not read the whole table when a row that it may refer to is deleted.
- */
+ * Each foreign key has an index, so that the deletion of a referenced row need not scan the whole table. */
 export function linkReferences(entity: EntityDraft, owned: readonly Entity[]): void {
   for (const column of entity.columns) {
     const target = targetOf(column, owned);
     if (target === undefined) continue;
-    // No row has the empty key, so a text that is empty refers to nothing.
+    // No row has the empty key, so an empty text refers to nothing.
     const isKey = column === entity.key;
     if (column.desc.presence === IMPLICIT && !isKey) Object.assign(column, { nullable: true, emptyIsNull: true });
     entity.references.push({ name: constraintName(entity, column.name, column.desc, "_fkey"), column, target });
@@ -36,13 +35,13 @@ function targetOf(column: Column, owned: readonly Entity[]): Entity | undefined 
   return childType === "" ? undefined : parentOf(childType, owned);
 }
 
-/** `child_type` says whose parent is meant: `publishers/{publisher}` of `publishers/{publisher}/books/{book}`. */
+/** Resolves `child_type` to the type of its parent: `publishers/{publisher}` of `publishers/{publisher}/books/{book}`. */
 function parentOf(childType: string, owned: readonly Entity[]): Entity | undefined {
   const child = owned.find((entity) => resourceOf(entity.desc).type === childType);
   if (child === undefined) return undefined;
   const patterns = resourceOf(child.desc).pattern.map((pattern) => pattern.split("/").slice(0, -2).join("/"));
   const parents = owned.filter((entity) => resourceOf(entity.desc).pattern.some((one) => patterns.includes(one)));
-  // One of several has no one table to be looked up in.
+  // A child with several kinds of parents has no single table for a foreign key.
   return patterns.length === 1 && parents.length === 1 ? parents[0] : undefined;
 }
 

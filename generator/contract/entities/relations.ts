@@ -10,8 +10,8 @@ import { longestName } from "./sql-name.js";
 const suffix = "_pkey";
 
 /**
- * Finds names that meet in a service's database: its tables and all their indexes share one namespace in PostgreSQL, and
- * so do the constraints of a table.
+ * Finds conflicting names in a service's database: in PostgreSQL the tables and indexes share one namespace, and so do the
+ * constraints of a table.
  */
 export function checkRelations({ entities }: Service, findings: Findings): void {
   const taken = new Map<string, string>();
@@ -34,7 +34,7 @@ export function checkRelations({ entities }: Service, findings: Findings): void 
   }
   for (const { desc, table } of entities) {
     const key = table.slice(0, longestName - suffix.length) + suffix;
-    // PostgreSQL numbers keys that meet, but not tables.
+    // PostgreSQL numbers conflicting primary keys, but not tables.
     const other = entities.find((entity) => entity.table === key);
     if (other === undefined) continue;
     const text = `The table of ${other.desc.name} and the primary key of ${desc.name} would both be called ${key} in PostgreSQL: name one in its option table.`;
@@ -58,7 +58,7 @@ export function checkRelations({ entities }: Service, findings: Findings): void 
       const wayOut = "give a column another name, in its option column, or the table, in its option table";
       if (claim(index.name, what, "ENTITY_INDEX", entity.desc, at, wayOut)) kept.push(index);
     }
-    // Where the finding is ignored, the index is left out.
+    // If the finding is ignored, the index is left out.
     Object.assign(entity, { indexes: kept });
     checkConstraints(entity, findings);
   }

@@ -1,7 +1,7 @@
 import type { Column } from "../contract.js";
 import { entryOf } from "./column-types.js";
 
-/** What a column has of a field that nobody set: as a value of rules, in SQL, and in TypeScript. */
+/** The default value of a column: as a value of rules, in SQL, and in TypeScript. */
 export interface Zero {
   readonly value: unknown;
   readonly sql: string;
@@ -9,8 +9,8 @@ export interface Zero {
 }
 
 /**
- * Returns the value of a field that nobody set; undefined where that is NULL. A closed enum need not have a 0: its first
- * value stands for it.
+ * Returns the default value of a column, or undefined if an unset field is NULL. A closed enum need not have a 0: its first
+ * value is the default.
  */
 export function zeroOf(column: Pick<Column, "desc" | "type">): Zero | undefined {
   const { desc } = column;

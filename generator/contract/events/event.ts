@@ -9,17 +9,17 @@ import { optionPath } from "../option-path.js";
 const DEFAULT_PARTITIONS = 8;
 const MOST_PARTITIONS = 1024;
 const DEFAULT_RETENTION_H = 168;
-/** What timers and clocks of all brokers can hold: some 68 years. */
+/** The longest retention that timers and clocks of all brokers support: some 68 years. */
 const LONGEST_RETENTION_H = 600_000;
 
-/** An event whose publishers and consumers are still to be added, once all services are known. */
+/** An event without its publishers and consumers, which need all services. */
 export type EventDraft = Event & { publishers: Service[]; consumers: Service[] };
 
 /** Reads an event. */
 export function buildEvent(message: DescMessage, findings: Findings): EventDraft {
   const options = getOption(message, eventOption);
   const topic = options.topic || defaultTopic(message);
-  // What Kafka allows, less upper case and underscores, which two topics could differ by alone in its metrics.
+  // The characters that Kafka allows, except upper case and underscores: Kafka's metrics confuse names that differ in these only.
   if (!/^[a-z0-9][a-z0-9.-]{0,199}$/.test(topic)) {
     findings.error(
       "EVENT_TOPIC",
@@ -59,7 +59,7 @@ export function buildEvent(message: DescMessage, findings: Findings): EventDraft
   };
 }
 
-/** What can be wrong with events only in each other's company. */
+/** Checks events against each other. */
 export function checkEvents(events: readonly Event[], findings: Findings): void {
   const topics = new Map<string, Event>();
   for (const event of events) {
@@ -91,7 +91,7 @@ export function checkEvents(events: readonly Event[], findings: Findings): void 
   }
 }
 
-/** What the methods and the consumers of a service publish, each once. */
+/** Returns the events that the methods and consumers of a service publish, without duplicates. */
 export function publishedBy({ methods, consumes }: Service): Event[] {
   return [...new Set([...methods, ...consumes].flatMap(({ publishes }) => publishes))];
 }
@@ -100,7 +100,7 @@ function names(services: readonly Service[]): string {
   return services.map(({ desc }) => desc.typeName).join(" and ");
 }
 
-/** "shop.orders.order-placed" for shop.orders.v1.OrderPlaced. */
+/** Returns the default topic: "shop.orders.order-placed" for shop.orders.v1.OrderPlaced. */
 function defaultTopic(message: DescMessage): string {
   return [...packageWords(message.file.proto.package).map(kebabCase), kebabCase(message.name)].join(".");
 }
@@ -118,5 +118,5 @@ function findKey(message: DescMessage, name: string, findings: Findings): DescFi
   );
 }
 
-/** What is not written in one way only. */
+/** The types of which equal values may be encoded differently. */
 const unordered = new Set([ScalarType.BYTES, ScalarType.DOUBLE, ScalarType.FLOAT]);

@@ -1,30 +1,30 @@
 import type { DescMessage } from "@bufbuild/protobuf";
 import type { Event } from "../contract.js";
 
-/** How an event came to be what it is: what generated code says of its versions. */
+/** The versions of an event, for its generated code. */
 export interface History {
-  /** "2.1": what is readable by those who know 2.0 has the same first number. */
+  /** "2.1": consumers of 2.0 can read every version with the same first number. */
   readonly version: string;
-  /** The full names that its message had before. */
+  /** The former full names of its message. */
   readonly formerNames: readonly string[];
-  /** The ways from each first number to the next, in their order. */
+  /** The upcasts from each first number to the next, in order. */
   readonly upcasts: readonly Upcast[];
 }
 
-/** The way from one version of an event to the next one that cannot be read as the one before. */
+/** The conversion of an event from one version to the next incompatible one. */
 export interface Upcast {
-  /** The first number of the version that it starts from. */
+  /** The first number of the old version. */
   readonly from: number;
-  /** The message as it was then. */
+  /** The message of the old version. */
   readonly old: DescMessage;
-  /** The numbers of the fields that mean the same in both. */
+  /** The numbers of the fields that both versions share. */
   readonly carries: readonly number[];
-  /** The members of the newer message that somebody has to fill, as code calls them. */
+  /** The members of the newer message that a handwritten function has to fill, by their names in code. */
   readonly holes: readonly string[];
 }
 
-/** The histories of events; one that is not among them has its first version. */
+/** The histories of events. An event without one has its first version. */
 export type Histories = ReadonlyMap<Event, History>;
 
-/** The history of an event that was never changed. */
+/** The history of an event in its first version. */
 export const firstVersion: History = { version: "1.0", formerNames: [], upcasts: [] };

@@ -23,7 +23,7 @@ const DEFAULT_RETRY: RetryPolicy = {
 
 type Drafts = ReadonlyMap<string, EventDraft>;
 
-/** Fills in what a service consumes, and what its methods and its consumers publish. */
+/** Fills in the subscriptions of a service, and the events that its methods and consumers publish. */
 export function linkEvents(service: Draft, registry: Registry, events: Drafts, findings: Findings): void {
   getOption(service.desc, serviceOption).consumes.forEach((options, position) => {
     const at = optionPath(serviceOption, "consumes", position);
@@ -48,11 +48,11 @@ export function linkEvents(service: Draft, registry: Registry, events: Drafts, f
   for (const method of service.methods) {
     const { publishes: names } = getOption(method.desc, methodOption);
     method.publishes = publishedAs(names, method.desc, (position) => optionPath(methodOption, "publishes", position));
-    // What is published, only its author knows.
+    // Which events are published is the author's decision: nothing is inferred.
     if (method.publishes.length > 0) method.standard = undefined;
   }
 
-  /** The events of these names, of which the service is a publisher from now on. */
+  /** Returns the events of these names, and adds the service to their publishers. */
   function publishedAs(names: string[], desc: Service["desc"] | Method["desc"], at: (position: number) => number[]) {
     const published = new Set<Event>();
     names.forEach((name, position) => {

@@ -3,7 +3,7 @@ import type { Rule } from "../../rules/catalogue.js";
 import type { Diagnostic, Place } from "./diagnostic.js";
 import { placeOf } from "./place.js";
 
-/** Collects all that is wrong, so that one run tells the whole of it. */
+/** Collects findings, so that one run reports all of them. */
 export class Findings {
   readonly #found: Diagnostic[] = [];
 
@@ -18,12 +18,12 @@ export class Findings {
     this.#found.push({ ...place, rule, message, severity: "error" });
   }
 
-  /** Something worth knowing that is not wrong. */
+  /** Records a note. */
   note(rule: Rule, desc: AnyDesc, message: string, option?: readonly number[]): undefined {
     this.#found.push({ ...placeOf(desc, option), rule, message, severity: "note" });
   }
 
-  /** Everything found, by place. */
+  /** Returns the findings, sorted by place. */
   all(): Diagnostic[] {
     return this.#found.toSorted(
       (a, b) => (a.file < b.file ? -1 : a.file > b.file ? 1 : 0) || a.line - b.line || a.column - b.column,

@@ -1,21 +1,21 @@
 import type { FileDescriptorSet } from "@bufbuild/protobuf/wkt";
 
-/** A comment that has a rule ignored: `// scaffold:ignore RULE reason`. */
+/** A comment that suppresses a rule: `// scaffold:ignore RULE reason`. */
 export interface IgnoreComment {
-  /** Where the comment begins, from 1. */
+  /** The column at which the comment begins, from 1. */
   readonly line: number;
   readonly column: number;
-  /** The line that it is about: its own if there is code before it, or else the next that has any. */
+  /** The line to which it applies: its own if that has code, or else the next one that has. */
   readonly about: number;
-  /** Empty if none is named. */
+  /** Empty if the comment names none. */
   readonly rule: string;
   readonly reason: string;
 }
 
-/** The word that such a comment begins with. */
+/** The first word of such a comment. */
 export const ignoreWord = "scaffold:ignore";
 
-/** Finds the comments in the text of a .proto file. What stands in a string or a block comment is none. */
+/** Returns the comments in the text of a .proto file. Strings and block comments contain none. */
 export function ignoreComments(text: string): IgnoreComment[] {
   if (!text.includes(ignoreWord)) return [];
   const lines = text.split("\n");
@@ -35,7 +35,7 @@ export function ignoreComments(text: string): IgnoreComment[] {
   return found;
 }
 
-/** Where the comment to the end of the line starts, and whether a block comment goes on after it. */
+/** Returns where the line comment starts, and whether a block comment continues after the line. */
 function lineComment(line: string, inBlock: boolean): { start: number | undefined; inBlock: boolean } {
   const token = /\/\/|\/\*|"(?:[^"\\]|\\.)*"?|'(?:[^'\\]|\\.)*'?/g;
   while (true) {
@@ -52,13 +52,13 @@ function lineComment(line: string, inBlock: boolean): { start: number | undefine
   }
 }
 
-/** The next line that is neither empty nor only a comment: doc comments may stand between. */
+/** Returns the next line that is neither empty nor only a comment: doc comments may stand between. */
 function nextCode(lines: readonly string[], from: number): number {
   const next = lines.findIndex((line, index) => index >= from && !/^\s*(\/\/.*)?$/.test(line));
   return next < 0 ? from : next;
 }
 
-/** The image without such comments, which are for the tool and not for readers of generated code. Changes the image. */
+/** Removes such comments from an image: they are for the tool and not for readers of generated code. Changes the image. */
 export function withoutIgnores(image: FileDescriptorSet): FileDescriptorSet {
   for (const { sourceCodeInfo } of image.file) {
     for (const location of sourceCodeInfo?.location ?? []) {

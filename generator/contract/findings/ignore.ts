@@ -4,9 +4,9 @@ import type { Diagnostic } from "./diagnostic.js";
 import { type IgnoreComment, ignoreComments, ignoreWord } from "./ignore-comments.js";
 
 /**
- * Takes away the findings that comments have ignored, and adds what is wrong with those comments.
+ * Removes the findings that comments suppress, and adds findings about these comments.
  *
- * @param texts the .proto files of the project, by the path that findings name them by
+ * @param texts the project's .proto files, by the paths that findings have
  */
 export function applyIgnores(findings: readonly Diagnostic[], texts: ReadonlyMap<string, string>): Diagnostic[] {
   const comments = [...texts].flatMap(([file, text]) => ignoreComments(text).map((comment) => ({ file, ...comment })));
@@ -21,7 +21,7 @@ export function applyIgnores(findings: readonly Diagnostic[], texts: ReadonlyMap
     return ignoring.length === 0;
   });
   const faults = comments.flatMap((comment) => fault(comment, used.has(comment)) ?? []);
-  // An error may keep what a comment is about from being found at all.
+  // An error elsewhere may have prevented the finding that a comment suppresses.
   const broken = left.some(({ severity }) => severity === "error");
   return [...left, ...faults.filter(({ rule }) => !broken || rule !== "IGNORE_UNUSED")];
 }

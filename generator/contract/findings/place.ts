@@ -16,7 +16,7 @@ const optionsField = {
 };
 
 /**
- * Where a declaration, or one of its options, stands. Falls back to the nearest thing around it that has a place.
+ * Returns the place of a declaration, or of one of its options. Falls back to the nearest enclosing element that has a place.
  *
  * @param option field numbers inside the declaration's options, from the extension's own number on
  */
@@ -33,7 +33,7 @@ export function placeOf(desc: AnyDesc, option: readonly number[] = []): Place {
   return { file: `${file.name}.proto`, line: 1, column: 1 };
 }
 
-/** The comment before a declaration, as its author wrote it; empty if there is none. */
+/** Returns the comment before a declaration, as its author wrote it, or an empty text. */
 export function commentOf(desc: AnyDesc): string {
   const comment = locationsOf(fileOf(desc)).get(pathOf(desc).join("."))?.leadingComments ?? "";
   return comment
@@ -51,7 +51,7 @@ function fileOf(desc: AnyDesc): DescFile {
       : desc.file;
 }
 
-/** The path of a declaration in its file, as descriptor.proto's SourceCodeInfo counts. */
+/** Returns the path of a declaration in its file, as in descriptor.proto's SourceCodeInfo. */
 function pathOf(desc: AnyDesc): number[] {
   switch (desc.kind) {
     case "file":
@@ -109,7 +109,7 @@ function locationsOf(file: DescFile): Map<string, SourceCodeInfo_Location> {
     locations = new Map();
     for (const location of file.proto.sourceCodeInfo?.location ?? []) {
       const path = location.path.join(".");
-      // The first location of a path is the declaration; later ones are parts of it that were split.
+      // The first location of a path is the declaration. Later ones are parts of a split declaration.
       if (!locations.has(path)) locations.set(path, location);
     }
     indexed.set(file, locations);

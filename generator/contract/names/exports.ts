@@ -5,38 +5,38 @@ import { isEvent } from "../events/event-option.js";
 import { identifier } from "./identifier.js";
 import { camelCase, lowerFirst, plural } from "./names.js";
 
-/** What generated code calls the parts of a service. Each is exported by one generated file. */
+/** The names that generated code exports for a service, each from one generated file. */
 export interface ServiceExports {
   readonly policy: string;
   readonly routes: string;
   readonly handler: string;
   readonly entities: string;
   readonly peers: string;
-  /** The union of what it publishes. */
+  /** The union type of the events that it publishes. */
   readonly events: string;
   readonly consumers: string;
-  /** What it says of events that were published in other words. */
+  /** The type of its upcasters. */
   readonly upcasters: string;
-  /** The function that makes the service of its handlers. */
+  /** The function that creates the service from its handlers. */
   readonly define: string;
-  /** The sagas that its methods start, as their author defines them. */
+  /** The type of the sagas that its methods start. */
   readonly sagas: string;
-  /** The codecs of the messages that it takes, answers and owns. */
+  /** The codecs of its requests, responses and entities. */
   readonly codecs: string;
   readonly client: string;
-  /** The function that makes a client; of this name there are two, for services and for pages. */
+  /** The function that creates a client. Two files export the name: one for Node.js and one for browsers. */
   readonly connect: string;
 }
 
-/** What generated code calls the parts of a saga. Each is exported by one generated file. */
+/** The names that generated code exports for a saga, each from one generated file. */
 export interface SagaExports {
-  /** What its author writes, as a type. */
+  /** The type that its author implements. */
   readonly definition: string;
-  /** What its contract says. */
+  /** The specification, from the contract. */
   readonly spec: string;
 }
 
-/** What generated code calls the parts of an entity. Each is exported by one generated file. */
+/** The names that generated code exports for an entity, each from one generated file. */
 export interface EntityExports {
   readonly table: string;
   readonly row: string;
@@ -47,17 +47,17 @@ export interface EntityExports {
   readonly cache: string;
 }
 
-/** What generated code calls the parts of an event. */
+/** The names that generated code exports for an event. */
 export interface EventExports {
   readonly event: string;
 }
 
-/** What generated code calls the parts of a message's codec, exported by one generated file, and what it is for. */
+/** The names that generated code exports for the codec of a message. */
 export interface CodecExports {
   readonly codec: string;
   readonly write: string;
   readonly read: string;
-  /** The function that makes an empty message. */
+  /** The function that creates an empty message. */
   readonly make: string;
 }
 
@@ -91,7 +91,7 @@ export function codecExports(message: DescMessage): CodecExports {
   return exportsOf(message.file).codecs.get(message) as CodecExports;
 }
 
-/** All names at once: whoever comes first in the file has the plain one, so that later declarations rename nothing. */
+/** Assigns all names at once. The first declaration in the file has the plain name, so later declarations rename nothing. */
 function exportsOf(file: DescFile): FileExports {
   let names = known.get(file);
   if (names === undefined) {
@@ -168,20 +168,20 @@ function codecNames(message: DescMessage, take: Take): CodecExports {
   };
 }
 
-/** The type of what a consumer says of an event that was published in other words: "OrderPlacedFrom1". */
+/** The type of a consumer's upcaster: "OrderPlacedFrom1". */
 export function upcasterExport(message: DescMessage, from: number): string {
-  // Everything else in its file begins with a small letter.
+  // All other exports of the file begin with a small letter.
   return `${qualified(message)[0]?.toUpperCase()}${qualified(message).slice(1)}From${from}`;
 }
 
-/** As protoc-gen-es says it: "Order_Line" for a Line inside Order. */
+/** Returns the name that protoc-gen-es uses: "Order_Line" for a Line inside Order. */
 export function qualified(message: DescMessage): string {
   return message.parent === undefined ? message.name : `${qualified(message.parent)}_${message.name}`;
 }
 
 /**
- * Gives names that are free in their generated file. A taken one has "$", then "$1", "$2" after it, as protoc-gen-es
- * does: no name of a contract holds a "$".
+ * Returns names that are free in their generated file. A taken one gets "$", "$1" or "$2" at its end, as in protoc-gen-es: no
+ * name in a contract holds a "$".
  */
 function allocator(): Take {
   const taken = new Set<string>();

@@ -1,4 +1,4 @@
-/** What no module, which is always strict, can declare. Parameters have the same limits. */
+/** The words that a module, which is always strict, cannot declare. They are no names of parameters either. */
 const reserved = new Set(
   [
     "arguments await break case catch class const continue debugger default delete do else enum eval export extends",
@@ -7,7 +7,7 @@ const reserved = new Set(
   ].flatMap((line) => line.split(" ")),
 );
 
-/** The name itself if a module can declare it; else the nearest that it can: "delete" -> "delete$". */
+/** Returns the name if a module can declare it, or else the nearest that it can: "delete" -> "delete$". */
 export function identifier(name: string): string {
   if (/^\d/.test(name)) return `_${name}`;
   return reserved.has(name) ? `${name}$` : name;

@@ -8,7 +8,7 @@ export function snakeCase(name: string): string {
     .toLowerCase();
 }
 
-/** "order-lines" and "order_lines" -> "orderLines"; "OrderLine" -> "orderLine"; "_1" -> "_1", for it is to be a name. */
+/** "order-lines" and "order_lines" -> "orderLines"; "OrderLine" -> "orderLine". A digit keeps its underscore: "_1" -> "_1". */
 export function camelCase(name: string): string {
   const joined = lowerFirst(name.replace(/[-_]+(.)/g, (_, letter: string) => letter.toUpperCase()));
   return /^\d/.test(joined) ? `_${joined}` : joined;
@@ -35,19 +35,19 @@ export function plural(name: string): string {
   return /(s|x|z|ch|sh)$/i.test(name) ? `${name}es` : `${name}s`;
 }
 
-/** "orders" for shop.orders.v1.OrderService: the last word of the package that is not a version. */
+/** Returns the last word of the package that is not a version: "orders" for shop.orders.v1.OrderService. */
 export function serviceName(service: DescService): string {
   const words = packageWords(service.file.proto.package);
   const own = [service.name.replace(/Service$/, ""), service.name];
   return [...words.toReversed(), ...own].map(kebabCase).find((name) => /^[a-z]/.test(name)) ?? "service";
 }
 
-/** "shop", "orders" of shop.orders.v1: a package without its version. */
+/** Returns the words of a package without its version: "shop" and "orders" of shop.orders.v1. */
 export function packageWords(name: string): string[] {
   return name.split(".").filter((word) => word !== "" && !/^v\d+(p\d+)?((alpha|beta)\d*)?$/.test(word));
 }
 
-/** Names that no service can have: other parts of a running system, their addresses and logs, and the folder of what is built. */
+/** Reserved names of services: other parts of a running system, their addresses and logs, and the build folder. */
 export const takenServiceNames: ReadonlySet<string> = new Set(
   "balancer broker cache database dist gateway gateway-1 gateway-2 postgres sample template0 template1".split(" "),
 );
@@ -61,8 +61,8 @@ export function kebabCase(name: string): string {
 }
 
 /**
- * Finds what a name in an option stands for, by protobuf's scoping: a leading dot is absolute; otherwise the innermost
- * scope that has the name wins. The whole image is searched, imported or not.
+ * Resolves a name in an option by protobuf's scoping: a leading dot is absolute; otherwise the innermost scope that has the
+ * name wins. Searches the whole image, imported or not.
  */
 export function resolve<K extends "message" | "service">(
   registry: Registry,

@@ -2,18 +2,18 @@ import type { AnyDesc, DescFile, DescMessage } from "@bufbuild/protobuf";
 import { nestedTypes } from "@bufbuild/protobuf/reflect";
 import type { Findings } from "../findings/findings.js";
 
-// What protoc-gen-es 2 prints as it is, and no module can declare. Other such words, "class" for one, get a "$" there.
+// Words that protoc-gen-es 2 prints unchanged, and no module can declare. Other such words, such as "class", get a "$" there.
 const types = words("any as await infer keyof never readonly symbol undefined unique unknown");
 const values = words("arguments await eval");
 
 type Member = AnyDesc & { readonly name: string; readonly localName: string };
 
-/** Refuses files and names that have no place in TypeScript, and those that would share one. */
+/** Rejects files and names that are invalid in TypeScript, and those that would collide. */
 export function checkTypeScript(files: readonly DescFile[], findings: Findings): void {
   checkPaths(files, findings);
   for (const desc of files.flatMap((file) => [...nestedTypes(file)])) {
     const isType = desc.kind === "message" || desc.kind === "enum";
-    // What is nested has its parent's name before its own: "Outer_any".
+    // A nested type is prefixed with its parent's name: "Outer_any".
     const isNested = desc.kind !== "service" && desc.parent !== undefined;
     if (!isNested && (isType ? types : values).has(desc.name)) {
       const message = `${desc.name} is TypeScript's own word, which no module can declare: give ${desc} another name.`;
@@ -25,12 +25,12 @@ export function checkTypeScript(files: readonly DescFile[], findings: Findings):
   }
 }
 
-/** A message has its oneofs as properties, and not the fields in them. */
+/** In TypeScript a message has its oneofs as properties, and not the fields in them. */
 function besideOneofs({ fields, oneofs }: DescMessage): Member[] {
   return [...fields.filter((field) => field.oneof === undefined), ...oneofs];
 }
 
-/** @param scopes what is declared side by side in TypeScript */
+/** @param scopes declarations of one TypeScript scope each */
 function checkMembers(parent: AnyDesc, scopes: readonly (readonly Member[])[], findings: Findings): void {
   const shared = new Map<Member, Member>();
   for (const members of scopes) {
@@ -46,14 +46,14 @@ function checkMembers(parent: AnyDesc, scopes: readonly (readonly Member[])[], f
     findings.error("NAME_TAKEN", member, message);
   }
   for (const member of new Set(scopes.flat())) {
-    // A property called __proto__ is no property.
+    // An object literal does not define a property called __proto__.
     if (/^[A-Za-z_$][\w$]*$/.test(member.localName) && member.localName !== "__proto__") continue;
     const message = `${member.name} would be "${member.localName}" in TypeScript, which is no name there: choose another.`;
     findings.error("NAME_RESERVED", member, message);
   }
 }
 
-/** Generated files are called after their contracts, and some systems do not tell case apart. */
+/** Generated files are named after their contracts, and some file systems ignore case. */
 function checkPaths(files: readonly DescFile[], findings: Findings): void {
   const taken = new Map<string, DescFile>();
   for (const file of files) {

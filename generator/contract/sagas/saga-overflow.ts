@@ -6,8 +6,8 @@ import type { Findings } from "../findings/findings.js";
 import { isBoundedAbove, largestOf } from "../validation/bounds.js";
 
 /**
- * Notes numbers that a caller may set as high as their type goes while a saga is on its way: a compensation that adds to one again
- * then fails for ever, though its step did not.
+ * Adds a note for each number that callers can set to the highest of its type while a saga runs: a compensation that increases it
+ * again then always fails, although its step succeeded.
  */
 export function checkSagaOverflow(services: readonly Service[], registry: Registry, findings: Findings): void {
   const told = new Set<Column>();
@@ -36,7 +36,7 @@ function checkStep(step: SagaStep, told: Set<Column>, registry: Registry, findin
   }
 }
 
-/** Whether a caller may set a column to any number. */
+/** Returns whether callers can set a column to any number. */
 function isCount({ key, references, etag }: Entity, column: Column): boolean {
   const { desc } = column;
   if (column === key || desc === etag || references.some((other) => other.column === column)) return false;

@@ -25,14 +25,14 @@ const DEFAULT_RETRY: RetryPolicy = {
 };
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
-/** What is wrong with one step, and which of its fields says so. */
+/** A fault of one step, and the field of the step that causes it. */
 type Fault = (
   rule: "SAGA_STEP" | "SAGA_COMPENSATION" | "METHOD_TIMEOUT",
   field: "name" | "call" | "compensate" | "timeout_ms" | "retry",
   message: string,
 ) => undefined;
 
-/** Reads the sagas of a service, once all services and whom they call are known. */
+/** Reads the sagas of a service. All services and their calls must be known. */
 export function linkSagas(service: Service, registry: Registry, findings: Findings): void {
   for (const method of service.methods) {
     (method as { saga: Saga | undefined }).saga = buildSaga(service, method, registry, findings);
@@ -171,7 +171,7 @@ function buildCompensation(
   return { compensation: found.method, compensationKey: key, copied };
 }
 
-/** What a name stands for among the methods of called services, or why it stands for none. */
+/** Resolves a name among the methods of called services. Returns the reason if there is no such method. */
 function findMethod(
   { calls }: Pick<Service, "calls">,
   starter: DescMethod,
@@ -192,7 +192,7 @@ function findMethod(
   return `"${name}" is no method of a service that may be called here (${known}): write <package>.<service>.<method>.`;
 }
 
-/** Whether the contract itself says that a field may be left out: it has presence, and nobody requires it. */
+/** Returns whether a field may be left out: it has presence and is not required. */
 function mayBeAbsent(field: DescField): boolean {
   const hasPresence = field.fieldKind !== "list" && field.fieldKind !== "map" && field.presence !== IMPLICIT;
   return hasPresence && field.presence !== LEGACY_REQUIRED && !behaves(field, FieldBehavior.REQUIRED);
@@ -201,7 +201,7 @@ function mayBeAbsent(field: DescField): boolean {
 const IMPLICIT = 2;
 const LEGACY_REQUIRED = 3;
 
-/** A field's type in words: "repeated shop.inventory.v1.StockLine". */
+/** Returns a field's type in words: "repeated shop.inventory.v1.StockLine". */
 function typeOf(field: DescField): string {
   const one =
     field.message?.typeName ?? field.enum?.typeName ?? (field.scalar === undefined ? "" : scalarNames[field.scalar]);

@@ -14,17 +14,20 @@ const { field } = HttpRuleSchema;
 
 const leftOut = "The contract is not this project's, so the route is left out.";
 
-/** Whether the project can mend a method's contract. Others' services have no (scaffold.v1.service), even if package.json has them run here. */
+/**
+ * Returns whether the project can change a method's contract. Services of others have no (scaffold.v1.service), even if
+ * package.json has them run here.
+ */
 function isOurs({ parent }: DescMethod): boolean {
   return hasOption(parent, serviceOption);
 }
 
-/** Reports what is wrong with a rule; `at` is the number of the faulty field of the rule. */
+/** Reports a fault of a rule. `at` is the number of the rule's faulty field. */
 type Fail = (message: string, at?: { readonly number: number } | undefined) => undefined;
 
 /**
- * A method's HTTP face, additional bindings included. A route that cannot be served is left out. That is an error in a
- * contract of the project's own, and a note in somebody else's, which the project cannot mend.
+ * Returns the HTTP routes of a method, additional bindings included, without those that cannot be served. Such a route is an
+ * error in the project's own contracts, and a note in others', which the project cannot change.
  */
 export function buildRoutes(method: DescMethod, findings: Findings): Http[] {
   if (!hasOption(method, httpOption)) return [];
@@ -79,8 +82,8 @@ function buildRoute(method: DescMethod, rule: HttpRule, option: readonly number[
 }
 
 /**
- * Refuses two methods with one verb and path, and paths that the gateway answers itself. Of a contract that is not the project's
- * the route is left out instead, and noted; the project's own go before those.
+ * Rejects two methods with the same verb and path, and paths that the gateway serves itself. In contracts that are not the
+ * project's, the route is left out and noted; the project's own routes take precedence.
  */
 export function checkRoutes(methods: readonly { desc: DescMethod; routes: Http[] }[], findings: Findings): void {
   const services = [...new Set(methods.map(({ desc }) => desc.parent.typeName))];
@@ -104,7 +107,7 @@ export function checkRoutes(methods: readonly { desc: DescMethod; routes: Http[]
   }
 }
 
-/** What a route's path leads to already, and what to do about it. */
+/** The conflict of a route's path, and how to resolve it. */
 function whyTaken(
   desc: DescMethod,
   reserved: string | undefined,

@@ -39,7 +39,7 @@ import { findStandard } from "./standard.js";
 
 const DEFAULT_TIMEOUT_MS = 10_000;
 
-/** A service whose name, calls and events are still to be filled in, once all services are known. */
+/** A service without its name, calls and events, which need all services. */
 export type Draft = Service & {
   name: string;
   calls: Service[];
@@ -47,13 +47,13 @@ export type Draft = Service & {
   methods: readonly MethodDraft[];
 };
 
-/** A method whose events are still to be filled in, and of whose routes some may still be left out. */
+/** A method without its events; some of its routes may still be removed. */
 export type MethodDraft = Method & { standard: Standard | undefined; publishes: Event[]; routes: Http[] };
 
-/** Which services say that they own a message. */
+/** The services that declare an entity as theirs. */
 export type Owners = Map<DescMessage, DescService[]>;
 
-/** Reads a service, its calls still empty, and records what it owns. */
+/** Returns a service without its calls, and records the entities that it owns. */
 export function buildService(
   desc: DescService,
   registry: Registry,
@@ -78,7 +78,7 @@ export function buildService(
   };
 }
 
-/** Fills in whom a service calls: others that this system runs, or that it does not. */
+/** Fills in the services that a service calls, whether this system runs them or not. */
 export function linkCalls(
   service: Draft,
   registry: Registry,
@@ -183,7 +183,7 @@ function buildMethod(
   };
 }
 
-/** What a service says of its methods, or a method of itself. */
+/** Options that a service sets for all its methods, or a method for itself. */
 function compressionOf(
   desc: DescService | DescMethod,
   option: Compression | undefined,

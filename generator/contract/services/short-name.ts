@@ -2,11 +2,11 @@ import type { DescService } from "@bufbuild/protobuf";
 import type { Service } from "../contract.js";
 import { kebabCase, packageWords, serviceName } from "../names/names.js";
 
-/** What a project says of services whose contracts do not say it themselves. */
+/** The settings in package.json about services. */
 export interface Naming {
   /** Short names, by the full name of a service or of its package. */
   readonly names: Readonly<Record<string, string>>;
-  /** The full names of services that this system runs, as if they had (scaffold.v1.service). */
+  /** The full names of services that this system runs although they lack (scaffold.v1.service). */
   readonly run: readonly string[];
 }
 
@@ -15,8 +15,8 @@ export const unnamed: Naming = { names: {}, run: [] };
 type Named = Service & { name: string };
 
 /**
- * Gives services their short names: the project's, or else the package's last word, to which all but the first of several
- * versions of a package add theirs: "orders", "orders-v2". What runs goes before what is only called, then the lower version.
+ * Returns the short names of services: the project's, or else the last word of the package. All versions of a package but the first
+ * add theirs: "orders", "orders-v2". Services that run come before those that are only called, then lower versions come first.
  */
 export function nameServices(services: readonly Named[], { names }: Naming): void {
   const families = new Map<string, Named[]>();
@@ -32,20 +32,20 @@ export function nameServices(services: readonly Named[], { names }: Naming): voi
 
 function nameVersions(family: readonly Named[]): void {
   const packages = new Set(family.map(packageOf));
-  // Several services of one package are not told apart by its version.
+  // A version does not distinguish several services of one package.
   if (packages.size < family.length) return;
   const [, ...others] = family.toSorted((a, b) => Number(b.run) - Number(a.run) || compareVersions(a, b));
   for (const service of others) service.name += `-${versionOf(service)}`;
 }
 
-/** A name that a service could have where it cannot have its own. */
+/** Returns a name for a service that cannot have its own. */
 export function otherName({ desc }: Service): string {
   const words = packageWords(desc.file.proto.package).map(kebabCase);
   const own = kebabCase(desc.name.replace(/(?<=.)Service$/, ""));
   return words.length > 1 ? words.slice(-2).join("-") : [...words, own].join("-");
 }
 
-/** Whether the project names a service. */
+/** Returns whether the project names a service. */
 export function isGiven(desc: DescService, { names }: Naming): boolean {
   return given(desc, names) !== undefined;
 }
@@ -63,7 +63,10 @@ function versionOf(service: Service): string {
   return packageOf(service).split(".").at(-1)!;
 }
 
-/** v1alpha1, v1beta1, v1, v1p1beta1, v2: as Google's APIs count. A package without a version comes first. */
+/**
+ * Compares versions in the order of Google's APIs: v1alpha1, v1beta1, v1, v1p1beta1, v2. A package without a version comes
+ * first.
+ */
 function compareVersions(a: Service, b: Service): number {
   const [one, other] = [versionNumbers(versionOf(a)), versionNumbers(versionOf(b))];
   const at = one.findIndex((number, i) => number !== other[i]);

@@ -4,8 +4,8 @@ import type { Findings } from "../findings/findings.js";
 import { plural } from "../names/names.js";
 
 /**
- * Recognises a standard method (AIP-131 to 135, 164, 231) by its name, its shape, and an entity of its service. A near miss
- * is noted, with what differs, and left to be written by hand.
+ * Returns the standard method (AIP-131 to 135, 164, 231) that a method is, by its name, its shape and an entity of its service. A
+ * method that almost matches is handwritten, and a note says what differs.
  */
 export function findStandard(
   method: DescMethod,
@@ -38,7 +38,7 @@ function miss(method: DescMethod, why: string, findings: Findings): undefined {
 
 type Shape = (method: DescMethod, entity: Entity) => { standard: Standard; reads: DescField[] } | string;
 
-/** How each standard method looks; a string says what differs. */
+/** The shape of each standard method. A string says what differs. */
 const shapes: Record<string, Shape> = {
   GetEntity({ input, output }, entity) {
     if (output !== entity.desc) return `it answers with ${output.name} instead of ${entity.desc.name}`;
@@ -87,7 +87,7 @@ const shapes: Record<string, Shape> = {
     return { standard: { kind: "update", entity, resource, mask }, reads: [resource, mask] };
   },
   DeleteEntity({ input, output }, entity) {
-    // AIP-164 has a soft delete answer with the resource; Empty is let be, for to change it would break callers.
+    // In AIP-164 a soft delete returns the resource. Empty is accepted, too: changing it would break callers.
     const answers = entity.deleteTime !== undefined && output === entity.desc;
     if (output.typeName !== "google.protobuf.Empty" && !answers)
       return `it answers with ${output.name} instead of google.protobuf.Empty`;

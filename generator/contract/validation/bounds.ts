@@ -5,7 +5,7 @@ import { behaves } from "../behavior.js";
 import type { Column, Entity } from "../contract.js";
 import { fieldRules, messageExpressions } from "./validate-options.js";
 
-/** What a number can be, its ends included. */
+/** A range of numbers, including its ends. */
 interface Range {
   readonly low: bigint;
   readonly high: bigint;
@@ -16,7 +16,7 @@ const SIGNED_64: Range = { low: -(2n ** 63n), high: 2n ** 63n - 1n };
 const UNSIGNED_32: Range = { low: 0n, high: 2n ** 32n - 1n };
 const UNSIGNED_64: Range = { low: 0n, high: 2n ** 64n - 1n };
 
-/** The types whose ends arithmetic can leave. */
+/** The types whose arithmetic can overflow. */
 const RANGES: Readonly<Partial<Record<ScalarType, Range>>> = {
   [ScalarType.INT32]: SIGNED_32,
   [ScalarType.SINT32]: SIGNED_32,
@@ -30,15 +30,15 @@ const RANGES: Readonly<Partial<Record<ScalarType, Range>>> = {
   [ScalarType.FIXED64]: UNSIGNED_64,
 };
 
-/** The largest number of a column's type; undefined for a column that holds no whole number. */
+/** Returns the largest number of a column's type, or undefined if the column does not hold whole numbers. */
 export function largestOf(column: Column): bigint | undefined {
   return column.scalar && RANGES[column.scalar]?.high;
 }
 
 /**
- * Whether `buf.validate` keeps a column below the largest number of its type: a rule of the field, or an expression of the field
- * or of the message. An expression counts if it follows from it, by comparisons, sums and differences, what the column is at most;
- * one that only mentions the column does not.
+ * Returns whether `buf.validate` keeps a column below the largest number of its type: by a rule of the field, or by an expression
+ * of the field or the message. An expression counts if an upper bound of the column follows from its comparisons, sums and
+ * differences. One that only mentions the column does not.
  */
 export function isBoundedAbove(entity: Entity, column: Column, registry: Registry): boolean {
   const largest = largestOf(column);
@@ -50,7 +50,7 @@ export function isBoundedAbove(entity: Entity, column: Column, registry: Registr
   );
 }
 
-/** What the type of a column and its typed rules allow. */
+/** Returns the range that the type of a column and its typed rules allow. */
 function rangeOfColumn(column: Column, registry: Registry): Range {
   const type = RANGES[column.scalar!]!;
   const typed = fieldRules(column.desc, registry)?.typed ?? {};
@@ -59,11 +59,11 @@ function rangeOfColumn(column: Column, registry: Registry): Range {
   if (list !== undefined && list.length > 0) return hull(list.map((value) => point(BigInt(value))));
   const low = of("gte") ?? (typed.gt === undefined ? type.low : of("gt")! + 1n);
   const high = of("lte") ?? (typed.lt === undefined ? type.high : of("lt")! - 1n);
-  // With the higher one below, the two forbid what is between them.
+  // If the lower bound is above the upper one, the two exclude the range between them.
   return low <= high ? { low, high } : type;
 }
 
-/** As much of a parsed CEL expression as is read here: google.api.expr's Expr. */
+/** The part of a parsed CEL expression that is used here: google.api.expr's Expr. */
 interface Expr {
   readonly exprKind:
     | { readonly case: "callExpr"; readonly value: { readonly function: string; readonly args: readonly Expr[] } }
@@ -77,9 +77,9 @@ interface Expr {
     | { readonly case?: undefined | "structExpr" | "comprehensionExpr" };
 }
 
-/** Reads what expressions that hold say of one column. */
+/** Derives bounds of one column from expressions that are true. */
 class Reader {
-  /** Whose rule the expression is: what `this` means in it. */
+  /** The field or message that has the rule: the meaning of `this`. */
   private scope: "field" | "message" = "message";
 
   constructor(
@@ -95,12 +95,12 @@ class Reader {
     return expression !== undefined && this.follows(expression, true);
   }
 
-  /** Whether the column is bounded wherever an expression is true, or false. */
+  /** Returns whether the column is bounded wherever an expression is true, or false. */
   private follows(expression: Expr, is: boolean): boolean {
     const { exprKind } = expression;
-    // What is not set is 0.
+    // An unset field is 0.
     if (exprKind.case === "selectExpr" && exprKind.value.testOnly) return !is && this.isColumn(expression);
-    // A rule may also be a text: it holds if that is empty. What cannot be so leaves nothing that is not bounded.
+    // A rule may also be a string: it is fulfilled if that is empty. A value that is never empty bounds everything.
     if (exprKind.case === "constExpr") return isTrue(exprKind.value.constantKind.value) !== is;
     if (exprKind.case !== "callExpr") return false;
     const { function: name, args } = exprKind.value;
@@ -134,7 +134,7 @@ class Reader {
     }
   }
 
-  /** Whether the column is bounded if one number is at most another one, or smaller by so much. */
+  /** Returns whether the column is bounded if one number is at most another one, or smaller by a given amount. */
   private atMost(small: Expr, large: Expr, by = 0n): boolean {
     const [beside, most] = [this.beside(small, 1), this.range(large)];
     if (beside !== undefined && most !== undefined && most.high - by - beside.low < this.largest) return true;
@@ -142,7 +142,10 @@ class Reader {
     return against !== undefined && least !== undefined && against.high - by - least.low < this.largest;
   }
 
-  /** What a sum can be without the column, which it adds (1) or takes away (-1); undefined if it does something else with it. */
+  /**
+   * Returns the range of a sum without the column, which it adds (1) or subtracts (-1), or undefined if it uses the column
+   * otherwise.
+   */
   private beside(expression: Expr, sign: 1 | -1): Range | undefined {
     if (this.isColumn(expression)) return sign === 1 ? point(0n) : undefined;
     const { exprKind } = expression;
@@ -168,7 +171,7 @@ class Reader {
     }
   }
 
-  /** What a number can be; undefined if that is not known. */
+  /** Returns the range of a number, or undefined if it is not known. */
   private range(expression: Expr): Range | undefined {
     const { exprKind } = expression;
     if (exprKind.case === "constExpr") return constant(exprKind.value.constantKind.value);
@@ -190,7 +193,7 @@ class Reader {
     return undefined;
   }
 
-  /** What callers do not set counts what they have: it is not below 0. */
+  /** Output-only numbers count things, so they are not below 0. */
   private rangeOfCount(column: Column): Range | undefined {
     if (column.scalar === undefined || RANGES[column.scalar] === undefined) return undefined;
     const { low, high } = rangeOfColumn(column, this.registry);
@@ -208,7 +211,10 @@ class Reader {
   }
 }
 
-/** Parses CEL; undefined if it is none, which is told elsewhere. The parser takes 50 ms to load, and few contracts need it. */
+/**
+ * Parses CEL. Returns undefined for invalid CEL, which another rule reports. The parser takes 50 ms to load, and few contracts
+ * need it.
+ */
 function parse(text: string): Expr | undefined {
   const cel = createRequire(import.meta.url)("@bufbuild/cel") as { parse(text: string): { readonly expr: Expr } };
   try {

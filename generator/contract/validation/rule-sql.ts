@@ -4,28 +4,28 @@ import { zeroOf } from "../entities/zero.js";
 
 const IMPLICIT = 2;
 
-/** One rule about one column, as SQL. */
+/** A rule about one column, as SQL. */
 export interface Term {
   readonly sql: readonly (string | Column)[];
-  /** That the column has its zero value, where it has one. */
+  /** The condition that the column has its zero value, if it has one. */
   readonly isZero?: readonly (string | Column)[];
-  /** Whether the zero value fulfils it. */
+  /** Whether the zero value fulfils the rule. */
   readonly holdsForZero: boolean;
-  /** Whether NULL breaks it. Most rules say nothing of what is not set, as a CHECK does. */
+  /** Whether NULL violates the rule. Most rules ignore unset fields, as a CHECK does. */
   readonly refusesNull: boolean;
 }
 
 type Rules = Readonly<Record<string, unknown>>;
 type Sql = readonly (string | Column)[];
-/** What PostgreSQL compares, and how its values are written. */
+/** The expression that PostgreSQL compares, and the literals of its values. */
 interface Kind {
-  /** Undefined: SQL has no such value, or takes it for another. */
+  /** Undefined: SQL cannot represent the value exactly. */
   literal(value: unknown): string | undefined;
   compare(a: unknown, b: unknown): number;
   readonly zero?: unknown;
 }
 
-/** The rules of a field that SQL says in the same way; those that it cannot say are left out. */
+/** Returns the rules of a field that SQL can express exactly. The others are left out. */
 export function rulesInSql(column: Column, required: boolean, type: string | undefined, rules: Rules = {}): Term[] {
   const terms = required ? filled(column) : [];
   if (type === "repeated" || type === "map") return [...terms, ...items(column, type, rules)];
@@ -49,7 +49,7 @@ export function rulesInSql(column: Column, required: boolean, type: string | und
 
 type MakeTerm = (sql: Sql, holds: (zero: unknown) => boolean) => Term;
 
-/** `required`: a field with presence is set, any other is not its zero value. */
+/** `required`: a field with presence is set; any other does not have its zero value. */
 function filled(column: Column): Term[] {
   const { desc } = column;
   const holds = { holdsForZero: false, refusesNull: true };
@@ -57,7 +57,7 @@ function filled(column: Column): Term[] {
   if (desc.fieldKind === "list") return [{ sql: [column, " <> '[]'"], ...holds }];
   if (desc.fieldKind === "map") return [{ sql: [column, " <> '{}'"], ...holds }];
   const kind = kindOf(column);
-  // What the language says to be required is always there.
+  // A field that the language itself requires is always set.
   if (desc.presence !== IMPLICIT || kind === undefined) return [];
   return [{ sql: [column, ` <> ${kind.literal(kind.zero)}`], ...holds }];
 }
@@ -98,15 +98,15 @@ function among(value: Sql, kind: Kind, rules: Rules, term: MakeTerm): Term[] {
   return terms;
 }
 
-/** `gt`, `gte`, `lt`, `lte`: between the two if the lower one is lower, else outside of them. */
+/** `gt`, `gte`, `lt`, `lte`: inside the range if the lower bound is lower, or else outside of it. */
 function bounds(value: Sql, kind: Kind, column: Column, rules: Rules, term: MakeTerm): Term[] {
-  // An instant is cut to microseconds, so one that is just later than `gt` may not be in its row.
+  // A timestamp is truncated to microseconds, so one just after `gt` may not be after it in its row.
   if (column.type === "timestamp" && rules.gt !== undefined) return [];
   const low = bound(">", rules.gt, rules.gte, kind);
   const high = bound("<", rules.lt, rules.lte, kind);
   if (low === null || high === null) return [];
   const isFloat = column.type === "float" || column.type === "double";
-  // For PostgreSQL NaN is more than any number; the rules take it for none.
+  // In PostgreSQL NaN is greater than every number. The rules do not treat it as a number.
   const isNumber: Sql = isFloat && low !== undefined ? [...value, ` <> ${kind.literal(Number.NaN)} AND `] : [];
   if (low !== undefined && high !== undefined && kind.compare(high.value, low.value) < 0) {
     const either = [...value, low.sql, " OR ", ...value, high.sql];
@@ -118,7 +118,7 @@ function bounds(value: Sql, kind: Kind, column: Column, rules: Rules, term: Make
   ];
 }
 
-/** Null: there is one, but SQL has no such value. */
+/** Null: the rule has a value, but SQL cannot represent it. */
 function bound(operator: ">" | "<", open: unknown, closed: unknown, kind: Kind) {
   const value = open ?? closed;
   if (value === undefined) return undefined;
@@ -135,12 +135,12 @@ function bound(operator: ">" | "<", open: unknown, closed: unknown, kind: Kind) 
   };
 }
 
-/** What is about the length of a text or of bytes, or about what is in a text; and `finite`. */
+/** Rules about the length or the content of a text or of bytes, and `finite`. */
 function inner(value: Sql, column: Column, rules: Rules, term: MakeTerm): Term[] {
   switch (column.type) {
     case "text":
       return [
-        // Both count code points, and UTF-8's bytes.
+        // Both count code points, or bytes of UTF-8.
         ...size("char_length", value, [rules.len, rules.min_len, rules.max_len], term),
         ...size("octet_length", value, [rules.len_bytes, rules.min_bytes, rules.max_bytes], term),
         ...parts(value, rules, term),

@@ -16,18 +16,18 @@ const ALWAYS = 3;
 /** The `buf.validate` rules of a field. */
 export interface Rules {
   readonly required: boolean;
-  /** Whether they say nothing of the zero value. */
+  /** Whether the rules ignore the zero value. */
   readonly ignoresZero: boolean;
-  /** What kind of value they are about: "int32". Undefined: they are about none in particular. */
+  /** The kind of value that they constrain: "int32". Undefined: no particular kind. */
   readonly type: FieldRules["type"]["case"];
-  /** Those about that kind which are set, by name: `{ gte: 0, lt: 10 }`. */
+  /** The rules for that kind, by name: `{ gte: 0, lt: 10 }`. */
   readonly typed: Readonly<Record<string, unknown>> | undefined;
-  /** CEL, in which `this` is the field's value. */
+  /** CEL expressions. `this` is the field's value. */
   readonly expressions: readonly string[];
 }
 
 /**
- * Returns the rules of a field; undefined without any, or if they are ignored.
+ * Returns the rules of a field, or undefined if it has none or they are ignored.
  *
  * @param registry where the options are looked up: a contract that does not know them has no such rules
  */
@@ -41,7 +41,7 @@ export function fieldRules(field: DescField, registry: Registry): Rules | undefi
   return { required, ignoresZero, type: type.case, typed, expressions: expressionsOf(rules) };
 }
 
-/** Returns the CEL expressions that a message's rules are made of. */
+/** Returns the CEL expressions of a message's rules. */
 export function messageExpressions(message: DescMessage, registry: Registry): string[] {
   const extension = registry.getExtension("buf.validate.message");
   const rules = readOption<MessageRules>(message.proto.options, extension);
@@ -52,7 +52,7 @@ function expressionsOf({ cel, celExpression }: FieldRules | MessageRules): strin
   return [...cel.map(({ expression }) => expression), ...celExpression];
 }
 
-/** Returns an option that need not be known when the tool is built, only to the contract. */
+/** Returns an option by its name: the tool need not know it when it is built, only the contract. */
 export function readOption<T>(options: Message | undefined, extension: DescExtension | undefined): T | undefined {
   if (options === undefined || extension === undefined || !hasExtension(options, extension)) return undefined;
   return getExtension(options, extension) as T;
@@ -62,7 +62,7 @@ function messageOf(extension: DescExtension | undefined, field: string): DescMes
   return extension?.message?.fields.find(({ localName }) => localName === field)?.message;
 }
 
-/** The rules that are set, by name; `gt` and `lt` are members of oneofs. */
+/** Returns the rules that are set, by name. `gt` and `lt` are members of oneofs. */
 function given(rules: Message, schema: DescMessage | undefined): Readonly<Record<string, unknown>> {
   const values: Record<string, unknown> = {};
   for (const field of schema?.fields ?? []) {
