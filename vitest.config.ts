@@ -35,7 +35,7 @@ function project(
 export default defineConfig({
   test: {
     // Many tests wait, for processes of their own or for time to pass: meanwhile another file has the core.
-    maxWorkers: Math.ceil(1.5 * availableParallelism()),
+    maxWorkers: 2 * availableParallelism(),
     // What runs unless `--project` names another kind: `vitest run runtime/data` leads to no load, engine or browser. Vitest
     // reads this, and has it in its types as an option of the command line only.
     ...{ project: ["unit"] },

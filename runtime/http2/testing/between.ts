@@ -15,7 +15,10 @@ export class Between {
       const upstream = connect(to, "127.0.0.1");
       this.clients.add(client.on("error", () => undefined).once("close", () => this.clients.delete(client)));
       client.once("close", () => upstream.destroy());
-      upstream.on("error", () => undefined).pipe(client);
+      upstream
+        .on("error", () => undefined)
+        .once("close", () => client.destroy())
+        .pipe(client);
       client.on("data", (chunk: Buffer) => {
         // A PING after a silence comes alone.
         if (chunk.length !== 17 || chunk[3] !== FrameType.PING || chunk[4] !== 0) upstream.write(chunk);
