@@ -3,13 +3,13 @@ import { readState } from "../dev/state.js";
 
 const fallback = "http://127.0.0.1:8080";
 
-/** Where the project's running system is reached; where it would be, if none runs. */
+/** Returns the address of the project's running system, or its address when it is started. */
 export async function runningAddress(root: string | undefined): Promise<string> {
   if (root === undefined) return fallback;
   return (await readState(runFolder(root).state))?.url ?? fallback;
 }
 
-/** The address of a server, of which the user may have left out the `http://`. */
+/** Returns the URL of a server. The user may leave out `http://`. */
 export function parseAddress(text: string): string {
   const address = /^[a-z]+:\/\//i.test(text) ? text : `http://${text}`;
   const url = URL.canParse(address) ? new URL(address) : undefined;

@@ -16,14 +16,14 @@ export interface CallOptions {
   readonly registry: Registry;
 }
 
-/** What comes back of a call, in the order in which it comes. */
+/** The parts of a response, in the order of their arrival. */
 export interface Receiver {
   header(headers: Headers): void;
   message(schema: DescMessage, message: Message): void;
   trailer(headers: Headers): void;
 }
 
-/** Calls a method that is known only by its descriptor. Throws the ConnectError that the call ends with. */
+/** Calls a method by its descriptor. Throws the ConnectError that the call ends with. */
 export async function call(
   transport: Transport,
   method: DescMethod,
@@ -48,12 +48,12 @@ export async function call(
     for await (const message of answer.message) receiver.message(method.output, message);
     receiver.trailer(answer.trailer);
   } catch (error) {
-    // The transport would say that the call was cancelled, and not why.
+    // The transport reports the cancellation, and not its reason.
     throw requests.error ?? error;
   }
 }
 
-/** Passes on what it iterates over, and remembers the error that this ended with. */
+/** Yields the items of an iterable, and stores the error that ends it. */
 class Remembering<T> implements AsyncIterable<T> {
   error: unknown;
 

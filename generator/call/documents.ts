@@ -1,6 +1,6 @@
 /**
- * Takes a text that comes in pieces apart into the JSON documents in it, each as soon as it is complete. They are texts, for
- * what a document says depends on the message that it is to be.
+ * Splits a text that arrives in pieces into JSON documents, each as soon as it is complete. Documents stay texts: their meaning
+ * depends on the message type.
  */
 export async function* documents(pieces: AsyncIterable<string> | Iterable<string>): AsyncIterable<string> {
   let text = "";
@@ -17,11 +17,11 @@ export async function* documents(pieces: AsyncIterable<string> | Iterable<string
   for await (const piece of pieces) {
     for (const char of piece) {
       if (!quoted && depth === 0 && /\s/.test(char)) {
-        // White space ends a number or a word.
+        // Whitespace ends a number or a literal.
         if (text !== "") yield take();
         continue;
       }
-      // Two documents may stand side by side: {}{}.
+      // Two documents need no separator: {}{}.
       if (!quoted && depth === 0 && text !== "" && '{["'.includes(char)) yield take();
       text += char;
       if (escaped) escaped = false;

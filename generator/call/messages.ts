@@ -5,7 +5,7 @@ import { missingRequired } from "@protoscaffold/runtime/codec/protojson/required
 import { didYouMean } from "../text/closest.js";
 import { documents } from "./documents.js";
 
-/** The request messages in what the user gave with `-d`: JSON, or `@file`, or `@-` for standard input. */
+/** Yields the request messages of the option `-d`: JSON, `@file`, or `@-` for standard input. */
 export async function* readMessages(
   data: readonly string[],
   method: DescMethod,
@@ -28,7 +28,7 @@ export async function* readMessages(
   }
 }
 
-/** The one request message of a method that takes one. No data at all is an empty message. */
+/** Returns the request message of a unary request. No data is an empty message. */
 export async function readMessage(data: readonly string[], method: DescMethod, registry: Registry): Promise<Message> {
   const found: Message[] = [];
   for await (const message of readMessages(data, method, registry)) found.push(message);

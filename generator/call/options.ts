@@ -1,6 +1,6 @@
 const units: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000 };
 
-/** A length of time in words, such as 500ms or 2s, in milliseconds. */
+/** Parses a duration such as 500ms or 2s. Returns milliseconds. */
 export function parseTimeout(text: string): number {
   const [, number, unit] = /^(\d+(?:\.\d+)?)(ms|s|m)$/.exec(text) ?? [];
   const timeoutMs = Math.ceil(Number(number) * (units[unit ?? ""] ?? 0));
@@ -10,7 +10,7 @@ export function parseTimeout(text: string): number {
   return timeoutMs;
 }
 
-/** Headers in curl's way of writing them: `name: value`. */
+/** Parses headers in curl's format: `name: value`. */
 export function parseHeaders(lines: readonly string[]): Headers {
   const headers = new Headers();
   for (const line of lines) {

@@ -13,7 +13,7 @@ export interface PrintOptions {
   readonly pretty: boolean;
 }
 
-/** Prints each message that comes in as a JSON document on standard output. */
+/** Prints each message as a JSON document on standard output. */
 export function printer({ registry, defaults, verbose, pretty }: PrintOptions): Receiver {
   const metadata = (headers: Headers) => {
     if (verbose) for (const [name, value] of headers) process.stderr.write(`${pc.dim(`< ${name}: ${value}`)}\n`);
@@ -28,7 +28,7 @@ export function printer({ registry, defaults, verbose, pretty }: PrintOptions): 
   };
 }
 
-/** An error as the caller should see it: its code, its message, and each of its details in a line. */
+/** Formats an error: its code, its message, and a line for each of its details. */
 export function describeError(error: ConnectError, registry: Registry): string {
   const code = Code[error.code].replace(/(?<=[a-z])(?=[A-Z])/g, "_").toUpperCase();
   const details = error.details.flatMap((detail) => ("type" in detail ? describeDetail(detail, registry) : []));

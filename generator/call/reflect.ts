@@ -13,9 +13,9 @@ type Ask = (request: MessageInitShape<typeof ServerReflectionRequestSchema>["mes
 type Answer = ServerReflectionResponse["messageResponse"];
 
 /**
- * Asks the server itself what can be called (gRPC server reflection, v1 or else v1alpha).
+ * Reads the schema from the server (gRPC server reflection, v1 or else v1alpha).
  *
- * @param service the service that is wanted, or the end of its name; undefined for all of them
+ * @param service the service, or the end of its name; undefined for all services
  */
 export async function reflect(transport: Transport, service: string | undefined): Promise<Schema> {
   const ask = await connect(transport);
@@ -26,7 +26,7 @@ export async function reflect(transport: Transport, service: string | undefined)
   const files = new Map<string, FileDescriptorProto>();
   for (const name of wanted) add(files, await ask({ case: "fileContainingSymbol", value: name }));
   for (;;) {
-    // A server may send a file without those that it imports.
+    // A server may send a file without its imports.
     const missing = [...files.values()].flatMap((file) => file.dependency).find((name) => !files.has(name));
     if (missing === undefined) break;
     add(files, await ask({ case: "fileByFilename", value: missing }));
@@ -69,7 +69,7 @@ function add(files: Map<string, FileDescriptorProto>, answer: Answer): void {
   }
 }
 
-/** Each file after those that it imports, as a FileDescriptorSet has them. */
+/** Sorts files after their imports, as in a FileDescriptorSet. */
 function inOrder(files: ReadonlyMap<string, FileDescriptorProto>): FileDescriptorProto[] {
   const ordered = new Set<FileDescriptorProto>();
   const visit = (name: string) => {

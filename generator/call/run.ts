@@ -11,7 +11,7 @@ import { findMethod, resolveService, type Schema, schemaOf, splitName } from "./
 import { openWay, type Protocol, type Way } from "./transport.js";
 
 export interface RunOptions {
-  /** Undefined: list what can be called. */
+  /** Undefined: list the methods. */
   readonly method: string | undefined;
   readonly data: readonly string[];
   readonly header: readonly string[];
@@ -23,7 +23,7 @@ export interface RunOptions {
   readonly verbose: boolean;
 }
 
-/** Runs `scaffold call`. Answers whether the call went well; what it ended with is printed. */
+/** Runs `scaffold call` and prints its output. Returns whether the call succeeded. */
 export async function run(options: RunOptions): Promise<boolean> {
   const headers = parseHeaders(options.header);
   const timeoutMs = options.timeout === undefined ? undefined : parseTimeout(options.timeout);
@@ -75,7 +75,7 @@ async function readSchema(
   return schemaOf(descriptors(await buildImage(await readSettings(root))));
 }
 
-/** What to do about a server that is not there. */
+/** Returns advice for a server that cannot be reached. */
 function hint(error: ConnectError, address: string): string {
   const refused = error.code === Code.Unavailable && /ECONNREFUSED/.test(`${error.rawMessage} ${error.cause}`);
   return refused

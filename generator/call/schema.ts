@@ -9,7 +9,7 @@ import type { FileDescriptorSet } from "@bufbuild/protobuf/wkt";
 import { file_google_rpc_error_details } from "@protoscaffold/runtime/codegen/options/google/rpc/error_details_pb.js";
 import { didYouMean } from "../text/closest.js";
 
-/** What can be called, and all types that its messages may hold. */
+/** The services that can be called, and all types that their messages may contain. */
 export interface Schema {
   readonly services: readonly DescService[];
   readonly registry: Registry;
@@ -18,11 +18,11 @@ export interface Schema {
 export function schemaOf(files: FileDescriptorSet): Schema {
   const registry = createFileRegistry(files);
   const services = [...registry.files].flatMap((file) => file.services);
-  // Any server may answer with these, whether its contract imports them or not.
+  // Any server may send these error details, even if its contract does not import them.
   return { services, registry: createRegistry(file_google_rpc_error_details, registry) };
 }
 
-/** `shop.orders.v1.OrderService/GetOrder`, taken apart; a dot will do for the slash. */
+/** Splits `shop.orders.v1.OrderService/GetOrder`. A dot may stand for the slash. */
 export function splitName(name: string): { service: string; method: string } {
   const [, service, method] = /^\/?(.+)[/.]([^/.]+)$/.exec(name) ?? [];
   if (service === undefined || method === undefined) {
@@ -31,7 +31,7 @@ export function splitName(name: string): { service: string; method: string } {
   return { service, method };
 }
 
-/** The full name of a service, given that or the end of it. */
+/** Returns the full name of a service from that name or the end of it. */
 export function resolveService(wanted: string, names: readonly string[]): string {
   if (names.includes(wanted)) return wanted;
   const [match, ...others] = names.filter((name) => name.endsWith(`.${wanted}`));

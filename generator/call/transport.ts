@@ -9,10 +9,10 @@ import {
 
 export type Protocol = "grpc" | "grpc-web" | "connect";
 
-/** The longest message that is read, in bytes: also of what a small answer unpacks to. */
+/** The largest message that is read, in bytes. It also limits decompressed messages. */
 const readMaxBytes = 64 * 1024 * 1024;
 
-/** A way to one server, to be closed when it is no longer needed. */
+/** A connection to one server. Close it when it is no longer needed. */
 export interface Way {
   /** The transport for calls of this kind. */
   for(kind: DescMethod["methodKind"]): Transport;
@@ -20,8 +20,8 @@ export interface Way {
 }
 
 /**
- * Opens a way to the server at `baseUrl`. gRPC is spoken over HTTP/2; gRPC-Web and Connect over HTTP/1.1, as browsers do,
- * except where both sides stream, which needs HTTP/2.
+ * Connects to the server at `baseUrl`: gRPC over HTTP/2; gRPC-Web and Connect over HTTP/1.1, as in browsers, except that
+ * bidirectional streams need HTTP/2.
  */
 export function openWay(protocol: Protocol, baseUrl: string): Way {
   const sessionManager = new Http2SessionManager(baseUrl);

@@ -1,12 +1,12 @@
 import type { Diagnostic } from "../contract/findings/diagnostic.js";
 import { type Action, isChange, isConflict } from "../output/action.js";
 
-/** What stands in the way of generating, as findings. */
+/** Returns the conflicts that prevent generation, as findings. */
 export function conflicts(actions: readonly Action[]): Diagnostic[] {
   return actions.filter(isConflict).map(({ path, message }) => finding(path, "GENERATED_CONFLICT", message));
 }
 
-/** Where the files on disk are not what the contract says, as findings; conflicts included. */
+/** Returns the differences between the files on disk and the contract, conflicts included, as findings. */
 export function drift(actions: readonly Action[]): Diagnostic[] {
   const stale = actions.filter(isChange).map(({ path, kind }) => {
     const what = { create: "is missing", update: "is not what the contract says", delete: "is no longer generated" }[

@@ -3,7 +3,7 @@ import { catalogue, findRule } from "../rules/catalogue.js";
 import type { RuleEntry } from "../rules/rule.js";
 import { didYouMean } from "../text/closest.js";
 
-/** What there is to say about a rule, ours or not, to read on a terminal. Throws an Error if nobody knows it. */
+/** Returns the text of `scaffold explain` for a rule of the tool or of buf. Throws an Error if the rule is unknown. */
 export async function explain(asked: string): Promise<string> {
   const id = asked.toUpperCase();
   const own = findRule(id);
@@ -25,7 +25,7 @@ export async function explain(asked: string): Promise<string> {
   throw new Error(`${asked} is no rule.${didYouMean(id, known)} scaffold explain lists them all`);
 }
 
-/** Every rule of ours, one a line. */
+/** Lists the tool's rules, one per line. */
 export function listRules(): string {
   const width = Math.max(...Object.keys(catalogue).map((id) => id.length));
   return Object.entries(catalogue)

@@ -4,7 +4,7 @@ import { planMigrations } from "../migrate/migrations.js";
 import type { Settings } from "../project/settings.js";
 import { hasErrors, locate, read } from "./read.js";
 
-/** Returns all findings of our own rules: in the contract, in the migrations it needs, and in the history of its events. */
+/** Returns all findings of the tool's rules: in the contract, in its migrations, and in the history of its events. */
 export async function inspect(settings: Settings): Promise<Diagnostic[]> {
   const { image, contract, findings } = await read(settings);
   if (hasErrors(findings)) return [...findings];

@@ -14,17 +14,17 @@ import type { Settings } from "../project/settings.js";
 import type { Rule } from "../rules/catalogue.js";
 import { didYouMean } from "../text/closest.js";
 
-/** A contract that was read, with all that is to be said of it. */
+/** A contract with its findings. */
 export interface Read {
   readonly image: Image;
-  /** What is in it, without the comments that have findings ignored. */
+  /** Its descriptors, without the comments that suppress findings. */
   readonly files: FileDescriptorSet;
   readonly contract: Contract;
-  /** By place in the project; without what comments have ignored. */
+  /** Their places are in the project. Findings that comments suppress are left out. */
   readonly findings: readonly Diagnostic[];
 }
 
-/** Compiles the project's protos, if no image is given, and reads the contract in them. Throws a CompileError if they do not compile. */
+/** Compiles the project's protos, if no image is given, and builds their contract. Throws a CompileError if they do not compile. */
 export async function read(settings: Settings, compiled?: Image): Promise<Read> {
   const image = compiled ?? (await buildImage(settings));
   const files = descriptors(image);
@@ -39,7 +39,7 @@ export async function read(settings: Settings, compiled?: Image): Promise<Read> 
   };
 }
 
-/** What package.json says of services that are not in the contract. */
+/** Returns findings about services in package.json that the contract does not have. */
 async function unknownServices({ root, names, run }: Settings, { file }: FileDescriptorSet): Promise<Diagnostic[]> {
   const services = file.flatMap(({ package: name, service }) => service.map((each) => `${name}.${each.name}`));
   const packages = file.filter(({ service }) => service.length > 0).map((each) => each.package);
@@ -62,7 +62,7 @@ async function unknownServices({ root, names, run }: Settings, { file }: FileDes
   }));
 }
 
-/** Places in the image's files become places in the project's. */
+/** Converts places in the image's files to places in the project. */
 export function locate(findings: readonly Diagnostic[], image: Image): Diagnostic[] {
   return findings.map((finding) => ({ ...finding, file: image.locate(finding.file) }));
 }
@@ -71,7 +71,7 @@ export function hasErrors(findings: readonly Diagnostic[]): boolean {
   return findings.some(({ severity }) => severity === "error");
 }
 
-/** The texts of the files in which a comment has something ignored, by path in the image: it keeps not all comments. */
+/** Returns the texts of the files with suppressing comments, by path in the image: an image does not have all comments. */
 async function textsWithIgnores(root: string, image: Image, files: FileDescriptorSet): Promise<Map<string, string>> {
   const names = files.file.map(({ name }) => name).filter(isOwn);
   const texts = await Promise.all(names.map((name) => readFile(join(root, image.locate(name)), "utf8").catch(absent)));

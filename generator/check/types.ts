@@ -6,7 +6,7 @@ import { text } from "node:stream/consumers";
 import type { Diagnostic } from "../contract/findings/diagnostic.js";
 import type { Settings } from "../project/settings.js";
 
-/** What the project's own TypeScript compiler finds, by the tsconfig.json at the root. Nothing is written. */
+/** Returns the errors of the project's own TypeScript compiler, with the tsconfig.json at the root. Writes nothing. */
 export async function checkTypes({ root }: Settings): Promise<Diagnostic[]> {
   if (!existsSync(join(root, "tsconfig.json"))) {
     throw new Error(`${join(root, "tsconfig.json")} is missing: types cannot be checked. npx tsc --init makes one`);
@@ -28,13 +28,13 @@ function compiler(root: string): string {
   }
 }
 
-/** Reads `file(line,column): error TS2322: message`; indented lines go on with the message before. */
+/** Parses `file(line,column): error TS2322: message`. Indented lines continue the message. */
 function parse(output: string): Diagnostic[] {
   const findings: { -readonly [K in keyof Diagnostic]: Diagnostic[K] }[] = [];
   for (const line of output.split(/\r?\n/)) {
     const [, file, row, column, rule, message] = /^(?:(.+)\((\d+),(\d+)\): )?error (TS\d+): (.*)$/.exec(line) ?? [];
     if (rule !== undefined && message !== undefined) {
-      // What has no place is about the configuration.
+      // An error without a place is about the configuration.
       const place = { file: file ?? "tsconfig.json", line: Number(row ?? 1), column: Number(column ?? 1) };
       findings.push({ ...place, rule, message, severity: "error" });
     } else if (/^\s+\S/.test(line)) {

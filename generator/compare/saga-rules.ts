@@ -1,4 +1,4 @@
-/** The rules about sagas that run. A change that breaks one can be allowed for one run of `scaffold breaking`. */
+/** The rules about running sagas. `scaffold breaking --allow` accepts a change that violates one. */
 export const sagaRules = ["SAGA_NO_DELETE", "SAGA_SAME_STEPS", "SAGA_SAME_CALL", "SAGA_SAME_COMPENSATION"] as const;
 export type SagaRule = (typeof sagaRules)[number];
 

@@ -95,7 +95,7 @@ function nameOf({ desc }: Pick<Starter, "desc">): string {
   return `${desc.parent.typeName}.${desc.name}`;
 }
 
-/** A method, and the field of its request that holds the key. */
+/** Names a method, and the field of its request that holds the key. */
 function asked({ desc }: Pick<Method, "desc">, key: DescField): string {
   return `${nameOf({ desc })} (${key.name})`;
 }

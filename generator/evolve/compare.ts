@@ -3,17 +3,17 @@ import { FeatureSet_FieldPresence } from "@bufbuild/protobuf/wkt";
 import { held, isDelimited, isWellKnown } from "./shape.js";
 
 /**
- * How an event's message changed: not on the wire; so that either version reads what the other wrote; or so that a person
- * must say what the old one means.
+ * How an event's message changed: not on the wire; compatibly, so that either version reads what the other wrote; or so that a
+ * person must say what old events mean.
  */
 export type Change = "none" | "compatible" | "incompatible";
 
-/** What is the same in two versions of a message, and what is not. */
+/** The comparison of two versions of a message. */
 export interface Comparison {
   readonly change: Change;
-  /** The numbers of the fields that mean the same in both. */
+  /** The numbers of the fields with the same meaning in both. */
   readonly carries: readonly number[];
-  /** The members of the newer message that are not wholly among them, as code calls them. */
+  /** The members of the newer message, by their names in code, that are not fully covered by these fields. */
   readonly holes: readonly string[];
 }
 
@@ -35,12 +35,12 @@ export function compare(old: DescMessage, now: DescMessage): Comparison {
   };
 }
 
-/** What has changed between two messages and in all that they hold. */
+/** Compares two messages and the messages that they contain. */
 export function changeOf(old: DescMessage, now: DescMessage): Change {
   return worst(pairsIn(old, now).map(([before, after]) => ownChange(before, after)));
 }
 
-/** Every two messages that stand at the same place, these first. */
+/** Yields the pairs of messages at the same place, starting with the given pair. */
 export function pairsIn(old: DescMessage, now: DescMessage): (readonly [old: DescMessage, now: DescMessage])[] {
   const pairs = new Map([[`${old.typeName} ${now.typeName}`, [old, now] as const]]);
   for (const [before, after] of pairs.values()) {
@@ -54,7 +54,7 @@ export function pairsIn(old: DescMessage, now: DescMessage): (readonly [old: Des
   return [...pairs.values()];
 }
 
-/** What has changed in the fields of two messages themselves. */
+/** Compares the fields of two messages, without the messages that they contain. */
 function ownChange(old: DescMessage, now: DescMessage): Change {
   const gone = old.fields.filter(({ number }) => fieldOf(now, number) === undefined);
   const came = now.fields.filter(({ number }) => fieldOf(old, number) === undefined);
@@ -65,14 +65,14 @@ function ownChange(old: DescMessage, now: DescMessage): Change {
   return worst([
     ...stayed,
     gone.length + came.length > 0 ? "compatible" : "none",
-    // The same may be said elsewhere now: nobody can tell but a person.
+    // A new field may express what a removed one did: only a person can tell.
     gone.length > 0 && came.length > 0 ? "incompatible" : "none",
     came.some((field) => isReused(old, field)) ? "incompatible" : "none",
     tornOneofs(old, now).length > 0 ? "incompatible" : "none",
   ]);
 }
 
-/** What has changed between two fields, and in the messages that they hold. */
+/** Compares two fields, and the messages that they contain. */
 function changeOfField(old: DescField, now: DescField): Change {
   const change = ownChangeOfField(old, now);
   const [before, after] = [old.message, now.message];
@@ -92,21 +92,21 @@ function ownChangeOfField(old: DescField, now: DescField): Change {
   return worst([isAsBefore ? "none" : "compatible", values]);
 }
 
-/** A value that is no longer there would be read as a number that means nothing. */
+/** A removed value would be read as a number without a meaning. */
 function changeOfEnum(old: DescEnum, now: DescEnum): Change {
   const [before, after] = [old, now].map(({ values }) => new Set(values.map(({ number }) => number)));
   if ([...before!].some((number) => !after!.has(number))) return "incompatible";
   return before!.size === after!.size && old.open === now.open ? "none" : "compatible";
 }
 
-/** What a field's bytes are read as; the same numbers in another type would be read as something else. */
+/** The interpretation of a field's bytes. The same number in another type is another value. */
 function typeOf(field: DescField): string {
   const [inner] = held(field);
   const name = inner === undefined ? field.scalar : isWellKnown(inner) ? inner.typeName : inner.kind;
   return `${field.fieldKind} ${field.fieldKind === "map" ? field.mapKey : ""} ${isDelimited(field)} ${name}`;
 }
 
-/** The oneofs into which fields were put that could be set together before. */
+/** Returns the oneofs whose fields could be set together before. */
 function tornOneofs(old: DescMessage, now: DescMessage): DescOneof[] {
   return now.oneofs.filter(({ fields }) => {
     const before = fields.flatMap(({ number }) => fieldOf(old, number) ?? []);
@@ -115,7 +115,7 @@ function tornOneofs(old: DescMessage, now: DescMessage): DescOneof[] {
   });
 }
 
-/** Whether a field has the number of one that was removed. */
+/** Returns whether a field has the number of a removed one. */
 function isReused({ proto }: DescMessage, { number }: DescField): boolean {
   return proto.reservedRange.some(({ start, end }) => start <= number && number < end);
 }

@@ -9,12 +9,12 @@ import { layOut } from "../text/json-layout.js";
 import { samplesOf } from "./samples.js";
 import { messageOf } from "./shape.js";
 
-/** One version of an event, as it was recorded. */
+/** A recorded version of an event. */
 export interface Recorded extends Version {
   /** Relative to the project's root. */
   readonly path: string;
   readonly text: string;
-  /** The full name that the message had. */
+  /** The full name of the message in this version. */
   readonly event: string;
   readonly message: DescMessage;
 }
@@ -24,20 +24,20 @@ export interface Version {
   readonly minor: number;
 }
 
-/** What lies in an event's folder of versions. */
+/** The contents of an event's folder of versions. */
 export interface Corpus {
   /** Relative to the project's root. */
   readonly folder: string;
-  /** In their order. */
+  /** In ascending order. */
   readonly versions: readonly Recorded[];
-  /** Everything that is wrong with the folder, and the way out. */
+  /** The faults of the folder, and how to fix them. */
   readonly faults: readonly string[];
 }
 
-/** What the file of a version is called, from its folder on. */
+/** The pattern of a version's file name. */
 export const versionFile = /^(\d{1,6})\.(\d{1,6})\.json$/;
 
-/** Reads an event's folder of versions; one that does not exist is empty. What may be written anew is passed over. */
+/** Reads an event's folder of versions. A missing folder is empty. Files that may be recorded again are skipped. */
 export async function readCorpus(
   root: string,
   folder: string,
@@ -74,7 +74,7 @@ export async function readCorpus(
   return { folder, versions, faults };
 }
 
-/** The text of a version's file. */
+/** Returns the text of a version's file. */
 export function printVersion(message: DescMessage, event: string): string {
   const samples = Object.entries(samplesOf(message)).map(([name, bytes]) => [
     name,
@@ -96,7 +96,7 @@ function parse(path: string, text: string): Recorded | undefined {
   }
 }
 
-/** What is missing between versions, or before the first one. */
+/** Returns the gaps between versions, and before the first one. */
 function gaps(folder: string, versions: readonly Recorded[]): string[] {
   return versions.flatMap(({ major, minor }, index) => {
     const before = versions[index - 1] ?? { major: 0, minor: 0 };

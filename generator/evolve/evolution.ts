@@ -18,24 +18,24 @@ import { type Change, compare, pairsIn } from "./compare.js";
 import { printVersion, type Recorded, readCorpus, type Version, versionFile } from "./corpus.js";
 import { messageOf, shapeOf } from "./shape.js";
 
-/** How the system's events came to be what they are, and what is to be recorded of that. */
+/** The versions of the system's events, and those that are to be recorded. */
 export interface Evolution {
-  /** Every version of every event, those that are to be recorded now included. */
+  /** The files of all versions, including new ones. */
   readonly files: readonly OutputFile[];
   readonly histories: Histories;
   readonly findings: readonly Diagnostic[];
 }
 
-/** An event's folder of versions, relative to the project's root. */
+/** Returns an event's folder of versions, relative to the project's root. */
 export function corpusFolder({ services }: Pick<Settings, "services">, publisher: Service, { topic }: Event): string {
   return `${services}/${publisher.name}/events/${topic}`;
 }
 
 /**
- * Compares each event, as it was recorded, with what the contract says now. Versions that git has are never written again;
- * what was recorded since the last commit was never published, so it is recorded anew for as long as the contract changes.
+ * Compares the recorded versions of each event with the contract. Committed versions are never written again. Versions
+ * that were recorded since the last commit were never published, so they are overwritten while the contract changes.
  *
- * @param forced paths whose files are recorded anew, or let go. Default: none
+ * @param forced selects the paths whose files are overwritten or removed. Default: none
  */
 export async function planEvolution(
   settings: Pick<Settings, "root" | "services" | "generated">,
@@ -53,8 +53,8 @@ export async function planEvolution(
     ),
   );
   const paths = corpora.flatMap(({ versions }) => versions.map(({ path }) => path));
-  const strangers = await strayVersions(settings, contract, new Set(corpora.map(({ folder }) => folder)));
-  const kept = await committed(settings.root, [...paths, ...strangers.map(({ path }) => path)]);
+  const strays = await strayVersions(settings, contract, new Set(corpora.map(({ folder }) => folder)));
+  const kept = await committed(settings.root, [...paths, ...strays.map(({ path }) => path)]);
   const isKept = ({ path }: { path: string }) => kept?.has(path) ?? true;
 
   for (const [index, { event }] of published.entries()) {
@@ -63,11 +63,11 @@ export async function planEvolution(
     if (faults.length > 0) continue;
     const last = versions.findLastIndex(isKept);
     const next = nextVersion(event, versions.slice(0, last + 1), folder);
-    if (next.change === "incompatible") tell(event, next.history, findings);
+    if (next.change === "incompatible") noteUpcast(event, next.history, findings);
     files.push(...next.versions.map(({ path, text }) => ({ path, content: text, owner: "tool" as const })));
     histories.set(event, next.history);
   }
-  for (const { path, service } of strangers.filter(isKept)) {
+  for (const { path, service } of strays.filter(isKept)) {
     const folder = path.slice(0, path.lastIndexOf("/"));
     const { name } = service.desc;
     const text = `${folder} holds versions of an event that ${name} does not publish. If the event has another topic now, give it back the one it had (topic: "${folder.slice(folder.lastIndexOf("/") + 1)}"); if another service publishes it, move the folder there; if none of its events is kept anywhere, delete the folder.`;
@@ -82,7 +82,7 @@ interface Next {
   readonly change: Change;
 }
 
-/** The versions of an event, with one more if the contract says something else than the newest of them. */
+/** Returns the versions of an event, with a new one if the contract differs from the newest. */
 function nextVersion({ desc, file }: Event, versions: readonly Recorded[], folder: string): Next {
   const now = messageOf(shapeOf(desc));
   const newest = versions.at(-1);
@@ -90,7 +90,7 @@ function nextVersion({ desc, file }: Event, versions: readonly Recorded[], folde
   const isNew = newest === undefined || change !== "none" || newest.event !== desc.typeName;
   const { major, minor } = isNew ? after(newest, change) : newest;
   const path = `${folder}/${major}.${minor}.json`;
-  if (newest !== undefined && isNew) bury(newest.message, now);
+  if (newest !== undefined && isNew) reserveRemovedNumbers(newest.message, now);
   const all = isNew
     ? [...versions, { path, major, minor, event: desc.typeName, message: now, text: printVersion(now, desc.typeName) }]
     : versions;
@@ -119,13 +119,13 @@ function historyOf(versions: readonly Recorded[], file: string): History {
   return { version: `${newest.major}.${newest.minor}`, formerNames: [...names], upcasts };
 }
 
-/** Where the message of a version stands that is past: beside those of today, in a file of its own. */
+/** Returns the path of a past version's message: a file of its own beside the current ones. */
 function pastPath(file: string, { major, message }: Recorded): string {
   return `${file}_${snakeCase(message.name)}_${major}`;
 }
 
-/** Keeps the numbers that were taken from being given to other fields. */
-function bury(old: DescMessage, now: DescMessage): void {
+/** Reserves the numbers of removed fields, so that no other field gets them. */
+function reserveRemovedNumbers(old: DescMessage, now: DescMessage): void {
   for (const [before, after] of pairsIn(old, now)) {
     const ranges = after.proto.reservedRange;
     const isThere = (number: number) =>
@@ -142,7 +142,7 @@ function bury(old: DescMessage, now: DescMessage): void {
   }
 }
 
-function tell({ desc, handler }: Event, { upcasts }: History, findings: Findings): void {
+function noteUpcast({ desc, handler }: Event, { upcasts }: History, findings: Findings): void {
   const { from, holes } = upcasts.at(-1)!;
   const what = holes.length === 1 ? holes[0] : `${holes.slice(0, -1).join(", ")} and ${holes.at(-1)}`;
   findings.note(
@@ -157,7 +157,7 @@ interface Stray {
   readonly service: Service;
 }
 
-/** The newest version in each folder that belongs to no event. */
+/** Returns the newest version of each folder without an event. */
 async function strayVersions(
   { root, services }: Pick<Settings, "root" | "services">,
   contract: Pick<Contract, "services">,
@@ -191,7 +191,7 @@ async function readManifest({ root, generated }: Pick<Settings, "root" | "genera
   try {
     return parseManifest(text);
   } catch {
-    // Whoever plans the output says what is wrong with it.
+    // planOutput reports its faults.
     return new Map();
   }
 }

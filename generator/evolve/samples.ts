@@ -17,15 +17,15 @@ import {
   ValueSchema,
 } from "@bufbuild/protobuf/wkt";
 
-/** How deep messages that hold themselves are filled; twice as deep, where they must. */
+/** The depth to which recursive messages are filled. Fields that must be set are filled twice as deep. */
 const DEEPEST = 4;
 
-/** Which of the values that a type can have is taken; of those that have fewer, one after the other. */
+/** The index of the value that each field gets. Types with fewer values repeat them. */
 type Choice = number;
 
 /**
- * Messages of a type, as bytes, by what they are to show: nothing set; everything set, once for each member of the largest
- * oneof or value of the largest enum; and values at the ends of their ranges. The same shape gives the same samples.
+ * Returns encoded sample messages of a type: with nothing set; with everything set, once for each member of the largest
+ * oneof or value of the largest enum; and with values at the ends of their ranges. The same shape gives the same samples.
  */
 export function samplesOf(message: DescMessage): Readonly<Record<string, Uint8Array>> {
   const samples: Record<string, Uint8Array> = {};
@@ -33,7 +33,7 @@ export function samplesOf(message: DescMessage): Readonly<Record<string, Uint8Ar
     try {
       samples[name] = toBinary(message, sample);
     } catch {
-      // What is required is not there: nothing can be empty then, and what must hold itself cannot be at all.
+      // A required field is missing: the empty message is invalid, and a message that requires itself has no valid value.
     }
   };
   const choices = Math.min(MOST, Math.max(VALUES, widest(message)));
@@ -42,12 +42,12 @@ export function samplesOf(message: DescMessage): Readonly<Record<string, Uint8Ar
   return samples;
 }
 
-/** How many values of each scalar type there are below. */
+/** The number of sample values per scalar type. */
 const VALUES = 3;
-/** However many values an enum has. */
+/** Stands for all values of an enum. */
 const MOST = 100;
 
-/** The most alternatives of one oneof or enum that a message can hold. */
+/** Returns the number of alternatives of the largest oneof or enum in a message. */
 function widest(root: DescMessage): number {
   const seen = new Set([root]);
   let most = 0;
@@ -97,7 +97,7 @@ const struct = {
   inner: { deep: "🦊" },
 };
 
-/** Of Protobuf's own, what not every value of their fields is allowed in. */
+/** Samples of well-known types whose fields have a restricted range. */
 const fixedValues: Readonly<Record<string, (choice: Choice) => Message>> = {
   "google.protobuf.Timestamp": (choice) =>
     create(
@@ -118,7 +118,7 @@ function isFixed({ typeName }: DescMessage): boolean {
   return Object.hasOwn(fixedValues, typeName);
 }
 
-/** A usual value, the least and the greatest; none is what an unset field has. */
+/** A usual value, the least and the greatest. None is the default value. */
 function scalarValue(type: ScalarType, choice: Choice): unknown {
   const pick = <T>(...values: readonly [T, T, T]): T => values[choice % VALUES]!;
   switch (type) {

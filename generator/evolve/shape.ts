@@ -27,7 +27,7 @@ import {
   FileDescriptorProtoSchema,
 } from "@bufbuild/protobuf/wkt";
 
-/** Protobuf's own files: what is in them never changes. */
+/** Protobuf's own files, which never change. */
 export const wellKnownFiles = new Map<string, DescFile>(
   Object.values(wkt).flatMap((value) =>
     typeof value === "object" && "kind" in value && value.kind === "file"
@@ -37,11 +37,11 @@ export const wellKnownFiles = new Map<string, DescFile>(
 );
 
 /**
- * A message as it is on the wire, with all that it holds, in a file that nothing else can change. It is written in one way
- * whatever the syntax of the files was; comments, options and places are left out.
+ * Returns a message and the messages that it contains as a file that does not depend on others. It describes the wire format
+ * only: it is the same for each syntax, and comments, options and places are left out.
  *
- * @param path the file's own, less ".proto"
- * @param suffix what is added to the names of all types. Default: nothing
+ * @param path the path of that file, without ".proto"
+ * @param suffix appended to the names of all types. Default: nothing
  */
 export function shapeOf(root: DescMessage, path = root.file.name, suffix = ""): FileDescriptorProto {
   const home = root.file.proto.package;
@@ -61,12 +61,12 @@ export function shapeOf(root: DescMessage, path = root.file.name, suffix = ""): 
     dependency: [...new Set(used.filter(isWellKnown).map(({ file }) => `${file.name}.proto`))].sort(),
     messageType: messages.map((message) => messageShape(message, nameOf, typeOf)),
     enumType: own.filter((desc) => desc.kind === "enum").map((desc) => enumShape(desc, nameOf(desc))),
-    // As in proto3, which most are.
+    // The default of proto3, which most files use.
     options: { features: { fieldPresence: FeatureSet_FieldPresence.IMPLICIT } },
   });
 }
 
-/** The message that a file of `shapeOf` is about: the first one. Throws if the file is none. */
+/** Returns the first message of a file that `shapeOf` made. Throws if the file is invalid. */
 export function messageOf(shape: FileDescriptorProto): DescMessage {
   const registry = createFileRegistry(shape, (name) => wellKnownFiles.get(name));
   const message = registry.getFile(shape.name)?.messages[0];
@@ -78,12 +78,12 @@ export function isWellKnown({ typeName }: DescMessage | DescEnum): boolean {
   return typeName.startsWith("google.protobuf.");
 }
 
-/** The message or enum that a field holds, in a list or map, too. */
+/** Returns the message or enum type of a field, also of a list or map. */
 export function held({ message, enum: desc }: DescField): (DescMessage | DescEnum)[] {
   return message !== undefined ? [message] : desc !== undefined ? [desc] : [];
 }
 
-/** A message and everything of the project's own that it can hold; itself first. */
+/** Returns a message and the project's own types that it can contain, starting with itself. */
 function reachable(root: DescMessage): (DescMessage | DescEnum)[] {
   const found = new Set<DescMessage | DescEnum>([root]);
   for (const desc of found) {
@@ -130,7 +130,7 @@ function fieldShape(
     jsonName: field.jsonName,
     number: field.number,
     label: isRepeated ? FieldDescriptorProto_Label.REPEATED : FieldDescriptorProto_Label.OPTIONAL,
-    // Groups are messages that are delimited otherwise, which the features say.
+    // Groups are messages with another delimiter, which the features state.
     type: field.proto.type === FieldDescriptorProto_Type.GROUP ? FieldDescriptorProto_Type.MESSAGE : field.proto.type,
     ...(field.fieldKind !== "map" && type !== undefined && { typeName: typeOf(type) }),
     ...(field.oneof !== undefined && { oneofIndex: oneofs.indexOf(field.oneof) }),
@@ -139,7 +139,7 @@ function fieldShape(
   });
 }
 
-/** Where a field is otherwise than most. */
+/** Returns the features of a field that differ from the defaults. */
 function featuresOf(field: DescField): FeatureSet | undefined {
   const features = create(FeatureSetSchema);
   const isSingular = field.fieldKind === "scalar" || field.fieldKind === "enum";
@@ -153,7 +153,7 @@ function featuresOf(field: DescField): FeatureSet | undefined {
   return Object.keys(features).length > 1 ? features : undefined;
 }
 
-/** Whether it is written as groups were: between two tags. */
+/** Returns whether the field is encoded as a group: between two tags. */
 export function isDelimited(field: DescField): boolean {
   return "delimitedEncoding" in field && field.delimitedEncoding === true;
 }

@@ -10,8 +10,8 @@ import { corpusFolder, planEvolution } from "./evolution.js";
 import { messageOf, shapeOf } from "./shape.js";
 
 /**
- * The events that cannot be read as they were, and of which nobody has begun to say what old ones mean. Places name files as
- * the image of `after` does.
+ * Returns a finding for each event whose old versions cannot be read and for which no upcaster has been started. Places name
+ * files as the image of `after` does.
  */
 export async function unreadEvents(settings: Settings, before: Contract, after: Contract): Promise<Diagnostic[]> {
   const findings = new Findings();

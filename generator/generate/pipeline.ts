@@ -16,7 +16,7 @@ import { unnamedParts } from "../scaffold/parts.js";
 import type { GenerateOptions, GenerateResult, Mode } from "./result.js";
 import { keep } from "./up-to-date.js";
 
-/** From the contract to files, step by step. `compiling`: the contract, with such words as the project has. */
+/** Runs the steps from the contract to files. `compiling` compiles the contract with the vendored protos that the project has. */
 export async function run(
   settings: Settings,
   mode: Mode,
@@ -25,7 +25,7 @@ export async function run(
 ): Promise<GenerateResult> {
   const forced = (path: string) => force.some((place) => path === place || path.startsWith(`${place}/`));
   const words = await planVendored(settings);
-  // First, for a contract may use a word that only this version of the tool has.
+  // Write vendored protos first: the contract may use an option that only this version of the tool has.
   const brought = mode === "write" ? await writeVendored(settings, words, forced) : [];
   const image = await (brought.some(isChange) ? buildImage(settings) : compiling);
   const worker = printInWorker(image);

@@ -3,21 +3,21 @@ import type { Allowable } from "../migrate/changes.js";
 import type { Action } from "../output/action.js";
 import type { MissingHandlers } from "../scaffold/handlers.js";
 
-/** What a run is for: to write, or to say what it would write. */
+/** Whether a run writes files, or reports what it would write. */
 export type Mode = "write" | "check" | "diff" | "dry-run";
 
 export interface GenerateOptions {
-  /** Files, and folders of files, in which edits may be written over. Default: none. */
+  /** Files and folders in which edits may be overwritten. Default: none. */
   readonly force?: readonly string[];
-  /** The rules that migrations may break this time. Default: none. */
+  /** The rules that migrations may violate in this run. Default: none. */
   readonly allow?: readonly Allowable[];
 }
 
 export interface GenerateResult {
-  /** What is to be said of the contract. With an error among it, nothing was planned and nothing written. */
+  /** Findings about the contract. With an error among them, nothing was planned or written. */
   readonly diagnostics: readonly Diagnostic[];
-  /** What was done, or in other modes than "write" would be. With a conflict among it, nothing was written. */
+  /** The actions of this run, done in mode "write" only. With a conflict among them, nothing was written. */
   readonly actions: readonly Action[];
-  /** The methods that somebody has to write now. */
+  /** The methods that still have to be written by hand. */
   readonly missing: readonly MissingHandlers[];
 }

@@ -17,70 +17,69 @@ import type { Settings } from "../project/settings.js";
 import { version } from "../project/version.js";
 import type { GenerateResult } from "./result.js";
 
-/** Where the last run's answer is kept. Without it, everything is worked out. */
-const kept = ".scaffold/generated.json";
+/** The file with the last run's result. Without it the run generates. */
+const storedRun = ".scaffold/generated.json";
 
-/** What is kept there. */
-export interface Kept {
-  /** The tool that kept it. */
+/** The contents of that file. */
+export interface StoredRun {
+  /** The tool that wrote it. */
   readonly tool: string;
-  /** What the contract was compiled from. */
+  /** The digest of the contract's sources. */
   readonly sources: string;
-  /** What else was read, and what was written. */
+  /** The digest of the other inputs, and of the output. */
   readonly key: string;
   readonly result: GenerateResult;
   readonly modules: KnownModules;
 }
 
-/** What the last run of this very tool kept, if it left nothing to do. */
-export async function lastRun({ root }: Settings): Promise<Kept | undefined> {
-  const text = await readFile(join(root, kept), "utf8").catch(absent);
+/** Returns what the last run of this tool stored, if it left nothing to do. */
+export async function lastRun({ root }: Settings): Promise<StoredRun | undefined> {
+  const text = await readFile(join(root, storedRun), "utf8").catch(absent);
   const last = text === undefined ? undefined : parse(text);
   return last?.tool === toolDigest() ? last : undefined;
 }
 
 /**
- * The last run's answer, if there is nothing to do: it ended with nothing left to do, and the contract's sources, every file
- * that a run reads, and every generated file are what they were then, by content. Times of files count for
- * nothing.
+ * Returns the last run's result if there is nothing to do: it left nothing to do, and the contract's sources, every file that a
+ * run reads, and every generated file have the same contents as then. Modification times are ignored.
  */
-export async function upToDate(settings: Settings, last: Kept | undefined): Promise<GenerateResult | undefined> {
+export async function upToDate(settings: Settings, last: StoredRun | undefined): Promise<GenerateResult | undefined> {
   if (last === undefined) return undefined;
   const modules = await readModules(settings.root, last.modules);
-  // First: they are few, and what changes most often.
+  // Check these first: they are few, and they change most often.
   if (last.sources !== sourcesDigest(settings.root, modules, bufBinary())) return undefined;
   return last.key === keyOf(settings, generatedOnDisk(settings)) ? last.result : undefined;
 }
 
-/** Keeps a run's answer for the next one, unless that would have something to do or to say. */
+/** Stores a run's result for the next one, unless that would have something to do or to report. */
 export async function keep(settings: Settings, { sources }: Image, result: GenerateResult): Promise<void> {
   const { actions, missing, diagnostics } = result;
   if (actions.some(({ kind }) => kind === "conflict")) return;
-  const all: Kept = {
+  const all: StoredRun = {
     tool: toolDigest(),
     sources,
-    // What the files are to be, not what they are by now: an edit since must be seen.
+    // Store the planned contents, not the current ones: a later edit must be noticed.
     key: keyOf(settings, generatedAsWanted(settings, actions)),
     result: { diagnostics, actions: actions.flatMap(settled), missing },
     modules: await readModules(settings.root),
   };
-  await writeFile(join(settings.root, kept), `${JSON.stringify(all)}\n`, { mode: 0o600 });
+  await writeFile(join(settings.root, storedRun), `${JSON.stringify(all)}\n`, { mode: 0o600 });
 }
 
-/** What the next run will find of an action; texts are left out. */
+/** Returns the action that the next run will find, without texts. */
 function settled(action: Action): Action[] {
   const { kind, path } = action;
-  // A file that is not the tool's is spoken of once.
+  // A foreign file is reported once.
   if (kind === "delete" || kind === "forget" || kind === "foreign" || path.endsWith(`/${manifestName}`)) return [];
   if (kind === "keep") return [action];
-  // What was given away is not asked for again.
+  // A starter is not written again.
   if (kind === "create" && action.owner === "user") return [];
   return [{ kind: "unchanged", path, content: "" }];
 }
 
-function parse(text: string): Kept | undefined {
+function parse(text: string): StoredRun | undefined {
   try {
-    return JSON.parse(text) as Kept;
+    return JSON.parse(text) as StoredRun;
   } catch {
     return undefined;
   }
@@ -91,10 +90,10 @@ function keyOf(settings: Settings, generated: string): string {
   return createHash("sha256").update(JSON.stringify(parts)).digest("hex");
 }
 
-/** The tool by its version, and its own files by size and time: in a checkout they change without it. */
+/** Identifies the tool by its version, and by size and time of its files: in a checkout they change without a new version. */
 function toolDigest(): string {
   const digest = createHash("sha256").update(version);
-  // The package has its templates among its code.
+  // The package contains its templates.
   for (const place of import.meta.url.endsWith(".ts") ? ["../", "../../templates/"] : ["../"]) {
     const own = fileURLToPath(new URL(place, import.meta.url));
     for (const { path } of filesIn(own, "")) {
@@ -106,7 +105,7 @@ function toolDigest(): string {
   return digest.digest("hex");
 }
 
-/** What a run reads beside the contract: the services' sources and migrations, the project's templates. */
+/** Returns the other inputs of a run: the services' sources and migrations, and the project's templates. */
 function aroundDigest({ root, services, generated }: Settings): string {
   const digest = createHash("sha256");
   const aside = (path: string) => path === generated || path === `${services}/dist` || isDependency(path);
@@ -124,7 +123,7 @@ function generatedOnDisk({ root, generated }: Settings): string {
   return digest.digest("hex");
 }
 
-/** As `generatedOnDisk`, when everything is on disk as these actions want it. */
+/** Returns what `generatedOnDisk` returns once these actions are done. */
 function generatedAsWanted({ root, generated }: Settings, actions: readonly Action[]): string {
   const manifestPath = `${generated}/${manifestName}`;
   const manifest = parseManifest(readFileSync(join(root, manifestPath), "utf8"), manifestPath);

@@ -6,24 +6,24 @@ import type { Diagnostic } from "../contract/findings/diagnostic.js";
 import type { Settings } from "../project/settings.js";
 import { nameMissingImports } from "./missing-import.js";
 
-/** What `buf lint` finds, by the rules in the project's buf.yaml. */
+/** Returns the findings of `buf lint` with the rules in the project's buf.yaml. */
 export async function bufLint({ root }: Settings): Promise<readonly Diagnostic[]> {
   return (await runBuf(root, ["lint", ...asJson])).findings;
 }
 
-/** What `buf breaking` finds. `args` are its own: --against, in all its forms, and others. */
+/** Returns the findings of `buf breaking`. `args` are its options: --against and others. */
 export async function bufBreaking({ root }: Settings, args: readonly string[]): Promise<readonly Diagnostic[]> {
   return (await runBuf(root, ["breaking", ...args, ...asJson])).findings;
 }
 
-/** One of buf's own rules. */
+/** A rule of buf. */
 export interface BufRule {
   readonly id: string;
   readonly purpose: string;
   readonly kind: "lint" | "breaking";
 }
 
-/** Every rule that buf has, whether buf.yaml chooses it or not. Needs no project. */
+/** Returns all rules of buf, whether buf.yaml selects them or not. Needs no project. */
 export async function bufRules(): Promise<readonly BufRule[]> {
   const kinds = await Promise.all(
     (["lint", "breaking"] as const).map(async (kind) => {
@@ -35,7 +35,7 @@ export async function bufRules(): Promise<readonly BufRule[]> {
   return kinds.flat();
 }
 
-/** Asks for findings as JSON. */
+/** Selects JSON for findings. */
 export const asJson = ["--error-format", "json"];
 
 interface Outcome {
@@ -48,7 +48,7 @@ export async function runBuf(root: string, args: readonly string[]): Promise<Out
   const child = spawn(bufBinary(), args, {
     cwd: root,
     stdio: ["ignore", "pipe", "pipe"],
-    // It ends before much of its memory is worth being collected: less of that makes it a tenth faster.
+    // buf ends before garbage collection pays off: less of it makes buf a tenth faster.
     env: { GOGC: "400", ...process.env },
   });
   const exit = new Promise<number | null>((resolve, reject) => child.on("error", reject).on("close", resolve));
@@ -73,7 +73,7 @@ function parseFindings(lines: string): Diagnostic[] {
       message: string;
     };
     return {
-      // A file that was deleted has no place any more.
+      // A deleted file has no place in the new contract.
       file: found.path?.replaceAll("\\", "/") ?? "buf.yaml",
       line: found.start_line ?? 1,
       column: found.start_column ?? 1,
@@ -98,7 +98,7 @@ const packages: Readonly<Record<string, string>> = {
   "win32 x64": "buf-win32-x64",
 };
 
-/** The path of buf's binary, from the package that @bufbuild/buf brings for this system: no launcher in between. */
+/** Returns the path of buf's binary, from the package that @bufbuild/buf installs for this system. Its launcher is not used. */
 export function bufBinary(
   system: string = `${platform()} ${arch()}`,
   own: string | undefined = process.env.BUF,
@@ -108,7 +108,7 @@ export function bufBinary(
   if (name === undefined) throw new Error(`buf has no binary for ${system}. ${wayOut}`);
   const file = `@bufbuild/${name}/bin/${system.startsWith("win32") ? "buf.exe" : "buf"}`;
   try {
-    // From where @bufbuild/buf is: package managers need not put what it depends on beside us.
+    // Resolve from @bufbuild/buf: package managers need not install its dependencies beside this package.
     const here = createRequire(import.meta.url);
     return createRequire(here.resolve("@bufbuild/buf/package.json")).resolve(file);
   } catch {

@@ -4,27 +4,27 @@ import { asJson, bufBinary, runBuf } from "./buf.js";
 import { type KnownModules, locateIn, readModules } from "./modules.js";
 import { sourcesDigest } from "./sources.js";
 
-/** The contract as buf compiled it, comments and places included. */
+/** The contract as compiled by buf, with comments and places. */
 export interface Image {
-  /** A google.protobuf.FileDescriptorSet as buf wrote it: the same contract gives the same bytes. */
+  /** An encoded google.protobuf.FileDescriptorSet. The same contract gives the same bytes. */
   readonly bytes: Uint8Array;
-  /** What it was compiled from: `sourcesDigest`. */
+  /** The digest of its sources: `sourcesDigest`. */
   readonly sources: string;
-  /** The path of a file relative to the project's root, from its path in the image: proto/shop/… from shop/…. */
+  /** Returns the path of a file relative to the project's root from its path in the image: proto/shop/… from shop/…. */
   locate(path: string): string;
 }
 
-/** A contract that does not compile. */
+/** Thrown for a contract that does not compile. */
 export class CompileError extends Error {
   constructor(readonly diagnostics: readonly Diagnostic[]) {
     super(`the contract does not compile (${diagnostics.length} errors)`);
   }
 }
 
-/** Compiles the project's protos. Throws a CompileError with all that buf found wrong. `known`: see `readModules`. */
+/** Compiles the project's protos. Throws a CompileError with all errors of buf. `known`: see `readModules`. */
 export async function buildImage({ root }: Settings, known?: KnownModules): Promise<Image> {
   const modules = await readModules(root, known);
-  // Before buf reads them: an edit in between is another source.
+  // Compute the digest before buf reads the sources: an edit in between must change it.
   const sources = sourcesDigest(root, modules, bufBinary());
   const { findings, stdout } = await runBuf(root, ["build", "--as-file-descriptor-set", "--output", "-", ...asJson]);
   if (findings.length > 0) throw new CompileError(findings);
@@ -32,10 +32,9 @@ export async function buildImage({ root }: Settings, known?: KnownModules): Prom
 }
 
 /**
- * Compiles what is not the project's contract as it is now: an input in buf's words, such as ".git#branch=main". Throws a
- * CompileError if it does not compile.
+ * Compiles another input of buf, such as ".git#branch=main". Throws a CompileError if it does not compile.
  *
- * @param config a buf.yaml for it, if not its own
+ * @param config the buf.yaml for it. Default: its own
  */
 export async function buildInput({ root }: Settings, input: string, config?: string): Promise<Uint8Array> {
   const given = config === undefined ? [] : ["--config", config];

@@ -7,10 +7,10 @@ import { filesIn } from "../project/files.js";
 import { closest } from "../text/closest.js";
 import { type KnownModules, readModules } from "./modules.js";
 
-/** What buf says of an import that it does not find, without its name. */
+/** The message of buf for a missing import, without the import's name. */
 const unnamed = /^imported file does not exist$/;
 
-/** Findings of buf, in which those of imports that do not exist name what is imported, and a way out. */
+/** Adds the name of the import, and how to fix it, to findings about missing imports. */
 export async function nameMissingImports(
   root: string,
   findings: readonly Diagnostic[],
@@ -31,7 +31,7 @@ async function named(root: string, known: KnownModules, finding: Diagnostic): Pr
   const literal = /^import\s+(?:public\s+|weak\s+|option\s+)?((?:"[^"\n]*"|'[^'\n]*'|\s+)+);/.exec(statement)?.[1];
   if (literal === undefined) return finding;
   const name = literal.replace(/["'\s]/g, "");
-  // What buf read may be another state of the file, as in a branch that the contract is compared with.
+  // buf may have read another version of the file, such as that of the branch compared with.
   if (known.modules.some((folder) => isFile(join(root, folder, name)))) return finding;
   return { ...finding, message: `The import "${name}" ${wayOut(root, known, name, finding.file)}` };
 }
@@ -70,7 +70,7 @@ function find(path: string): Stats | undefined {
   try {
     return statSync(path, { throwIfNoEntry: false });
   } catch {
-    // An import may be no path at all, or longer than one can be.
+    // An import may be an invalid path, or too long for one.
     return undefined;
   }
 }

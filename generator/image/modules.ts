@@ -3,23 +3,23 @@ import { readFile } from "node:fs/promises";
 import { join, posix } from "node:path";
 import { absent } from "../output/path.js";
 
-/** A buf.yaml and the modules in it. */
+/** A buf.yaml and its modules. */
 export interface KnownModules {
   readonly text: string;
   readonly modules: readonly string[];
-  /** The folders in them that buf leaves out. */
+  /** The folders in them that buf excludes. */
   readonly excludes: readonly string[];
 }
 
-/** The folders of the modules that buf.yaml names, relative to the root. They hold the protos. */
+/** Returns the folders of the modules in buf.yaml, relative to the root. They contain the protos. */
 export async function bufModules(root: string): Promise<readonly string[]> {
   return (await readModules(root)).modules;
 }
 
 /**
- * All that is to be known of them.
+ * Reads buf.yaml.
  *
- * @param known what an earlier run read: while the text is still the same, no parser need be loaded
+ * @param known the result of an earlier run, which is used while the text is the same: then no parser is loaded
  */
 export async function readModules(root: string, known?: KnownModules): Promise<KnownModules> {
   const text = await readFile(join(root, "buf.yaml"), "utf8").catch(absent);
@@ -48,7 +48,7 @@ async function parseModules(text: string): Promise<Omit<KnownModules, "text">> {
   };
 }
 
-/** Turns a file's path in an image into its path in the project. A file of none of the modules keeps its path. */
+/** Returns a function that converts a file's path in an image to its path in the project. A file of no module keeps its path. */
 export function locateIn(root: string, modules: readonly string[]): (path: string) => string {
   return (path) => {
     const module = modules.find((folder) => existsSync(join(root, folder, path)));

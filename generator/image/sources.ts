@@ -6,8 +6,8 @@ import { addFollowed, filesIn } from "../project/files.js";
 import type { KnownModules } from "./modules.js";
 
 /**
- * A hash of all that `buf build` reads: the protos of every module, which modules there are, what pins those of others, and
- * buf itself, by its path. If it is the same, so is the image. Like buf, it follows links to files and none to folders.
+ * Returns a digest of everything that `buf build` reads: the protos of every module, the list of modules, the lock file, and buf
+ * itself, by its path. The same digest means the same image. Like buf, it follows links to files and none to folders.
  */
 export function sourcesDigest(root: string, { text, modules, excludes }: KnownModules, buf: string): string {
   const digest = createHash("sha256").update(JSON.stringify([text, lock(root), buf, state(buf)]));
@@ -27,7 +27,7 @@ function lock(root: string): string | undefined {
   }
 }
 
-/** Size and time of a program, for it is large. One that is found by its name alone may be another each time. */
+/** Identifies a program by size and time, because it is large. One that is found by its name alone may change unnoticed. */
 function state(program: string): unknown {
   const there = statSync(program, { throwIfNoEntry: false });
   return there === undefined ? randomUUID() : [there.size, there.mtimeMs];

@@ -12,7 +12,7 @@ import type { Settings } from "../project/settings.js";
 import { version } from "../project/version.js";
 import { bufModules } from "./modules.js";
 
-/** Where each vendored .proto comes from. All are under the Apache License 2.0. */
+/** The source of each vendored .proto. All are under the Apache License 2.0. */
 const sources: readonly [prefix: string, source: string][] = [
   ["buf/validate/", "https://github.com/bufbuild/protovalidate, as for @bufbuild/protovalidate 1.3.0"],
   ["google/", "https://github.com/googleapis/googleapis, as in google-gax 5.0.8"],
