@@ -8,17 +8,17 @@ import { printMessages } from "./print/messages.js";
 import { printOldMessages } from "./print/old-messages.js";
 import { requirements } from "./project/requirements.js";
 
-/** Where generated files go, and by which name they are imported. */
+/** The folder of generated files, and the package name by which they are imported. */
 export interface Target {
   /** The folder, relative to the project's root. */
   readonly generated: string;
-  /** The name of the package that the folder is. */
+  /** The package name of the folder. */
   readonly package: string;
 }
 
 /**
- * Everything under `generated/`, from the contract, and from what is recorded of its events, alone: the same of both gives
- * the same bytes. `printing`: what `printMessages` gives, if it is printed elsewhere.
+ * Returns every file under `generated/`. They depend on the contract and the recorded events only: the same input gives the
+ * same bytes. `printing`: the result of `printMessages`, if a thread computes it.
  */
 export async function plan(
   contract: Contract,
@@ -37,16 +37,16 @@ export async function plan(
 }
 
 /**
- * A comment of the contract goes on as long as Protobuf's lines do. In TypeScript other characters end a line too, and
- * what comes after one would be code.
+ * Replaces line separators other than LF: they do not end a comment in Protobuf, but do in TypeScript, and the rest of the
+ * comment would be code.
  */
 function withPlainLines(content: string): string {
   return content.replace(/\r(?=\n)/g, "").replace(/[\r\u2028\u2029]/g, " ");
 }
 
 /**
- * What makes the folder a package that code imports by name. Its imports are peers: npm then refuses to give it a copy of
- * its own of what the services have.
+ * Returns the package.json of the folder, so that code imports it by name. Its dependencies are peers: npm then does not
+ * install a second copy of packages that the services have.
  */
 function packageJson({ package: name }: Target): EmittedFile {
   const exports = { "./*.js": "./*.ts" };

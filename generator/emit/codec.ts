@@ -4,8 +4,8 @@ import type { GeneratedFile, Printable } from "@bufbuild/protoplugin";
 import type { ContractFile, Service } from "../contract/contract.js";
 import { codecExports } from "../contract/names/exports.js";
 import { codecHome } from "../contract/vendored.js";
+import { CodecPrinter } from "./codec/codec-printer.js";
 import { emitMake, emitRead } from "./codec/read.js";
-import { Scribe } from "./codec/scribe.js";
 import { emitWrite } from "./codec/write.js";
 
 /** Whether a file has something to turn into bytes. */
@@ -15,39 +15,39 @@ export function hasCodecs({ desc, services }: ContractFile): boolean {
 
 /** `_codec`: messages as bytes and back, field by field, without a look at their descriptors. */
 export function emitCodec(file: ContractFile, f: GeneratedFile): void {
-  const scribe = new Scribe(f, file.path);
-  for (const desc of nestedTypes(file.desc)) if (desc.kind === "message") emitMessage(desc, scribe);
-  for (const service of file.services) emitService(service, scribe);
+  const printer = new CodecPrinter(f, file.path);
+  for (const desc of nestedTypes(file.desc)) if (desc.kind === "message") emitMessage(desc, printer);
+  for (const service of file.services) emitService(service, printer);
 }
 
-function emitMessage(message: DescMessage, scribe: Scribe): void {
-  const { f } = scribe;
+function emitMessage(message: DescMessage, printer: CodecPrinter): void {
+  const { f } = printer;
   const { codec, write, read } = codecExports(message);
   const schema = f.importSchema(message);
   f.print();
   f.print(f.jsDoc(`${message.name} as bytes, and back.\n\n@generated from ${message}`));
-  const type: Printable = [scribe.type("Codec"), "<typeof ", schema, ">"];
-  f.print(f.export("const", codec), ": ", type, " = /*@__PURE__*/ ", scribe.value("defineCodec"), "(");
+  const type: Printable = [printer.type("Codec"), "<typeof ", schema, ">"];
+  f.print(f.export("const", codec), ": ", type, " = /*@__PURE__*/ ", printer.value("defineCodec"), "(");
   for (const argument of [schema, write, read]) f.print("  ", argument, ",");
   f.print(");");
   f.print();
-  emitWrite(message, scribe);
+  emitWrite(message, printer);
   f.print();
-  emitRead(message, scribe);
+  emitRead(message, printer);
   f.print();
-  emitMake(message, scribe);
+  emitMake(message, printer);
 }
 
 /** By service, for a service and its clients know of no other messages. */
-function emitService({ desc, exports, entities }: Service, scribe: Scribe): void {
-  const { f } = scribe;
+function emitService({ desc, exports, entities }: Service, printer: CodecPrinter): void {
+  const { f } = printer;
   const carried = desc.methods.flatMap(({ input, output }) => [input, output]);
   const messages = [...new Set([...carried, ...entities.map((entity) => entity.desc)])];
   const codecs = messages.filter((message) => codecHome(message.file.name) !== undefined);
   f.print();
   f.print(f.jsDoc(`The codecs of what ${desc.name} takes, answers and owns.\n\n@generated from ${desc}`));
-  const start: Printable[] = [f.export("const", exports.codecs), ": readonly ", scribe.type("Codec"), "[] = ["];
+  const start: Printable[] = [f.export("const", exports.codecs), ": readonly ", printer.type("Codec"), "[] = ["];
   f.print(start, codecs.length === 0 ? "];" : "");
-  for (const message of codecs) f.print("  ", scribe.of(message, "codec"), ",");
+  for (const message of codecs) f.print("  ", printer.of(message, "codec"), ",");
   if (codecs.length > 0) f.print("];");
 }

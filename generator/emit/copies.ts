@@ -1,8 +1,8 @@
 import { type DescField, type DescMessage, type DescOneof, ScalarType } from "@bufbuild/protobuf";
 import type { GeneratedFile, Printable } from "@bufbuild/protoplugin";
 import { qualified } from "../contract/names/exports.js";
+import { holdingOf } from "./codec/codec-printer.js";
 import { IMPLICIT, inherits } from "./codec/scalar.js";
-import { holdingOf } from "./codec/scribe.js";
 import { fromRuntime, local } from "./print.js";
 
 /** Functions that copy messages field by field, private to one generated file. */

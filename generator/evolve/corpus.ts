@@ -60,7 +60,7 @@ export async function readCorpus(
       );
     } else if (typeof known === "object" && !known.has(hash(text))) {
       faults.push(
-        `${path} is not what was recorded, and it is there to say what events were like. Restore it from version control, or have it recorded anew, if no event was ever published by it, with --force ${path}`,
+        `${path} is not what was recorded. Restore it from version control or, if no event of this version was ever published, record it again with --force ${path}`,
       );
     } else versions.push(recorded);
   }

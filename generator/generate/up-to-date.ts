@@ -108,9 +108,9 @@ function toolDigest(): string {
 /** Returns the other inputs of a run: the services' sources and migrations, and the project's templates. */
 function aroundDigest({ root, services, generated }: Settings): string {
   const digest = createHash("sha256");
-  const aside = (path: string) => path === generated || path === `${services}/dist` || isDependency(path);
+  const skip = (path: string) => path === generated || path === `${services}/dist` || isDependency(path);
   const add = (folder: string, wanted: RegExp) => {
-    for (const file of filesIn(root, folder, aside)) if (wanted.test(file.path)) addFile(digest, root, file);
+    for (const file of filesIn(root, folder, skip)) if (wanted.test(file.path)) addFile(digest, root, file);
   };
   add(services, /\.([cm]?[jt]sx?|sql|json)$/);
   add("templates", /\.hbs$/);

@@ -266,7 +266,7 @@ describe("a folder of migrations", () => {
     const before = await plan("change/before");
     for (const { path } of before.files) await rm(join(root, path));
     expect(await plan("change/before")).toEqual(before);
-    expect(before.files.every(({ anew }) => anew)).toBe(true);
+    expect(before.files.every(({ recreate }) => recreate)).toBe(true);
   });
 
   test("has one migration for each number", async () => {

@@ -104,7 +104,7 @@ function compare(
   const path = `${folder.path}/${name}.sql`;
   // The schema is written before its migration (files are, in the order of their names): a migration without one is taken
   // for a person's.
-  const sql: OutputFile = { path, content: textOf(planned), owner: "user", anew: true };
+  const sql: OutputFile = { path, content: textOf(planned), owner: "user", recreate: true };
   return {
     files: [...caughtUp, sql, snapshotFile(folder, name, after)],
     planned: { ...planned, service: service.name, path },
@@ -122,7 +122,7 @@ function isSnapshot(folder: MigrationFolder, { name, schema }: { name: string; s
 }
 
 function snapshotFile(folder: MigrationFolder, name: string, schema: SchemaSnapshot): OutputFile {
-  return { path: `${folder.path}/${name}.json`, content: print(schema), owner: "user", anew: true };
+  return { path: `${folder.path}/${name}.json`, content: print(schema), owner: "user", recreate: true };
 }
 
 function numbered(folder: MigrationFolder, title: string): string {

@@ -1,24 +1,24 @@
-/** What a run does about one path. */
+/** The action of a run on one path. */
 export type Action =
   | { readonly kind: "create"; readonly path: string; readonly owner: "tool" | "user"; readonly content: string }
   | { readonly kind: "update"; readonly path: string; readonly content: string; readonly before: string }
   | { readonly kind: "delete"; readonly path: string; readonly before: string }
-  /** As it should be. `content` is what is wanted; on disk it may have other line ends. */
+  /** The file is up to date. `content` is the wanted text; the file may have other line ends. */
   | { readonly kind: "unchanged"; readonly path: string; readonly content: string }
-  /** The user's, and there, or removed by them: left as it is. */
+  /** A starter that the user has, or has removed. */
   | { readonly kind: "keep"; readonly path: string; readonly present: boolean }
-  /** Neither on disk nor wanted any more: only the manifest forgets it. */
+  /** The file is neither on disk nor wanted: its manifest entry is removed. */
   | { readonly kind: "forget"; readonly path: string }
-  /** In the tool's folder, but not the tool's: left as it is. */
+  /** A file in the generated folder that the tool did not write. It is left alone. */
   | { readonly kind: "foreign"; readonly path: string }
-  /** Somebody else's work is at this path. `content` is what is wanted there, undefined for nothing. */
+  /** A file at this path has edits. `content` is the wanted text, undefined for a file that would be removed. */
   | {
       readonly kind: "conflict";
       readonly path: string;
       readonly content: string | undefined;
-      /** What is there; undefined if it is no plain file. */
+      /** The text on disk. Undefined: not a regular file. */
       readonly before: string | undefined;
-      /** What is in the way, and the way out. */
+      /** The conflict, and how to resolve it. */
       readonly message: string;
     };
 

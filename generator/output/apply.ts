@@ -8,9 +8,9 @@ import { type KnownFolders, replace, sweep } from "./replace.js";
 import { hash } from "./text.js";
 
 /**
- * Does what the actions say, each file at once or not at all. The manifest is written first, with what is there and what
- * will be, and trimmed last: a run that dies between is resumed by the next. With a conflict among the actions nothing is
- * written, and it throws. One run at a time: what another is writing would be swept away.
+ * Executes actions. Each file is written atomically. The manifest is written first, with the current and the planned files, and
+ * trimmed last: the next run resumes one that was killed. Throws, and writes nothing, if there is a conflict among the
+ * actions. Only one run at a time: it removes the temporary files of others.
  */
 export function apply(place: OutputPlace, manifest: Manifest, actions: readonly Action[]): void {
   const conflict = actions.find(isConflict);
@@ -25,21 +25,21 @@ export function apply(place: OutputPlace, manifest: Manifest, actions: readonly 
   if (changes.length > 0 && during !== printManifest(manifest, place.version)) {
     replace(place, manifestPath, during);
   }
-  // What goes, goes first: where names that differ only in case are one, it would take the new file with it.
+  // Delete first: on a file system that ignores case, a deletion could remove a new file.
   for (const { kind, path } of others) {
     if (kind === "delete") remove(place.root, path);
-    // Of a file that is gone, a run that died may have left the folder.
+    // A killed run may have left the folder of a deleted file.
     if (kind === "forget") removeEmptyFolders(place.root, path);
   }
   const known: KnownFolders = new Set();
   const writes = changes.filter(isWrite);
   for (const { path, content } of writes.filter(isTools)) replace(place, path, content, known);
-  // Last, and in this order: with a migration, what it leads to is there before it.
+  // Write these last, and in this order: a migration's snapshot exists before the migration does.
   for (const { path, content } of writes.filter((write) => !isTools(write))) replace(place, path, content, known);
   if (others.length < actions.length) replace(place, manifestPath, printManifest(after, place.version));
 }
 
-/** The manifest once the actions are done. */
+/** Returns the manifest after the actions. */
 export function remember(manifest: Manifest, actions: readonly Action[]): Manifest {
   const after = new Map<string, Remembered>(manifest);
   for (const action of actions) {
@@ -53,7 +53,7 @@ export function remember(manifest: Manifest, actions: readonly Action[]): Manife
   return after;
 }
 
-/** What holds at every moment in between. */
+/** Returns the manifest that is valid at every moment between. */
 function both(before: Manifest, after: Manifest): Manifest {
   const all = new Map<string, Remembered>(before);
   for (const [path, what] of after) {
@@ -78,7 +78,7 @@ function remove(root: string, path: string): void {
   removeEmptyFolders(root, path);
 }
 
-/** Removes the folders around a path that are empty without it. */
+/** Removes the parent folders of a path that are empty. */
 function removeEmptyFolders(root: string, path: string): void {
   if (obstacleAbove(root, path) !== undefined) return;
   for (let folder = dirname(path); folder !== "."; folder = dirname(folder)) {

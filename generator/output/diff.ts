@@ -2,7 +2,7 @@ import { formatPatch, structuredPatch } from "diff";
 import type { Action } from "./action.js";
 import { lf } from "./text.js";
 
-/** What an action changes, as a patch that `git apply` takes; empty if it changes nothing. */
+/** Returns an action's change as a patch for `git apply`, or an empty text if it changes nothing. */
 export function diff(action: Action): string {
   if (action.kind === "create") return patch(action.path, undefined, action.content);
   if (action.kind === "update") return patch(action.path, action.before, action.content);

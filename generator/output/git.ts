@@ -4,12 +4,12 @@ import { promisify } from "node:util";
 const run = promisify(execFile);
 
 /**
- * Those of the paths whose text git has, so that nothing is lost when they are written over: in its last commit, or, while
- * a merge is under way, in a commit of either side. Without git, outside a repository, or before the first commit: none.
+ * Returns the paths whose current text git has, so that overwriting them loses nothing: in its last commit, or, during a
+ * merge, in the last commit of either side. Returns none without git, outside a repository, or before the first commit.
  */
 export async function cleanInGit(root: string, paths: readonly string[]): Promise<Set<string>> {
   const clean = new Set<string>();
-  // In parts: a command line has a bounded length.
+  // In batches: the length of a command line is limited.
   for (let start = 0; start < paths.length; start += 200) {
     const part = paths.slice(start, start + 200);
     try {
@@ -27,7 +27,7 @@ export async function cleanInGit(root: string, paths: readonly string[]): Promis
           ...part,
         ]),
       );
-      // As "<mode> <object> <stage>\t<path>".
+      // Format: "<mode> <object> <stage>\t<path>".
       const unmerged = await list(root, ["ls-files", "--unmerged", "-z", "--", ...part]);
       for (const path of tracked) if (!changed.has(path)) clean.add(path);
       for (const entry of unmerged) clean.add(entry.slice(entry.indexOf("\t") + 1));
@@ -44,8 +44,8 @@ async function list(root: string, args: string[]): Promise<string[]> {
 }
 
 /**
- * Those of the paths that git has in its last commit, or, while a merge is under way, in that of either side. Undefined:
- * there is no git, no repository, or no commit.
+ * Returns the paths that git has in its last commit, or, during a merge, in that of either side. Returns undefined without git,
+ * outside a repository, or before the first commit.
  */
 export async function committed(root: string, paths: readonly string[]): Promise<Set<string> | undefined> {
   try {

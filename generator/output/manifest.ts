@@ -3,26 +3,26 @@ import { assertProjectPath } from "./path.js";
 import { byCodeUnit } from "./text.js";
 
 /**
- * What the tool remembers of a path: the hashes of what it wrote there (several only while a run is under way, or after
- * two branches were merged), "user" for a file that it gave away, or "new" for one that it is about to give away.
+ * An entry of the manifest: the hashes of what the tool wrote there (several only during a run, or after a merge of two
+ * branches), "user" for a starter that was written, or "new" for one that is about to be written.
  */
 export type Remembered = ReadonlySet<string> | "user" | "new";
 
-/** What earlier runs wrote, by path. */
+/** The manifest: what earlier runs wrote, by path. */
 export type Manifest = ReadonlyMap<string, Remembered>;
 
-/** The manifest's name, in the folder of generated files. */
+/** The manifest's file name in the folder of generated files. */
 export const manifestName = "manifest.txt";
 
 const header = "# What scaffold wrote: path, and the SHA-256 of the text, or whose the file is. Not to be edited.\n";
 
-/** The newest version of the tool that the manifest names; after a merge it may name several. Undefined: none. */
+/** Returns the newest version of the tool in the manifest, which may have several after a merge. Undefined: none. */
 export function writerOf(manifest: string): string | undefined {
   const versions = [...manifest.matchAll(/^# scaffold (\d\S*)\r?$/gm)].map(([, version = ""]) => version);
   return versions.reduce<string | undefined>((a, b) => (a !== undefined && isNewer(a, b) ? a : b), undefined);
 }
 
-/** Reads a manifest. Lines may be in any order and say things twice: that is how merge=union leaves them. */
+/** Parses a manifest. Lines may be in any order, and may be repeated after a merge with merge=union. */
 export function parseManifest(text: string, file: string = manifestName): Manifest {
   const manifest = new Map<string, Remembered>();
   for (const [index, line] of text.split(/\r?\n/).entries()) {
@@ -33,7 +33,7 @@ export function parseManifest(text: string, file: string = manifestName): Manife
     }
     assertProjectPath(path);
     const known = manifest.get(path);
-    // Once given away, always the user's.
+    // A starter remains the user's.
     if (what === "user" || known === "user") manifest.set(path, "user");
     else if (what === "new" || known === "new") manifest.set(path, "new");
     else manifest.set(path, new Set(known).add(what));
@@ -41,7 +41,7 @@ export function parseManifest(text: string, file: string = manifestName): Manife
   return manifest;
 }
 
-/** Writes a manifest: one line a hash, sorted, so that branches merge line by line. */
+/** Prints a manifest: one line per hash, sorted, so that branches merge line by line. */
 export function printManifest(manifest: Manifest, version: string): string {
   const lines = [...manifest].flatMap(([path, what]) =>
     typeof what === "string" ? [`${path} ${what}\n`] : [...what].map((hash) => `${path} ${hash}\n`),

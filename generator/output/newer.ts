@@ -1,4 +1,4 @@
-/** Whether version `a` comes after version `b`, by Semantic Versioning's precedence (https://semver.org, section 11). */
+/** Returns whether version `a` is newer than version `b`, by Semantic Versioning's precedence (https://semver.org, section 11). */
 export function isNewer(a: string, b: string): boolean {
   const [left, right] = [split(a), split(b)];
   const core = compareParts(left.core, right.core);

@@ -1,13 +1,13 @@
-/** A file as it should be: where, what, and whose. */
+/** A wanted file: its path, its content and its owner. */
 export interface OutputFile {
   /** Relative to the project's root, with forward slashes. */
   readonly path: string;
   readonly content: string;
-  /** `tool`: written anew whenever it differs. `user`: written once, and never again once it is theirs. */
+  /** `tool`: written whenever it differs. `user`: a starter, written once. */
   readonly owner: "tool" | "user";
   /**
-   * Of a user's file: whether it is written again after they removed it. For what something else is incomplete without,
-   * such as a migration; a starter that is gone is wanted no more.
+   * For a starter: whether it is written again after its removal. True for files that something else needs, such as a
+   * migration.
    */
-  readonly anew?: boolean;
+  readonly recreate?: boolean;
 }

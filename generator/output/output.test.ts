@@ -179,7 +179,7 @@ describe("a starter", () => {
     const clean = temporaryProject({ "generated/manifest.txt": project.read("generated/manifest.txt")! });
     expect(await run(clean, [user(starter, "1\n")])).toEqual([{ kind: "keep", path: starter, present: false }]);
     expect(clean.read(starter)).toBeUndefined();
-    await run(clean, [user(starter, "2\n")], { anew: true });
+    await run(clean, [user(starter, "2\n")], { recreate: true });
     expect(clean.read(starter)).toBe("2\n");
   });
 

@@ -8,13 +8,13 @@ import { isNewer } from "./newer.js";
 import type { OutputFile } from "./output-file.js";
 import { absent, assertReachable } from "./path.js";
 import type { OutputPlace } from "./place.js";
-import { type Circumstances, contested, reconcile } from "./reconcile.js";
+import { contested, type ReconcileOptions, reconcile } from "./reconcile.js";
 import { snapshot } from "./snapshot.js";
 import { lf } from "./text.js";
 
-export type OutputOptions = Omit<Circumstances, "clean">;
+export type OutputOptions = Omit<ReconcileOptions, "clean">;
 
-/** What a run would do about each path, the manifest's own included. Writes nothing. */
+/** Returns the actions of a run, the manifest's own included. Writes nothing. */
 export async function planOutput(
   place: OutputPlace,
   wanted: readonly OutputFile[],
@@ -24,7 +24,7 @@ export async function planOutput(
   const manifestPath = `${generated}/${manifestName}`;
   const text = await readText(place);
   const writer = writerOf(text ?? "");
-  // What a newer tool wrote may mean something else, down to the lines of the manifest.
+  // Files of a newer tool may have another format, and so may the manifest.
   if (writer !== undefined && isNewer(writer, version) && !options.forced?.(manifestPath)) {
     const message =
       `written by scaffold ${writer}, and this is ${version}. Install what the project asks for (npm install), or go ` +
@@ -43,7 +43,7 @@ export async function planOutput(
   return [...actions, { kind: "update", path: manifestPath, content, before: text }];
 }
 
-/** Does what `planOutput` said. */
+/** Executes the actions that `planOutput` returned. */
 export async function applyOutput(place: OutputPlace, actions: readonly Action[]): Promise<void> {
   const manifest = parseManifest((await readText(place)) ?? "", `${place.generated}/${manifestName}`);
   carryOut(place, manifest, actions);

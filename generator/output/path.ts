@@ -1,7 +1,7 @@
 import { lstatSync, realpathSync } from "node:fs";
 import { dirname, join, relative, sep } from "node:path";
 
-/** Throws unless `path` is a plain way down from the project's root: forward slashes, no `..`, nothing absolute. */
+/** Throws unless `path` is a relative path inside the project: forward slashes, no `..`. */
 export function assertProjectPath(path: string): void {
   const parts = path.split("/");
   const plain = parts.every((part) => part !== "" && part !== "." && part !== ".." && !/[\\\p{Cc}]/u.test(part));
@@ -11,8 +11,8 @@ export function assertProjectPath(path: string): void {
 }
 
 /**
- * What keeps the file at `path` from being written where it seems to be: a symbolic link that leads out of the project,
- * or a file where a folder is needed. Undefined if nothing does.
+ * Returns the obstacle to writing `path`: a symbolic link out of the project, or a file in the place of a folder. Returns
+ * undefined if there is none.
  */
 export function obstacleAbove(root: string, path: string): string | undefined {
   const top = realpathSync(root);
@@ -32,7 +32,7 @@ export function obstacleAbove(root: string, path: string): string | undefined {
   return undefined;
 }
 
-/** Where a link leads in the end; empty if nowhere. */
+/** Returns the final target of a link, or an empty text if it has none. */
 function targetOf(link: string): string {
   try {
     return realpathSync(link);
@@ -41,13 +41,13 @@ function targetOf(link: string): string {
   }
 }
 
-/** Throws if an obstacle has come up since the disk was looked at. */
+/** Throws if an obstacle has appeared since the disk was read. */
 export function assertReachable(root: string, path: string): void {
   const obstacle = obstacleAbove(root, path);
   if (obstacle !== undefined) throw new Error(`${path} cannot be reached: ${obstacle}`);
 }
 
-/** For `catch`: a path that does not exist is undefined, anything else is thrown on. */
+/** For `catch`: returns undefined if the path does not exist, and rethrows other errors. */
 export function absent(error: NodeJS.ErrnoException): undefined {
   if (error.code === "ENOENT" || error.code === "ENOTDIR") return undefined;
   throw error;

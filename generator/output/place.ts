@@ -1,9 +1,9 @@
-/** Where output goes, and who writes it. */
+/** The destination of output, and the tool's version. */
 export interface OutputPlace {
   /** The project's root, absolute. */
   readonly root: string;
-  /** The folder that is all the tool's, relative to the root. */
+  /** The folder of generated files, relative to the root. */
   readonly generated: string;
-  /** The tool's version. A project that a newer one wrote is not written by an older one. */
+  /** The tool's version. An older version does not write into a newer one's project. */
   readonly version: string;
 }

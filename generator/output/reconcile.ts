@@ -5,23 +5,23 @@ import { assertProjectPath } from "./path.js";
 import type { Disk, OnDisk } from "./snapshot.js";
 import { byCodeUnit, hash, lf } from "./text.js";
 
-export interface Circumstances {
+export interface ReconcileOptions {
   /** Paths whose text git has in its last commit. */
   readonly clean: ReadonlySet<string>;
-  /** Paths at which the user lets the tool have its way, also if it is to write a starter again that is gone. Default: none. */
+  /** Paths that `--force` names: edits are overwritten, and removed starters written again. Default: none. */
   readonly forced?: (path: string) => boolean;
-  /** Whether starters that the user once removed are asked for again. Default: no. */
-  readonly anew?: boolean;
-  /** Paths that this run speaks for; nothing outside is removed. Default: all. */
+  /** Whether starters that the user removed are written again. Default: no. */
+  readonly recreate?: boolean;
+  /** Paths that this run covers. Files outside are not removed. Default: all. */
   readonly part?: (path: string) => boolean;
 }
 
-/** Decides what to do about each path, given what is wanted, what is there, and what is remembered. Sorted by path. */
+/** Returns the action for each path, from the wanted files, the files on disk and the manifest. Sorted by path. */
 export function reconcile(
   wanted: readonly OutputFile[],
   disk: Disk,
   manifest: Manifest,
-  { clean, forced = () => false, part = () => true, anew = false }: Circumstances,
+  { clean, forced = () => false, part = () => true, recreate = false }: ReconcileOptions,
 ): Action[] {
   const actions = new Map<string, Action>();
   const names = new Map<string, string>();
@@ -37,13 +37,13 @@ export function reconcile(
     if (other !== undefined) {
       actions.set(path, { kind: "conflict", path, content: undefined, before: undefined, message: oneName(other) });
     } else if (file.owner === "user") {
-      const removed = manifest.get(path) === "user" && !anew && !file.anew && !forced(path);
+      const removed = manifest.get(path) === "user" && !recreate && !file.recreate && !forced(path);
       actions.set(path, starter(file, there, removed));
     } else {
       const earlier = (remembered.get(folded(path)) ?? []).filter((name) => name !== path && part(name));
       const known = manifest.get(path) ?? earlierHashes(earlier, manifest);
       const action = toolFile(file, there, known, clean.has(path), forced(path));
-      // Where case does not count this is the file of the earlier name, which goes: it is written again after that.
+      // If case is ignored, this is the file under its earlier name, which is removed and then written again.
       const goes = action.kind === "unchanged" && there?.kind === "file" && earlier.length > 0;
       actions.set(path, goes ? { kind: "update", path, content: file.content, before: there.content } : action);
     }
@@ -51,7 +51,7 @@ export function reconcile(
   for (const [path, what] of manifest) {
     if (actions.has(path) || what === "user" || !part(path)) continue;
     if (what === "new") {
-      // A run that was killed came as far as this file, or did not.
+      // A killed run may or may not have written this file.
       actions.set(path, disk.has(path) ? { kind: "keep", path, present: true } : { kind: "forget", path });
       continue;
     }
@@ -63,14 +63,14 @@ export function reconcile(
   return [...actions.values()].sort((a, b) => byCodeUnit(a.path, b.path));
 }
 
-/** The paths for which it matters whether git has them. */
+/** Returns the paths whose action depends on whether git has them. */
 export function contested(wanted: readonly OutputFile[], disk: Disk, manifest: Manifest): string[] {
   return reconcile(wanted, disk, manifest, { clean: new Set() }).flatMap((action) =>
     action.kind === "conflict" && action.before !== undefined && action.content !== undefined ? [action.path] : [],
   );
 }
 
-/** One name for all that macOS and Windows hold for one. */
+/** Returns the same key for paths that macOS and Windows treat as the same. */
 function folded(path: string): string {
   return path.normalize("NFC").toLowerCase();
 }
@@ -79,7 +79,7 @@ function oneName(other: string): string {
   return `differs from ${other} only in case, so that one of them is lost on macOS and Windows. Rename one of what they are made of`;
 }
 
-/** The hashes of what was written under names that differ only in case. */
+/** Returns the hashes of files that were written under names that differ only in case. */
 function earlierHashes(paths: readonly string[], manifest: Manifest): Remembered | undefined {
   const hashes = paths.flatMap((path) => {
     const what = manifest.get(path);
@@ -88,9 +88,9 @@ function earlierHashes(paths: readonly string[], manifest: Manifest): Remembered
   return hashes.length === 0 ? undefined : new Set(hashes);
 }
 
-function starter({ path, content, anew }: OutputFile, there: OnDisk | undefined, removed: boolean): Action {
-  // What must not be missing is not taken to be there when nobody could look.
-  if (there?.kind === "obstacle" && anew) {
+function starter({ path, content, recreate }: OutputFile, there: OnDisk | undefined, removed: boolean): Action {
+  // A file that must exist is written if it is unknown whether it does.
+  if (there?.kind === "obstacle" && recreate) {
     return {
       kind: "conflict",
       path,

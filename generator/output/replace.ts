@@ -6,12 +6,12 @@ import type { OutputPlace } from "./place.js";
 
 const suffix = ".scaffold-part";
 
-/** Folders that one run has looked at (by path in the project) and made (by absolute path), so as not to do it again. */
+/** Folders that a run has checked (by path in the project) and created (by absolute path), so that it need not again. */
 export type KnownFolders = Set<string>;
 
 /**
- * Writes a file whole or not at all: in the folder of generated files under a name of no meaning, then renamed to where it
- * belongs. Its permissions stay as they are.
+ * Writes a file atomically: under a temporary name in the folder of generated files, then renamed to its place. Keeps its
+ * permissions.
  */
 export function replace(place: OutputPlace, path: string, content: string, known: KnownFolders = new Set()): void {
   const { root, generated } = place;
@@ -35,7 +35,7 @@ export function replace(place: OutputPlace, path: string, content: string, known
   try {
     write(join(root, generated));
   } catch (error) {
-    // The folder of generated files is on a file system of its own: the part is written beside its place.
+    // The folder of generated files is on another file system: write the temporary file beside its target.
     if ((error as NodeJS.ErrnoException).code !== "EXDEV") throw error;
     write(dirname(target));
   }
@@ -47,12 +47,12 @@ function once(known: KnownFolders, folder: string, look: () => void): void {
   known.add(folder);
 }
 
-/** Whether a name is that of a file which is being written, or whose writer died. */
+/** Returns whether a name is that of a temporary file. */
 export function isTemporary(name: string): boolean {
   return name.startsWith(".") && name.endsWith(suffix);
 }
 
-/** Removes what a killed run was writing. Only for a run that is alone. */
+/** Removes the temporary files of a killed run. Call it only while no other run writes. */
 export function sweep({ root, generated }: OutputPlace): void {
   const folder = join(root, generated);
   if (!existsSync(folder)) return;

@@ -3,21 +3,21 @@ import { dirname, join } from "node:path";
 import { absent, obstacleAbove } from "./path.js";
 import { isTemporary } from "./replace.js";
 
-/** What is at a path: a file with its text, or something that the tool will not write through. */
+/** What is at a path: a file with its text, or an obstacle, into which the tool does not write. */
 export type OnDisk =
   | { readonly kind: "file"; readonly content: string }
-  /** `replaceable`: a link at the very place, which `--force` may replace; what it points to stays untouched. */
+  /** `replaceable`: the path itself is a link, which `--force` may replace. Its target stays untouched. */
   | { readonly kind: "obstacle"; readonly what: string; readonly replaceable: boolean };
 
-/** What is on disk, by path; a path that is missing is absent. */
+/** The files on disk, by path. A missing path has no entry. */
 export type Disk = ReadonlyMap<string, OnDisk>;
 
 /**
- * Looks at the given paths, and at everything in the folder of generated files. Symbolic links are not followed. One file after
- * the other, here as where they are written: for small files, waiting for each costs more than it takes.
+ * Reads the given paths and the folder of generated files. Does not follow symbolic links. Reads one file after the other, as
+ * they are written: for small files, an asynchronous call costs more than the read.
  */
 export function snapshot(root: string, generated: string, paths: Iterable<string>): Disk {
-  // The way down to a folder is looked at once, not for each of its files.
+  // The parents of a folder are checked once, not for each of its files.
   const above = new Map<string, string | undefined>();
   const disk = new Map<string, OnDisk>();
   for (const path of new Set([...paths, ...filesIn(root, generated)])) {

@@ -10,7 +10,7 @@ import { version } from "../project/version.js";
 import { parameter, withoutParameters } from "./parameter.js";
 import { createEcmaScriptPlugin } from "./protoplugin.js";
 
-/** Prints what the emitters make of a contract. */
+/** Prints the files of the emitters for a contract. */
 export function printContract(
   contract: Contract,
   { file: protoFile }: FileDescriptorSet,
@@ -33,7 +33,7 @@ export function printContract(
   return [...beside, ...once];
 }
 
-/** Runs a plugin of its own for each purpose: a plugin remembers its imports. */
+/** Runs one plugin per emitter: a plugin keeps its imports. */
 function run(
   request: { fileToGenerate?: string[]; protoFile?: FileDescriptorSet["file"] },
   generateTs: (schema: Schema) => void,
@@ -43,7 +43,7 @@ function run(
     .file.map(({ name, content }) => ({ path: name, content: layout(withHeader(withoutParameters(content))) }));
 }
 
-/** A file that no one .proto stands behind begins like those that have one. */
+/** A file of no single .proto gets the same header as the others. */
 function withHeader(content: string): string {
   return /^\/\/ @generated/m.test(content)
     ? content

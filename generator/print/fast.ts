@@ -9,8 +9,8 @@ const printer = require.resolve("@bufbuild/protoplugin");
 const fromPrinter = createRequire(printer);
 
 /**
- * The releases whose insides these shortcuts know, as the start of a version. With another release, code is printed without
- * them.
+ * The releases whose internals these shortcuts rely on, as the start of a version. With other releases, code is printed
+ * without shortcuts.
  */
 const known = { "@bufbuild/protoplugin": "2.13.", "@bufbuild/protoc-gen-es": "2.13.", "@bufbuild/protobuf": "2.13." };
 
@@ -21,8 +21,8 @@ export function isKnown(): boolean {
 
 /**
  * Loads the printer with three shortcuts, which change the time and not the output. The names of a file's declarations are
- * worked out once. Comments are left out before a descriptor is copied. The TypeScript compiler, with which the printer
- * would make JavaScript, is not loaded.
+ * computed once. Comments are removed before a descriptor is copied. The TypeScript compiler, which the printer would use to
+ * print JavaScript, is not loaded.
  */
 export function loadFast(): Printer {
   rememberNames();
@@ -42,7 +42,7 @@ function versionOf(name: string): string {
   return "";
 }
 
-/** Has the printer work out the names of a file's declarations once: it does so, for all of them, at every use of one. */
+/** Caches the names of a file's declarations, which the printer computes at every use of one. */
 function rememberNames(): void {
   const path = join(dirname(printer), "names.js");
   if (require.cache[path] !== undefined) return;
@@ -63,7 +63,7 @@ function workOutNames(file) {`,
   require.cache[path] = module;
 }
 
-/** A file's descriptor is copied whole to be embedded, and its comments, the larger part, left out then: not copied here. */
+/** Removes comments, the larger part of a file's descriptor, before the printer copies and embeds it. */
 function embedWithoutComments(): void {
   const path = join(dirname(fromPrinter.resolve("@bufbuild/protobuf/codegenv2")), "embed.js");
   const embed = require(path) as { embedFileDesc(file: FileDescriptorProto): unknown };
@@ -72,12 +72,12 @@ function embedWithoutComments(): void {
     embedFileDesc(Object.assign(Object.create(Object.getPrototypeOf(file)), file, { sourceCodeInfo: undefined }));
 }
 
-/** What the printer loads and is not needed, by path. */
+/** Modules that the printer loads but does not need, by path. */
 function compilers(): string[] {
   return ["typescript", "@typescript/vfs"].map((name) => fromPrinter.resolve(name));
 }
 
-/** Runs `load`, in which requiring one of these modules gives nothing; afterwards it gives the module again. */
+/** Runs `load` with empty modules in the place of these, and restores them afterwards. */
 function without<T>(paths: readonly string[], load: () => T): T {
   const stubs = paths.filter((path) => require.cache[path] === undefined);
   for (const path of stubs) {

@@ -2,18 +2,18 @@ import { Worker, type WorkerOptions } from "node:worker_threads";
 import type { EmittedFile } from "../emit/emitter.js";
 import type { Image } from "../image/compile.js";
 
-/** Of an image smaller than this, in bytes, all is printed here before a thread has started. */
+/** The size in bytes below which an image is printed before a thread has started. */
 const WORTH_A_THREAD = 600_000;
 
-/** What is printed while something else is done. */
+/** A print job in another thread. */
 export interface MessageWorker {
-  /** Undefined if it is not worth it: then whoever needs the files prints them. */
+  /** Undefined for a small contract: the caller prints its files. */
   readonly messages?: Promise<readonly EmittedFile[]>;
-  /** Gives up what is not printed yet. */
+  /** Cancels the job. */
   end(): void;
 }
 
-/** Prints the messages of a large contract (`printMessages`) in a thread of its own, while the contract is read. */
+/** Prints the messages of a large contract (`printMessages`) in a worker thread, while the contract is built. */
 export function printInWorker({ bytes }: Pick<Image, "bytes">, worth = WORTH_A_THREAD): MessageWorker {
   if (bytes.length < worth) return { end() {} };
   const worker = startThread({ workerData: bytes });
@@ -22,14 +22,14 @@ export function printInWorker({ bytes }: Pick<Image, "bytes">, worth = WORTH_A_T
     worker.once("error", reject);
     worker.once("exit", () => reject(new Error("the thread that prints messages has ended")));
   });
-  // It may fail before anyone waits for it.
+  // It may fail before it is awaited.
   messages.catch(() => undefined);
   return { messages, end: () => void worker.terminate() };
 }
 
 function startThread(options: WorkerOptions): Worker {
   if (!import.meta.url.endsWith(".ts")) return new Worker(new URL("./message-thread.js", import.meta.url), options);
-  // In a checkout it runs from its source, which a thread must be taught to read before.
+  // In a checkout the thread runs from TypeScript source, which needs a loader.
   const [loader, program] = [import.meta.resolve("tsx/esm/api"), new URL("./message-thread.ts", import.meta.url).href];
   const code = `import("${loader}").then(({ register }) => register()).then(() => import("${program}"));`;
   return new Worker(code, { ...options, eval: true });

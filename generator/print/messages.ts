@@ -5,7 +5,7 @@ import type { EmittedFile } from "../emit/emitter.js";
 import { parameter, withoutParameters } from "./parameter.js";
 import { protocGenEs } from "./protoplugin.js";
 
-/** `_pb`, as protoc-gen-es prints it, of the project's own files in an image. */
+/** Returns the `_pb` files, as protoc-gen-es prints them, of the project's own files in an image. */
 export function printMessages({ file: protoFile }: FileDescriptorSet): EmittedFile[] {
   const fileToGenerate = protoFile.map(({ name }) => name).filter(isOwn);
   const request = create(CodeGeneratorRequestSchema, { fileToGenerate, protoFile, parameter });

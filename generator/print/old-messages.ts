@@ -5,7 +5,7 @@ import type { EmittedFile } from "../emit/emitter.js";
 import { wellKnownFiles } from "../evolve/shape.js";
 import { printMessages } from "./messages.js";
 
-/** `_pb` of events as they were, for those who are to say what these mean today. */
+/** Returns the `_pb` files of old versions of events, for their upcasters. */
 export function printOldMessages(histories: Histories): EmittedFile[] {
   const upcasts = [...histories.values()].flatMap((history) => history.upcasts);
   return upcasts.flatMap(({ old: { file } }) =>

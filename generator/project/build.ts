@@ -3,16 +3,16 @@ import { dirname, join, relative, sep } from "node:path";
 import type { BuildOptions, Message, Plugin } from "esbuild";
 import type { Settings } from "./settings.js";
 
-/** Code that cannot be bundled, such as an import of what is not there. */
+/** Thrown for code that cannot be bundled, for example because of an import that does not exist. */
 export class BuildError extends Error {}
 
 /**
  * Bundles every service into one file that Node runs: `<services>/<name>/main.ts` becomes `<services>/dist/<name>/main.js`,
  * with its migrations beside it, and the gateway's page into `dist/gateway/web/`. The project's own code is in the bundle,
- * packages from npm are not. If anything fails, what was built before stays. Throws a BuildError that lists all faults.
+ * packages from npm are not. If anything fails, the last build stays. Throws a BuildError that lists all faults.
  *
- * @param dist another folder for it, inside the project, so that the programs find their packages
- * @returns what is not as it was built last: the names of folders and files in `dist`, source maps aside
+ * @param dist another output folder, inside the project, so that the programs find their packages
+ * @returns the names of folders and files in `dist` that changed, except source maps
  */
 export async function build(
   settings: Settings,
@@ -55,7 +55,7 @@ export async function build(
     esbuild.build(forNode),
     ...(empty(pages) ? [] : [esbuild.build(forBrowsers)]),
   ]);
-  // It would stay as a process of its own.
+  // It would remain as a separate process.
   await esbuild.stop();
   const errors = results.flatMap((result) => (result.status === "rejected" ? faults(result.reason, settings) : []));
   if (errors.length > 0) throw new BuildError(`the services do not build:\n${errors.join("\n")}`);
@@ -69,14 +69,14 @@ export async function build(
     await collect(join(services, name, "migrations"), join(name, "migrations"), (path) => path.endsWith(".sql"), files);
   }
   await collect(web, join("gateway", "web"), (path) => !/\.tsx?$/.test(path), files);
-  // Whatever the project's own package.json says: the bundles are ES modules.
+  // The bundles are ES modules, whatever the project's package.json says.
   files.set("package.json", Buffer.from('{ "type": "module" }\n'));
-  return bring(dist, files);
+  return replaceContents(dist, files);
 }
 
 /**
- * Leaves out what comes from npm: it is installed where the services run, some of it is not JavaScript, and there must not
- * be two of what keeps state. Workspaces are links in node_modules, and come in: their real paths are not there.
+ * Excludes npm packages from the bundle: they are installed where the services run, some are not JavaScript, and packages that
+ * keep state must exist once. Workspaces are links in node_modules and are bundled: their real paths are elsewhere.
  */
 const externalPackages: Plugin = {
   name: "external-packages",
@@ -113,7 +113,7 @@ async function existing(entries: readonly (readonly [string, string])[]): Promis
   return Object.fromEntries(entries.filter((_, index) => found[index]));
 }
 
-/** Adds the files of a folder under another name, folders inside included. */
+/** Adds the files of a folder under another name, recursively. */
 async function collect(
   from: string,
   to: string,
@@ -126,10 +126,10 @@ async function collect(
 }
 
 /**
- * Makes a folder hold these files and no others. Answers with the first parts of the paths that had to change. A folder
- * that holds something, and was not made here, is somebody's work.
+ * Makes a folder contain exactly these files. Returns the first parts of the paths that changed. Throws if the folder is not
+ * empty and was not created by this function.
  */
-async function bring(dist: string, files: ReadonlyMap<string, Uint8Array>): Promise<Set<string>> {
+async function replaceContents(dist: string, files: ReadonlyMap<string, Uint8Array>): Promise<Set<string>> {
   const changed = new Set<string>();
   const touch = (path: string) => path.endsWith(".map") || changed.add(path.split(sep)[0]!);
   const there = await filesIn(dist);
@@ -152,7 +152,7 @@ async function bring(dist: string, files: ReadonlyMap<string, Uint8Array>): Prom
   return changed;
 }
 
-/** The files in a folder and in the folders inside it; none, if it does not exist. */
+/** Returns the files in a folder, recursively, or none if it does not exist. */
 async function filesIn(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => []);
   return entries
@@ -160,7 +160,7 @@ async function filesIn(folder: string): Promise<string[]> {
     .map((entry) => relative(folder, join(entry.parentPath, entry.name)));
 }
 
-/** As `file:line:column: message`. */
+/** Formats an error as `file:line:column: message`. */
 function faults(reason: unknown, { root }: Settings): string[] {
   const { errors } = reason as { errors?: readonly Message[] };
   if (errors === undefined) return [String(reason)];

@@ -4,39 +4,39 @@ import { join } from "node:path";
 import { absent } from "../output/path.js";
 import { byCodeUnit, hashOf } from "../output/text.js";
 
-/** What is in a folder, and is no folder. */
-export interface Found {
+/** An entry of a folder that is not a folder. */
+export interface FileEntry {
   readonly path: string;
-  /** Whether it is a file and no link to one, or a pipe. */
+  /** Whether it is a regular file, not a link or a pipe. */
   readonly isPlain: boolean;
 }
 
-/** The files in a folder and below, sorted by path. Folders `aside` are left out; links to folders are not followed. */
-export function filesIn(root: string, folder: string, aside: (path: string) => boolean = isDependency): Found[] {
-  const found: Found[] = [];
+/** Returns the files in a folder, recursively, sorted by path. Skips folders for which `skip` is true, and does not follow links to folders. */
+export function filesIn(root: string, folder: string, skip: (path: string) => boolean = isDependency): FileEntry[] {
+  const found: FileEntry[] = [];
   const visit = (at: string) => {
     for (const entry of entries(join(root, at))) {
       const path = at === "" ? entry.name : `${at}/${entry.name}`;
       if (!entry.isDirectory()) found.push({ path, isPlain: entry.isFile() });
-      else if (!aside(path)) visit(path);
+      else if (!skip(path)) visit(path);
     }
   };
   visit(folder);
   return found.sort((a, b) => byCodeUnit(a.path, b.path));
 }
 
-/** Adds a file's path and text to a digest. Through a link, another file's text would count as this one's: it has none. */
-export function addFile(digest: Hash, root: string, { path, isPlain }: Found): void {
+/** Adds a file's path and text to a digest. A link has no text: it would count another file's as its own. */
+export function addFile(digest: Hash, root: string, { path, isPlain }: FileEntry): void {
   digest.update(`${path} ${isPlain ? hashOf(readFileSync(join(root, path))) : "is no plain file"}\n`);
 }
 
-/** The same, for who reads through links. */
-export function addFollowed(digest: Hash, root: string, { path, isPlain }: Found): void {
+/** The same, but reads the targets of links. */
+export function addFollowed(digest: Hash, root: string, { path, isPlain }: FileEntry): void {
   const there = isPlain || statSync(join(root, path), { throwIfNoEntry: false })?.isFile() === true;
   addFile(digest, root, { path, isPlain: there });
 }
 
-/** Whether a folder is where npm puts what others wrote. */
+/** Returns whether a folder contains npm packages. */
 export function isDependency(folder: string): boolean {
   return folder === "node_modules" || folder.endsWith("/node_modules");
 }

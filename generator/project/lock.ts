@@ -8,8 +8,8 @@ const POLL_MS = 50;
 const PATIENCE_MS = 60_000;
 
 /**
- * Runs what writes into a project, one run at a time: another is waited for, a minute at most. The lock is a file in the
- * project's `.scaffold`, which git does not see; that of a process that was killed counts for nothing.
+ * Runs a function that writes into a project while it holds the project's lock. Waits for another holder, a minute at most. The
+ * lock is a file in the project's `.scaffold`, which git ignores. The lock of a killed process does not count.
  */
 export async function exclusively<T>(root: string, run: () => Promise<T>): Promise<T> {
   const folder = join(root, ".scaffold");

@@ -10,8 +10,8 @@ const library = createRequire(import.meta.url)("@protoscaffold/runtime/package.j
 const isOptional = (name: string) => library.peerDependenciesMeta?.[name]?.optional === true;
 
 /**
- * The packages that generated code and services import, and in which versions: the runtime library, and what it shares
- * with them, less what it can do without. Each of these must be there once, or two halves of a program do not recognise each other's objects.
+ * Returns the packages that generated code and services import, with their versions: the runtime library and its peers, without
+ * the optional ones. Each must be installed once, or two halves of a program do not recognize each other's objects.
  */
 export const requirements: Readonly<Record<string, string>> = Object.fromEntries(
   Object.entries({ ...library.peerDependencies, "@protoscaffold/runtime": `~${library.version}` })

@@ -2,25 +2,25 @@ import { readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { absent, assertProjectPath } from "../output/path.js";
 
-/** What a project tells the tool: `scaffold` in its package.json. buf's own settings stay in buf's files. */
+/** The project's settings: `scaffold` in its package.json. buf's settings stay in buf's files. */
 export interface Settings {
-  /** The project's root, absolute: where that package.json is. */
+  /** The project's root, absolute: the folder of that package.json. */
   readonly root: string;
   /** The folder of the handwritten services, one folder each, relative to the root. Default: "services". */
   readonly services: string;
-  /** The folder that is all the tool's, relative to the root. Default: "generated". */
+  /** The folder of generated files, relative to the root. Default: "generated". */
   readonly generated: string;
-  /** The name by which code imports what is generated. Default: the project's own name and "-generated". */
+  /** The package name of generated code. Default: the project's name and "-generated". */
   readonly package: string;
   /** Short names of services, by the full name of the service or of its package. Default: the package's last word. */
   readonly names: Readonly<Record<string, string>>;
-  /** The full names of services that this system runs though their contracts do not say so. Default: none. */
+  /** The full names of services that this system runs although their contracts lack (scaffold.v1.service). Default: none. */
   readonly run: readonly string[];
 }
 
 /**
- * The root of the project that `folder` is in: the nearest folder upwards whose package.json has `scaffold`, or which has
- * a buf.yaml beside its package.json.
+ * Returns the root of the project that contains `folder`: the nearest folder upwards whose package.json has `scaffold`, or which
+ * has a buf.yaml beside its package.json.
  */
 export async function findRoot(folder: string): Promise<string> {
   for (let place = folder; ; place = dirname(place)) {
@@ -38,7 +38,7 @@ export async function findRoot(folder: string): Promise<string> {
 
 const known = ["services", "generated", "package", "names", "run"];
 
-/** The settings of the project at `root`, defaults filled in. Throws an Error that lists all that is wrong with them. */
+/** Reads the settings of the project at `root`, with defaults. Throws an Error that lists all faults. */
 export async function readSettings(root: string): Promise<Settings> {
   const manifest = await readPackage(root);
   if (manifest === undefined) {
@@ -47,7 +47,7 @@ export async function readSettings(root: string): Promise<Settings> {
   return settingsOf(root, manifest);
 }
 
-/** The settings that the text of a package.json says, defaults filled in; throws as `readSettings` does. */
+/** Parses the settings in the text of a package.json, with defaults. Throws as `readSettings` does. */
 export function settingsOf(root: string, manifest: Readonly<Record<string, unknown>>): Settings {
   const said = manifest.scaffold ?? {};
   if (typeof said !== "object" || said === null || Array.isArray(said)) {

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 
 const file = [new URL("../package.json", import.meta.url), new URL("../../package.json", import.meta.url)];
 
-/** The tool's own version, from its package.json: beside the sources in a checkout, above `dist` in the package. */
+/** The tool's version, from its package.json: beside the sources in a checkout, above `dist` in the package. */
 export const version: string = readVersion();
 
 function readVersion(): string {

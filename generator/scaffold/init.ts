@@ -67,7 +67,7 @@ export async function initProject({ root, name, package: imported }: InitRequest
   }
   const first = await write(settings, starters);
   // They go where buf.yaml says.
-  const words = await write(settings, await planVendored(settings, { anew: true }));
+  const words = await write(settings, await planVendored(settings, { recreate: true }));
   return { settings, manifest: { created: before === undefined, added }, actions: [...first, ...words] };
 }
 
@@ -92,7 +92,7 @@ export function usualPackage(name: string): string {
 async function write(settings: Settings, files: readonly OutputFile[]): Promise<Action[]> {
   const wanted = new Set(files.map(({ path }) => path));
   const place = { ...settings, version };
-  const actions = await planOutput(place, files, { part: () => false, anew: true });
+  const actions = await planOutput(place, files, { part: () => false, recreate: true });
   await applyOutput(place, actions);
   return actions.filter(({ path }) => wanted.has(path));
 }

@@ -34,7 +34,7 @@ export async function newService(
     }
     // Nothing of the tool's is looked at here; what was once removed is asked for again.
     const place = { ...settings, version };
-    const actions = await planOutput(place, files, { part: () => false, anew: true });
+    const actions = await planOutput(place, files, { part: () => false, recreate: true });
     await applyOutput(place, actions);
     return files;
   });

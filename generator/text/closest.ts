@@ -1,4 +1,4 @@
-/** The word that was probably meant: the one fewest edits away, if that is near enough; undefined if none is. */
+/** Returns the closest word by edit distance, or undefined if none is near. */
 export function closest(word: string, words: Iterable<string>): string | undefined {
   let best: string | undefined;
   let least = Math.max(2, Math.floor(word.length / 3)) + 1;
@@ -15,7 +15,7 @@ export function didYouMean(word: string, words: Iterable<string>): string {
   return meant === undefined ? "" : ` Did you mean ${meant}?`;
 }
 
-/** How many letters must be added, removed, replaced, or swapped with their neighbour (optimal string alignment). */
+/** Returns the edit distance of two words (optimal string alignment). */
 function distance(a: string, b: string): number {
   let before: number[] = [];
   let last = Array.from({ length: b.length + 1 }, (_, column) => column);

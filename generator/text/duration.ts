@@ -1,4 +1,4 @@
-/** Seconds for people: 75 -> "1m15s". */
+/** Formats seconds: 75 -> "1m15s". */
 export function duration(seconds: number): string {
   const parts = [
     [Math.floor(seconds / 86_400), "d"],

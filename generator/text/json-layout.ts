@@ -1,4 +1,4 @@
-/** JSON whose outer levels have a line for each part, so that a review sees what changed. */
+/** Returns JSON with one line per element of its outer levels, so that a review shows what changed. */
 export function layOut(value: unknown, levels: number, indent = ""): string {
   if (levels === 0 || typeof value !== "object" || value === null || Object.keys(value).length === 0) {
     return JSON.stringify(value);

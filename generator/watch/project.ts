@@ -2,14 +2,14 @@ import { bufModules } from "../image/modules.js";
 import type { Settings } from "../project/settings.js";
 import { type Watcher, watchTree } from "./tree.js";
 
-/** What changed: the contract, or what decides how it is read; or else only handwritten code. */
+/** The kind of a change: the contract or its settings, or only handwritten code. */
 export interface ProjectChange {
   readonly contract: boolean;
 }
 
 /**
  * Calls `react` after each change of the contract, of buf's or the tool's settings, of templates, or of the services'
- * sources. One call at a time: what changes meanwhile is one more call. `react` must not reject.
+ * sources. Calls do not overlap: changes during a call lead to one more. `react` must not reject.
  */
 export async function watchProject(
   { root, services, generated }: Settings,

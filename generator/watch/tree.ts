@@ -5,15 +5,15 @@ export interface Watcher {
   close(): void;
 }
 
-/** Editors write a file in several steps, and version control many files: what comes this close together is one change. */
+/** The time in milliseconds within which changes count as one: editors write a file in several steps, and git many files. */
 const QUIET_MS = 80;
 
 /**
- * Calls `changed` with the paths of files that were written, renamed or removed, once it is quiet again. Each folder is
- * watched by itself, so that a file which is replaced by another under its name is seen, and what lies in folders that
- * nobody asked for costs nothing. Paths are relative to `root`, with forward slashes.
+ * Calls `changed` with the paths of files that were written, renamed or removed, once no more changes follow. Each folder has its
+ * own watcher: it notices a file that replaces another, and folders outside of the selection cost nothing. Paths are relative
+ * to `root`, with forward slashes.
  *
- * @param enter whether to look into a folder
+ * @param enter returns whether to watch a folder
  */
 export function watchTree(
   root: string,
@@ -39,10 +39,10 @@ export function watchTree(
       watchers.delete(path);
     }
   };
-  /** Watches a folder and those inside. What is in it when it appears has changed. */
+  /** Watches a folder, recursively. The files in a new folder count as changed. */
   const scan = (folder: string, isNew: boolean) => {
     try {
-      // First the watcher, then the look: what comes between is seen twice, not missed.
+      // Start the watcher before reading the folder: a change between is seen twice rather than missed.
       const watcher = watch(join(root, folder), (kind, name) => {
         if (name === null) return report(folder);
         const path = folder === "" ? String(name) : `${folder}/${name}`;
@@ -62,7 +62,7 @@ export function watchTree(
       }
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
-      // It was no folder, or is none any more.
+      // The path is not a folder, or was removed.
       if (code === "ENOENT" || code === "ENOTDIR") return leave(folder);
       if (code !== "ENOSPC" && code !== "EMFILE") throw error;
       throw new Error(

@@ -1,14 +1,14 @@
 import { type DescField, type DescMessage, ScalarType } from "@bufbuild/protobuf";
 import type { Printable } from "@bufbuild/protoplugin";
 import { codecExports } from "../../contract/names/exports.js";
+import { type CodecPrinter, holdingOf } from "./codec-printer.js";
 import { GROUP, IMPLICIT, inherits, isText, LENGTH, scalarOf, tagOf, wireTypeOf } from "./scalar.js";
-import { holdingOf, type Scribe } from "./scribe.js";
 
 type MessageField = DescField & { readonly message: DescMessage };
 
 /** Prints the function that reads a message's fields up to its end. */
-export function emitRead(message: DescMessage, scribe: Scribe): void {
-  const { f } = scribe;
+export function emitRead(message: DescMessage, printer: CodecPrinter): void {
+  const { f } = printer;
   const { read, make } = codecExports(message);
   const shape = f.importShape(message);
   f.print(
@@ -16,7 +16,7 @@ export function emitRead(message: DescMessage, scribe: Scribe): void {
     message.name,
     " up to `end` (of a group: its number, negated), into `before` if there is one. */",
   );
-  const signature: Printable = ["(r: ", scribe.type("Reader"), ", end: number, before?: ", shape, "): ", shape];
+  const signature: Printable = ["(r: ", printer.type("Reader"), ", end: number, before?: ", shape, "): ", shape];
   f.print(f.export("function", read), signature, " {");
   f.print(`  const m = before ?? ${make}();`);
   f.print("  r.enter();");
@@ -24,7 +24,7 @@ export function emitRead(message: DescMessage, scribe: Scribe): void {
   if (message.fields.length === 0) f.print("    r.unknown(tag, m);");
   else {
     f.print("    switch (tag) {");
-    for (const field of message.fields) readField(field, scribe);
+    for (const field of message.fields) readField(field, printer);
     f.print("      default:");
     f.print("        r.unknown(tag, m);");
     f.print("    }");
@@ -36,8 +36,8 @@ export function emitRead(message: DescMessage, scribe: Scribe): void {
 }
 
 /** Prints the function that makes an empty message, as `create` does. */
-export function emitMake(message: DescMessage, scribe: Scribe): void {
-  const { f } = scribe;
+export function emitMake(message: DescMessage, printer: CodecPrinter): void {
+  const { f } = printer;
   const { make } = codecExports(message);
   f.print("/** An empty ", message.name, ". */");
   f.print(f.export("function", make), "(): ", f.importShape(message), " {");
@@ -46,11 +46,11 @@ export function emitMake(message: DescMessage, scribe: Scribe): void {
     if (member.fieldKind === "list") return [[member.localName, "[]"]];
     if (member.fieldKind === "map") return [[member.localName, "{}"]];
     if (member.fieldKind === "message" || member.presence !== IMPLICIT) return [];
-    return [[member.localName, zeroOf(member, scribe)]];
+    return [[member.localName, zeroOf(member, printer)]];
   });
   // Where an object has more than its literal says, TypeScript is not to compare them.
   if (inherits(message) || message.fields.some(({ localName }) => localName in Object.prototype)) {
-    f.print("  const m = ", scribe.value("inherit"), "(", f.importSchema(message), ");");
+    f.print("  const m = ", printer.value("inherit"), "(", f.importSchema(message), ");");
     for (const [name, zero] of ofItsOwn) f.print("  m.", name!, " = ", zero!, ";");
     f.print("  return m;");
   } else if (ofItsOwn.length === 0) {
@@ -64,35 +64,35 @@ export function emitMake(message: DescMessage, scribe: Scribe): void {
   f.print("}");
 }
 
-function zeroOf(field: DescField, scribe: Scribe): Printable {
+function zeroOf(field: DescField, printer: CodecPrinter): Printable {
   if (field.enum !== undefined) return String(field.enum.values[0]!.number);
-  if (field.scalar === ScalarType.BYTES) return [scribe.value("noBytes"), "()"];
+  if (field.scalar === ScalarType.BYTES) return [printer.value("noBytes"), "()"];
   return isText(field) ? '"0"' : scalarOf(field.scalar).zero;
 }
 
-function readField(field: DescField, scribe: Scribe): void {
-  const { f } = scribe;
+function readField(field: DescField, printer: CodecPrinter): void {
+  const { f } = printer;
   const place = `m.${field.localName}`;
   const { oneof } = field;
   if (field.fieldKind === "list") {
-    readList(field, place, scribe);
+    readList(field, place, printer);
     return;
   }
   const wireType = field.fieldKind === "map" ? LENGTH : wireTypeOf(field);
   f.print(`      case ${tagOf(field.number, wireType)}:`, isBlock(field) ? " {" : "");
-  if (field.fieldKind === "map") readMap(field, place, scribe);
+  if (field.fieldKind === "map") readMap(field, place, printer);
   else if (oneof !== undefined) {
     const place = `m.${oneof.localName}`;
     const name = JSON.stringify(field.localName);
     if (field.message !== undefined) {
       f.print(`        const there = ${place}.case === ${name} ? ${place}.value : undefined;`);
     }
-    readInto(field, "there", (value) => [`${place} = { case: ${name}, value: `, value, " };"], scribe);
+    readInto(field, "there", (value) => [`${place} = { case: ${name}, value: `, value, " };"], printer);
   } else {
     // What every object inherits is not there.
     const isOdd = field.message !== undefined && field.localName in Object.prototype;
-    const before: Printable = isOdd ? [scribe.value("own"), `(m, "${field.localName}")`] : place;
-    readInto(field, before, (value) => [`${place} = `, value, ";"], scribe);
+    const before: Printable = isOdd ? [printer.value("own"), `(m, "${field.localName}")`] : place;
+    readInto(field, before, (value) => [`${place} = `, value, ";"], printer);
   }
   f.print("        break;");
   if (isBlock(field)) f.print("      }");
@@ -105,18 +105,23 @@ function isBlock(field: DescField): boolean {
 }
 
 /** Reads one value. A message that is there already takes the fields that are read. */
-function readInto(field: DescField, before: Printable, into: (value: Printable) => Printable, scribe: Scribe): void {
-  const { f } = scribe;
+function readInto(
+  field: DescField,
+  before: Printable,
+  into: (value: Printable) => Printable,
+  printer: CodecPrinter,
+): void {
+  const { f } = printer;
   if (field.fieldKind === "enum" && !field.enum.open) {
     f.print("        const value = r.int32();");
-    const isKnown: Printable = [scribe.value("knows"), "(", f.importSchema(field.enum), ", value)"];
+    const isKnown: Printable = [printer.value("knows"), "(", f.importSchema(field.enum), ", value)"];
     f.print("        if (", isKnown, ") ", into("value"));
     f.print("        else r.unknownEnum(tag, m);");
     return;
   }
   f.print(
     "        ",
-    into(field.message === undefined ? scalar(field) : message(field as MessageField, scribe, before)),
+    into(field.message === undefined ? scalar(field) : message(field as MessageField, printer, before)),
   );
 }
 
@@ -130,28 +135,28 @@ function readerOf(type: ScalarType | undefined, { utf8Validation }: DescField): 
 }
 
 /** @param before what holds the message that takes the fields, if there may be one */
-function message(field: MessageField, scribe: Scribe, before?: Printable): Printable {
+function message(field: MessageField, printer: CodecPrinter, before?: Printable): Printable {
   const end = field.delimitedEncoding ? `-${field.number}` : "r.length()";
   const more: Printable = before === undefined ? "" : [", ", before];
   switch (holdingOf(field)) {
     case "wrapped": {
-      const empty = scribe.of(field.message, "make");
-      const wrapper: Printable = [scribe.value("wrap"), "(", empty, "(), ", before!, ")"];
-      return [scribe.of(field.message, "read"), `(r, ${end}, `, wrapper, ").value"];
+      const empty = printer.of(field.message, "make");
+      const wrapper: Printable = [printer.value("wrap"), "(", empty, "(), ", before!, ")"];
+      return [printer.of(field.message, "read"), `(r, ${end}, `, wrapper, ").value"];
     }
     case "json":
-      return [scribe.value("readJsonObject"), `(r, ${end}`, more, ")"];
+      return [printer.value("readJsonObject"), `(r, ${end}`, more, ")"];
     case "message":
-      return [scribe.of(field.message, "read"), `(r, ${end}`, more, ")"];
+      return [printer.of(field.message, "read"), `(r, ${end}`, more, ")"];
     case "reflected":
-      return [scribe.value("readReflected"), "(r, ", scribe.f.importSchema(field.message), `, ${end}`, more, ")"];
+      return [printer.value("readReflected"), "(r, ", printer.f.importSchema(field.message), `, ${end}`, more, ")"];
   }
 }
 
 /** Packed or not, as the peer likes it (https://protobuf.dev/programming-guides/encoding/#packed). */
-function readList(field: DescField & { fieldKind: "list" }, place: string, scribe: Scribe): void {
-  const { f } = scribe;
-  const value = field.message === undefined ? scalar(field) : message(field as MessageField, scribe);
+function readList(field: DescField & { fieldKind: "list" }, place: string, printer: CodecPrinter): void {
+  const { f } = printer;
+  const value = field.message === undefined ? scalar(field) : message(field as MessageField, printer);
   const one: Printable = [`${place}.push(`, value, ");"];
   f.print(`      case ${tagOf(field.number, wireTypeOf(field))}:`);
   f.print("        ", one);
@@ -162,8 +167,8 @@ function readList(field: DescField & { fieldKind: "list" }, place: string, scrib
   f.print("        break;");
 }
 
-function readMap(field: DescField & { fieldKind: "map" }, place: string, scribe: Scribe): void {
-  const { f } = scribe;
+function readMap(field: DescField & { fieldKind: "map" }, place: string, printer: CodecPrinter): void {
+  const { f } = printer;
   const readKey = `r.${readerOf(field.mapKey, field)}()`;
   const key = scalarOf(field.mapKey);
   const { zero: zeroKey } = key;
@@ -172,34 +177,34 @@ function readMap(field: DescField & { fieldKind: "map" }, place: string, scribe:
   const isText = field.mapKey === ScalarType.STRING;
   f.print("        const stop = r.entry();");
   f.print("        let key = ", isNumber || isText ? zeroKey : `"${zeroKey.replace("n", "")}"`, ";");
-  f.print("        let value", startOf(field, scribe), ";");
+  f.print("        let value", startOf(field, printer), ";");
   f.print("        for (let entry = r.tag(stop); entry !== 0; entry = r.tag(stop)) {");
   f.print(
     `          if (entry === ${tagOf(1, key.wireType)}) key = `,
     isNumber || isText ? readKey : `\`\${${readKey}}\``,
     ";",
   );
-  const readValue = field.message === undefined ? scalar(field) : message(field as MessageField, scribe, "value");
+  const readValue = field.message === undefined ? scalar(field) : message(field as MessageField, printer, "value");
   f.print(`          else if (entry === ${tagOf(2, wireTypeOf(field))}) value = `, readValue, ";");
   f.print("          else r.skip(entry);");
   f.print("        }");
-  const value = orEmpty(field, scribe);
-  if (isText) f.print("        ", scribe.value("put"), `(${place}, key, `, value, ");");
+  const value = orEmpty(field, printer);
+  if (isText) f.print("        ", printer.value("put"), `(${place}, key, `, value, ");");
   else f.print(`        ${place}[key] = `, value, ";");
 }
 
-function startOf(field: DescField & { fieldKind: "map" }, scribe: Scribe): Printable {
-  const { f } = scribe;
+function startOf(field: DescField & { fieldKind: "map" }, printer: CodecPrinter): Printable {
+  const { f } = printer;
   if (field.message === undefined) {
     const type: Printable = field.enum === undefined ? "" : ": number";
-    return [type, " = ", zeroOf(field, scribe)];
+    return [type, " = ", zeroOf(field, printer)];
   }
   if (holdingOf(field as MessageField) !== "json") return [": ", f.importShape(field.message), " | undefined"];
   return [": ", f.import("JsonObject", "@bufbuild/protobuf", true), " | undefined"];
 }
 
 /** An entry's value, or what stands for one that did not come. */
-function orEmpty(field: DescField & { fieldKind: "map" }, scribe: Scribe): Printable {
+function orEmpty(field: DescField & { fieldKind: "map" }, printer: CodecPrinter): Printable {
   if (field.message === undefined) return "value";
   switch (holdingOf(field as MessageField)) {
     case "json":
@@ -207,12 +212,12 @@ function orEmpty(field: DescField & { fieldKind: "map" }, scribe: Scribe): Print
     case "reflected":
       return [
         "value ?? ",
-        scribe.f.import("create", "@bufbuild/protobuf"),
+        printer.f.import("create", "@bufbuild/protobuf"),
         "(",
-        scribe.f.importSchema(field.message),
+        printer.f.importSchema(field.message),
         ")",
       ];
     default:
-      return ["value ?? ", scribe.of(field.message, "make"), "()"];
+      return ["value ?? ", printer.of(field.message, "make"), "()"];
   }
 }

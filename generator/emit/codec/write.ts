@@ -1,8 +1,8 @@
 import { type DescField, type DescMessage, type DescOneof, ScalarType } from "@bufbuild/protobuf";
 import type { Printable } from "@bufbuild/protoplugin";
 import { codecExports } from "../../contract/names/exports.js";
+import { type CodecPrinter, holdingOf } from "./codec-printer.js";
 import { IMPLICIT, inherits, isInherited, isText, REQUIRED, scalarOf } from "./scalar.js";
-import { holdingOf, type Scribe } from "./scribe.js";
 
 /** How many fields one function writes. TypeScript gives up on a function that has some thousand conditions (TS2563). */
 const FIELDS = 200;
@@ -11,14 +11,14 @@ const FIELDS = 200;
  * Prints the function that writes a message's fields, in the order of their numbers, as protobuf-es does: one function,
  * or several for a message with very many fields.
  */
-export function emitWrite(message: DescMessage, scribe: Scribe): void {
-  const { f } = scribe;
+export function emitWrite(message: DescMessage, printer: CodecPrinter): void {
+  const { f } = printer;
   const { write } = codecExports(message);
   const parameters: Printable = [
     "(w: ",
-    scribe.type("Writer"),
+    printer.type("Writer"),
     ", m: ",
-    scribe.type("Init"),
+    printer.type("Init"),
     "<typeof ",
     f.importSchema(message),
     ">): void {",
@@ -30,34 +30,34 @@ export function emitWrite(message: DescMessage, scribe: Scribe): void {
   f.print("/** Writes the fields of ", message.name, ". */");
   f.print(f.export("function", write), parameters);
   if (isLong) for (const part of parts) f.print("  ", part, "(w, m);");
-  else writeFields(fields, scribe);
+  else writeFields(fields, printer);
   f.print("  if (m.$unknown !== undefined) w.unknown(m, ", f.string(message.typeName), ");");
   f.print("}");
   for (const [at, part] of parts.entries()) {
     f.print();
     f.print("function ", part, parameters);
-    writeFields(fields.slice(at * FIELDS, (at + 1) * FIELDS), scribe);
+    writeFields(fields.slice(at * FIELDS, (at + 1) * FIELDS), printer);
     f.print("}");
   }
 }
 
-function writeFields(fields: readonly DescField[], scribe: Scribe): void {
+function writeFields(fields: readonly DescField[], printer: CodecPrinter): void {
   fields.forEach((field, at) => {
     const { oneof } = field;
-    if (oneof === undefined) writeField(field, scribe);
+    if (oneof === undefined) writeField(field, printer);
     // Neighbours of one oneof are one switch; others of it may come later.
     else if (fields[at - 1]?.oneof !== oneof) {
       const end = fields.findIndex((other, place) => place > at && other.oneof !== oneof);
-      writeOneof(oneof, fields.slice(at, end < 0 ? undefined : end), scribe);
+      writeOneof(oneof, fields.slice(at, end < 0 ? undefined : end), printer);
     }
   });
 }
 
-function writeOneof({ localName }: DescOneof, fields: readonly DescField[], scribe: Scribe): void {
-  const { f } = scribe;
+function writeOneof({ localName }: DescOneof, fields: readonly DescField[], printer: CodecPrinter): void {
+  const { f } = printer;
   f.print(`  switch (m.${localName}?.case) {`);
   for (const field of fields) {
-    const lines = singular(field, `m.${localName}.value`, scribe);
+    const lines = singular(field, `m.${localName}.value`, printer);
     f.print("    case ", f.string(field.localName), lines.length === 1 ? ":" : ": {");
     for (const line of lines) f.print("      ", line);
     f.print("      break;");
@@ -66,27 +66,27 @@ function writeOneof({ localName }: DescOneof, fields: readonly DescField[], scri
   f.print("  }");
 }
 
-function writeField(field: DescField, scribe: Scribe): void {
-  const { f } = scribe;
+function writeField(field: DescField, printer: CodecPrinter): void {
+  const { f } = printer;
   const { localName: name } = field;
   // What every object inherits something for is asked for as its own.
   const isOdd = name in Object.prototype;
-  const value: Printable = isOdd ? [scribe.value("own"), `(m, "${name}")`] : `m.${name}`;
+  const value: Printable = isOdd ? [printer.value("own"), `(m, "${name}")`] : `m.${name}`;
   // Where TypeScript does not see that it is there.
   const there: Printable = isOdd || (isInherited(field) && inherits(field.parent)) ? [value, "!"] : value;
-  if (field.fieldKind === "list") writeList(field, value, there, scribe);
-  else if (field.fieldKind === "map") writeMap(field, value, scribe);
+  if (field.fieldKind === "list") writeList(field, value, there, printer);
+  else if (field.fieldKind === "map") writeMap(field, value, printer);
   else {
     if (field.presence === REQUIRED) {
-      const isMissing: Printable = field.message ? [value, " == null"] : ["!", isSet(field, value, scribe)];
+      const isMissing: Printable = field.message ? [value, " == null"] : ["!", isSet(field, value, printer)];
       f.print("  if (", isMissing, `) w.missing("${field.parent.typeName}.${field.name}");`);
     }
-    block(["if (", isSet(field, value, scribe), ")"], singular(field, there, scribe), scribe);
+    block(["if (", isSet(field, value, printer), ")"], singular(field, there, printer), printer);
   }
 }
 
 /** Prints one statement beside its condition, several in a block. */
-function block(head: Printable, lines: readonly Printable[], { f }: Scribe): void {
+function block(head: Printable, lines: readonly Printable[], { f }: CodecPrinter): void {
   const [only] = lines;
   if (lines.length === 1) f.print("  ", head, " ", only!);
   else {
@@ -97,17 +97,17 @@ function block(head: Printable, lines: readonly Printable[], { f }: Scribe): voi
 }
 
 /** Whether a field that is no list and no map is set. */
-function isSet(field: DescField, value: Printable, scribe: Scribe): Printable {
+function isSet(field: DescField, value: Printable, printer: CodecPrinter): Printable {
   if (field.fieldKind === "message") return [value, " != null"];
   if (field.presence !== IMPLICIT) {
     return isInherited(field) && inherits(field.parent)
-      ? [scribe.value("has"), `(m, "${field.localName}")`]
+      ? [printer.value("has"), `(m, "${field.localName}")`]
       : [value, " != null"];
   }
-  return isNotZero(field, value, scribe);
+  return isNotZero(field, value, printer);
 }
 
-function isNotZero(field: DescField, value: Printable, scribe: Scribe): Printable {
+function isNotZero(field: DescField, value: Printable, printer: CodecPrinter): Printable {
   if (field.enum !== undefined) return [value, " != null && ", value, ` !== ${field.enum.values[0]!.number}`];
   switch (field.scalar) {
     case ScalarType.STRING:
@@ -124,7 +124,7 @@ function isNotZero(field: DescField, value: Printable, scribe: Scribe): Printabl
     case ScalarType.FIXED64:
     case ScalarType.SFIXED64:
     case ScalarType.SINT64:
-      return isText(field) ? [value, " != null && !", scribe.value("isZero"), "(", value, ")"] : value;
+      return isText(field) ? [value, " != null && !", printer.value("isZero"), "(", value, ")"] : value;
     default:
       // Not a number is refused rather than left out.
       return [value, " != null && ", value, " !== 0"];
@@ -132,61 +132,61 @@ function isNotZero(field: DescField, value: Printable, scribe: Scribe): Printabl
 }
 
 /** Writes one value with its tag. */
-function singular(field: DescField, value: Printable, scribe: Scribe, number = field.number): Printable[] {
+function singular(field: DescField, value: Printable, printer: CodecPrinter, number = field.number): Printable[] {
   if (field.message === undefined) {
     const { method, wireType } = scalarOf(field.scalar);
     return [[`w.tag(${number}, ${wireType}).${method}(`, value, ");"]];
   }
-  const lines = content(field as DescField & { message: DescMessage }, value, scribe);
+  const lines = content(field as DescField & { message: DescMessage }, value, printer);
   if (field.delimitedEncoding) return [`w.tag(${number}, 3);`, ...lines, `w.tag(${number}, 4);`];
   const open: Printable = holdingOf(field as DescField & { message: DescMessage }) === "wrapped" ? "" : [", ", value];
   return [[`const at = w.open(${number}`, open, ");"], ...lines, "w.close(at);"];
 }
 
-function content(field: DescField & { message: DescMessage }, value: Printable, scribe: Scribe): Printable[] {
+function content(field: DescField & { message: DescMessage }, value: Printable, printer: CodecPrinter): Printable[] {
   const { message } = field;
   switch (holdingOf(field)) {
     case "wrapped":
-      return [[scribe.of(message, "write"), "(w, { value: ", value, " });"]];
+      return [[printer.of(message, "write"), "(w, { value: ", value, " });"]];
     case "json":
-      return [[scribe.value("writeJsonObject"), "(w, ", value, ");"]];
+      return [[printer.value("writeJsonObject"), "(w, ", value, ");"]];
     case "message":
-      return [[scribe.of(message, "write"), "(w, ", value, ");"]];
+      return [[printer.of(message, "write"), "(w, ", value, ");"]];
     case "reflected":
-      return [[scribe.value("writeReflected"), "(w, ", scribe.f.importSchema(message), ", ", value, ");"]];
+      return [[printer.value("writeReflected"), "(w, ", printer.f.importSchema(message), ", ", value, ");"]];
   }
 }
 
-function writeList(field: DescField, value: Printable, there: Printable, scribe: Scribe): void {
+function writeList(field: DescField, value: Printable, there: Printable, printer: CodecPrinter): void {
   if ("packed" in field && field.packed) {
     const { method } = scalarOf(field.scalar);
     const each: Printable = ["for (const each of ", there, `) w.${method}(each);`];
-    block(["if (", value, "?.length)"], [`const at = w.open(${field.number});`, each, "w.close(at);"], scribe);
-  } else block(["for (const each of ", value, " ?? [])"], singular(field, "each", scribe), scribe);
+    block(["if (", value, "?.length)"], [`const at = w.open(${field.number});`, each, "w.close(at);"], printer);
+  } else block(["for (const each of ", value, " ?? [])"], singular(field, "each", printer), printer);
 }
 
-function writeMap(field: DescField & { fieldKind: "map" }, value: Printable, scribe: Scribe): void {
-  const { f } = scribe;
+function writeMap(field: DescField & { fieldKind: "map" }, value: Printable, printer: CodecPrinter): void {
+  const { f } = printer;
   const key = scalarOf(field.mapKey);
-  f.print("  for (const [key, value] of ", scribe.value("entries"), "(", value, ")) {");
+  f.print("  for (const [key, value] of ", printer.value("entries"), "(", value, ")) {");
   f.print(`    const entry = w.open(${field.number});`);
-  f.print(`    w.tag(1, ${key.wireType}).${key.method}(`, keyOf(field.mapKey, scribe), ");");
-  for (const line of singular(field, "value", scribe, 2)) f.print("    ", line);
+  f.print(`    w.tag(1, ${key.wireType}).${key.method}(`, keyOf(field.mapKey, printer), ");");
+  for (const line of singular(field, "value", printer, 2)) f.print("    ", line);
   f.print("    w.close(entry);");
   f.print("  }");
 }
 
 /** A property's name as the key that it stands for. Those of 64 bits are written from a text. */
-function keyOf(type: ScalarType, scribe: Scribe): Printable {
+function keyOf(type: ScalarType, printer: CodecPrinter): Printable {
   switch (type) {
     case ScalarType.BOOL:
-      return [scribe.value("boolKey"), "(key)"];
+      return [printer.value("boolKey"), "(key)"];
     case ScalarType.INT32:
     case ScalarType.SINT32:
     case ScalarType.SFIXED32:
     case ScalarType.UINT32:
     case ScalarType.FIXED32:
-      return [scribe.value("numberKey"), "(key)"];
+      return [printer.value("numberKey"), "(key)"];
     default:
       return "key";
   }

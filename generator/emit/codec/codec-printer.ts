@@ -5,7 +5,7 @@ import { codecHome } from "../../contract/vendored.js";
 import { fromGenerated, fromRuntime } from "../print.js";
 
 /** One `_codec` file that is printed, and what it says often; an import is made once. */
-export class Scribe {
+export class CodecPrinter {
   readonly f: GeneratedFile;
   readonly #path: string;
   readonly #imports = new Map<string, Printable>();
