@@ -35,7 +35,7 @@ import { userServicePolicy } from "./shop/users/v1/users_policy.js";
 import { userServiceRoutes } from "./shop/users/v1/users_routes.js";
 
 /**
- * Every service of the system: how it is called, over what, and by whom. The gateway runs on this.
+ * The services of the system, with their routes, calls, tables and events.
  */
 export const system: System = {
   services: [

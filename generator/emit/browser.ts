@@ -2,7 +2,7 @@ import type { GeneratedFile } from "@bufbuild/protoplugin";
 import type { ContractFile } from "../contract/contract.js";
 import { fromGenerated, fromRuntime, local } from "./print.js";
 
-/** `_browser`: a service as a page calls it, over gRPC-Web; it needs nothing of Node. */
+/** Emits `_browser`: the client of a service over gRPC-Web, without Node.js. */
 export function emitBrowser(file: ContractFile, f: GeneratedFile): void {
   for (const service of file.services) {
     const { name } = service.desc;
@@ -12,7 +12,7 @@ export function emitBrowser(file: ContractFile, f: GeneratedFile): void {
     f.print();
     f.print(
       f.jsDoc(
-        `${name} over gRPC-Web, for pages. Needs fetch, and nothing of Node.\n\n    const client = ${connect}({ baseUrl: location.origin });\n\n@generated from ${service.desc}`,
+        `${name} over gRPC-Web, for browsers. Needs only fetch, not Node.js.\n\n    const client = ${connect}({ baseUrl: location.origin });\n\n@generated from ${service.desc}`,
       ),
     );
     f.print(

@@ -3,7 +3,7 @@ import type { ContractFile } from "../contract/contract.js";
 import { Copies } from "./copies.js";
 import { digits, duration, fromRuntime } from "./print.js";
 
-/** `_cache`: how an entity's rows are cached in the service that owns them, and copied for whoever reads one. */
+/** Emits `_cache`: the cache policy of an entity, and the function that copies its messages. */
 export function emitCache(file: ContractFile, f: GeneratedFile): void {
   const declared = file.entities.map(({ exports }) => exports.cache);
   const copies = new Copies(f, `${file.path}_cache`, declared);
@@ -12,11 +12,11 @@ export function emitCache(file: ContractFile, f: GeneratedFile): void {
     const stale =
       cache.staleIfErrorS === 0
         ? ""
-        : `, and ${duration(cache.staleIfErrorS * 1000)} longer while the database does not answer`;
+        : `, and ${duration(cache.staleIfErrorS * 1000)} longer while the database is unavailable`;
     const beside =
       cache.staleWhileRevalidateS === 0
         ? ""
-        : `, ${duration(cache.staleWhileRevalidateS * 1000)} longer while it is loaded anew`;
+        : `, ${duration(cache.staleWhileRevalidateS * 1000)} longer while it is reloaded`;
     f.print();
     f.print(
       f.jsDoc(

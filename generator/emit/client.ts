@@ -2,7 +2,7 @@ import type { GeneratedFile } from "@bufbuild/protoplugin";
 import type { ContractFile } from "../contract/contract.js";
 import { fromGenerated, fromRuntime, local } from "./print.js";
 
-/** `_client`: a service as other services call it, over gRPC. */
+/** Emits `_client`: the client of a service over gRPC. */
 export function emitClient(file: ContractFile, f: GeneratedFile): void {
   for (const service of file.services) {
     const { name } = service.desc;
@@ -12,7 +12,7 @@ export function emitClient(file: ContractFile, f: GeneratedFile): void {
     f.print();
     f.print(
       f.jsDoc(
-        `${name} as its callers see it. Given a handler's context, a call ends when that one's time does.\n\n@generated from ${service.desc}`,
+        `A client of ${service.desc.name}. A call with a handler's context has the handler's deadline.\n\n@generated from ${service.desc}`,
       ),
     );
     f.print(f.export("type", client), " = ", fromRuntime(f, "ServiceClient", "client", true), "<typeof ", schema, ">;");

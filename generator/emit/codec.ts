@@ -8,12 +8,12 @@ import { CodecPrinter } from "./codec/codec-printer.js";
 import { emitMake, emitRead } from "./codec/read.js";
 import { emitWrite } from "./codec/write.js";
 
-/** Whether a file has something to turn into bytes. */
+/** Returns whether a file has messages to encode. */
 export function hasCodecs({ desc, services }: ContractFile): boolean {
   return desc.messages.length > 0 || services.length > 0;
 }
 
-/** `_codec`: messages as bytes and back, field by field, without a look at their descriptors. */
+/** Emits `_codec`: functions that encode and decode messages, field by field, without their descriptors. */
 export function emitCodec(file: ContractFile, f: GeneratedFile): void {
   const printer = new CodecPrinter(f, file.path);
   for (const desc of nestedTypes(file.desc)) if (desc.kind === "message") emitMessage(desc, printer);
@@ -38,14 +38,14 @@ function emitMessage(message: DescMessage, printer: CodecPrinter): void {
   emitMake(message, printer);
 }
 
-/** By service, for a service and its clients know of no other messages. */
+/** The codecs are grouped by service: a service and its clients use no others. */
 function emitService({ desc, exports, entities }: Service, printer: CodecPrinter): void {
   const { f } = printer;
   const carried = desc.methods.flatMap(({ input, output }) => [input, output]);
   const messages = [...new Set([...carried, ...entities.map((entity) => entity.desc)])];
   const codecs = messages.filter((message) => codecHome(message.file.name) !== undefined);
   f.print();
-  f.print(f.jsDoc(`The codecs of what ${desc.name} takes, answers and owns.\n\n@generated from ${desc}`));
+  f.print(f.jsDoc(`The codecs of ${desc.name}'s requests, responses and entities.\n\n@generated from ${desc}`));
   const start: Printable[] = [f.export("const", exports.codecs), ": readonly ", printer.type("Codec"), "[] = ["];
   f.print(start, codecs.length === 0 ? "];" : "");
   for (const message of codecs) f.print("  ", printer.of(message, "codec"), ",");

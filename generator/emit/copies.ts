@@ -5,7 +5,7 @@ import { holdingOf } from "./codec/codec-printer.js";
 import { IMPLICIT, inherits } from "./codec/scalar.js";
 import { fromRuntime, local } from "./print.js";
 
-/** Functions that copy messages field by field, private to one generated file. */
+/** Functions that copy messages, private to one generated file. */
 export class Copies {
   readonly #f: GeneratedFile;
   readonly #path: string;
@@ -13,8 +13,8 @@ export class Copies {
   readonly #functions = new Map<DescMessage, Printable>();
 
   /**
-   * @param path the file's own: "shop/orders/v1/orders_cache"
-   * @param taken what it declares beside
+   * @param path the path of that file: "shop/orders/v1/orders_cache"
+   * @param taken the other names that it declares
    */
   constructor(f: GeneratedFile, path: string, taken: readonly string[]) {
     this.#f = f;
@@ -22,9 +22,9 @@ export class Copies {
     this.#taken = new Set(taken);
   }
 
-  /** The function that copies such messages. */
+  /** Returns the function that copies such messages. */
   of(message: DescMessage): Printable {
-    // What has defaults on its prototype, or a property that every object inherits, no literal makes.
+    // A literal cannot create a message with defaults on its prototype, or with a property that every object inherits.
     if (inherits(message) || message.fields.some(({ localName }) => localName in Object.prototype)) {
       return this.#library("copy");
     }
@@ -36,7 +36,7 @@ export class Copies {
     return name;
   }
 
-  /** Prints the functions that were asked for, and those that they ask for themselves. */
+  /** Prints the requested functions, and those that they call. */
   print(): void {
     for (const [message, name] of this.#functions) this.#print(message, name);
   }
@@ -45,7 +45,7 @@ export class Copies {
     const f = this.#f;
     const shape = f.importShape(message);
     f.print();
-    f.print("/** The same ", message.name, ", with nothing shared. */");
+    f.print("/** Returns a deep copy. */");
     f.print("function ", name, "(m: ", shape, "): ", shape, " {");
     f.print("  if (m.$unknown !== undefined) return ", this.#library("copy"), "(m);");
     const optional = message.fields.filter(isOptional);
@@ -94,7 +94,7 @@ export class Copies {
     }
   }
 
-  /** The function that copies what a field holds, or each element of it; undefined if nobody can change that. */
+  /** Returns the function that copies a field's value or its elements, or undefined for immutable values. */
   #ofValue(field: DescField): Printable | undefined {
     const { message, scalar } = field;
     if (message === undefined) return scalar === ScalarType.BYTES ? this.#library("copyBytes") : undefined;
@@ -120,7 +120,7 @@ export class Copies {
   }
 }
 
-/** Whether a field has no property of its own while it is not set. */
+/** Returns whether an unset field has no property. */
 function isOptional(field: DescField): boolean {
   if (field.oneof !== undefined || field.fieldKind === "list" || field.fieldKind === "map") return false;
   return field.fieldKind === "message" || field.presence !== IMPLICIT;

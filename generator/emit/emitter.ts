@@ -4,14 +4,14 @@ import type { Histories } from "../contract/events/history.js";
 
 /** Prints TypeScript beside a .proto file: `orders_schema.ts` for `orders.proto`. */
 export interface FileEmitter {
-  /** What the printed file's name ends in, after the name of the .proto file: `_schema`. */
+  /** The suffix of the printed file's name, after the name of the .proto file: `_schema`. */
   readonly suffix: string;
   /** Returns whether there is anything to print for a file. */
   readonly applies: (file: ContractFile) => boolean;
   readonly emit: (file: ContractFile, f: GeneratedFile, histories: Histories) => void;
 }
 
-/** Prints what a system has one of, or what is not TypeScript. */
+/** Emits files of the whole system, or files that are not TypeScript. */
 export interface SystemEmitter {
   readonly emit: (contract: Contract, print: PrintTypeScript) => readonly EmittedFile[];
 }
@@ -22,5 +22,5 @@ export interface EmittedFile {
   readonly content: string;
 }
 
-/** Prints one TypeScript file, with the imports that its body asks for. */
+/** Prints one TypeScript file, with the imports of its body. */
 export type PrintTypeScript = (path: string, body: (f: GeneratedFile) => void) => EmittedFile;

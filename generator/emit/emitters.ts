@@ -12,7 +12,7 @@ import { emitSchema } from "./schema.js";
 import { emitService } from "./service.js";
 import { emitSystem } from "./system.js";
 
-/** The emitters of the files beside each .proto file. A new one is a line here. */
+/** The emitters of the files beside each .proto file. */
 export const fileEmitters: readonly FileEmitter[] = [
   { suffix: "_codec", applies: hasCodecs, emit: emitCodec },
   { suffix: "_events", applies: ({ events }) => events.length > 0, emit: emitEvents },
@@ -27,5 +27,5 @@ export const fileEmitters: readonly FileEmitter[] = [
   { suffix: "_cache", applies: ({ entities }) => entities.some(({ cache }) => cache !== undefined), emit: emitCache },
 ];
 
-/** The emitters of what a system has one of. A new one is a line here. */
+/** The emitters of the files of the whole system. */
 export const systemEmitters: readonly SystemEmitter[] = [{ emit: emitSystem }];

@@ -5,7 +5,7 @@ import { firstVersion, type Histories, type History, type Upcast } from "../cont
 import { codecExports, upcasterExport } from "../contract/names/exports.js";
 import { digits, doc, duration, fromGenerated, fromRuntime, strings } from "./print.js";
 
-/** `_events`: what is published and consumed. */
+/** Emits `_events`: the events that services publish and consume. */
 export function emitEvents(file: ContractFile, f: GeneratedFile, histories: Histories): void {
   for (const event of file.events) {
     const history = histories.get(event) ?? firstVersion;
@@ -46,14 +46,14 @@ function emitEvent(event: Event, { version, formerNames, upcasts }: History, f: 
   f.print("});");
 }
 
-/** What is to be said of an event of an older version: a type. */
+/** Emits the type of an upcaster. */
 function emitUpcaster(event: Event, { upcasts }: History, upcast: Upcast, f: GeneratedFile): void {
   const { from, old, holes } = upcast;
   const { desc } = event;
   const next = schemaAfter(event, upcasts, upcasts.indexOf(upcast), f, true);
   f.print(
     f.jsDoc(
-      `What ${desc.name} as version ${from} says in the words of version ${from + 1}. What both say in the same words is carried over.\n\n@generated from ${desc.toString()}`,
+      `Converts ${desc.name} from version ${from} to version ${from + 1}. Fields with the same meaning in both are copied.\n\n@generated from ${desc.toString()}`,
     ),
   );
   f.print(f.export("type", upcasterExport(desc, from)), " = ", fromRuntime(f, "Upcaster", "events", true), "<");
@@ -63,7 +63,7 @@ function emitUpcaster(event: Event, { upcasts }: History, upcast: Upcast, f: Gen
   f.print(">;");
 }
 
-/** The message that an upcast leads to: that of the next one, or of today. */
+/** Returns the message of the version after an upcast. */
 function schemaAfter(
   { desc }: Event,
   upcasts: readonly Upcast[],
@@ -79,11 +79,11 @@ function pastSchema({ name, file }: DescMessage, f: GeneratedFile, typeOnly = fa
   return fromGenerated(f, `${name}Schema`, file.name, "_pb", typeOnly);
 }
 
-/** What the runtime does with an event, in words. */
+/** Returns sentences about an event for its doc comment. */
 function behaviour({ key, retentionH, isQueue }: Event): string[] {
   return [
     isQueue ? "A queue: one service consumes it." : "",
-    key === undefined ? "In no order." : `In order for each ${key.name}.`,
+    key === undefined ? "Not ordered." : `Ordered per ${key.name}.`,
     `Kept for ${duration(retentionH * 3_600_000)}.`,
   ].filter((sentence) => sentence !== "");
 }

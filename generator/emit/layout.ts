@@ -1,7 +1,7 @@
 const WIDTH = 120;
 const endOfHeader = "\n/* eslint-disable */\n";
 
-/** Lays out a printed file as a formatter would: imports by module and no longer than the line, single blank lines. */
+/** Formats a printed file: sorts and wraps imports, and removes repeated blank lines. */
 export function layout(content: string): string {
   const lines = content.split("\n");
   const imports = lines.filter((line) => line.startsWith("import "));
@@ -17,7 +17,7 @@ export function layout(content: string): string {
     .replace(/\n*$/, "\n");
 }
 
-/** Packages before files, then by name; types before values of the same module. */
+/** Sorts packages before files, then by name, and types before values of the same module. */
 function byModule(a: string, b: string): number {
   const [left, right] = [moduleOf(a), moduleOf(b)];
   return (
@@ -47,7 +47,7 @@ function wrap(line: string): string {
   );
 }
 
-/** A function's parameters one a line; without any there is nothing to wrap. */
+/** Wraps a function's parameters, one per line, if it has any. */
 function wrapSignature(line: string): string {
   if (line.length <= WIDTH) return line;
   return line.replace(

@@ -2,13 +2,13 @@ import type { GeneratedFile } from "@bufbuild/protoplugin";
 import type { ContractFile, MessageCompression, Method } from "../contract/contract.js";
 import { digits, fromRuntime } from "./print.js";
 
-/** `_policy`: how long calls may take, what makes two of them one, and the like; read by clients, servers and the gateway alike. */
+/** Emits `_policy`: deadlines, idempotency keys and other policies of methods, for clients, servers and the gateway. */
 export function emitPolicy(file: ContractFile, f: GeneratedFile): void {
   for (const service of file.services) {
     f.print();
     f.print(
       f.jsDoc(
-        `How calls of ${service.desc.name} behave, on the caller's side and on the server's.\n\n@generated from ${service.desc}`,
+        `The call policies of ${service.desc.name}, for clients and for the server.\n\n@generated from ${service.desc}`,
       ),
     );
     f.print(f.export("const", service.exports.policy), " = {");

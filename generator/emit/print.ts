@@ -5,12 +5,12 @@ import { commentOf } from "../contract/findings/place.js";
 
 const runtime = "@protoscaffold/runtime/codegen";
 
-/** A symbol of the runtime library, from what it has for one kind of generated file. */
+/** Imports a symbol of the runtime library, from its module for one kind of generated file. */
 export function fromRuntime(f: GeneratedFile, name: string, kind: string, typeOnly = false): Printable {
   return f.import(name, `${runtime}/${kind}`, typeOnly);
 }
 
-/** A symbol of a file generated from the same or another .proto: `fromGenerated(f, "orders", "shop/orders/v1/orders", "_schema")`. */
+/** Imports a symbol of a generated file: `fromGenerated(f, "orders", "shop/orders/v1/orders", "_schema")`. */
 export function fromGenerated(
   f: GeneratedFile,
   name: string,
@@ -21,7 +21,7 @@ export function fromGenerated(
   return f.import(name, `./${path}${suffix}.js`, typeOnly);
 }
 
-/** The contract's own words, then what the runtime makes of them, then where it stands. */
+/** Returns a doc comment: the contract's own comment, then sentences about the runtime, then the source. */
 export function doc(
   f: GeneratedFile,
   desc: DescMessage | DescService | DescMethod,
@@ -34,14 +34,14 @@ export function doc(
 }
 
 /**
- * A word that a file says without importing it: a global, a parameter. An import of the same name gets another there.
- * `path` is the file's own: "shop/orders/v1/orders_service".
+ * Reserves a name that a file uses without importing it, such as a global or a parameter. An import of that name is renamed.
+ * `path` is the path of the file: "shop/orders/v1/orders_service".
  */
 export function local(f: GeneratedFile, name: string, path: string): Printable {
   return f.import(name, `./${path}.js`);
 }
 
-/** A method's or property's name, where TypeScript would take some words for syntax: "new(): T" makes instances. */
+/** Returns a member's name in an interface, quoted if TypeScript would parse it otherwise: "new(): T" is a constructor. */
 export function member(name: string): string {
   return name === "new" ? `"new"` : name;
 }
@@ -58,7 +58,7 @@ export function digits(value: number): string {
   return String(value).replace(/\B(?=(\d{3})+(?!\d))/g, "_");
 }
 
-/** A retry policy as a literal of the runtime's type. */
+/** Returns a retry policy as a literal of the runtime's type. */
 export function retryLiteral({ maxAttempts, initialBackoffMs, maxBackoffMs, backoffMultiplier }: RetryPolicy): string {
   const attempts = maxAttempts === undefined ? "" : `maxAttempts: ${digits(maxAttempts)}, `;
   const backoff = `initialBackoffMs: ${digits(initialBackoffMs)}, maxBackoffMs: ${digits(maxBackoffMs)}`;
@@ -70,7 +70,7 @@ export function strings(values: readonly string[]): string {
   return `[${values.map((value) => JSON.stringify(value)).join(", ")}]`;
 }
 
-/** The schemas of events, any of them: a type. */
+/** Returns the union type of the schemas of events. */
 export function unionOf(events: readonly { readonly desc: DescMessage }[], f: GeneratedFile): Printable[] {
   const schemas = events.map(({ desc }) => ["typeof ", f.importSchema(desc, true)]);
   return schemas.flatMap((schema, position) => (position === 0 ? schema : [" | ", ...schema]));

@@ -2,7 +2,7 @@ import type { GeneratedFile, Printable } from "@bufbuild/protoplugin";
 import type { ContractFile, Entity, Index } from "../contract/contract.js";
 import { fromGenerated, fromRuntime, local, strings } from "./print.js";
 
-/** `_repository`: an entity as handlers read and write it. */
+/** Emits `_repository`: the repository of an entity. */
 export function emitRepository(file: ContractFile, f: GeneratedFile): void {
   for (const entity of file.entities) {
     const { desc, exports } = entity;
@@ -21,7 +21,7 @@ export function emitRepository(file: ContractFile, f: GeneratedFile): void {
     f.print();
     f.print(
       f.jsDoc(
-        `What the repository knows of ${desc.name}: its table, its key, and which fields are not the caller's to set.\n\n@generated from ${desc}`,
+        `The specification of ${desc.name}'s repository: its table, its key, and the fields that callers cannot set.\n\n@generated from ${desc}`,
       ),
     );
     const row = fromGenerated(f, exports.row, file.path, "_schema", true);
@@ -54,16 +54,16 @@ export function emitRepository(file: ContractFile, f: GeneratedFile): void {
   }
 }
 
-/** More columns than this TypeScript does not compare with those of any table (TS2589): it does 1,300, at a second's cost. */
+/** The most columns that TypeScript compares with those of any table (TS2589 beyond): it manages 1,300, in a second. */
 const mostCompared = 1000;
 
-/** Says of the table of an entity with very many fields that it is one, without having every column compared. */
+/** Casts the table of an entity with very many fields, so that its columns are not compared. */
 function asTable({ columns }: Entity, f: GeneratedFile): Printable[] {
   if (columns.length <= mostCompared) return [];
   return [" as unknown as ", f.import("PgTable", "drizzle-orm/pg-core", true)];
 }
 
-/** By which fields a row can be found beside its key, as a type: `string, Pick<OrderRow, "customerId" | "slot">`. */
+/** Returns the type of a row's alternative keys: `string, Pick<OrderRow, "customerId" | "slot">`. */
 function uniqueKeys({ indexes, exports }: Entity, file: ContractFile, f: GeneratedFile): Printable[] {
   const unique = indexes.filter((index) => index.unique);
   if (unique.length === 0) return [];
@@ -79,13 +79,13 @@ function names({ columns }: Index): string[] {
   return columns.map(({ desc }) => desc.localName);
 }
 
-/** The fields that a list may be filtered and ordered by: an index finds them. */
+/** Returns the fields by which a list may be filtered and ordered: an index has them. */
 function indexed({ desc, key, indexes }: Entity): string[] {
   const covered = new Set([key.desc, ...indexes.flatMap((index) => index.columns.map((column) => column.desc))]);
   return desc.fields.filter((field) => covered.has(field)).map((field) => field.localName);
 }
 
-/** In which fields a violation is to be seen. */
+/** Returns the fields that a violated constraint is about. */
 function constraints({ checks, references }: Entity): string {
   const named = [...references.map(({ name, column }) => ({ name, columns: [column] })), ...checks].map(
     ({ name, columns }) => `\n    ${name}: ${strings(columns.map((column) => column.desc.name))},`,

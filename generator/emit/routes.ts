@@ -2,15 +2,15 @@ import type { GeneratedFile } from "@bufbuild/protoplugin";
 import type { ContractFile, Http, Method, Service } from "../contract/contract.js";
 import { fromRuntime } from "./print.js";
 
-/** `_routes`: the HTTP face of a service, from its google.api.http options. */
+/** Emits `_routes`: the HTTP routes of a service, from its google.api.http options. */
 export function emitRoutes(file: ContractFile, f: GeneratedFile): void {
   for (const service of file.services.filter(hasRoutes)) {
     const silent = service.methods.filter((method) => method.routes.length === 0).map((method) => method.desc.name);
-    const rest = silent.length === 0 ? "" : `\n${silent.join(", ")}: without the option, so reached over RPC only.`;
+    const rest = silent.length === 0 ? "" : `\nWithout the option, and therefore over RPC only: ${silent.join(", ")}.`;
     f.print();
     f.print(
       f.jsDoc(
-        `The HTTP face of ${service.desc.name}, from its google.api.http options.${rest}\n\n@generated from ${service.desc}`,
+        `The HTTP routes of ${service.desc.name}, from its google.api.http options.${rest}\n\n@generated from ${service.desc}`,
       ),
     );
     f.print(f.export("const", service.exports.routes), " = [");

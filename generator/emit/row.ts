@@ -7,7 +7,7 @@ import { lowerFirst } from "../contract/names/names.js";
 import { isOwnMessage } from "./field-type.js";
 import { fromRuntime, local } from "./print.js";
 
-/** A row's type, and the functions that turn a message into one and back. */
+/** Emits a row's type, and the functions that convert a message to a row and back. */
 export function emitRow(entity: Entity, f: GeneratedFile): void {
   emitType(entity, f);
   f.print();
@@ -25,7 +25,7 @@ function emitType(entity: Entity, f: GeneratedFile): void {
   f.print("};");
 }
 
-/** A field's type in its message, never undefined; of a wrapper, what it wraps. */
+/** Returns a field's type in its message, without undefined. A wrapper has the type of its value. */
 function typeOf(entity: Entity, column: Column, f: GeneratedFile): Printable {
   const { desc } = column;
   const { typeScript } = entryOf(column);
@@ -41,7 +41,7 @@ function emitToRow(entity: Entity, f: GeneratedFile): void {
   const { desc, exports } = entity;
   const parameter = identifier(lowerFirst(desc.name));
   const message = here(entity, parameter, f);
-  f.print(f.jsDoc(`The row that keeps this ${desc.name}.\n\n@generated from ${desc}`));
+  f.print(f.jsDoc(`Returns the row for a message of type ${desc.name}.\n\n@generated from ${desc}`));
   f.print(f.export("function", exports.toRow), "(", message, ": ", f.importShape(desc), "): ", exports.row, " {");
   f.print("  return {");
   for (const column of entity.columns) {
@@ -63,7 +63,7 @@ function toColumn(entity: Entity, column: Column, message: Printable, f: Generat
   return nullable ? orNull(entity, desc, message, value, f) : value;
 }
 
-/** What is not set is NULL. With proto2 and editions, a scalar that is not set reads as its default. */
+/** Returns the value of a column. Unset fields are NULL. With proto2 and editions, an unset scalar reads as its default. */
 function orNull(entity: Entity, field: DescField, message: Printable, value: Printable, f: GeneratedFile): Printable {
   if (mayBeUndefined(field)) {
     if (!(field.localName in Object.prototype)) return [value, " ?? null"];
@@ -76,9 +76,9 @@ function orNull(entity: Entity, field: DescField, message: Printable, value: Pri
 function emitFromRow(entity: Entity, f: GeneratedFile): void {
   const { desc, exports } = entity;
   const row = here(entity, "row", f);
-  f.print(f.jsDoc(`The ${desc.name} that a row keeps.\n\n@generated from ${desc}`));
+  f.print(f.jsDoc(`Returns the message of type ${desc.name} that a row contains.\n\n@generated from ${desc}`));
   f.print(f.export("function", exports.fromRow), "(", row, ": ", exports.row, "): ", f.importShape(desc), " {");
-  // protobuf-es loses a key of these maps, and takes what every object inherits for a value.
+  // protobuf-es loses the key __proto__ of these maps, and reads inherited properties as values.
   const isLossy =
     desc.members.some(({ localName }) => localName in Object.prototype) ||
     desc.fields.some((field) => field.fieldKind === "map" && (field.message ?? field.scalar === ScalarType.BYTES));
@@ -98,7 +98,7 @@ function fromColumn(entity: Entity, field: DescField, row: Printable): Printable
   return column?.nullable ? unlessNull(field, value) : [field.localName, ": ", value];
 }
 
-/** A oneof has the member whose column is not NULL. */
+/** Returns the value of a oneof: the member whose column is not NULL. */
 function fromColumns(entity: Entity, oneof: DescOneof, row: Printable): Printable {
   const cases = entity.columns
     .filter(({ desc }) => desc.oneof === oneof)
@@ -111,7 +111,7 @@ function fromColumns(entity: Entity, oneof: DescOneof, row: Printable): Printabl
   return [oneof.localName, ":", cases, " { case: undefined }"];
 }
 
-/** Whether a member of a oneof is a wrapper, which is not unwrapped there. */
+/** Returns whether a member of a oneof is a wrapper, which is not unwrapped there. */
 function isWrapper({ desc, scalar }: Column): boolean {
   return desc.fieldKind === "message" && scalar !== undefined;
 }
@@ -121,7 +121,7 @@ function unlessNull(field: DescField, value: Printable): Printable {
   return ["...(", value, " !== null && { ", field.localName, ": ", value, " })"];
 }
 
-/** Whether TypeScript has undefined for a field that is not set. It has not where that reads as the field's default. */
+/** Returns whether an unset field is undefined in TypeScript, rather than the field's default. */
 function mayBeUndefined(field: DescField): boolean {
   return field.fieldKind === "message" || field.proto.proto3Optional;
 }

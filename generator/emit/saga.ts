@@ -8,7 +8,7 @@ interface Starter extends Method {
   readonly saga: Saga;
 }
 
-/** `_saga`: what the author of a saga writes, and what its contract says. */
+/** Emits `_saga`: the type of a saga's definition, and its specification. */
 export function emitSagas(file: ContractFile, f: GeneratedFile): void {
   for (const service of file.services) {
     const starters = service.methods.filter(isStarter);
@@ -38,7 +38,7 @@ function emitDefinition(service: Service, { desc, saga, publishes }: Starter, f:
   const { steps } = saga;
   f.print(
     f.jsDoc(
-      `What ${desc.name} starts: ${path}. What is not done after ${duration(saga.timeoutMs)} is undone. Kept for ${duration(saga.retentionH * 3_600_000)} after its end.\n\n@generated from ${desc}`,
+      `The saga that ${desc.name} starts: ${path}. It is compensated if it has not completed after ${duration(saga.timeoutMs)}, and kept for ${duration(saga.retentionH * 3_600_000)} after its end.\n\n@generated from ${desc}`,
     ),
   );
   f.print(f.export("interface", saga.exports.definition));
@@ -65,13 +65,13 @@ function emitDefinition(service: Service, { desc, saga, publishes }: Starter, f:
 
 function explained({ service, method, compensation, timeoutMs, retry }: SagaStep): string {
   const bounds = [
-    ...(timeoutMs === undefined ? [] : [`${duration(timeoutMs)} at a time`]),
-    ...(retry.maxAttempts === undefined ? [] : [`${retry.maxAttempts} times at most`]),
+    ...(timeoutMs === undefined ? [] : [`${duration(timeoutMs)} per attempt`]),
+    ...(retry.maxAttempts === undefined ? [] : [`at most ${retry.maxAttempts} attempts`]),
   ].join(", ");
-  return `Calls ${service.desc.name}.${method.desc.name}${bounds === "" ? "" : ` (${bounds})`}. ${compensation.desc.name} undoes it.`;
+  return `Calls ${service.desc.name}.${method.desc.name}${bounds === "" ? "" : ` (${bounds})`}. ${compensation.desc.name} compensates it.`;
 }
 
-/** What steps have answered, as a type: `{ readonly reserve: Reservation }`. */
+/** Returns the type of the responses of steps: `{ readonly reserve: Reservation }`. */
 function answers(steps: readonly SagaStep[], f: GeneratedFile): Printable {
   if (steps.length === 0) return "object";
   const fields = steps.map(
@@ -81,7 +81,7 @@ function answers(steps: readonly SagaStep[], f: GeneratedFile): Printable {
 }
 
 function emitSpec({ desc, saga }: Starter, f: GeneratedFile): void {
-  f.print(f.jsDoc(`The saga of ${desc.name}, as its contract says.\n\n@generated from ${desc}`));
+  f.print(f.jsDoc(`The specification of the saga that ${desc.name} starts.\n\n@generated from ${desc}`));
   f.print(f.export("const", saga.exports.spec), ": ", fromRuntime(f, "SagaSpec", "saga", true), " = {");
   f.print("  method: ", methodOf(desc, f), ",");
   f.print("  timeoutMs: ", digits(saga.timeoutMs), ",");
@@ -107,7 +107,7 @@ function emitStep(step: SagaStep, f: GeneratedFile): void {
   f.print("    },");
 }
 
-/** The compensating request, of the step's request and key alone, as a function. */
+/** Returns the function that creates the compensation's request from the step's request and key. */
 function emitCompensation({ method, compensation, compensationKey, copied }: SagaStep, f: GeneratedFile): void {
   f.print(
     "      compensation: (",

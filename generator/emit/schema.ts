@@ -8,7 +8,7 @@ import { emitRow } from "./row.js";
 
 const drizzle = "drizzle-orm/pg-core";
 
-/** `_schema`: the table behind an entity, and its rows as messages (see row.ts). */
+/** Emits `_schema`: the table of an entity, and the conversion of its rows (see row.ts). */
 export function emitSchema(file: ContractFile, f: GeneratedFile): void {
   for (const entity of file.entities) {
     f.print();
@@ -54,7 +54,7 @@ function indexOf(index: Index, f: GeneratedFile): Printable {
   return [f.import(index.unique ? "uniqueIndex" : "index", drizzle), "(", f.string(index.name), ").on(", columns, ")"];
 }
 
-/** Tables may refer to each other in a circle, so the type of the other's column is said, not inferred. */
+/** Tables may refer to each other in a cycle, so the column's type is explicit. */
 function referenceOf(entity: Entity, { name, column, target }: Reference, f: GeneratedFile): Printable {
   const other =
     target === entity
@@ -72,7 +72,7 @@ function checkOf({ name, sql }: Check, f: GeneratedFile): Printable {
   return [f.import("check", drizzle), "(", f.string(name), ", ", f.import("sql", "drizzle-orm"), "`", pieces, "`)"];
 }
 
-/** The column's builder, with what its type needs to know. */
+/** Returns the column's builder, with the arguments of its type. */
 function builder(entity: Entity, column: Column, f: GeneratedFile): Printable {
   const { desc, name } = column;
   const own = (symbol: string, ...rest: Printable[]): Printable => [
@@ -96,7 +96,7 @@ function builder(entity: Entity, column: Column, f: GeneratedFile): Printable {
   return own("jsonColumn", ", ", f.importSchema(entity.desc), ", ", f.string(desc.localName));
 }
 
-/** A list, a map or text without presence is never NULL; its default lets an older process insert beside a newer one. */
+/** A list, map or text without presence is never NULL. Its default lets an older process insert after a newer one has migrated. */
 function constraints(entity: Entity, column: Column): string {
   if (column === entity.key) return ".primaryKey()";
   return column.nullable ? "" : `.notNull().default(${zeroOf(column)?.typeScript})`;

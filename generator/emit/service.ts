@@ -6,7 +6,7 @@ import { upcasterExport } from "../contract/names/exports.js";
 import { camelCase } from "../contract/names/names.js";
 import { digits, doc, duration, fromGenerated, fromRuntime, local, member, retryLiteral, unionOf } from "./print.js";
 
-/** `_service`: what a service's author writes against. */
+/** Emits `_service`: the types of a service's handlers, and the function that creates the service. */
 export function emitService(file: ContractFile, f: GeneratedFile, histories: Histories): void {
   for (const service of file.services) {
     f.print();
@@ -34,9 +34,7 @@ export function emitService(file: ContractFile, f: GeneratedFile, histories: His
 }
 
 function emitHandler(service: Service, f: GeneratedFile): void {
-  f.print(
-    doc(f, service.desc, ["These are its handlers; the standard ones among them are there without a line of code."]),
-  );
+  f.print(doc(f, service.desc, ["The handlers of the service. Standard methods need no code."]));
   f.print(f.export("interface", service.exports.handler), " {");
   service.methods.forEach((method, position) => {
     if (position > 0) f.print();
@@ -46,7 +44,7 @@ function emitHandler(service: Service, f: GeneratedFile): void {
   f.print("}");
 }
 
-/** What the runtime will do for a method, in words. */
+/** Returns sentences about a method for its doc comment. */
 function behaviour({
   desc,
   standard,
@@ -59,15 +57,15 @@ function behaviour({
 }: Method): string[] {
   return [
     ...(standard === undefined ? [] : ["Standard."]),
-    ...(timeoutMs === undefined ? [] : [`Ends after ${duration(timeoutMs)} at the latest.`]),
-    ...(idempotencyKey === undefined ? [] : [`What \`once\` does in it happens once for each ${idempotencyKey.name}.`]),
+    ...(timeoutMs === undefined ? [] : [`Deadline: ${duration(timeoutMs)}.`]),
+    ...(idempotencyKey === undefined ? [] : [`Work inside \`once\` happens once per ${idempotencyKey.name}.`]),
     ...(desc.idempotency === 1 ? ["No side effects."] : []),
-    ...(saga === undefined ? [] : ["Starts a saga, inside of `once`."]),
-    ...(replicas ? ["Reads may be answered by a replica."] : []),
+    ...(saga === undefined ? [] : ["Starts a saga, inside `once`."]),
+    ...(replicas ? ["Reads may use a replica."] : []),
     ...(deferred === undefined
       ? []
       : [
-          `While the database is away it is answered with ${deferred.field.name} ${deferred.value.name}, and made later.`,
+          `While the database is unavailable, the response has ${deferred.field.name} ${deferred.value.name}, and the write is executed later.`,
         ]),
     ...publishing(publishes),
   ];
@@ -110,7 +108,9 @@ function signature({ file }: Service, { desc, idempotencyKey, publishes }: Metho
 
 function emitEntities(service: Service, f: GeneratedFile): void {
   f.print(
-    f.jsDoc(`What ${service.desc.name} owns, each in a table of its own database.\n\n@generated from ${service.desc}`),
+    f.jsDoc(
+      `The entities that ${service.desc.name} owns, each in a table of its database.\n\n@generated from ${service.desc}`,
+    ),
   );
   f.print(f.export("interface", service.exports.entities), " {");
   for (const entity of service.entities) {
@@ -149,7 +149,7 @@ function emitConsumers(service: Service, f: GeneratedFile): void {
   const { consumers, entities } = service.exports;
   f.print(
     f.jsDoc(
-      `What ${service.desc.name} does with the events that it consumes. What a handler does in \`tx\` happens once for\neach event; what it does elsewhere may happen again, and has \`delivery.id\` to be known by.\n\n@generated from ${service.desc}`,
+      `The event handlers of ${service.desc.name}. Work of a handler in \`tx\` happens once per event. Other work may happen\nagain: \`delivery.id\` identifies the event.\n\n@generated from ${service.desc}`,
     ),
   );
   f.print(f.export("interface", consumers), " {");
@@ -168,26 +168,26 @@ function emitConsumers(service: Service, f: GeneratedFile): void {
   f.print("}");
 }
 
-/** What the runtime does with the events of a subscription, in words. */
+/** Returns sentences about a subscription for its doc comment. */
 function consumption({ event, timeoutMs, retry, parks, publishes }: Subscription): string[] {
   const tries =
     retry.maxAttempts === 1
-      ? `Tried once, for ${duration(timeoutMs)} at the most`
-      : `Ends after ${duration(timeoutMs)} at the latest, and is tried ${retry.maxAttempts} times, between ${duration(retry.initialBackoffMs)} and ${duration(retry.maxBackoffMs)} apart`;
+      ? `One attempt of at most ${duration(timeoutMs)}`
+      : `At most ${retry.maxAttempts} attempts of ${duration(timeoutMs)}, ${duration(retry.initialBackoffMs)} to ${duration(retry.maxBackoffMs)} apart`;
   const key =
     event.key === undefined
       ? ""
       : parks
-        ? `; its ${event.key.name} then waits`
-        : `; its ${event.key.name} then goes on`;
+        ? `, and later events of its ${event.key.name} wait`
+        : `, and later events of its ${event.key.name} are handled`;
   return [
-    event.key === undefined ? "In no order." : `In order for each ${event.key.name}.`,
-    `${tries}, before it goes to the dead letters${key}.`,
+    event.key === undefined ? "Not ordered." : `Ordered per ${event.key.name}.`,
+    `${tries}. Then the event becomes a dead letter${key}.`,
     ...publishing(publishes),
   ];
 }
 
-/** What a consumer says of events that were published in other words. */
+/** A version of an event that a consumer upcasts. */
 interface ConsumedUpcast {
   readonly event: Event;
   readonly from: number;
@@ -200,7 +200,7 @@ function upcastersOf({ consumes }: Service, histories: Histories): ConsumedUpcas
 function emitUpcasters({ desc, exports }: Service, upcasters: readonly ConsumedUpcast[], f: GeneratedFile): void {
   f.print(
     f.jsDoc(
-      `How ${desc.name} reads events that were published in other words: each begins beside its event's versions.\n\n@generated from ${desc}`,
+      `The upcasters of ${desc.name}, for events of older versions. Each is started beside its event's versions.\n\n@generated from ${desc}`,
     ),
   );
   f.print(f.export("interface", exports.upcasters), " {");
@@ -219,7 +219,7 @@ function emitDefinition(service: Service, upcasts: boolean, f: GeneratedFile): v
   const keys = standard.map((method) => `"${method.desc.localName}"`).join(" | ") || "never";
   f.print(
     f.jsDoc(
-      `Makes ${service.desc.name} of its handlers.\n\n    export const ${camelCase(service.name)} = ${define}({ handlers: (service, standard) => ({ … }) });\n\n@generated from ${service.desc}`,
+      `Creates ${service.desc.name} from its handlers.\n\n    export const ${camelCase(service.name)} = ${define}({ handlers: (service, standard) => ({ … }) });\n\n@generated from ${service.desc}`,
     ),
   );
   const consumes = service.consumes.length > 0;
@@ -289,7 +289,7 @@ function subscriptionLiteral(subscription: Subscription, f: GeneratedFile): Prin
   ];
 }
 
-/** The type of what its sagas' author writes; undefined if no method starts one. */
+/** Returns the type of the service's sagas, or undefined if no method starts one. */
 function fromSagas(f: GeneratedFile, { methods, exports, file }: Service): Printable | undefined {
   return methods.some(({ saga }) => saga !== undefined)
     ? fromGenerated(f, exports.sagas, file, "_saga", true)

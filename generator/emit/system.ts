@@ -5,13 +5,13 @@ import type { EmittedFile, PrintTypeScript } from "./emitter.js";
 import { fromGenerated, fromRuntime, strings } from "./print.js";
 import { hasRoutes } from "./routes.js";
 
-/** `system.ts`: every service that the contract has the system run, and how they hang together. */
+/** Emits `system.ts`: the services that the system runs, and their relations. */
 export function emitSystem(contract: Contract, print: PrintTypeScript): EmittedFile[] {
   return [print("system.ts", (f) => printServices(contract, f))];
 }
 
 function printServices(contract: Contract, f: GeneratedFile): void {
-  f.print(f.jsDoc("Every service of the system: how it is called, over what, and by whom. The gateway runs on this."));
+  f.print(f.jsDoc("The services of the system, with their routes, calls, tables and events."));
   f.print(f.export("const", "system"), ": ", fromRuntime(f, "System", "system", true), " = {");
   f.print("  services: [");
   for (const service of contract.services) {
@@ -21,7 +21,7 @@ function printServices(contract: Contract, f: GeneratedFile): void {
     f.print("      policy: ", fromGenerated(f, service.exports.policy, service.file, "_policy"), ",");
     f.print("      codecs: ", fromGenerated(f, service.exports.codecs, service.file, "_codec"), ",");
     f.print("      routes: ", routes(f, service), ",");
-    // What this system does not run is found by the environment alone, and what the same process serves is there.
+    // The environment has the addresses of services that this system does not run. Services of the same process need none.
     const calls = service.calls.filter((callee) => callee.run && callee.name !== service.name);
     f.print("      calls: ", strings(calls.map((callee) => callee.name)), ",");
     f.print("      tables: ", strings(service.entities.map((entity) => entity.table)), ",");

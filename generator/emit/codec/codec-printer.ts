@@ -4,7 +4,7 @@ import { type CodecExports, codecExports } from "../../contract/names/exports.js
 import { codecHome } from "../../contract/vendored.js";
 import { fromGenerated, fromRuntime } from "../print.js";
 
-/** One `_codec` file that is printed, and what it says often; an import is made once. */
+/** Prints a `_codec` file. Imports each symbol once. */
 export class CodecPrinter {
   readonly f: GeneratedFile;
   readonly #path: string;
@@ -25,7 +25,7 @@ export class CodecPrinter {
     return this.#once(`type ${name}`, () => fromRuntime(this.f, name, "codec", true));
   }
 
-  /** A part of a message's codec, wherever that is. */
+  /** Imports a function of a message's codec from its file. */
   of(message: DescMessage, part: keyof CodecExports): Printable {
     const name = codecExports(message)[part];
     const { name: path } = message.file;
@@ -42,7 +42,7 @@ export class CodecPrinter {
   }
 }
 
-/** How a message is held where it is a field: as what it wraps, as JSON, or as itself, with a codec or without. */
+/** Returns how a field holds a message: unwrapped, as JSON, or as a message with or without a codec. */
 export type Holding = "wrapped" | "json" | "message" | "reflected";
 
 export function holdingOf(field: DescField & { readonly message: DescMessage }): Holding {

@@ -6,7 +6,7 @@ import { GROUP, IMPLICIT, inherits, isText, LENGTH, scalarOf, tagOf, wireTypeOf 
 
 type MessageField = DescField & { readonly message: DescMessage };
 
-/** Prints the function that reads a message's fields up to its end. */
+/** Prints the function that decodes a message's fields. */
 export function emitRead(message: DescMessage, printer: CodecPrinter): void {
   const { f } = printer;
   const { read, make } = codecExports(message);
@@ -35,7 +35,7 @@ export function emitRead(message: DescMessage, printer: CodecPrinter): void {
   f.print("}");
 }
 
-/** Prints the function that makes an empty message, as `create` does. */
+/** Prints the function that creates an empty message, as `create` does. */
 export function emitMake(message: DescMessage, printer: CodecPrinter): void {
   const { f } = printer;
   const { make } = codecExports(message);
@@ -48,7 +48,7 @@ export function emitMake(message: DescMessage, printer: CodecPrinter): void {
     if (member.fieldKind === "message" || member.presence !== IMPLICIT) return [];
     return [[member.localName, zeroOf(member, printer)]];
   });
-  // Where an object has more than its literal says, TypeScript is not to compare them.
+  // The object has more properties than its literal, so TypeScript must not compare them.
   if (inherits(message) || message.fields.some(({ localName }) => localName in Object.prototype)) {
     f.print("  const m = ", printer.value("inherit"), "(", f.importSchema(message), ");");
     for (const [name, zero] of ofItsOwn) f.print("  m.", name!, " = ", zero!, ";");
@@ -89,7 +89,7 @@ function readField(field: DescField, printer: CodecPrinter): void {
     }
     readInto(field, "there", (value) => [`${place} = { case: ${name}, value: `, value, " };"], printer);
   } else {
-    // What every object inherits is not there.
+    // A property that every object inherits is not a value of this one.
     const isOdd = field.message !== undefined && field.localName in Object.prototype;
     const before: Printable = isOdd ? [printer.value("own"), `(m, "${field.localName}")`] : place;
     readInto(field, before, (value) => [`${place} = `, value, ";"], printer);
@@ -98,13 +98,13 @@ function readField(field: DescField, printer: CodecPrinter): void {
   if (isBlock(field)) f.print("      }");
 }
 
-/** Whether what reads a field declares words of its own. */
+/** Returns whether the code that decodes a field declares variables. */
 function isBlock(field: DescField): boolean {
   if (field.fieldKind === "message") return field.oneof !== undefined;
   return field.fieldKind === "map" || (field.fieldKind === "enum" && !field.enum.open);
 }
 
-/** Reads one value. A message that is there already takes the fields that are read. */
+/** Prints the decoding of one value. A message that is set already gets the fields merged into it. */
 function readInto(
   field: DescField,
   before: Printable,
@@ -134,7 +134,7 @@ function readerOf(type: ScalarType | undefined, { utf8Validation }: DescField): 
   return type === ScalarType.STRING && !utf8Validation ? "anyString" : scalarOf(type).method;
 }
 
-/** @param before what holds the message that takes the fields, if there may be one */
+/** @param before the expression of the message into which fields are merged, if there may be one */
 function message(field: MessageField, printer: CodecPrinter, before?: Printable): Printable {
   const end = field.delimitedEncoding ? `-${field.number}` : "r.length()";
   const more: Printable = before === undefined ? "" : [", ", before];
@@ -153,7 +153,7 @@ function message(field: MessageField, printer: CodecPrinter, before?: Printable)
   }
 }
 
-/** Packed or not, as the peer likes it (https://protobuf.dev/programming-guides/encoding/#packed). */
+/** Decodes packed and unpacked lists (https://protobuf.dev/programming-guides/encoding/#packed). */
 function readList(field: DescField & { fieldKind: "list" }, place: string, printer: CodecPrinter): void {
   const { f } = printer;
   const value = field.message === undefined ? scalar(field) : message(field as MessageField, printer);
@@ -172,7 +172,7 @@ function readMap(field: DescField & { fieldKind: "map" }, place: string, printer
   const readKey = `r.${readerOf(field.mapKey, field)}()`;
   const key = scalarOf(field.mapKey);
   const { zero: zeroKey } = key;
-  // A property's name is a text, or a number that stands for one.
+  // A property's name is a string, or a number.
   const isNumber = zeroKey === "0";
   const isText = field.mapKey === ScalarType.STRING;
   f.print("        const stop = r.entry();");
@@ -203,7 +203,7 @@ function startOf(field: DescField & { fieldKind: "map" }, printer: CodecPrinter)
   return [": ", f.import("JsonObject", "@bufbuild/protobuf", true), " | undefined"];
 }
 
-/** An entry's value, or what stands for one that did not come. */
+/** Returns the value of a map entry, or the default of a missing one. */
 function orEmpty(field: DescField & { fieldKind: "map" }, printer: CodecPrinter): Printable {
   if (field.message === undefined) return "value";
   switch (holdingOf(field as MessageField)) {

@@ -1,6 +1,6 @@
 import { type DescField, ScalarType } from "@bufbuild/protobuf";
 
-/** How a type of scalars is written and read: the methods' name, its wire type, and its zero in TypeScript. */
+/** The encoding of a scalar type: the methods' name, the wire type, and the default value in TypeScript. */
 export interface Scalar {
   readonly method: string;
   readonly wireType: number;
@@ -25,27 +25,27 @@ const scalars: Readonly<Record<ScalarType, Scalar>> = {
   [ScalarType.SINT64]: { method: "sint64", wireType: 0, zero: "0n" },
 };
 
-/** An enum's number is written like an int32. */
+/** An enum is encoded like an int32. */
 export function scalarOf(type: ScalarType | undefined): Scalar {
   return scalars[type ?? ScalarType.INT32];
 }
 
-/** The wire types of what has its length before it, and of what has its end behind it. */
+/** The wire types of length-delimited values and of groups. */
 export const LENGTH = 2;
 export const GROUP = 3;
 
-/** The wire type of one value: of an element of a list, of the value of a map. */
+/** Returns the wire type of one value: of a list's element, or of a map's value. */
 export function wireTypeOf(field: DescField): number {
   if (field.message === undefined) return scalarOf(field.scalar).wireType;
   return "delimitedEncoding" in field && field.delimitedEncoding ? GROUP : LENGTH;
 }
 
-/** What stands before a value on the wire. */
+/** Returns the tag of a field. */
 export function tagOf(number: number, wireType: number): number {
   return ((number << 3) | wireType) >>> 0;
 }
 
-/** Whether a field of 64 bits is a text in TypeScript: `jstype = JS_STRING`. */
+/** Returns whether a 64-bit field is a string in TypeScript: `jstype = JS_STRING`. */
 export function isText(field: DescField): boolean {
   return "longAsString" in field && field.longAsString === true;
 }
@@ -54,7 +54,7 @@ export function isText(field: DescField): boolean {
 export const IMPLICIT = 2;
 export const REQUIRED = 3;
 
-/** Whether messages have their defaults on a prototype, so that what is not set can be told by what is not their own. */
+/** Returns whether messages have their defaults on a prototype: then own properties are the fields that are set. */
 export function inherits(message: DescField["parent"]): boolean {
   switch (message.file.edition) {
     case 998: // proto2
@@ -66,7 +66,7 @@ export function inherits(message: DescField["parent"]): boolean {
   }
 }
 
-/** Whether a message that inherits defaults inherits this one's. */
+/** Returns whether a message that inherits defaults inherits this field's. */
 export function isInherited({ presence, fieldKind, oneof }: DescField): boolean {
   return presence !== IMPLICIT && oneof === undefined && (fieldKind === "scalar" || fieldKind === "enum");
 }

@@ -4,11 +4,11 @@ import { codecExports } from "../../contract/names/exports.js";
 import { type CodecPrinter, holdingOf } from "./codec-printer.js";
 import { IMPLICIT, inherits, isInherited, isText, REQUIRED, scalarOf } from "./scalar.js";
 
-/** How many fields one function writes. TypeScript gives up on a function that has some thousand conditions (TS2563). */
+/** The number of fields that one function encodes. TypeScript fails on a function with some thousand conditions (TS2563). */
 const FIELDS = 200;
 
 /**
- * Prints the function that writes a message's fields, in the order of their numbers, as protobuf-es does: one function,
+ * Prints the function that encodes a message's fields, in the order of their numbers, as protobuf-es does: one function,
  * or several for a message with very many fields.
  */
 export function emitWrite(message: DescMessage, printer: CodecPrinter): void {
@@ -25,7 +25,7 @@ export function emitWrite(message: DescMessage, printer: CodecPrinter): void {
   ];
   const fields = message.fields.toSorted((a, b) => a.number - b.number);
   const isLong = fields.length > FIELDS;
-  // No name of a contract has a $ in it.
+  // Names in contracts contain no $.
   const parts = isLong ? Array.from({ length: Math.ceil(fields.length / FIELDS) }, (_, at) => `${write}$${at}`) : [];
   f.print("/** Writes the fields of ", message.name, ". */");
   f.print(f.export("function", write), parameters);
@@ -45,7 +45,7 @@ function writeFields(fields: readonly DescField[], printer: CodecPrinter): void 
   fields.forEach((field, at) => {
     const { oneof } = field;
     if (oneof === undefined) writeField(field, printer);
-    // Neighbours of one oneof are one switch; others of it may come later.
+    // Consecutive members of a oneof share a switch. Other members may follow later.
     else if (fields[at - 1]?.oneof !== oneof) {
       const end = fields.findIndex((other, place) => place > at && other.oneof !== oneof);
       writeOneof(oneof, fields.slice(at, end < 0 ? undefined : end), printer);
@@ -69,10 +69,10 @@ function writeOneof({ localName }: DescOneof, fields: readonly DescField[], prin
 function writeField(field: DescField, printer: CodecPrinter): void {
   const { f } = printer;
   const { localName: name } = field;
-  // What every object inherits something for is asked for as its own.
+  // A property that every object inherits is read only if it is the message's own.
   const isOdd = name in Object.prototype;
   const value: Printable = isOdd ? [printer.value("own"), `(m, "${name}")`] : `m.${name}`;
-  // Where TypeScript does not see that it is there.
+  // TypeScript does not infer that the value is set.
   const there: Printable = isOdd || (isInherited(field) && inherits(field.parent)) ? [value, "!"] : value;
   if (field.fieldKind === "list") writeList(field, value, there, printer);
   else if (field.fieldKind === "map") writeMap(field, value, printer);
@@ -85,7 +85,7 @@ function writeField(field: DescField, printer: CodecPrinter): void {
   }
 }
 
-/** Prints one statement beside its condition, several in a block. */
+/** Prints one statement after its condition, or several in a block. */
 function block(head: Printable, lines: readonly Printable[], { f }: CodecPrinter): void {
   const [only] = lines;
   if (lines.length === 1) f.print("  ", head, " ", only!);
@@ -96,7 +96,7 @@ function block(head: Printable, lines: readonly Printable[], { f }: CodecPrinter
   }
 }
 
-/** Whether a field that is no list and no map is set. */
+/** Returns the condition that a singular field is set. */
 function isSet(field: DescField, value: Printable, printer: CodecPrinter): Printable {
   if (field.fieldKind === "message") return [value, " != null"];
   if (field.presence !== IMPLICIT) {
@@ -115,7 +115,7 @@ function isNotZero(field: DescField, value: Printable, printer: CodecPrinter): P
       return value;
     case ScalarType.BYTES:
       return [value, "?.length"];
-    // -0 is no zero.
+    // -0 is not the default.
     case ScalarType.DOUBLE:
     case ScalarType.FLOAT:
       return [value, " != null && (", value, " !== 0 || 1 / ", value, " < 0)"];
@@ -126,12 +126,12 @@ function isNotZero(field: DescField, value: Printable, printer: CodecPrinter): P
     case ScalarType.SINT64:
       return isText(field) ? [value, " != null && !", printer.value("isZero"), "(", value, ")"] : value;
     default:
-      // Not a number is refused rather than left out.
+      // NaN is rejected rather than left out.
       return [value, " != null && ", value, " !== 0"];
   }
 }
 
-/** Writes one value with its tag. */
+/** Prints the encoding of one value with its tag. */
 function singular(field: DescField, value: Printable, printer: CodecPrinter, number = field.number): Printable[] {
   if (field.message === undefined) {
     const { method, wireType } = scalarOf(field.scalar);
@@ -176,7 +176,7 @@ function writeMap(field: DescField & { fieldKind: "map" }, value: Printable, pri
   f.print("  }");
 }
 
-/** A property's name as the key that it stands for. Those of 64 bits are written from a text. */
+/** Returns the map key of a property's name. 64-bit keys are encoded from strings. */
 function keyOf(type: ScalarType, printer: CodecPrinter): Printable {
   switch (type) {
     case ScalarType.BOOL:

@@ -9,7 +9,7 @@ import { AnalyticsService } from "./analytics_pb.js";
 import { analyticsServicePolicy } from "./analytics_policy.js";
 
 /**
- * AnalyticsService over gRPC-Web, for pages. Needs fetch, and nothing of Node.
+ * AnalyticsService over gRPC-Web, for browsers. Needs only fetch, not Node.js.
  *
  *     const client = createAnalyticsServiceClient({ baseUrl: location.origin });
  *

@@ -9,7 +9,7 @@ import { AnalyticsService } from "./analytics_pb.js";
 import { analyticsServicePolicy } from "./analytics_policy.js";
 
 /**
- * AnalyticsService as its callers see it. Given a handler's context, a call ends when that one's time does.
+ * A client of AnalyticsService. A call with a handler's context has the handler's deadline.
  *
  * @generated from service shop.analytics.v1.AnalyticsService
  */

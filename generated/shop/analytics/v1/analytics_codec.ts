@@ -229,7 +229,7 @@ export function newListSalesDaysResponse(): ListSalesDaysResponse {
 }
 
 /**
- * The codecs of what AnalyticsService takes, answers and owns.
+ * The codecs of AnalyticsService's requests, responses and entities.
  *
  * @generated from service shop.analytics.v1.AnalyticsService
  */

@@ -6,7 +6,7 @@ import type { ServicePolicy } from "@protoscaffold/runtime/codegen/policy";
 import type { AnalyticsService } from "./analytics_pb.js";
 
 /**
- * How calls of AnalyticsService behave, on the caller's side and on the server's.
+ * The call policies of AnalyticsService, for clients and for the server.
  *
  * @generated from service shop.analytics.v1.AnalyticsService
  */

@@ -15,7 +15,7 @@ import { salesDayFromRow, salesDays, salesDayToRow } from "./analytics_schema.js
 export type SalesDayRepository = Repository<typeof SalesDaySchema>;
 
 /**
- * What the repository knows of SalesDay: its table, its key, and which fields are not the caller's to set.
+ * The specification of SalesDay's repository: its table, its key, and the fields that callers cannot set.
  *
  * @generated from message shop.analytics.v1.SalesDay
  */

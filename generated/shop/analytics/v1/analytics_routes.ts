@@ -6,7 +6,7 @@ import type { Route } from "@protoscaffold/runtime/codegen/routes";
 import { AnalyticsService } from "./analytics_pb.js";
 
 /**
- * The HTTP face of AnalyticsService, from its google.api.http options.
+ * The HTTP routes of AnalyticsService, from its google.api.http options.
  *
  * @generated from service shop.analytics.v1.AnalyticsService
  */

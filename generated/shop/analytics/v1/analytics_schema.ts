@@ -34,7 +34,7 @@ export type SalesDayRow = {
 };
 
 /**
- * The row that keeps this SalesDay.
+ * Returns the row for a message of type SalesDay.
  *
  * @generated from message shop.analytics.v1.SalesDay
  */
@@ -49,7 +49,7 @@ export function salesDayToRow(salesDay: SalesDay): SalesDayRow {
 }
 
 /**
- * The SalesDay that a row keeps.
+ * Returns the message of type SalesDay that a row contains.
  *
  * @generated from message shop.analytics.v1.SalesDay
  */

@@ -26,7 +26,7 @@ import { salesDayEntity } from "./analytics_repository.js";
 /**
  * Counts what the shop does, day by day.
  *
- * These are its handlers; the standard ones among them are there without a line of code.
+ * The handlers of the service. Standard methods need no code.
  *
  * @generated from service shop.analytics.v1.AnalyticsService
  */
@@ -34,7 +34,7 @@ export interface AnalyticsServiceHandler {
   /**
    * Returns what was counted on one day.
    *
-   * Standard. Ends after 1 s at the latest. No side effects.
+   * Standard. Deadline: 1 s. No side effects.
    *
    * @generated from rpc shop.analytics.v1.AnalyticsService.GetSalesDay
    */
@@ -46,7 +46,7 @@ export interface AnalyticsServiceHandler {
   /**
    * Returns the days on which there was something to count, oldest first unless asked otherwise, a page at a time.
    *
-   * Standard. Ends after 2 s at the latest. No side effects.
+   * Standard. Deadline: 2 s. No side effects.
    *
    * @generated from rpc shop.analytics.v1.AnalyticsService.ListSalesDays
    */
@@ -57,7 +57,7 @@ export interface AnalyticsServiceHandler {
 }
 
 /**
- * What AnalyticsService owns, each in a table of its own database.
+ * The entities that AnalyticsService owns, each in a table of its database.
  *
  * @generated from service shop.analytics.v1.AnalyticsService
  */
@@ -74,8 +74,8 @@ export interface AnalyticsServicePeers {
 }
 
 /**
- * What AnalyticsService does with the events that it consumes. What a handler does in `tx` happens once for
- * each event; what it does elsewhere may happen again, and has `delivery.id` to be known by.
+ * The event handlers of AnalyticsService. Work of a handler in `tx` happens once per event. Other work may happen
+ * again: `delivery.id` identifies the event.
  *
  * @generated from service shop.analytics.v1.AnalyticsService
  */
@@ -83,7 +83,7 @@ export interface AnalyticsServiceConsumers {
   /**
    * Somebody has registered.
    *
-   * In order for each user_id. Ends after 30 s at the latest, and is tried 10 times, between 200 ms and 1 min apart, before it goes to the dead letters; its user_id then goes on.
+   * Ordered per user_id. At most 10 attempts of 30 s, 200 ms to 1 min apart. Then the event becomes a dead letter, and later events of its user_id are handled.
    *
    * @generated from message shop.users.v1.UserRegistered
    */
@@ -95,7 +95,7 @@ export interface AnalyticsServiceConsumers {
   /**
    * An order was accepted; goods and money are being asked for.
    *
-   * In order for each order_id. Ends after 30 s at the latest, and is tried 10 times, between 200 ms and 1 min apart, before it goes to the dead letters; its order_id then goes on.
+   * Ordered per order_id. At most 10 attempts of 30 s, 200 ms to 1 min apart. Then the event becomes a dead letter, and later events of its order_id are handled.
    *
    * @generated from message shop.orders.v1.OrderPlaced
    */
@@ -107,7 +107,7 @@ export interface AnalyticsServiceConsumers {
   /**
    * The money for an order is with the shop.
    *
-   * In order for each order_id. Ends after 30 s at the latest, and is tried 10 times, between 200 ms and 1 min apart, before it goes to the dead letters; its order_id then goes on.
+   * Ordered per order_id. At most 10 attempts of 30 s, 200 ms to 1 min apart. Then the event becomes a dead letter, and later events of its order_id are handled.
    *
    * @generated from message shop.payments.v1.PaymentCaptured
    */
@@ -118,7 +118,7 @@ export interface AnalyticsServiceConsumers {
 }
 
 /**
- * Makes AnalyticsService of its handlers.
+ * Creates AnalyticsService from its handlers.
  *
  *     export const analytics = analyticsService({ handlers: (service, standard) => ({ … }) });
  *

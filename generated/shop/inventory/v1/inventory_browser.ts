@@ -9,7 +9,7 @@ import { InventoryService } from "./inventory_pb.js";
 import { inventoryServicePolicy } from "./inventory_policy.js";
 
 /**
- * InventoryService over gRPC-Web, for pages. Needs fetch, and nothing of Node.
+ * InventoryService over gRPC-Web, for browsers. Needs only fetch, not Node.js.
  *
  *     const client = createInventoryServiceClient({ baseUrl: location.origin });
  *

@@ -8,7 +8,7 @@ import { copy } from "@protoscaffold/runtime/codegen/cache";
 import type { Product } from "./inventory_pb.js";
 
 /**
- * A row of Product is served from the cache for 1 min, and 1 h longer while the database does not answer.
+ * A row of Product is served from the cache for 1 min, and 1 h longer while the database is unavailable.
  *
  * @generated from message shop.inventory.v1.Product
  */
@@ -18,7 +18,7 @@ export const productCache: CachePolicy<Product> = {
   copy: copyProduct,
 };
 
-/** The same Product, with nothing shared. */
+/** Returns a deep copy. */
 function copyProduct(m: Product): Product {
   if (m.$unknown !== undefined) return copy(m);
   const c: Product = {
@@ -34,7 +34,7 @@ function copyProduct(m: Product): Product {
   return c;
 }
 
-/** The same Timestamp, with nothing shared. */
+/** Returns a deep copy. */
 function copyTimestamp(m: Timestamp): Timestamp {
   if (m.$unknown !== undefined) return copy(m);
   return {

@@ -9,7 +9,7 @@ import { InventoryService } from "./inventory_pb.js";
 import { inventoryServicePolicy } from "./inventory_policy.js";
 
 /**
- * InventoryService as its callers see it. Given a handler's context, a call ends when that one's time does.
+ * A client of InventoryService. A call with a handler's context has the handler's deadline.
  *
  * @generated from service shop.inventory.v1.InventoryService
  */

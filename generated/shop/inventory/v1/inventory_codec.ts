@@ -937,7 +937,7 @@ export function newReleaseStockRequest(): ReleaseStockRequest {
 }
 
 /**
- * The codecs of what InventoryService takes, answers and owns.
+ * The codecs of InventoryService's requests, responses and entities.
  *
  * @generated from service shop.inventory.v1.InventoryService
  */

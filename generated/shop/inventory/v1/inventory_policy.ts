@@ -6,7 +6,7 @@ import type { ServicePolicy } from "@protoscaffold/runtime/codegen/policy";
 import type { InventoryService } from "./inventory_pb.js";
 
 /**
- * How calls of InventoryService behave, on the caller's side and on the server's.
+ * The call policies of InventoryService, for clients and for the server.
  *
  * @generated from service shop.inventory.v1.InventoryService
  */

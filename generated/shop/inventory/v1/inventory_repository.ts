@@ -25,7 +25,7 @@ import {
 export type ProductRepository = Repository<typeof ProductSchema>;
 
 /**
- * What the repository knows of Product: its table, its key, and which fields are not the caller's to set.
+ * The specification of Product's repository: its table, its key, and the fields that callers cannot set.
  *
  * @generated from message shop.inventory.v1.Product
  */
@@ -57,7 +57,7 @@ export const productEntity: Entity<typeof ProductSchema, ProductRow> = {
 export type StockRepository = Repository<typeof StockSchema>;
 
 /**
- * What the repository knows of Stock: its table, its key, and which fields are not the caller's to set.
+ * The specification of Stock's repository: its table, its key, and the fields that callers cannot set.
  *
  * @generated from message shop.inventory.v1.Stock
  */
@@ -85,7 +85,7 @@ export const stockEntity: Entity<typeof StockSchema, StockRow> = {
 export type ReservationRepository = Repository<typeof ReservationSchema>;
 
 /**
- * What the repository knows of Reservation: its table, its key, and which fields are not the caller's to set.
+ * The specification of Reservation's repository: its table, its key, and the fields that callers cannot set.
  *
  * @generated from message shop.inventory.v1.Reservation
  */

@@ -6,8 +6,8 @@ import type { Route } from "@protoscaffold/runtime/codegen/routes";
 import { InventoryService } from "./inventory_pb.js";
 
 /**
- * The HTTP face of InventoryService, from its google.api.http options.
- * ReserveStock, ReleaseStock: without the option, so reached over RPC only.
+ * The HTTP routes of InventoryService, from its google.api.http options.
+ * Without the option, and therefore over RPC only: ReserveStock, ReleaseStock.
  *
  * @generated from service shop.inventory.v1.InventoryService
  */

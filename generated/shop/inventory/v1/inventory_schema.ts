@@ -51,7 +51,7 @@ export type ProductRow = {
 };
 
 /**
- * The row that keeps this Product.
+ * Returns the row for a message of type Product.
  *
  * @generated from message shop.inventory.v1.Product
  */
@@ -68,7 +68,7 @@ export function productToRow(product: Product): ProductRow {
 }
 
 /**
- * The Product that a row keeps.
+ * Returns the message of type Product that a row contains.
  *
  * @generated from message shop.inventory.v1.Product
  */
@@ -115,7 +115,7 @@ export type StockRow = {
 };
 
 /**
- * The row that keeps this Stock.
+ * Returns the row for a message of type Stock.
  *
  * @generated from message shop.inventory.v1.Stock
  */
@@ -128,7 +128,7 @@ export function stockToRow(stock: Stock): StockRow {
 }
 
 /**
- * The Stock that a row keeps.
+ * Returns the message of type Stock that a row contains.
  *
  * @generated from message shop.inventory.v1.Stock
  */
@@ -175,7 +175,7 @@ export type ReservationRow = {
 };
 
 /**
- * The row that keeps this Reservation.
+ * Returns the row for a message of type Reservation.
  *
  * @generated from message shop.inventory.v1.Reservation
  */
@@ -191,7 +191,7 @@ export function reservationToRow(reservation: Reservation): ReservationRow {
 }
 
 /**
- * The Reservation that a row keeps.
+ * Returns the message of type Reservation that a row contains.
  *
  * @generated from message shop.inventory.v1.Reservation
  */

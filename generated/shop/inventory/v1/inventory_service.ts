@@ -34,7 +34,7 @@ import { productEntity, reservationEntity, stockEntity } from "./inventory_repos
 /**
  * Knows what the shop sells and how much of it is left.
  *
- * These are its handlers; the standard ones among them are there without a line of code.
+ * The handlers of the service. Standard methods need no code.
  *
  * @generated from service shop.inventory.v1.InventoryService
  */
@@ -42,7 +42,7 @@ export interface InventoryServiceHandler {
   /**
    * Returns one product.
    *
-   * Standard. Ends after 1 s at the latest. No side effects.
+   * Standard. Deadline: 1 s. No side effects.
    *
    * @generated from rpc shop.inventory.v1.InventoryService.GetProduct
    */
@@ -54,7 +54,7 @@ export interface InventoryServiceHandler {
   /**
    * Returns the products, a page at a time.
    *
-   * Standard. Ends after 2 s at the latest. No side effects. Reads may be answered by a replica.
+   * Standard. Deadline: 2 s. No side effects. Reads may use a replica.
    *
    * @generated from rpc shop.inventory.v1.InventoryService.ListProducts
    */
@@ -66,7 +66,7 @@ export interface InventoryServiceHandler {
   /**
    * Returns several products at once, in the order asked for. One that is missing fails the whole call.
    *
-   * Standard. Ends after 1 s at the latest. No side effects.
+   * Standard. Deadline: 1 s. No side effects.
    *
    * @generated from rpc shop.inventory.v1.InventoryService.BatchGetProducts
    */
@@ -78,7 +78,7 @@ export interface InventoryServiceHandler {
   /**
    * Adds a product.
    *
-   * Standard. Ends after 2 s at the latest. What `once` does in it happens once for each request_id.
+   * Standard. Deadline: 2 s. Work inside `once` happens once per request_id.
    *
    * @generated from rpc shop.inventory.v1.InventoryService.CreateProduct
    */
@@ -90,7 +90,7 @@ export interface InventoryServiceHandler {
   /**
    * Changes the fields of a product that update_mask names.
    *
-   * Standard. Ends after 2 s at the latest.
+   * Standard. Deadline: 2 s.
    *
    * @generated from rpc shop.inventory.v1.InventoryService.UpdateProduct
    */
@@ -102,7 +102,7 @@ export interface InventoryServiceHandler {
   /**
    * Removes a product.
    *
-   * Standard. Ends after 2 s at the latest.
+   * Standard. Deadline: 2 s.
    *
    * @generated from rpc shop.inventory.v1.InventoryService.DeleteProduct
    */
@@ -114,7 +114,7 @@ export interface InventoryServiceHandler {
   /**
    * Returns how much of a product is left.
    *
-   * Standard. Ends after 1 s at the latest. No side effects.
+   * Standard. Deadline: 1 s. No side effects.
    *
    * @generated from rpc shop.inventory.v1.InventoryService.GetStock
    */
@@ -126,7 +126,7 @@ export interface InventoryServiceHandler {
   /**
    * Starts to count a product.
    *
-   * Standard. Ends after 2 s at the latest. What `once` does in it happens once for each request_id.
+   * Standard. Deadline: 2 s. Work inside `once` happens once per request_id.
    *
    * @generated from rpc shop.inventory.v1.InventoryService.CreateStock
    */
@@ -138,7 +138,7 @@ export interface InventoryServiceHandler {
   /**
    * Corrects the count of a product.
    *
-   * Standard. Ends after 2 s at the latest.
+   * Standard. Deadline: 2 s.
    *
    * @generated from rpc shop.inventory.v1.InventoryService.UpdateStock
    */
@@ -150,7 +150,7 @@ export interface InventoryServiceHandler {
   /**
    * Sets goods aside for an order: all lines, or none. A shortage is an answer (REJECTED), not an error.
    *
-   * Ends after 2 s at the latest. What `once` does in it happens once for each request_id.
+   * Deadline: 2 s. Work inside `once` happens once per request_id.
    *
    * @generated from rpc shop.inventory.v1.InventoryService.ReserveStock
    */
@@ -163,7 +163,7 @@ export interface InventoryServiceHandler {
    * Undoes ReserveStock: puts reserved goods back. A released or rejected reservation is answered as it is. If there is none
    * yet, there will be none: that ReserveStock is refused with FAILED_PRECONDITION if it still comes.
    *
-   * Ends after 2 s at the latest. What `once` does in it happens once for each request_id.
+   * Deadline: 2 s. Work inside `once` happens once per request_id.
    *
    * @generated from rpc shop.inventory.v1.InventoryService.ReleaseStock
    */
@@ -174,7 +174,7 @@ export interface InventoryServiceHandler {
 }
 
 /**
- * What InventoryService owns, each in a table of its own database.
+ * The entities that InventoryService owns, each in a table of its database.
  *
  * @generated from service shop.inventory.v1.InventoryService
  */
@@ -193,7 +193,7 @@ export interface InventoryServicePeers {
 }
 
 /**
- * Makes InventoryService of its handlers.
+ * Creates InventoryService from its handlers.
  *
  *     export const inventory = inventoryService({ handlers: (service, standard) => ({ … }) });
  *

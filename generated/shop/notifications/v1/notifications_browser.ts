@@ -9,7 +9,7 @@ import { NotificationService } from "./notifications_pb.js";
 import { notificationServicePolicy } from "./notifications_policy.js";
 
 /**
- * NotificationService over gRPC-Web, for pages. Needs fetch, and nothing of Node.
+ * NotificationService over gRPC-Web, for browsers. Needs only fetch, not Node.js.
  *
  *     const client = createNotificationServiceClient({ baseUrl: location.origin });
  *

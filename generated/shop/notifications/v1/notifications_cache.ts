@@ -8,7 +8,7 @@ import { copy } from "@protoscaffold/runtime/codegen/cache";
 import type { Notification } from "./notifications_pb.js";
 
 /**
- * A row of Notification is served from the cache for 30 s, and 1 h longer while the database does not answer.
+ * A row of Notification is served from the cache for 30 s, and 1 h longer while the database is unavailable.
  *
  * @generated from message shop.notifications.v1.Notification
  */
@@ -18,7 +18,7 @@ export const notificationCache: CachePolicy<Notification> = {
   copy: copyNotification,
 };
 
-/** The same Notification, with nothing shared. */
+/** Returns a deep copy. */
 function copyNotification(m: Notification): Notification {
   if (m.$unknown !== undefined) return copy(m);
   const c: Notification = {
@@ -32,7 +32,7 @@ function copyNotification(m: Notification): Notification {
   return c;
 }
 
-/** The same Timestamp, with nothing shared. */
+/** Returns a deep copy. */
 function copyTimestamp(m: Timestamp): Timestamp {
   if (m.$unknown !== undefined) return copy(m);
   return {

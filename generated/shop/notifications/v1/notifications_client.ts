@@ -9,7 +9,7 @@ import { NotificationService } from "./notifications_pb.js";
 import { notificationServicePolicy } from "./notifications_policy.js";
 
 /**
- * NotificationService as its callers see it. Given a handler's context, a call ends when that one's time does.
+ * A client of NotificationService. A call with a handler's context has the handler's deadline.
  *
  * @generated from service shop.notifications.v1.NotificationService
  */

@@ -373,7 +373,7 @@ export function newListNotificationsResponse(): ListNotificationsResponse {
 }
 
 /**
- * The codecs of what NotificationService takes, answers and owns.
+ * The codecs of NotificationService's requests, responses and entities.
  *
  * @generated from service shop.notifications.v1.NotificationService
  */

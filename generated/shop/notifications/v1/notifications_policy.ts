@@ -6,7 +6,7 @@ import type { ServicePolicy } from "@protoscaffold/runtime/codegen/policy";
 import type { NotificationService } from "./notifications_pb.js";
 
 /**
- * How calls of NotificationService behave, on the caller's side and on the server's.
+ * The call policies of NotificationService, for clients and for the server.
  *
  * @generated from service shop.notifications.v1.NotificationService
  */

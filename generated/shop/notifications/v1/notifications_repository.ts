@@ -25,7 +25,7 @@ import {
 export type NotificationRepository = Repository<typeof NotificationSchema>;
 
 /**
- * What the repository knows of Notification: its table, its key, and which fields are not the caller's to set.
+ * The specification of Notification's repository: its table, its key, and the fields that callers cannot set.
  *
  * @generated from message shop.notifications.v1.Notification
  */
@@ -50,7 +50,7 @@ export const notificationEntity: Entity<typeof NotificationSchema, NotificationR
 export type KnownOrderRepository = Repository<typeof KnownOrderSchema>;
 
 /**
- * What the repository knows of KnownOrder: its table, its key, and which fields are not the caller's to set.
+ * The specification of KnownOrder's repository: its table, its key, and the fields that callers cannot set.
  *
  * @generated from message shop.notifications.v1.KnownOrder
  */
@@ -74,7 +74,7 @@ export const knownOrderEntity: Entity<typeof KnownOrderSchema, KnownOrderRow> = 
 export type LetterRepository = Repository<typeof LetterSchema>;
 
 /**
- * What the repository knows of Letter: its table, its key, and which fields are not the caller's to set.
+ * The specification of Letter's repository: its table, its key, and the fields that callers cannot set.
  *
  * @generated from message shop.notifications.v1.Letter
  */

@@ -6,7 +6,7 @@ import type { Route } from "@protoscaffold/runtime/codegen/routes";
 import { NotificationService } from "./notifications_pb.js";
 
 /**
- * The HTTP face of NotificationService, from its google.api.http options.
+ * The HTTP routes of NotificationService, from its google.api.http options.
  *
  * @generated from service shop.notifications.v1.NotificationService
  */

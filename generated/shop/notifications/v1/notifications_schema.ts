@@ -43,7 +43,7 @@ export type NotificationRow = {
 };
 
 /**
- * The row that keeps this Notification.
+ * Returns the row for a message of type Notification.
  *
  * @generated from message shop.notifications.v1.Notification
  */
@@ -58,7 +58,7 @@ export function notificationToRow(notification: Notification): NotificationRow {
 }
 
 /**
- * The Notification that a row keeps.
+ * Returns the message of type Notification that a row contains.
  *
  * @generated from message shop.notifications.v1.Notification
  */
@@ -101,7 +101,7 @@ export type KnownOrderRow = {
 };
 
 /**
- * The row that keeps this KnownOrder.
+ * Returns the row for a message of type KnownOrder.
  *
  * @generated from message shop.notifications.v1.KnownOrder
  */
@@ -117,7 +117,7 @@ export function knownOrderToRow(knownOrder: KnownOrder): KnownOrderRow {
 }
 
 /**
- * The KnownOrder that a row keeps.
+ * Returns the message of type KnownOrder that a row contains.
  *
  * @generated from message shop.notifications.v1.KnownOrder
  */
@@ -157,7 +157,7 @@ export type LetterRow = {
 };
 
 /**
- * The row that keeps this Letter.
+ * Returns the row for a message of type Letter.
  *
  * @generated from message shop.notifications.v1.Letter
  */
@@ -171,7 +171,7 @@ export function letterToRow(letter: Letter): LetterRow {
 }
 
 /**
- * The Letter that a row keeps.
+ * Returns the message of type Letter that a row contains.
  *
  * @generated from message shop.notifications.v1.Letter
  */

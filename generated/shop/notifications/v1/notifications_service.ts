@@ -29,7 +29,7 @@ import { knownOrderEntity, letterEntity, notificationEntity } from "./notificati
 /**
  * Tells users what becomes of them and of their orders.
  *
- * These are its handlers; the standard ones among them are there without a line of code.
+ * The handlers of the service. Standard methods need no code.
  *
  * @generated from service shop.notifications.v1.NotificationService
  */
@@ -37,7 +37,7 @@ export interface NotificationServiceHandler {
   /**
    * Returns one notification.
    *
-   * Standard. Ends after 1 s at the latest. No side effects.
+   * Standard. Deadline: 1 s. No side effects.
    *
    * @generated from rpc shop.notifications.v1.NotificationService.GetNotification
    */
@@ -49,7 +49,7 @@ export interface NotificationServiceHandler {
   /**
    * Returns the notifications, oldest first unless asked otherwise, a page at a time.
    *
-   * Standard. Ends after 2 s at the latest. No side effects.
+   * Standard. Deadline: 2 s. No side effects.
    *
    * @generated from rpc shop.notifications.v1.NotificationService.ListNotifications
    */
@@ -60,7 +60,7 @@ export interface NotificationServiceHandler {
 }
 
 /**
- * What NotificationService owns, each in a table of its own database.
+ * The entities that NotificationService owns, each in a table of its database.
  *
  * @generated from service shop.notifications.v1.NotificationService
  */
@@ -80,8 +80,8 @@ export interface NotificationServicePeers {
 }
 
 /**
- * What NotificationService does with the events that it consumes. What a handler does in `tx` happens once for
- * each event; what it does elsewhere may happen again, and has `delivery.id` to be known by.
+ * The event handlers of NotificationService. Work of a handler in `tx` happens once per event. Other work may happen
+ * again: `delivery.id` identifies the event.
  *
  * @generated from service shop.notifications.v1.NotificationService
  */
@@ -89,7 +89,7 @@ export interface NotificationServiceConsumers {
   /**
    * Somebody has registered.
    *
-   * In order for each user_id. Ends after 30 s at the latest, and is tried 10 times, between 200 ms and 1 min apart, before it goes to the dead letters; its user_id then goes on.
+   * Ordered per user_id. At most 10 attempts of 30 s, 200 ms to 1 min apart. Then the event becomes a dead letter, and later events of its user_id are handled.
    *
    * @generated from message shop.users.v1.UserRegistered
    */
@@ -101,7 +101,7 @@ export interface NotificationServiceConsumers {
   /**
    * An order was accepted; goods and money are being asked for.
    *
-   * In order for each order_id. Ends after 30 s at the latest, and is tried 10 times, between 200 ms and 1 min apart, before it goes to the dead letters; its order_id then goes on.
+   * Ordered per order_id. At most 10 attempts of 30 s, 200 ms to 1 min apart. Then the event becomes a dead letter, and later events of its order_id are handled.
    *
    * @generated from message shop.orders.v1.OrderPlaced
    */
@@ -113,7 +113,7 @@ export interface NotificationServiceConsumers {
   /**
    * An order is not what it was: whoever keeps a copy of it has an old one.
    *
-   * In order for each order_id. Ends after 30 s at the latest, and is tried 50 times, between 200 ms and 1 min apart, before it goes to the dead letters; its order_id then goes on.
+   * Ordered per order_id. At most 50 attempts of 30 s, 200 ms to 1 min apart. Then the event becomes a dead letter, and later events of its order_id are handled.
    *
    * @generated from message shop.orders.v1.OrderChanged
    */
@@ -125,7 +125,7 @@ export interface NotificationServiceConsumers {
   /**
    * The money for an order is with the shop.
    *
-   * In order for each order_id. Ends after 30 s at the latest, and is tried 50 times, between 200 ms and 1 min apart, before it goes to the dead letters; its order_id then goes on.
+   * Ordered per order_id. At most 50 attempts of 30 s, 200 ms to 1 min apart. Then the event becomes a dead letter, and later events of its order_id are handled.
    *
    * @generated from message shop.payments.v1.PaymentCaptured
    */
@@ -136,7 +136,7 @@ export interface NotificationServiceConsumers {
 }
 
 /**
- * Makes NotificationService of its handlers.
+ * Creates NotificationService from its handlers.
  *
  *     export const notifications = notificationService({ handlers: (service, standard) => ({ … }) });
  *

@@ -8,7 +8,7 @@ import { copy, copyList } from "@protoscaffold/runtime/codegen/cache";
 import type { Order, OrderLine } from "./orders_pb.js";
 
 /**
- * A row of Order is served from the cache for 30 s, and 1 h longer while the database does not answer.
+ * A row of Order is served from the cache for 30 s, and 1 h longer while the database is unavailable.
  *
  * @generated from message shop.orders.v1.Order
  */
@@ -18,7 +18,7 @@ export const orderCache: CachePolicy<Order> = {
   copy: copyOrder,
 };
 
-/** The same Order, with nothing shared. */
+/** Returns a deep copy. */
 function copyOrder(m: Order): Order {
   if (m.$unknown !== undefined) return copy(m);
   const c: Order = {
@@ -37,7 +37,7 @@ function copyOrder(m: Order): Order {
   return c;
 }
 
-/** The same OrderLine, with nothing shared. */
+/** Returns a deep copy. */
 function copyOrderLine(m: OrderLine): OrderLine {
   if (m.$unknown !== undefined) return copy(m);
   return {
@@ -48,7 +48,7 @@ function copyOrderLine(m: OrderLine): OrderLine {
   };
 }
 
-/** The same Timestamp, with nothing shared. */
+/** Returns a deep copy. */
 function copyTimestamp(m: Timestamp): Timestamp {
   if (m.$unknown !== undefined) return copy(m);
   return {

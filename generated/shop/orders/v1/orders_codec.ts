@@ -732,7 +732,7 @@ export function newTrackOrdersRequest(): TrackOrdersRequest {
 }
 
 /**
- * The codecs of what OrderService takes, answers and owns.
+ * The codecs of OrderService's requests, responses and entities.
  *
  * @generated from service shop.orders.v1.OrderService
  */

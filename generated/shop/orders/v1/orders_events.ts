@@ -9,7 +9,7 @@ import { OrderChangedSchema, OrderPlacedSchema } from "./orders_pb.js";
 /**
  * An order was accepted; goods and money are being asked for.
  *
- * In order for each order_id. Kept for 168 h.
+ * Ordered per order_id. Kept for 168 h.
  *
  * @generated from message shop.orders.v1.OrderPlaced
  */
@@ -26,7 +26,7 @@ export const orderPlaced = defineEvent({
 /**
  * An order is not what it was: whoever keeps a copy of it has an old one.
  *
- * In order for each order_id. Kept for 168 h.
+ * Ordered per order_id. Kept for 168 h.
  *
  * @generated from message shop.orders.v1.OrderChanged
  */

@@ -6,7 +6,7 @@ import type { ServicePolicy } from "@protoscaffold/runtime/codegen/policy";
 import type { OrderService } from "./orders_pb.js";
 
 /**
- * How calls of OrderService behave, on the caller's side and on the server's.
+ * The call policies of OrderService, for clients and for the server.
  *
  * @generated from service shop.orders.v1.OrderService
  */

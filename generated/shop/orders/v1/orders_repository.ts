@@ -15,7 +15,7 @@ import { orderFromRow, orders, orderToRow } from "./orders_schema.js";
 export type OrderRepository = Repository<typeof OrderSchema>;
 
 /**
- * What the repository knows of Order: its table, its key, and which fields are not the caller's to set.
+ * The specification of Order's repository: its table, its key, and the fields that callers cannot set.
  *
  * @generated from message shop.orders.v1.Order
  */

@@ -6,8 +6,8 @@ import type { Route } from "@protoscaffold/runtime/codegen/routes";
 import { OrderService } from "./orders_pb.js";
 
 /**
- * The HTTP face of OrderService, from its google.api.http options.
- * TrackOrders: without the option, so reached over RPC only.
+ * The HTTP routes of OrderService, from its google.api.http options.
+ * Without the option, and therefore over RPC only: TrackOrders.
  *
  * @generated from service shop.orders.v1.OrderService
  */

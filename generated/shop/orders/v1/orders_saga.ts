@@ -25,7 +25,7 @@ import { OrderService } from "./orders_pb.js";
 import type { OrderServiceEntities } from "./orders_service.js";
 
 /**
- * What PlaceOrder starts: reserve, then capture. What is not done after 1 min is undone. Kept for 720 h after its end.
+ * The saga that PlaceOrder starts: reserve, then capture. It is compensated if it has not completed after 1 min, and kept for 720 h after its end.
  *
  * @generated from rpc shop.orders.v1.OrderService.PlaceOrder
  */
@@ -37,7 +37,7 @@ export interface PlaceOrderSaga
     typeof OrderPlacedSchema | typeof OrderChangedSchema
   > {
   readonly steps: {
-    /** Calls InventoryService.ReserveStock (2 s at a time). ReleaseStock undoes it. */
+    /** Calls InventoryService.ReserveStock (2 s per attempt). ReleaseStock compensates it. */
     readonly reserve: SagaStep<
       typeof ReserveStockRequestSchema,
       "requestId",
@@ -45,7 +45,7 @@ export interface PlaceOrderSaga
       PlaceOrderRequest,
       object
     >;
-    /** Calls PaymentService.CapturePayment (2 s at a time). RefundPayment undoes it. */
+    /** Calls PaymentService.CapturePayment (2 s per attempt). RefundPayment compensates it. */
     readonly capture: SagaStep<
       typeof CapturePaymentRequestSchema,
       "requestId",
@@ -57,7 +57,7 @@ export interface PlaceOrderSaga
 }
 
 /**
- * The saga of PlaceOrder, as its contract says.
+ * The specification of the saga that PlaceOrder starts.
  *
  * @generated from rpc shop.orders.v1.OrderService.PlaceOrder
  */

@@ -52,7 +52,7 @@ export type OrderRow = {
 };
 
 /**
- * The row that keeps this Order.
+ * Returns the row for a message of type Order.
  *
  * @generated from message shop.orders.v1.Order
  */
@@ -72,7 +72,7 @@ export function orderToRow(order: Order): OrderRow {
 }
 
 /**
- * The Order that a row keeps.
+ * Returns the message of type Order that a row contains.
  *
  * @generated from message shop.orders.v1.Order
  */

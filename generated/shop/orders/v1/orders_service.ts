@@ -36,7 +36,7 @@ import { placeOrderSaga } from "./orders_saga.js";
 /**
  * Takes, prices and tracks customers' orders.
  *
- * These are its handlers; the standard ones among them are there without a line of code.
+ * The handlers of the service. Standard methods need no code.
  *
  * @generated from service shop.orders.v1.OrderService
  */
@@ -45,7 +45,7 @@ export interface OrderServiceHandler {
    * Accepts an order, and answers at once that it is PENDING. Then the goods are reserved, the money is taken, and it is
    * CONFIRMED; or all of that is undone, and it is CANCELLED and says why. WatchOrder follows it, and `wait` waits for it.
    *
-   * Ends after 5 s at the latest. What `once` does in it happens once for each request_id. Starts a saga, inside of `once`. Publishes OrderPlaced, OrderChanged.
+   * Deadline: 5 s. Work inside `once` happens once per request_id. Starts a saga, inside `once`. Publishes OrderPlaced, OrderChanged.
    *
    * @generated from rpc shop.orders.v1.OrderService.PlaceOrder
    */
@@ -57,7 +57,7 @@ export interface OrderServiceHandler {
   /**
    * Returns one order.
    *
-   * Standard. Ends after 1 s at the latest. No side effects.
+   * Standard. Deadline: 1 s. No side effects.
    *
    * @generated from rpc shop.orders.v1.OrderService.GetOrder
    */
@@ -69,7 +69,7 @@ export interface OrderServiceHandler {
   /**
    * Returns an order together with its payment.
    *
-   * Ends after 1 s at the latest. No side effects.
+   * Deadline: 1 s. No side effects.
    *
    * @generated from rpc shop.orders.v1.OrderService.GetReceipt
    */
@@ -81,7 +81,7 @@ export interface OrderServiceHandler {
   /**
    * Returns the orders, oldest first unless asked otherwise, a page at a time.
    *
-   * Standard. Ends after 2 s at the latest. No side effects.
+   * Standard. Deadline: 2 s. No side effects.
    *
    * @generated from rpc shop.orders.v1.OrderService.ListOrders
    */
@@ -95,7 +95,7 @@ export interface OrderServiceHandler {
    * as it is. What does not end in time fails with DEADLINE_EXCEEDED, and goes on. 30 days after an order was confirmed it is too
    * late: NOT_FOUND.
    *
-   * Ends after 5 s at the latest. Publishes OrderChanged.
+   * Deadline: 5 s. Publishes OrderChanged.
    *
    * @generated from rpc shop.orders.v1.OrderService.CancelOrder
    */
@@ -128,7 +128,7 @@ export interface OrderServiceHandler {
 }
 
 /**
- * What OrderService owns, each in a table of its own database.
+ * The entities that OrderService owns, each in a table of its database.
  *
  * @generated from service shop.orders.v1.OrderService
  */
@@ -154,7 +154,7 @@ export interface OrderServicePeers {
 export type OrderServiceEvents = typeof OrderPlacedSchema | typeof OrderChangedSchema;
 
 /**
- * Makes OrderService of its handlers.
+ * Creates OrderService from its handlers.
  *
  *     export const orders = orderService({ handlers: (service, standard) => ({ … }) });
  *

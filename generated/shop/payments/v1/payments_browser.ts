@@ -9,7 +9,7 @@ import { PaymentService } from "./payments_pb.js";
 import { paymentServicePolicy } from "./payments_policy.js";
 
 /**
- * PaymentService over gRPC-Web, for pages. Needs fetch, and nothing of Node.
+ * PaymentService over gRPC-Web, for browsers. Needs only fetch, not Node.js.
  *
  *     const client = createPaymentServiceClient({ baseUrl: location.origin });
  *

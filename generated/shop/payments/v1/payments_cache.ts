@@ -8,7 +8,7 @@ import { copy } from "@protoscaffold/runtime/codegen/cache";
 import type { Payment } from "./payments_pb.js";
 
 /**
- * A row of Payment is served from the cache for 30 s, and 1 h longer while the database does not answer.
+ * A row of Payment is served from the cache for 30 s, and 1 h longer while the database is unavailable.
  *
  * @generated from message shop.payments.v1.Payment
  */
@@ -18,7 +18,7 @@ export const paymentCache: CachePolicy<Payment> = {
   copy: copyPayment,
 };
 
-/** The same Payment, with nothing shared. */
+/** Returns a deep copy. */
 function copyPayment(m: Payment): Payment {
   if (m.$unknown !== undefined) return copy(m);
   const c: Payment = {
@@ -33,7 +33,7 @@ function copyPayment(m: Payment): Payment {
   return c;
 }
 
-/** The same Timestamp, with nothing shared. */
+/** Returns a deep copy. */
 function copyTimestamp(m: Timestamp): Timestamp {
   if (m.$unknown !== undefined) return copy(m);
   return {

@@ -9,7 +9,7 @@ import { PaymentService } from "./payments_pb.js";
 import { paymentServicePolicy } from "./payments_policy.js";
 
 /**
- * PaymentService as its callers see it. Given a handler's context, a call ends when that one's time does.
+ * A client of PaymentService. A call with a handler's context has the handler's deadline.
  *
  * @generated from service shop.payments.v1.PaymentService
  */

@@ -295,7 +295,7 @@ export function newGetPaymentRequest(): GetPaymentRequest {
 }
 
 /**
- * The codecs of what PaymentService takes, answers and owns.
+ * The codecs of PaymentService's requests, responses and entities.
  *
  * @generated from service shop.payments.v1.PaymentService
  */

@@ -9,7 +9,7 @@ import { PaymentCapturedSchema } from "./payments_pb.js";
 /**
  * The money for an order is with the shop.
  *
- * In order for each order_id. Kept for 168 h.
+ * Ordered per order_id. Kept for 168 h.
  *
  * @generated from message shop.payments.v1.PaymentCaptured
  */

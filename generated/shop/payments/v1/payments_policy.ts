@@ -6,7 +6,7 @@ import type { ServicePolicy } from "@protoscaffold/runtime/codegen/policy";
 import type { PaymentService } from "./payments_pb.js";
 
 /**
- * How calls of PaymentService behave, on the caller's side and on the server's.
+ * The call policies of PaymentService, for clients and for the server.
  *
  * @generated from service shop.payments.v1.PaymentService
  */

@@ -15,7 +15,7 @@ import { paymentFromRow, payments, paymentToRow } from "./payments_schema.js";
 export type PaymentRepository = Repository<typeof PaymentSchema>;
 
 /**
- * What the repository knows of Payment: its table, its key, and which fields are not the caller's to set.
+ * The specification of Payment's repository: its table, its key, and the fields that callers cannot set.
  *
  * @generated from message shop.payments.v1.Payment
  */

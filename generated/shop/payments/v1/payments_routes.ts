@@ -6,8 +6,8 @@ import type { Route } from "@protoscaffold/runtime/codegen/routes";
 import { PaymentService } from "./payments_pb.js";
 
 /**
- * The HTTP face of PaymentService, from its google.api.http options.
- * CapturePayment, RefundPayment: without the option, so reached over RPC only.
+ * The HTTP routes of PaymentService, from its google.api.http options.
+ * Without the option, and therefore over RPC only: CapturePayment, RefundPayment.
  *
  * @generated from service shop.payments.v1.PaymentService
  */

@@ -44,7 +44,7 @@ export type PaymentRow = {
 };
 
 /**
- * The row that keeps this Payment.
+ * Returns the row for a message of type Payment.
  *
  * @generated from message shop.payments.v1.Payment
  */
@@ -60,7 +60,7 @@ export function paymentToRow(payment: Payment): PaymentRow {
 }
 
 /**
- * The Payment that a row keeps.
+ * Returns the message of type Payment that a row contains.
  *
  * @generated from message shop.payments.v1.Payment
  */

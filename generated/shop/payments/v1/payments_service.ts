@@ -23,7 +23,7 @@ import { paymentEntity } from "./payments_repository.js";
 /**
  * Takes money for orders and gives it back.
  *
- * These are its handlers; the standard ones among them are there without a line of code.
+ * The handlers of the service. Standard methods need no code.
  *
  * @generated from service shop.payments.v1.PaymentService
  */
@@ -31,7 +31,7 @@ export interface PaymentServiceHandler {
   /**
    * Takes the money for an order. A payment that the customer's bank declines is an answer, not an error.
    *
-   * Ends after 2 s at the latest. What `once` does in it happens once for each request_id. Publishes PaymentCaptured.
+   * Deadline: 2 s. Work inside `once` happens once per request_id. Publishes PaymentCaptured.
    *
    * @generated from rpc shop.payments.v1.PaymentService.CapturePayment
    */
@@ -44,7 +44,7 @@ export interface PaymentServiceHandler {
    * Undoes CapturePayment: gives the money back. A refunded or declined payment is answered as it is. If none was taken
    * yet, none will be: that CapturePayment is refused with FAILED_PRECONDITION if it still comes.
    *
-   * Ends after 2 s at the latest. What `once` does in it happens once for each request_id.
+   * Deadline: 2 s. Work inside `once` happens once per request_id.
    *
    * @generated from rpc shop.payments.v1.PaymentService.RefundPayment
    */
@@ -56,7 +56,7 @@ export interface PaymentServiceHandler {
   /**
    * Returns one payment.
    *
-   * Standard. Ends after 1 s at the latest. No side effects.
+   * Standard. Deadline: 1 s. No side effects.
    *
    * @generated from rpc shop.payments.v1.PaymentService.GetPayment
    */
@@ -67,7 +67,7 @@ export interface PaymentServiceHandler {
 }
 
 /**
- * What PaymentService owns, each in a table of its own database.
+ * The entities that PaymentService owns, each in a table of its database.
  *
  * @generated from service shop.payments.v1.PaymentService
  */
@@ -91,7 +91,7 @@ export interface PaymentServicePeers {
 export type PaymentServiceEvents = typeof PaymentCapturedSchema;
 
 /**
- * Makes PaymentService of its handlers.
+ * Creates PaymentService from its handlers.
  *
  *     export const payments = paymentService({ handlers: (service, standard) => ({ … }) });
  *

@@ -9,7 +9,7 @@ import { RecommendationService } from "./recommendations_pb.js";
 import { recommendationServicePolicy } from "./recommendations_policy.js";
 
 /**
- * RecommendationService over gRPC-Web, for pages. Needs fetch, and nothing of Node.
+ * RecommendationService over gRPC-Web, for browsers. Needs only fetch, not Node.js.
  *
  *     const client = createRecommendationServiceClient({ baseUrl: location.origin });
  *

@@ -9,7 +9,7 @@ import { RecommendationService } from "./recommendations_pb.js";
 import { recommendationServicePolicy } from "./recommendations_policy.js";
 
 /**
- * RecommendationService as its callers see it. Given a handler's context, a call ends when that one's time does.
+ * A client of RecommendationService. A call with a handler's context has the handler's deadline.
  *
  * @generated from service shop.recommendations.v1.RecommendationService
  */

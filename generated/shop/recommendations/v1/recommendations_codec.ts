@@ -223,7 +223,7 @@ export function newRecommendation(): Recommendation {
 }
 
 /**
- * The codecs of what RecommendationService takes, answers and owns.
+ * The codecs of RecommendationService's requests, responses and entities.
  *
  * @generated from service shop.recommendations.v1.RecommendationService
  */

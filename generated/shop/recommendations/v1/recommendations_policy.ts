@@ -6,7 +6,7 @@ import type { ServicePolicy } from "@protoscaffold/runtime/codegen/policy";
 import type { RecommendationService } from "./recommendations_pb.js";
 
 /**
- * How calls of RecommendationService behave, on the caller's side and on the server's.
+ * The call policies of RecommendationService, for clients and for the server.
  *
  * @generated from service shop.recommendations.v1.RecommendationService
  */

@@ -15,7 +15,7 @@ import { pairFromRow, pairs, pairToRow } from "./recommendations_schema.js";
 export type PairRepository = Repository<typeof PairSchema, string, Pick<PairRow, "productId" | "otherProductId">>;
 
 /**
- * What the repository knows of Pair: its table, its key, and which fields are not the caller's to set.
+ * The specification of Pair's repository: its table, its key, and the fields that callers cannot set.
  *
  * @generated from message shop.recommendations.v1.Pair
  */

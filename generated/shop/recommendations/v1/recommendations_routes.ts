@@ -6,7 +6,7 @@ import type { Route } from "@protoscaffold/runtime/codegen/routes";
 import { RecommendationService } from "./recommendations_pb.js";
 
 /**
- * The HTTP face of RecommendationService, from its google.api.http options.
+ * The HTTP routes of RecommendationService, from its google.api.http options.
  *
  * @generated from service shop.recommendations.v1.RecommendationService
  */

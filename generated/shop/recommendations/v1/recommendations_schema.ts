@@ -40,7 +40,7 @@ export type PairRow = {
 };
 
 /**
- * The row that keeps this Pair.
+ * Returns the row for a message of type Pair.
  *
  * @generated from message shop.recommendations.v1.Pair
  */
@@ -54,7 +54,7 @@ export function pairToRow(pair: Pair): PairRow {
 }
 
 /**
- * The Pair that a row keeps.
+ * Returns the message of type Pair that a row contains.
  *
  * @generated from message shop.recommendations.v1.Pair
  */

@@ -17,7 +17,7 @@ import { pairEntity } from "./recommendations_repository.js";
 /**
  * Knows what is bought together.
  *
- * These are its handlers; the standard ones among them are there without a line of code.
+ * The handlers of the service. Standard methods need no code.
  *
  * @generated from service shop.recommendations.v1.RecommendationService
  */
@@ -25,7 +25,7 @@ export interface RecommendationServiceHandler {
   /**
    * Returns the products that are most often ordered together with one, the most frequent first.
    *
-   * Ends after 1 s at the latest. No side effects.
+   * Deadline: 1 s. No side effects.
    *
    * @generated from rpc shop.recommendations.v1.RecommendationService.ListRecommendations
    */
@@ -36,7 +36,7 @@ export interface RecommendationServiceHandler {
 }
 
 /**
- * What RecommendationService owns, each in a table of its own database.
+ * The entities that RecommendationService owns, each in a table of its database.
  *
  * @generated from service shop.recommendations.v1.RecommendationService
  */
@@ -53,8 +53,8 @@ export interface RecommendationServicePeers {
 }
 
 /**
- * What RecommendationService does with the events that it consumes. What a handler does in `tx` happens once for
- * each event; what it does elsewhere may happen again, and has `delivery.id` to be known by.
+ * The event handlers of RecommendationService. Work of a handler in `tx` happens once per event. Other work may happen
+ * again: `delivery.id` identifies the event.
  *
  * @generated from service shop.recommendations.v1.RecommendationService
  */
@@ -62,7 +62,7 @@ export interface RecommendationServiceConsumers {
   /**
    * An order was accepted; goods and money are being asked for.
    *
-   * In order for each order_id. Ends after 30 s at the latest, and is tried 10 times, between 200 ms and 1 min apart, before it goes to the dead letters; its order_id then goes on.
+   * Ordered per order_id. At most 10 attempts of 30 s, 200 ms to 1 min apart. Then the event becomes a dead letter, and later events of its order_id are handled.
    *
    * @generated from message shop.orders.v1.OrderPlaced
    */
@@ -73,7 +73,7 @@ export interface RecommendationServiceConsumers {
 }
 
 /**
- * Makes RecommendationService of its handlers.
+ * Creates RecommendationService from its handlers.
  *
  *     export const recommendations = recommendationService({ handlers: (service, standard) => ({ … }) });
  *

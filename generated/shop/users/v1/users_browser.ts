@@ -9,7 +9,7 @@ import { UserService } from "./users_pb.js";
 import { userServicePolicy } from "./users_policy.js";
 
 /**
- * UserService over gRPC-Web, for pages. Needs fetch, and nothing of Node.
+ * UserService over gRPC-Web, for browsers. Needs only fetch, not Node.js.
  *
  *     const client = createUserServiceClient({ baseUrl: location.origin });
  *

@@ -8,7 +8,7 @@ import { copy } from "@protoscaffold/runtime/codegen/cache";
 import type { User } from "./users_pb.js";
 
 /**
- * A row of User is served from the cache for 30 s, and 1 h longer while the database does not answer.
+ * A row of User is served from the cache for 30 s, and 1 h longer while the database is unavailable.
  *
  * @generated from message shop.users.v1.User
  */
@@ -18,7 +18,7 @@ export const userCache: CachePolicy<User> = {
   copy: copyUser,
 };
 
-/** The same User, with nothing shared. */
+/** Returns a deep copy. */
 function copyUser(m: User): User {
   if (m.$unknown !== undefined) return copy(m);
   const c: User = {
@@ -31,7 +31,7 @@ function copyUser(m: User): User {
   return c;
 }
 
-/** The same Timestamp, with nothing shared. */
+/** Returns a deep copy. */
 function copyTimestamp(m: Timestamp): Timestamp {
   if (m.$unknown !== undefined) return copy(m);
   return {

@@ -9,7 +9,7 @@ import { UserService } from "./users_pb.js";
 import { userServicePolicy } from "./users_policy.js";
 
 /**
- * UserService as its callers see it. Given a handler's context, a call ends when that one's time does.
+ * A client of UserService. A call with a handler's context has the handler's deadline.
  *
  * @generated from service shop.users.v1.UserService
  */

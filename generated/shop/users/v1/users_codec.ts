@@ -468,7 +468,7 @@ export function newChatResponse(): ChatResponse {
 }
 
 /**
- * The codecs of what UserService takes, answers and owns.
+ * The codecs of UserService's requests, responses and entities.
  *
  * @generated from service shop.users.v1.UserService
  */

@@ -9,7 +9,7 @@ import { UserRegisteredSchema } from "./users_pb.js";
 /**
  * Somebody has registered.
  *
- * In order for each user_id. Kept for 168 h.
+ * Ordered per user_id. Kept for 168 h.
  *
  * @generated from message shop.users.v1.UserRegistered
  */

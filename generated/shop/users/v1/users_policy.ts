@@ -6,7 +6,7 @@ import type { ServicePolicy } from "@protoscaffold/runtime/codegen/policy";
 import type { UserService } from "./users_pb.js";
 
 /**
- * How calls of UserService behave, on the caller's side and on the server's.
+ * The call policies of UserService, for clients and for the server.
  *
  * @generated from service shop.users.v1.UserService
  */

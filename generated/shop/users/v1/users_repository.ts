@@ -15,7 +15,7 @@ import { userFromRow, users, userToRow } from "./users_schema.js";
 export type UserRepository = Repository<typeof UserSchema, string, Pick<UserRow, "email">>;
 
 /**
- * What the repository knows of User: its table, its key, and which fields are not the caller's to set.
+ * The specification of User's repository: its table, its key, and the fields that callers cannot set.
  *
  * @generated from message shop.users.v1.User
  */

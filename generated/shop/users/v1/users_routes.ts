@@ -6,8 +6,8 @@ import type { Route } from "@protoscaffold/runtime/codegen/routes";
 import { UserService } from "./users_pb.js";
 
 /**
- * The HTTP face of UserService, from its google.api.http options.
- * CreateUsers, Chat: without the option, so reached over RPC only.
+ * The HTTP routes of UserService, from its google.api.http options.
+ * Without the option, and therefore over RPC only: CreateUsers, Chat.
  *
  * @generated from service shop.users.v1.UserService
  */

@@ -42,7 +42,7 @@ export type UserRow = {
 };
 
 /**
- * The row that keeps this User.
+ * Returns the row for a message of type User.
  *
  * @generated from message shop.users.v1.User
  */
@@ -56,7 +56,7 @@ export function userToRow(user: User): UserRow {
 }
 
 /**
- * The User that a row keeps.
+ * Returns the message of type User that a row contains.
  *
  * @generated from message shop.users.v1.User
  */

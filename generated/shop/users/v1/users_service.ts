@@ -27,7 +27,7 @@ import { userEntity } from "./users_repository.js";
 /**
  * Knows the shop's customers, and lets them talk to each other.
  *
- * These are its handlers; the standard ones among them are there without a line of code.
+ * The handlers of the service. Standard methods need no code.
  *
  * @generated from service shop.users.v1.UserService
  */
@@ -35,7 +35,7 @@ export interface UserServiceHandler {
   /**
    * Registers a user.
    *
-   * Ends after 2 s at the latest. What `once` does in it happens once for each request_id. Publishes UserRegistered.
+   * Deadline: 2 s. Work inside `once` happens once per request_id. Publishes UserRegistered.
    *
    * @generated from rpc shop.users.v1.UserService.CreateUser
    */
@@ -47,7 +47,7 @@ export interface UserServiceHandler {
   /**
    * Returns one user.
    *
-   * Standard. Ends after 1 s at the latest. No side effects.
+   * Standard. Deadline: 1 s. No side effects.
    *
    * @generated from rpc shop.users.v1.UserService.GetUser
    */
@@ -59,7 +59,7 @@ export interface UserServiceHandler {
   /**
    * Sends every user, oldest first.
    *
-   * Ends after 1 min at the latest. No side effects.
+   * Deadline: 1 min. No side effects.
    *
    * @generated from rpc shop.users.v1.UserService.ListUsers
    */
@@ -71,7 +71,7 @@ export interface UserServiceHandler {
   /**
    * Registers many users in one go: all of them, or, if one is refused, none.
    *
-   * Ends after 1 min at the latest. Publishes UserRegistered.
+   * Deadline: 1 min. Publishes UserRegistered.
    *
    * @generated from rpc shop.users.v1.UserService.CreateUsers
    */
@@ -92,7 +92,7 @@ export interface UserServiceHandler {
 }
 
 /**
- * What UserService owns, each in a table of its own database.
+ * The entities that UserService owns, each in a table of its database.
  *
  * @generated from service shop.users.v1.UserService
  */
@@ -116,7 +116,7 @@ export interface UserServicePeers {
 export type UserServiceEvents = typeof UserRegisteredSchema;
 
 /**
- * Makes UserService of its handlers.
+ * Creates UserService from its handlers.
  *
  *     export const users = userService({ handlers: (service, standard) => ({ … }) });
  *

@@ -9,7 +9,7 @@ import { ThingService } from "./contract_pb.js";
 import { thingServicePolicy } from "./contract_policy.js";
 
 /**
- * ThingService over gRPC-Web, for pages. Needs fetch, and nothing of Node.
+ * ThingService over gRPC-Web, for browsers. Needs only fetch, not Node.js.
  *
  *     const client = createThingServiceClient({ baseUrl: location.origin });
  *

@@ -28,7 +28,7 @@ export const thingCache: CachePolicy<Thing> = {
   copy: copyThing,
 };
 
-/** The same Thing, with nothing shared. */
+/** Returns a deep copy. */
 function copyThing(m: Thing): Thing {
   if (m.$unknown !== undefined) return copy(m);
   const c: Thing = {
@@ -99,7 +99,7 @@ function copyThing(m: Thing): Thing {
   return c;
 }
 
-/** The same Part, with nothing shared. */
+/** Returns a deep copy. */
 function copyThing_Part(m: Thing_Part): Thing_Part {
   if (m.$unknown !== undefined) return copy(m);
   return {
@@ -112,7 +112,7 @@ function copyThing_Part(m: Thing_Part): Thing_Part {
   };
 }
 
-/** The same Timestamp, with nothing shared. */
+/** Returns a deep copy. */
 function copyTimestamp(m: Timestamp): Timestamp {
   if (m.$unknown !== undefined) return copy(m);
   return {
@@ -122,7 +122,7 @@ function copyTimestamp(m: Timestamp): Timestamp {
   };
 }
 
-/** The same Duration, with nothing shared. */
+/** Returns a deep copy. */
 function copyDuration(m: Duration): Duration {
   if (m.$unknown !== undefined) return copy(m);
   return {
@@ -132,7 +132,7 @@ function copyDuration(m: Duration): Duration {
   };
 }
 
-/** The same UInt64Value, with nothing shared. */
+/** Returns a deep copy. */
 function copyUInt64Value(m: UInt64Value): UInt64Value {
   if (m.$unknown !== undefined) return copy(m);
   return {
@@ -141,7 +141,7 @@ function copyUInt64Value(m: UInt64Value): UInt64Value {
   };
 }
 
-/** The same StringValue, with nothing shared. */
+/** Returns a deep copy. */
 function copyStringValue(m: StringValue): StringValue {
   if (m.$unknown !== undefined) return copy(m);
   return {
@@ -150,7 +150,7 @@ function copyStringValue(m: StringValue): StringValue {
   };
 }
 
-/** The same Value, with nothing shared. */
+/** Returns a deep copy. */
 function copyValue(m: Value): Value {
   if (m.$unknown !== undefined) return copy(m);
   return {
@@ -162,7 +162,7 @@ function copyValue(m: Value): Value {
   };
 }
 
-/** The same ListValue, with nothing shared. */
+/** Returns a deep copy. */
 function copyListValue(m: ListValue): ListValue {
   if (m.$unknown !== undefined) return copy(m);
   return {
@@ -171,7 +171,7 @@ function copyListValue(m: ListValue): ListValue {
   };
 }
 
-/** The same FieldMask, with nothing shared. */
+/** Returns a deep copy. */
 function copyFieldMask(m: FieldMask): FieldMask {
   if (m.$unknown !== undefined) return copy(m);
   return {
@@ -180,7 +180,7 @@ function copyFieldMask(m: FieldMask): FieldMask {
   };
 }
 
-/** The same Int64Value, with nothing shared. */
+/** Returns a deep copy. */
 function copyInt64Value(m: Int64Value): Int64Value {
   if (m.$unknown !== undefined) return copy(m);
   return {
@@ -189,7 +189,7 @@ function copyInt64Value(m: Int64Value): Int64Value {
   };
 }
 
-/** The same Struct, with nothing shared. */
+/** Returns a deep copy. */
 function copyStruct(m: Struct): Struct {
   if (m.$unknown !== undefined) return copy(m);
   return {

@@ -9,7 +9,7 @@ import { ThingService } from "./contract_pb.js";
 import { thingServicePolicy } from "./contract_policy.js";
 
 /**
- * ThingService as its callers see it. Given a handler's context, a call ends when that one's time does.
+ * A client of ThingService. A call with a handler's context has the handler's deadline.
  *
  * @generated from service columns.v1.ThingService
  */

@@ -708,7 +708,7 @@ export function newThing_Part(): Thing_Part {
 }
 
 /**
- * The codecs of what ThingService takes, answers and owns.
+ * The codecs of ThingService's requests, responses and entities.
  *
  * @generated from service columns.v1.ThingService
  */

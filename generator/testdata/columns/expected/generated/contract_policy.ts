@@ -6,7 +6,7 @@ import type { ServicePolicy } from "@protoscaffold/runtime/codegen/policy";
 import type { ThingService } from "./contract_pb.js";
 
 /**
- * How calls of ThingService behave, on the caller's side and on the server's.
+ * The call policies of ThingService, for clients and for the server.
  *
  * @generated from service columns.v1.ThingService
  */

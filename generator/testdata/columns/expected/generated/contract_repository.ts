@@ -15,7 +15,7 @@ import { thingFromRow, things, thingToRow } from "./contract_schema.js";
 export type ThingRepository = Repository<typeof ThingSchema>;
 
 /**
- * What the repository knows of Thing: its table, its key, and which fields are not the caller's to set.
+ * The specification of Thing's repository: its table, its key, and the fields that callers cannot set.
  *
  * @generated from message columns.v1.Thing
  */

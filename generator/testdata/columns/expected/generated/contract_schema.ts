@@ -185,7 +185,7 @@ export type ThingRow = {
 };
 
 /**
- * The row that keeps this Thing.
+ * Returns the row for a message of type Thing.
  *
  * @generated from message columns.v1.Thing
  */
@@ -261,7 +261,7 @@ export function thingToRow(thing: Thing): ThingRow {
 }
 
 /**
- * The Thing that a row keeps.
+ * Returns the message of type Thing that a row contains.
  *
  * @generated from message columns.v1.Thing
  */

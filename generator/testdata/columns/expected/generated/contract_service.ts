@@ -11,7 +11,7 @@ import type { ThingRepository } from "./contract_repository.js";
 import { thingEntity } from "./contract_repository.js";
 
 /**
- * These are its handlers; the standard ones among them are there without a line of code.
+ * The handlers of the service. Standard methods need no code.
  *
  * @generated from service columns.v1.ThingService
  */
@@ -19,7 +19,7 @@ export interface ThingServiceHandler {
 }
 
 /**
- * What ThingService owns, each in a table of its own database.
+ * The entities that ThingService owns, each in a table of its database.
  *
  * @generated from service columns.v1.ThingService
  */
@@ -36,7 +36,7 @@ export interface ThingServicePeers {
 }
 
 /**
- * Makes ThingService of its handlers.
+ * Creates ThingService from its handlers.
  *
  *     export const columns = thingService({ handlers: (service, standard) => ({ … }) });
  *

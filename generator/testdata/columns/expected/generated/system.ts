@@ -7,7 +7,7 @@ import { ThingService } from "./contract_pb.js";
 import { thingServicePolicy } from "./contract_policy.js";
 
 /**
- * Every service of the system: how it is called, over what, and by whom. The gateway runs on this.
+ * The services of the system, with their routes, calls, tables and events.
  */
 export const system: System = {
   services: [

@@ -9,7 +9,7 @@ import { ParcelService } from "./contract_pb.js";
 import { parcelServicePolicy } from "./contract_policy.js";
 
 /**
- * ParcelService as its callers see it. Given a handler's context, a call ends when that one's time does.
+ * A client of ParcelService. A call with a handler's context has the handler's deadline.
  *
  * @generated from service ship.parcels.v1.ParcelService
  */

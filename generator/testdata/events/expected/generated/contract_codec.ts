@@ -177,7 +177,7 @@ export function newParcelWeighed(): ParcelWeighed {
 }
 
 /**
- * The codecs of what ParcelService takes, answers and owns.
+ * The codecs of ParcelService's requests, responses and entities.
  *
  * @generated from service ship.parcels.v1.ParcelService
  */

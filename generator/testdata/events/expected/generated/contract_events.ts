@@ -9,7 +9,7 @@ import { ParcelSentSchema, ParcelWeighedSchema } from "./contract_pb.js";
 /**
  * A parcel is on its way.
  *
- * In order for each parcel_number. Kept for 1 h.
+ * Ordered per parcel_number. Kept for 1 h.
  *
  * @generated from message ship.parcels.v1.ParcelSent
  */
@@ -26,7 +26,7 @@ export const parcelSent = defineEvent({
 /**
  * One after the other, in whatever order.
  *
- * A queue: one service consumes it. In no order. Kept for 168 h.
+ * A queue: one service consumes it. Not ordered. Kept for 168 h.
  *
  * @generated from message ship.parcels.v1.ParcelWeighed
  */

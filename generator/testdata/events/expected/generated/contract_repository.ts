@@ -15,7 +15,7 @@ import { parcelFromRow, parcels, parcelToRow } from "./contract_schema.js";
 export type ParcelRepository = Repository<typeof ParcelSchema>;
 
 /**
- * What the repository knows of Parcel: its table, its key, and which fields are not the caller's to set.
+ * The specification of Parcel's repository: its table, its key, and the fields that callers cannot set.
  *
  * @generated from message ship.parcels.v1.Parcel
  */

@@ -24,7 +24,7 @@ export type ParcelRow = {
 };
 
 /**
- * The row that keeps this Parcel.
+ * Returns the row for a message of type Parcel.
  *
  * @generated from message ship.parcels.v1.Parcel
  */
@@ -35,7 +35,7 @@ export function parcelToRow(parcel: Parcel): ParcelRow {
 }
 
 /**
- * The Parcel that a row keeps.
+ * Returns the message of type Parcel that a row contains.
  *
  * @generated from message ship.parcels.v1.Parcel
  */

@@ -16,7 +16,7 @@ import { parcelEntity } from "./contract_repository.js";
 /**
  * Sends parcels.
  *
- * These are its handlers; the standard ones among them are there without a line of code.
+ * The handlers of the service. Standard methods need no code.
  *
  * @generated from service ship.parcels.v1.ParcelService
  */
@@ -24,7 +24,7 @@ export interface ParcelServiceHandler {
   /**
    * Standard by its shape, and by hand all the same, for it publishes.
    *
-   * Ends after 10 s at the latest. Publishes ParcelSent, ParcelWeighed.
+   * Deadline: 10 s. Publishes ParcelSent, ParcelWeighed.
    *
    * @generated from rpc ship.parcels.v1.ParcelService.CreateParcel
    */
@@ -35,7 +35,7 @@ export interface ParcelServiceHandler {
 }
 
 /**
- * What ParcelService owns, each in a table of its own database.
+ * The entities that ParcelService owns, each in a table of its database.
  *
  * @generated from service ship.parcels.v1.ParcelService
  */
@@ -59,7 +59,7 @@ export interface ParcelServicePeers {
 export type ParcelServiceEvents = typeof ParcelSentSchema | typeof ParcelWeighedSchema;
 
 /**
- * Makes ParcelService of its handlers.
+ * Creates ParcelService from its handlers.
  *
  *     export const parcels = parcelService({ handlers: (service, standard) => ({ … }) });
  *

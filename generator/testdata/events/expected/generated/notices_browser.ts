@@ -9,7 +9,7 @@ import { NoticeService } from "./notices_pb.js";
 import { noticeServicePolicy } from "./notices_policy.js";
 
 /**
- * NoticeService over gRPC-Web, for pages. Needs fetch, and nothing of Node.
+ * NoticeService over gRPC-Web, for browsers. Needs only fetch, not Node.js.
  *
  *     const client = createNoticeServiceClient({ baseUrl: location.origin });
  *

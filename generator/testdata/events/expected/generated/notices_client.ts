@@ -9,7 +9,7 @@ import { NoticeService } from "./notices_pb.js";
 import { noticeServicePolicy } from "./notices_policy.js";
 
 /**
- * NoticeService as its callers see it. Given a handler's context, a call ends when that one's time does.
+ * A client of NoticeService. A call with a handler's context has the handler's deadline.
  *
  * @generated from service ship.notices.v1.NoticeService
  */

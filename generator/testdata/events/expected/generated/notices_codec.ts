@@ -5,7 +5,7 @@
 import type { Codec } from "@protoscaffold/runtime/codegen/codec";
 
 /**
- * The codecs of what NoticeService takes, answers and owns.
+ * The codecs of NoticeService's requests, responses and entities.
  *
  * @generated from service ship.notices.v1.NoticeService
  */

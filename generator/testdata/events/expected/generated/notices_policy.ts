@@ -6,7 +6,7 @@ import type { ServicePolicy } from "@protoscaffold/runtime/codegen/policy";
 import type { NoticeService } from "./notices_pb.js";
 
 /**
- * How calls of NoticeService behave, on the caller's side and on the server's.
+ * The call policies of NoticeService, for clients and for the server.
  *
  * @generated from service ship.notices.v1.NoticeService
  */

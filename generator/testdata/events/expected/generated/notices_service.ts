@@ -13,7 +13,7 @@ import { noticeServicePolicy } from "./notices_policy.js";
 /**
  * Tells people of their parcels.
  *
- * These are its handlers; the standard ones among them are there without a line of code.
+ * The handlers of the service. Standard methods need no code.
  *
  * @generated from service ship.notices.v1.NoticeService
  */
@@ -21,7 +21,7 @@ export interface NoticeServiceHandler {
 }
 
 /**
- * What NoticeService owns, each in a table of its own database.
+ * The entities that NoticeService owns, each in a table of its database.
  *
  * @generated from service ship.notices.v1.NoticeService
  */
@@ -37,8 +37,8 @@ export interface NoticeServicePeers {
 }
 
 /**
- * What NoticeService does with the events that it consumes. What a handler does in `tx` happens once for
- * each event; what it does elsewhere may happen again, and has `delivery.id` to be known by.
+ * The event handlers of NoticeService. Work of a handler in `tx` happens once per event. Other work may happen
+ * again: `delivery.id` identifies the event.
  *
  * @generated from service ship.notices.v1.NoticeService
  */
@@ -46,7 +46,7 @@ export interface NoticeServiceConsumers {
   /**
    * A parcel is on its way.
    *
-   * In order for each parcel_number. Ends after 30 s at the latest, and is tried 10 times, between 200 ms and 1 min apart, before it goes to the dead letters; its parcel_number then goes on.
+   * Ordered per parcel_number. At most 10 attempts of 30 s, 200 ms to 1 min apart. Then the event becomes a dead letter, and later events of its parcel_number are handled.
    *
    * @generated from message ship.parcels.v1.ParcelSent
    */
@@ -58,7 +58,7 @@ export interface NoticeServiceConsumers {
   /**
    * One after the other, in whatever order.
    *
-   * In no order. Tried once, for 250 ms at the most, before it goes to the dead letters.
+   * Not ordered. One attempt of at most 250 ms. Then the event becomes a dead letter.
    *
    * @generated from message ship.parcels.v1.ParcelWeighed
    */
@@ -69,7 +69,7 @@ export interface NoticeServiceConsumers {
 }
 
 /**
- * Makes NoticeService of its handlers.
+ * Creates NoticeService from its handlers.
  *
  *     export const notices = noticeService({ handlers: (service, standard) => ({ … }) });
  *

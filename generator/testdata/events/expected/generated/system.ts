@@ -15,7 +15,7 @@ import { WeightService } from "./weights_pb.js";
 import { weightServicePolicy } from "./weights_policy.js";
 
 /**
- * Every service of the system: how it is called, over what, and by whom. The gateway runs on this.
+ * The services of the system, with their routes, calls, tables and events.
  */
 export const system: System = {
   services: [

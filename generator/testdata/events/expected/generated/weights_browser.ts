@@ -9,7 +9,7 @@ import { WeightService } from "./weights_pb.js";
 import { weightServicePolicy } from "./weights_policy.js";
 
 /**
- * WeightService over gRPC-Web, for pages. Needs fetch, and nothing of Node.
+ * WeightService over gRPC-Web, for browsers. Needs only fetch, not Node.js.
  *
  *     const client = createWeightServiceClient({ baseUrl: location.origin });
  *

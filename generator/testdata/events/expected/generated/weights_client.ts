@@ -9,7 +9,7 @@ import { WeightService } from "./weights_pb.js";
 import { weightServicePolicy } from "./weights_policy.js";
 
 /**
- * WeightService as its callers see it. Given a handler's context, a call ends when that one's time does.
+ * A client of WeightService. A call with a handler's context has the handler's deadline.
  *
  * @generated from service ship.weights.v1.WeightService
  */

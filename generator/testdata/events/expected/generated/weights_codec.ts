@@ -194,7 +194,7 @@ export function newScale_Tared(): Scale_Tared {
 }
 
 /**
- * The codecs of what WeightService takes, answers and owns.
+ * The codecs of WeightService's requests, responses and entities.
  *
  * @generated from service ship.weights.v1.WeightService
  */

@@ -7,7 +7,7 @@ import { scale_TaredCodec, weighedCodec } from "./weights_codec.js";
 import { Scale_TaredSchema, WeighedSchema } from "./weights_pb.js";
 
 /**
- * In order for each parcel_id. Kept for 168 h.
+ * Ordered per parcel_id. Kept for 168 h.
  *
  * @generated from message ship.weights.v1.Weighed
  */
@@ -22,7 +22,7 @@ export const weighed = defineEvent({
 });
 
 /**
- * In order for each scale. Kept for 168 h.
+ * Ordered per scale. Kept for 168 h.
  *
  * @generated from message ship.weights.v1.Scale.Tared
  */

@@ -6,7 +6,7 @@ import type { ServicePolicy } from "@protoscaffold/runtime/codegen/policy";
 import type { WeightService } from "./weights_pb.js";
 
 /**
- * How calls of WeightService behave, on the caller's side and on the server's.
+ * The call policies of WeightService, for clients and for the server.
  *
  * @generated from service ship.weights.v1.WeightService
  */

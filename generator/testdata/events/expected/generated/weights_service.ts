@@ -16,13 +16,13 @@ import { weightServicePolicy } from "./weights_policy.js";
 /**
  * Consumes, and publishes what comes of it.
  *
- * These are its handlers; the standard ones among them are there without a line of code.
+ * The handlers of the service. Standard methods need no code.
  *
  * @generated from service ship.weights.v1.WeightService
  */
 export interface WeightServiceHandler {
   /**
-   * Ends after 10 s at the latest. Publishes Tared.
+   * Deadline: 10 s. Publishes Tared.
    *
    * @generated from rpc ship.weights.v1.WeightService.Weigh
    */
@@ -33,7 +33,7 @@ export interface WeightServiceHandler {
 }
 
 /**
- * What WeightService owns, each in a table of its own database.
+ * The entities that WeightService owns, each in a table of its database.
  *
  * @generated from service ship.weights.v1.WeightService
  */
@@ -56,8 +56,8 @@ export interface WeightServicePeers {
 export type WeightServiceEvents = typeof Scale_TaredSchema | typeof WeighedSchema;
 
 /**
- * What WeightService does with the events that it consumes. What a handler does in `tx` happens once for
- * each event; what it does elsewhere may happen again, and has `delivery.id` to be known by.
+ * The event handlers of WeightService. Work of a handler in `tx` happens once per event. Other work may happen
+ * again: `delivery.id` identifies the event.
  *
  * @generated from service ship.weights.v1.WeightService
  */
@@ -65,7 +65,7 @@ export interface WeightServiceConsumers {
   /**
    * A parcel is on its way.
    *
-   * In order for each parcel_number. Ends after 30 s at the latest, and is tried 3 times, between 1 s and 2 min apart, before it goes to the dead letters; its parcel_number then waits. Publishes Weighed.
+   * Ordered per parcel_number. At most 3 attempts of 30 s, 1 s to 2 min apart. Then the event becomes a dead letter, and later events of its parcel_number wait. Publishes Weighed.
    *
    * @generated from message ship.parcels.v1.ParcelSent
    */
@@ -76,7 +76,7 @@ export interface WeightServiceConsumers {
 }
 
 /**
- * Makes WeightService of its handlers.
+ * Creates WeightService from its handlers.
  *
  *     export const weights = weightService({ handlers: (service, standard) => ({ … }) });
  *

@@ -9,7 +9,7 @@ import { RecordService } from "./contract_pb.js";
 import { recordServicePolicy } from "./contract_policy.js";
 
 /**
- * RecordService over gRPC-Web, for pages. Needs fetch, and nothing of Node.
+ * RecordService over gRPC-Web, for browsers. Needs only fetch, not Node.js.
  *
  *     const client = createRecordServiceClient({ baseUrl: location.origin });
  *

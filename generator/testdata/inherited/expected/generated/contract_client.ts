@@ -9,7 +9,7 @@ import { RecordService } from "./contract_pb.js";
 import { recordServicePolicy } from "./contract_policy.js";
 
 /**
- * RecordService as its callers see it. Given a handler's context, a call ends when that one's time does.
+ * A client of RecordService. A call with a handler's context has the handler's deadline.
  *
  * @generated from service acme.inherited.v1.RecordService
  */

@@ -473,7 +473,7 @@ export function newUpdateRecordRequest(): UpdateRecordRequest {
 }
 
 /**
- * The codecs of what RecordService takes, answers and owns.
+ * The codecs of RecordService's requests, responses and entities.
  *
  * @generated from service acme.inherited.v1.RecordService
  */

@@ -6,7 +6,7 @@ import type { ServicePolicy } from "@protoscaffold/runtime/codegen/policy";
 import type { RecordService } from "./contract_pb.js";
 
 /**
- * How calls of RecordService behave, on the caller's side and on the server's.
+ * The call policies of RecordService, for clients and for the server.
  *
  * @generated from service acme.inherited.v1.RecordService
  */

@@ -15,7 +15,7 @@ import { recordFromRow, records, recordToRow } from "./contract_schema.js";
 export type RecordRepository = Repository<typeof RecordSchema, string, Pick<RecordRow, "toString$">>;
 
 /**
- * What the repository knows of Record: its table, its key, and which fields are not the caller's to set.
+ * The specification of Record's repository: its table, its key, and the fields that callers cannot set.
  *
  * @generated from message acme.inherited.v1.Record
  */

@@ -6,7 +6,7 @@ import type { Route } from "@protoscaffold/runtime/codegen/routes";
 import { RecordService } from "./contract_pb.js";
 
 /**
- * The HTTP face of RecordService, from its google.api.http options.
+ * The HTTP routes of RecordService, from its google.api.http options.
  *
  * @generated from service acme.inherited.v1.RecordService
  */

@@ -60,7 +60,7 @@ export type RecordRow = {
 };
 
 /**
- * The row that keeps this Record.
+ * Returns the row for a message of type Record.
  *
  * @generated from message acme.inherited.v1.Record
  */
@@ -83,7 +83,7 @@ export function recordToRow(record: Record): RecordRow {
 }
 
 /**
- * The Record that a row keeps.
+ * Returns the message of type Record that a row contains.
  *
  * @generated from message acme.inherited.v1.Record
  */

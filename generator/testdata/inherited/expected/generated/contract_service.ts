@@ -23,13 +23,13 @@ import { recordEntity } from "./contract_repository.js";
 /**
  * Keeps rows whose columns are called like what every JavaScript object inherits.
  *
- * These are its handlers; the standard ones among them are there without a line of code.
+ * The handlers of the service. Standard methods need no code.
  *
  * @generated from service acme.inherited.v1.RecordService
  */
 export interface RecordServiceHandler {
   /**
-   * Standard. Ends after 10 s at the latest. No side effects.
+   * Standard. Deadline: 10 s. No side effects.
    *
    * @generated from rpc acme.inherited.v1.RecordService.GetRecord
    */
@@ -39,7 +39,7 @@ export interface RecordServiceHandler {
   ): Promise<MessageInitShape<typeof RecordSchema>>;
 
   /**
-   * Standard. Ends after 10 s at the latest. No side effects.
+   * Standard. Deadline: 10 s. No side effects.
    *
    * @generated from rpc acme.inherited.v1.RecordService.ListRecords
    */
@@ -49,7 +49,7 @@ export interface RecordServiceHandler {
   ): Promise<MessageInitShape<typeof ListRecordsResponseSchema>>;
 
   /**
-   * Standard. Ends after 10 s at the latest. What `once` does in it happens once for each has_own_property.
+   * Standard. Deadline: 10 s. Work inside `once` happens once per has_own_property.
    *
    * @generated from rpc acme.inherited.v1.RecordService.CreateRecord
    */
@@ -59,7 +59,7 @@ export interface RecordServiceHandler {
   ): Promise<MessageInitShape<typeof RecordSchema>>;
 
   /**
-   * Standard. Ends after 10 s at the latest.
+   * Standard. Deadline: 10 s.
    *
    * @generated from rpc acme.inherited.v1.RecordService.UpdateRecord
    */
@@ -70,7 +70,7 @@ export interface RecordServiceHandler {
 }
 
 /**
- * What RecordService owns, each in a table of its own database.
+ * The entities that RecordService owns, each in a table of its database.
  *
  * @generated from service acme.inherited.v1.RecordService
  */
@@ -87,7 +87,7 @@ export interface RecordServicePeers {
 }
 
 /**
- * Makes RecordService of its handlers.
+ * Creates RecordService from its handlers.
  *
  *     export const inherited = recordService({ handlers: (service, standard) => ({ … }) });
  *

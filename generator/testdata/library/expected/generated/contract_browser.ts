@@ -9,7 +9,7 @@ import { LibraryService } from "./contract_pb.js";
 import { libraryServicePolicy } from "./contract_policy.js";
 
 /**
- * LibraryService over gRPC-Web, for pages. Needs fetch, and nothing of Node.
+ * LibraryService over gRPC-Web, for browsers. Needs only fetch, not Node.js.
  *
  *     const client = createLibraryServiceClient({ baseUrl: location.origin });
  *

@@ -18,7 +18,7 @@ export const bookCache: CachePolicy<Book> = {
   copy: copyBook,
 };
 
-/** The same Book, with nothing shared. */
+/** Returns a deep copy. */
 function copyBook(m: Book): Book {
   if (m.$unknown !== undefined) return copy(m);
   const c: Book = {
@@ -46,7 +46,7 @@ function copyBook(m: Book): Book {
   return c;
 }
 
-/** The same Timestamp, with nothing shared. */
+/** Returns a deep copy. */
 function copyTimestamp(m: Timestamp): Timestamp {
   if (m.$unknown !== undefined) return copy(m);
   return {
@@ -56,7 +56,7 @@ function copyTimestamp(m: Timestamp): Timestamp {
   };
 }
 
-/** The same Duration, with nothing shared. */
+/** Returns a deep copy. */
 function copyDuration(m: Duration): Duration {
   if (m.$unknown !== undefined) return copy(m);
   return {

@@ -9,7 +9,7 @@ import { LibraryService } from "./contract_pb.js";
 import { libraryServicePolicy } from "./contract_policy.js";
 
 /**
- * LibraryService as its callers see it. Given a handler's context, a call ends when that one's time does.
+ * A client of LibraryService. A call with a handler's context has the handler's deadline.
  *
  * @generated from service library.v1.LibraryService
  */

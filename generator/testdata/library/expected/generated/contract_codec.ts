@@ -1092,7 +1092,7 @@ export function newUndeleteBookRequest(): UndeleteBookRequest {
 }
 
 /**
- * The codecs of what LibraryService takes, answers and owns.
+ * The codecs of LibraryService's requests, responses and entities.
  *
  * @generated from service library.v1.LibraryService
  */

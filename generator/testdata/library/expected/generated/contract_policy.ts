@@ -6,7 +6,7 @@ import type { ServicePolicy } from "@protoscaffold/runtime/codegen/policy";
 import type { LibraryService } from "./contract_pb.js";
 
 /**
- * How calls of LibraryService behave, on the caller's side and on the server's.
+ * The call policies of LibraryService, for clients and for the server.
  *
  * @generated from service library.v1.LibraryService
  */

@@ -28,7 +28,7 @@ import {
 export type ShelfRepository = Repository<typeof ShelfSchema>;
 
 /**
- * What the repository knows of Shelf: its table, its key, and which fields are not the caller's to set.
+ * The specification of Shelf's repository: its table, its key, and the fields that callers cannot set.
  *
  * @generated from message library.v1.Shelf
  */
@@ -54,7 +54,7 @@ export const shelfEntity: Entity<typeof ShelfSchema, ShelfRow> = {
 export type BookRepository = SoftRepository<typeof BookSchema>;
 
 /**
- * What the repository knows of Book: its table, its key, and which fields are not the caller's to set.
+ * The specification of Book's repository: its table, its key, and the fields that callers cannot set.
  *
  * @generated from message library.v1.Book
  */
@@ -88,7 +88,7 @@ export const bookEntity: Entity<typeof BookSchema, BookRow> = {
 export type ReviewRepository = Repository<typeof ReviewSchema>;
 
 /**
- * What the repository knows of Review: its table, its key, and which fields are not the caller's to set.
+ * The specification of Review's repository: its table, its key, and the fields that callers cannot set.
  *
  * @generated from message library.v1.Review
  */
@@ -115,7 +115,7 @@ export const reviewEntity: Entity<typeof ReviewSchema, ReviewRow> = {
 export type RulesRepository = Repository<typeof RulesSchema>;
 
 /**
- * What the repository knows of Rules: its table, its key, and which fields are not the caller's to set.
+ * The specification of Rules's repository: its table, its key, and the fields that callers cannot set.
  *
  * @generated from message library.v1.Rules
  */

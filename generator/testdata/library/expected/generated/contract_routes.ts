@@ -6,7 +6,7 @@ import type { Route } from "@protoscaffold/runtime/codegen/routes";
 import { LibraryService } from "./contract_pb.js";
 
 /**
- * The HTTP face of LibraryService, from its google.api.http options.
+ * The HTTP routes of LibraryService, from its google.api.http options.
  *
  * @generated from service library.v1.LibraryService
  */

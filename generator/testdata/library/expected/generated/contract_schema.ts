@@ -48,7 +48,7 @@ export type ShelfRow = {
 };
 
 /**
- * The row that keeps this Shelf.
+ * Returns the row for a message of type Shelf.
  *
  * @generated from message library.v1.Shelf
  */
@@ -60,7 +60,7 @@ export function shelfToRow(shelf: Shelf): ShelfRow {
 }
 
 /**
- * The Shelf that a row keeps.
+ * Returns the message of type Shelf that a row contains.
  *
  * @generated from message library.v1.Shelf
  */
@@ -145,7 +145,7 @@ export type BookRow = {
 };
 
 /**
- * The row that keeps this Book.
+ * Returns the row for a message of type Book.
  *
  * @generated from message library.v1.Book
  */
@@ -176,7 +176,7 @@ export function bookToRow(book: Book): BookRow {
 }
 
 /**
- * The Book that a row keeps.
+ * Returns the message of type Book that a row contains.
  *
  * @generated from message library.v1.Book
  */
@@ -236,7 +236,7 @@ export type ReviewRow = {
 };
 
 /**
- * The row that keeps this Review.
+ * Returns the row for a message of type Review.
  *
  * @generated from message library.v1.Review
  */
@@ -248,7 +248,7 @@ export function reviewToRow(review: Review): ReviewRow {
 }
 
 /**
- * The Review that a row keeps.
+ * Returns the message of type Review that a row contains.
  *
  * @generated from message library.v1.Review
  */
@@ -361,7 +361,7 @@ export type RulesRow = {
 };
 
 /**
- * The row that keeps this Rules.
+ * Returns the row for a message of type Rules.
  *
  * @generated from message library.v1.Rules
  */
@@ -398,7 +398,7 @@ export function rulesToRow(rules: Rules): RulesRow {
 }
 
 /**
- * The Rules that a row keeps.
+ * Returns the message of type Rules that a row contains.
  *
  * @generated from message library.v1.Rules
  */

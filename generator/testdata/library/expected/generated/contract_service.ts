@@ -32,13 +32,13 @@ import { bookEntity, reviewEntity, rulesEntity, shelfEntity } from "./contract_r
 /**
  * Lends books. All of its methods are standard.
  *
- * These are its handlers; the standard ones among them are there without a line of code.
+ * The handlers of the service. Standard methods need no code.
  *
  * @generated from service library.v1.LibraryService
  */
 export interface LibraryServiceHandler {
   /**
-   * Standard. Ends after 10 s at the latest.
+   * Standard. Deadline: 10 s.
    *
    * @generated from rpc library.v1.LibraryService.GetShelf
    */
@@ -48,7 +48,7 @@ export interface LibraryServiceHandler {
   ): Promise<MessageInitShape<typeof ShelfSchema>>;
 
   /**
-   * Standard. Ends after 10 s at the latest.
+   * Standard. Deadline: 10 s.
    *
    * @generated from rpc library.v1.LibraryService.CreateShelf
    */
@@ -58,7 +58,7 @@ export interface LibraryServiceHandler {
   ): Promise<MessageInitShape<typeof ShelfSchema>>;
 
   /**
-   * Standard. Ends after 10 s at the latest.
+   * Standard. Deadline: 10 s.
    *
    * @generated from rpc library.v1.LibraryService.DeleteShelf
    */
@@ -68,7 +68,7 @@ export interface LibraryServiceHandler {
   ): Promise<MessageInitShape<typeof EmptySchema>>;
 
   /**
-   * Standard. Ends after 10 s at the latest.
+   * Standard. Deadline: 10 s.
    *
    * @generated from rpc library.v1.LibraryService.GetBook
    */
@@ -78,7 +78,7 @@ export interface LibraryServiceHandler {
   ): Promise<MessageInitShape<typeof BookSchema>>;
 
   /**
-   * Standard. Ends after 10 s at the latest.
+   * Standard. Deadline: 10 s.
    *
    * @generated from rpc library.v1.LibraryService.ListBooks
    */
@@ -88,7 +88,7 @@ export interface LibraryServiceHandler {
   ): Promise<MessageInitShape<typeof ListBooksResponseSchema>>;
 
   /**
-   * Standard. Ends after 10 s at the latest.
+   * Standard. Deadline: 10 s.
    *
    * @generated from rpc library.v1.LibraryService.BatchGetBooks
    */
@@ -98,7 +98,7 @@ export interface LibraryServiceHandler {
   ): Promise<MessageInitShape<typeof BatchGetBooksResponseSchema>>;
 
   /**
-   * Standard. Ends after 10 s at the latest. What `once` does in it happens once for each request_id.
+   * Standard. Deadline: 10 s. Work inside `once` happens once per request_id.
    *
    * @generated from rpc library.v1.LibraryService.CreateBook
    */
@@ -108,7 +108,7 @@ export interface LibraryServiceHandler {
   ): Promise<MessageInitShape<typeof BookSchema>>;
 
   /**
-   * Standard. Ends after 10 s at the latest.
+   * Standard. Deadline: 10 s.
    *
    * @generated from rpc library.v1.LibraryService.UpdateBook
    */
@@ -118,7 +118,7 @@ export interface LibraryServiceHandler {
   ): Promise<MessageInitShape<typeof BookSchema>>;
 
   /**
-   * Standard. Ends after 10 s at the latest.
+   * Standard. Deadline: 10 s.
    *
    * @generated from rpc library.v1.LibraryService.DeleteBook
    */
@@ -128,7 +128,7 @@ export interface LibraryServiceHandler {
   ): Promise<MessageInitShape<typeof BookSchema>>;
 
   /**
-   * Standard. Ends after 10 s at the latest.
+   * Standard. Deadline: 10 s.
    *
    * @generated from rpc library.v1.LibraryService.UndeleteBook
    */
@@ -139,7 +139,7 @@ export interface LibraryServiceHandler {
 }
 
 /**
- * What LibraryService owns, each in a table of its own database.
+ * The entities that LibraryService owns, each in a table of its database.
  *
  * @generated from service library.v1.LibraryService
  */
@@ -159,7 +159,7 @@ export interface LibraryServicePeers {
 }
 
 /**
- * Makes LibraryService of its handlers.
+ * Creates LibraryService from its handlers.
  *
  *     export const library = libraryService({ handlers: (service, standard) => ({ … }) });
  *

@@ -9,7 +9,7 @@ import { BillingService } from "./billing_pb.js";
 import { billingServicePolicy } from "./billing_policy.js";
 
 /**
- * BillingService over gRPC-Web, for pages. Needs fetch, and nothing of Node.
+ * BillingService over gRPC-Web, for browsers. Needs only fetch, not Node.js.
  *
  *     const client = createBillingServiceClient({ baseUrl: location.origin });
  *

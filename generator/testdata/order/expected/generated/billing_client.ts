@@ -9,7 +9,7 @@ import { BillingService } from "./billing_pb.js";
 import { billingServicePolicy } from "./billing_policy.js";
 
 /**
- * BillingService as its callers see it. Given a handler's context, a call ends when that one's time does.
+ * A client of BillingService. A call with a handler's context has the handler's deadline.
  *
  * @generated from service acme.billing.v1.BillingService
  */

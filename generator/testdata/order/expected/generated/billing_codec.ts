@@ -72,7 +72,7 @@ export function newChargeResponse(): ChargeResponse {
 }
 
 /**
- * The codecs of what BillingService takes, answers and owns.
+ * The codecs of BillingService's requests, responses and entities.
  *
  * @generated from service acme.billing.v1.BillingService
  */

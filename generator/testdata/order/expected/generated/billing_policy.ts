@@ -6,7 +6,7 @@ import type { ServicePolicy } from "@protoscaffold/runtime/codegen/policy";
 import type { BillingService } from "./billing_pb.js";
 
 /**
- * How calls of BillingService behave, on the caller's side and on the server's.
+ * The call policies of BillingService, for clients and for the server.
  *
  * @generated from service acme.billing.v1.BillingService
  */

@@ -11,13 +11,13 @@ import { BillingService } from "./billing_pb.js";
 import { billingServicePolicy } from "./billing_policy.js";
 
 /**
- * These are its handlers; the standard ones among them are there without a line of code.
+ * The handlers of the service. Standard methods need no code.
  *
  * @generated from service acme.billing.v1.BillingService
  */
 export interface BillingServiceHandler {
   /**
-   * Ends after 10 s at the latest.
+   * Deadline: 10 s.
    *
    * @generated from rpc acme.billing.v1.BillingService.Charge
    */
@@ -28,7 +28,7 @@ export interface BillingServiceHandler {
 }
 
 /**
- * What BillingService owns, each in a table of its own database.
+ * The entities that BillingService owns, each in a table of its database.
  *
  * @generated from service acme.billing.v1.BillingService
  */
@@ -44,7 +44,7 @@ export interface BillingServicePeers {
 }
 
 /**
- * Makes BillingService of its handlers.
+ * Creates BillingService from its handlers.
  *
  *     export const billing = billingService({ handlers: (service, standard) => ({ … }) });
  *

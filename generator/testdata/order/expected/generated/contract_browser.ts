@@ -9,7 +9,7 @@ import { OrderService } from "./contract_pb.js";
 import { orderServicePolicy } from "./contract_policy.js";
 
 /**
- * OrderService over gRPC-Web, for pages. Needs fetch, and nothing of Node.
+ * OrderService over gRPC-Web, for browsers. Needs only fetch, not Node.js.
  *
  *     const client = createOrderServiceClient({ baseUrl: location.origin });
  *

@@ -8,7 +8,7 @@ import { copy } from "@protoscaffold/runtime/codegen/cache";
 import type { Order } from "./contract_pb.js";
 
 /**
- * A row of Order is served from the cache for 30 s, and 2 h longer while the database does not answer.
+ * A row of Order is served from the cache for 30 s, and 2 h longer while the database is unavailable.
  *
  * @generated from message acme.orders.v1.Order
  */
@@ -18,7 +18,7 @@ export const orderCache: CachePolicy<Order> = {
   copy: copyOrder,
 };
 
-/** The same Order, with nothing shared. */
+/** Returns a deep copy. */
 function copyOrder(m: Order): Order {
   if (m.$unknown !== undefined) return copy(m);
   const c: Order = {
@@ -32,7 +32,7 @@ function copyOrder(m: Order): Order {
   return c;
 }
 
-/** The same Timestamp, with nothing shared. */
+/** Returns a deep copy. */
 function copyTimestamp(m: Timestamp): Timestamp {
   if (m.$unknown !== undefined) return copy(m);
   return {

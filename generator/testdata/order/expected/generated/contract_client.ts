@@ -9,7 +9,7 @@ import { OrderService } from "./contract_pb.js";
 import { orderServicePolicy } from "./contract_policy.js";
 
 /**
- * OrderService as its callers see it. Given a handler's context, a call ends when that one's time does.
+ * A client of OrderService. A call with a handler's context has the handler's deadline.
  *
  * @generated from service acme.orders.v1.OrderService
  */

@@ -531,7 +531,7 @@ export function newCancelOrderRequest(): CancelOrderRequest {
 }
 
 /**
- * The codecs of what OrderService takes, answers and owns.
+ * The codecs of OrderService's requests, responses and entities.
  *
  * @generated from service acme.orders.v1.OrderService
  */

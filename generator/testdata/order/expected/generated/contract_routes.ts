@@ -6,8 +6,8 @@ import type { Route } from "@protoscaffold/runtime/codegen/routes";
 import { OrderService } from "./contract_pb.js";
 
 /**
- * The HTTP face of OrderService, from its google.api.http options.
- * BatchGetOrders, DeleteOrder, CancelOrder, WatchOrder, ImportOrders, Talk: without the option, so reached over RPC only.
+ * The HTTP routes of OrderService, from its google.api.http options.
+ * Without the option, and therefore over RPC only: BatchGetOrders, DeleteOrder, CancelOrder, WatchOrder, ImportOrders, Talk.
  *
  * @generated from service acme.orders.v1.OrderService
  */

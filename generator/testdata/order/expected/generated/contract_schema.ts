@@ -43,7 +43,7 @@ export type OrderRow = {
 };
 
 /**
- * The row that keeps this Order.
+ * Returns the row for a message of type Order.
  *
  * @generated from message acme.orders.v1.Order
  */
@@ -58,7 +58,7 @@ export function orderToRow(order: Order): OrderRow {
 }
 
 /**
- * The Order that a row keeps.
+ * Returns the message of type Order that a row contains.
  *
  * @generated from message acme.orders.v1.Order
  */

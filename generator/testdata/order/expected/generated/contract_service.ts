@@ -30,7 +30,7 @@ import { orderEntity } from "./contract_repository.js";
 /**
  * Takes and tracks orders.
  *
- * These are its handlers; the standard ones among them are there without a line of code.
+ * The handlers of the service. Standard methods need no code.
  *
  * @generated from service acme.orders.v1.OrderService
  */
@@ -38,7 +38,7 @@ export interface OrderServiceHandler {
   /**
    * Returns one order.
    *
-   * Standard. Ends after 250 ms at the latest. No side effects.
+   * Standard. Deadline: 250 ms. No side effects.
    *
    * @generated from rpc acme.orders.v1.OrderService.GetOrder
    */
@@ -48,7 +48,7 @@ export interface OrderServiceHandler {
   ): Promise<MessageInitShape<typeof OrderSchema>>;
 
   /**
-   * Standard. Ends after 10 s at the latest.
+   * Standard. Deadline: 10 s.
    *
    * @generated from rpc acme.orders.v1.OrderService.ListOrders
    */
@@ -58,7 +58,7 @@ export interface OrderServiceHandler {
   ): Promise<MessageInitShape<typeof ListOrdersResponseSchema>>;
 
   /**
-   * Standard. Ends after 10 s at the latest.
+   * Standard. Deadline: 10 s.
    *
    * @generated from rpc acme.orders.v1.OrderService.BatchGetOrders
    */
@@ -68,7 +68,7 @@ export interface OrderServiceHandler {
   ): Promise<MessageInitShape<typeof BatchGetOrdersResponseSchema>>;
 
   /**
-   * Standard. Ends after 10 s at the latest. What `once` does in it happens once for each request_id.
+   * Standard. Deadline: 10 s. Work inside `once` happens once per request_id.
    *
    * @generated from rpc acme.orders.v1.OrderService.CreateOrder
    */
@@ -78,7 +78,7 @@ export interface OrderServiceHandler {
   ): Promise<MessageInitShape<typeof OrderSchema>>;
 
   /**
-   * Standard. Ends after 10 s at the latest.
+   * Standard. Deadline: 10 s.
    *
    * @generated from rpc acme.orders.v1.OrderService.UpdateOrder
    */
@@ -88,7 +88,7 @@ export interface OrderServiceHandler {
   ): Promise<MessageInitShape<typeof OrderSchema>>;
 
   /**
-   * Standard. Ends after 10 s at the latest.
+   * Standard. Deadline: 10 s.
    *
    * @generated from rpc acme.orders.v1.OrderService.DeleteOrder
    */
@@ -100,7 +100,7 @@ export interface OrderServiceHandler {
   /**
    * Cancels an order: *\/ in a comment does no harm.
    *
-   * Ends after 90 s at the latest. What `once` does in it happens once for each request_id.
+   * Deadline: 90 s. Work inside `once` happens once per request_id.
    *
    * @generated from rpc acme.orders.v1.OrderService.CancelOrder
    * @deprecated
@@ -138,7 +138,7 @@ export interface OrderServiceHandler {
 }
 
 /**
- * What OrderService owns, each in a table of its own database.
+ * The entities that OrderService owns, each in a table of its database.
  *
  * @generated from service acme.orders.v1.OrderService
  */
@@ -156,7 +156,7 @@ export interface OrderServicePeers {
 }
 
 /**
- * Makes OrderService of its handlers.
+ * Creates OrderService from its handlers.
  *
  *     export const orders = orderService({ handlers: (service, standard) => ({ … }) });
  *

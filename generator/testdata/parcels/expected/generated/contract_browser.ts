@@ -9,7 +9,7 @@ import { ParcelService } from "./contract_pb.js";
 import { parcelServicePolicy } from "./contract_policy.js";
 
 /**
- * ParcelService over gRPC-Web, for pages. Needs fetch, and nothing of Node.
+ * ParcelService over gRPC-Web, for browsers. Needs only fetch, not Node.js.
  *
  *     const client = createParcelServiceClient({ baseUrl: location.origin });
  *

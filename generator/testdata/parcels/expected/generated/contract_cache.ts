@@ -7,7 +7,7 @@ import { copy } from "@protoscaffold/runtime/codegen/cache";
 import type { Parcel } from "./contract_pb.js";
 
 /**
- * A row of Parcel is served from the cache for 1 h, and 1 h longer while the database does not answer.
+ * A row of Parcel is served from the cache for 1 h, and 1 h longer while the database is unavailable.
  *
  * @generated from message acme.parcels.v1.Parcel
  */
@@ -17,7 +17,7 @@ export const parcelCache: CachePolicy<Parcel> = {
   copy: copyParcel,
 };
 
-/** The same Parcel, with nothing shared. */
+/** Returns a deep copy. */
 function copyParcel(m: Parcel): Parcel {
   if (m.$unknown !== undefined) return copy(m);
   return {

@@ -374,7 +374,7 @@ export function newUpdateParcelRequest(): UpdateParcelRequest {
 }
 
 /**
- * The codecs of what ParcelService takes, answers and owns.
+ * The codecs of ParcelService's requests, responses and entities.
  *
  * @generated from service acme.parcels.v1.ParcelService
  */

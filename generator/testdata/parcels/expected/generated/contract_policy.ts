@@ -6,7 +6,7 @@ import type { ServicePolicy } from "@protoscaffold/runtime/codegen/policy";
 import type { ParcelService } from "./contract_pb.js";
 
 /**
- * How calls of ParcelService behave, on the caller's side and on the server's.
+ * The call policies of ParcelService, for clients and for the server.
  *
  * @generated from service acme.parcels.v1.ParcelService
  */

@@ -6,7 +6,7 @@ import type { Route } from "@protoscaffold/runtime/codegen/routes";
 import { ParcelService } from "./contract_pb.js";
 
 /**
- * The HTTP face of ParcelService, from its google.api.http options.
+ * The HTTP routes of ParcelService, from its google.api.http options.
  *
  * @generated from service acme.parcels.v1.ParcelService
  */

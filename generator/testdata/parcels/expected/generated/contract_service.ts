@@ -24,7 +24,7 @@ import { parcelEntity } from "./contract_repository.js";
 /**
  * Knows where parcels are, also while its database is away.
  *
- * These are its handlers; the standard ones among them are there without a line of code.
+ * The handlers of the service. Standard methods need no code.
  *
  * @generated from service acme.parcels.v1.ParcelService
  */
@@ -32,7 +32,7 @@ export interface ParcelServiceHandler {
   /**
    * Returns one parcel.
    *
-   * Standard. Ends after 10 s at the latest. No side effects.
+   * Standard. Deadline: 10 s. No side effects.
    *
    * @generated from rpc acme.parcels.v1.ParcelService.GetParcel
    */
@@ -44,7 +44,7 @@ export interface ParcelServiceHandler {
   /**
    * Returns one parcel, as a replica has it.
    *
-   * Ends after 10 s at the latest. No side effects. Reads may be answered by a replica.
+   * Deadline: 10 s. No side effects. Reads may use a replica.
    *
    * @generated from rpc acme.parcels.v1.ParcelService.FindParcel
    */
@@ -54,7 +54,7 @@ export interface ParcelServiceHandler {
   ): Promise<MessageInitShape<typeof ParcelSchema>>;
 
   /**
-   * Standard. Ends after 10 s at the latest. No side effects. Reads may be answered by a replica.
+   * Standard. Deadline: 10 s. No side effects. Reads may use a replica.
    *
    * @generated from rpc acme.parcels.v1.ParcelService.ListParcels
    */
@@ -66,7 +66,7 @@ export interface ParcelServiceHandler {
   /**
    * Takes a parcel in.
    *
-   * Standard. Ends after 10 s at the latest. What `once` does in it happens once for each request_id. While the database is away it is answered with state PARCEL_STATE_ACCEPTED, and made later.
+   * Standard. Deadline: 10 s. Work inside `once` happens once per request_id. While the database is unavailable, the response has state PARCEL_STATE_ACCEPTED, and the write is executed later.
    *
    * @generated from rpc acme.parcels.v1.ParcelService.CreateParcel
    */
@@ -78,7 +78,7 @@ export interface ParcelServiceHandler {
   /**
    * Says where a parcel is.
    *
-   * Ends after 10 s at the latest. What `once` does in it happens once for each request_id. While the database is away it is answered with state PARCEL_STATE_ACCEPTED, and made later.
+   * Deadline: 10 s. Work inside `once` happens once per request_id. While the database is unavailable, the response has state PARCEL_STATE_ACCEPTED, and the write is executed later.
    *
    * @generated from rpc acme.parcels.v1.ParcelService.MoveParcel
    */
@@ -88,7 +88,7 @@ export interface ParcelServiceHandler {
   ): Promise<MessageInitShape<typeof ParcelSchema>>;
 
   /**
-   * Standard. Ends after 10 s at the latest.
+   * Standard. Deadline: 10 s.
    *
    * @generated from rpc acme.parcels.v1.ParcelService.UpdateParcel
    */
@@ -99,7 +99,7 @@ export interface ParcelServiceHandler {
 }
 
 /**
- * What ParcelService owns, each in a table of its own database.
+ * The entities that ParcelService owns, each in a table of its database.
  *
  * @generated from service acme.parcels.v1.ParcelService
  */
@@ -116,7 +116,7 @@ export interface ParcelServicePeers {
 }
 
 /**
- * Makes ParcelService of its handlers.
+ * Creates ParcelService from its handlers.
  *
  *     export const parcels = parcelService({ handlers: (service, standard) => ({ … }) });
  *

@@ -8,7 +8,7 @@ import { parcelServicePolicy } from "./contract_policy.js";
 import { parcelServiceRoutes } from "./contract_routes.js";
 
 /**
- * Every service of the system: how it is called, over what, and by whom. The gateway runs on this.
+ * The services of the system, with their routes, calls, tables and events.
  */
 export const system: System = {
   services: [

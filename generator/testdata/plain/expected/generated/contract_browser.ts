@@ -9,7 +9,7 @@ import { Echo } from "./contract_pb.js";
 import { echoPolicy } from "./contract_policy.js";
 
 /**
- * Echo over gRPC-Web, for pages. Needs fetch, and nothing of Node.
+ * Echo over gRPC-Web, for browsers. Needs only fetch, not Node.js.
  *
  *     const client = createEchoClient({ baseUrl: location.origin });
  *

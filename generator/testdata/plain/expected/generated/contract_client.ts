@@ -9,7 +9,7 @@ import { Echo } from "./contract_pb.js";
 import { echoPolicy } from "./contract_policy.js";
 
 /**
- * Echo as its callers see it. Given a handler's context, a call ends when that one's time does.
+ * A client of Echo. A call with a handler's context has the handler's deadline.
  *
  * @generated from service plain.v1.Echo
  */

@@ -48,7 +48,7 @@ export function newWord(): Word {
 }
 
 /**
- * The codecs of what Echo takes, answers and owns.
+ * The codecs of Echo's requests, responses and entities.
  *
  * @generated from service plain.v1.Echo
  */

@@ -6,7 +6,7 @@ import type { ServicePolicy } from "@protoscaffold/runtime/codegen/policy";
 import type { Echo } from "./contract_pb.js";
 
 /**
- * How calls of Echo behave, on the caller's side and on the server's.
+ * The call policies of Echo, for clients and for the server.
  *
  * @generated from service plain.v1.Echo
  */

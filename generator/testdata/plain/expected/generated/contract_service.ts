@@ -13,13 +13,13 @@ import { echoPolicy } from "./contract_policy.js";
 /**
  * Knows nothing of our options, and is run by nobody here.
  *
- * These are its handlers; the standard ones among them are there without a line of code.
+ * The handlers of the service. Standard methods need no code.
  *
  * @generated from service plain.v1.Echo
  */
 export interface EchoHandler {
   /**
-   * Ends after 10 s at the latest.
+   * Deadline: 10 s.
    *
    * @generated from rpc plain.v1.Echo.Say
    */
@@ -30,7 +30,7 @@ export interface EchoHandler {
 }
 
 /**
- * What Echo owns, each in a table of its own database.
+ * The entities that Echo owns, each in a table of its database.
  *
  * @generated from service plain.v1.Echo
  */
@@ -46,7 +46,7 @@ export interface EchoPeers {
 }
 
 /**
- * Makes Echo of its handlers.
+ * Creates Echo from its handlers.
  *
  *     export const plain = echo({ handlers: (service, standard) => ({ … }) });
  *

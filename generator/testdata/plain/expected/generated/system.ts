@@ -4,7 +4,7 @@
 import type { System } from "@protoscaffold/runtime/codegen/system";
 
 /**
- * Every service of the system: how it is called, over what, and by whom. The gateway runs on this.
+ * The services of the system, with their routes, calls, tables and events.
  */
 export const system: System = {
   services: [

@@ -10,7 +10,7 @@ import { Explicit } from "./contract_pb.js";
 import { explicitPolicy } from "./contract_policy.js";
 
 /**
- * Explicit over gRPC-Web, for pages. Needs fetch, and nothing of Node.
+ * Explicit over gRPC-Web, for browsers. Needs only fetch, not Node.js.
  *
  *     const client = createExplicitClient({ baseUrl: location.origin });
  *

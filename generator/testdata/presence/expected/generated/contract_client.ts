@@ -10,7 +10,7 @@ import { Explicit } from "./contract_pb.js";
 import { explicitPolicy } from "./contract_policy.js";
 
 /**
- * Explicit as its callers see it. Given a handler's context, a call ends when that one's time does.
+ * A client of Explicit. A call with a handler's context has the handler's deadline.
  *
  * @generated from service presence.v1.Explicit
  */

@@ -138,7 +138,7 @@ export function newThing_Part(): Thing_Part {
 }
 
 /**
- * The codecs of what Explicit takes, answers and owns.
+ * The codecs of Explicit's requests, responses and entities.
  *
  * @generated from service presence.v1.Explicit
  */

@@ -7,7 +7,7 @@ import type { ServicePolicy } from "@protoscaffold/runtime/codegen/policy";
 import type { Explicit } from "./contract_pb.js";
 
 /**
- * How calls of Explicit behave, on the caller's side and on the server's.
+ * The call policies of Explicit, for clients and for the server.
  *
  * @generated from service presence.v1.Explicit
  */

@@ -15,13 +15,13 @@ import type { ThingRepository } from "./contract_repository.js";
 import { thingEntity } from "./contract_repository.js";
 
 /**
- * These are its handlers; the standard ones among them are there without a line of code.
+ * The handlers of the service. Standard methods need no code.
  *
  * @generated from service presence.v1.Explicit
  */
 export interface ExplicitHandler {
   /**
-   * Ends after 10 s at the latest.
+   * Deadline: 10 s.
    *
    * @generated from rpc presence.v1.Explicit.Weigh
    */
@@ -32,7 +32,7 @@ export interface ExplicitHandler {
 }
 
 /**
- * What Explicit owns, each in a table of its own database.
+ * The entities that Explicit owns, each in a table of its database.
  *
  * @generated from service presence.v1.Explicit
  */
@@ -49,7 +49,7 @@ export interface ExplicitPeers {
 }
 
 /**
- * Makes Explicit of its handlers.
+ * Creates Explicit from its handlers.
  *
  *     export const presence = explicit({ handlers: (service, standard) => ({ … }) });
  *

@@ -9,7 +9,7 @@ import { TripService } from "./contract_pb.js";
 import { tripServicePolicy } from "./contract_policy.js";
 
 /**
- * TripService over gRPC-Web, for pages. Needs fetch, and nothing of Node.
+ * TripService over gRPC-Web, for browsers. Needs only fetch, not Node.js.
  *
  *     const client = createTripServiceClient({ baseUrl: location.origin });
  *

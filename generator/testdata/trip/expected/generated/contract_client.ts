@@ -9,7 +9,7 @@ import { TripService } from "./contract_pb.js";
 import { tripServicePolicy } from "./contract_policy.js";
 
 /**
- * TripService as its callers see it. Given a handler's context, a call ends when that one's time does.
+ * A client of TripService. A call with a handler's context has the handler's deadline.
  *
  * @generated from service acme.trips.v1.TripService
  */

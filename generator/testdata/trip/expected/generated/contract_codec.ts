@@ -92,7 +92,7 @@ export function newBookTripRequest(): BookTripRequest {
 }
 
 /**
- * The codecs of what TripService takes, answers and owns.
+ * The codecs of TripService's requests, responses and entities.
  *
  * @generated from service acme.trips.v1.TripService
  */

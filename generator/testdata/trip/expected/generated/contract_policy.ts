@@ -6,7 +6,7 @@ import type { ServicePolicy } from "@protoscaffold/runtime/codegen/policy";
 import type { TripService } from "./contract_pb.js";
 
 /**
- * How calls of TripService behave, on the caller's side and on the server's.
+ * The call policies of TripService, for clients and for the server.
  *
  * @generated from service acme.trips.v1.TripService
  */

@@ -15,7 +15,7 @@ import { tripFromRow, trips, tripToRow } from "./contract_schema.js";
 export type TripRepository = Repository<typeof TripSchema>;
 
 /**
- * What the repository knows of Trip: its table, its key, and which fields are not the caller's to set.
+ * The specification of Trip's repository: its table, its key, and the fields that callers cannot set.
  *
  * @generated from message acme.trips.v1.Trip
  */

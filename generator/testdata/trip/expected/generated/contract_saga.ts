@@ -17,7 +17,7 @@ import type {
 import { HotelService } from "./hotels_pb.js";
 
 /**
- * What BookTrip starts: book_room, then new. What is not done after 1 h is undone. Kept for 720 h after its end.
+ * The saga that BookTrip starts: book_room, then new. It is compensated if it has not completed after 1 h, and kept for 720 h after its end.
  *
  * @generated from rpc acme.trips.v1.TripService.BookTrip
  */
@@ -28,7 +28,7 @@ export interface BookTripSaga
     { readonly bookRoom: Booking; readonly "new": Booking }
   > {
   readonly steps: {
-    /** Calls HotelService.BookRoom (1500 ms at a time, 3 times at most). CancelRoom undoes it. */
+    /** Calls HotelService.BookRoom (1500 ms per attempt, at most 3 attempts). CancelRoom compensates it. */
     readonly bookRoom: SagaStep<
       typeof BookRoomRequestSchema,
       "key",
@@ -36,7 +36,7 @@ export interface BookTripSaga
       BookTripRequest,
       object
     >;
-    /** Calls HotelService.BookRoom (500 ms at a time). CancelRoom undoes it. */
+    /** Calls HotelService.BookRoom (500 ms per attempt). CancelRoom compensates it. */
     readonly "new": SagaStep<
       typeof BookRoomRequestSchema,
       "key",
@@ -48,7 +48,7 @@ export interface BookTripSaga
 }
 
 /**
- * The saga of BookTrip, as its contract says.
+ * The specification of the saga that BookTrip starts.
  *
  * @generated from rpc acme.trips.v1.TripService.BookTrip
  */

@@ -26,7 +26,7 @@ export type TripRow = {
 };
 
 /**
- * The row that keeps this Trip.
+ * Returns the row for a message of type Trip.
  *
  * @generated from message acme.trips.v1.Trip
  */
@@ -37,7 +37,7 @@ export function tripToRow(trip: Trip): TripRow {
 }
 
 /**
- * The Trip that a row keeps.
+ * Returns the message of type Trip that a row contains.
  *
  * @generated from message acme.trips.v1.Trip
  */

@@ -19,7 +19,7 @@ import { createHotelServiceClient } from "./hotels_client.js";
 /**
  * Arranges trips.
  *
- * These are its handlers; the standard ones among them are there without a line of code.
+ * The handlers of the service. Standard methods need no code.
  *
  * @generated from service acme.trips.v1.TripService
  */
@@ -27,7 +27,7 @@ export interface TripServiceHandler {
   /**
    * Books a trip.
    *
-   * Ends after 10 s at the latest. What `once` does in it happens once for each request_id. Starts a saga, inside of `once`.
+   * Deadline: 10 s. Work inside `once` happens once per request_id. Starts a saga, inside `once`.
    *
    * @generated from rpc acme.trips.v1.TripService.BookTrip
    */
@@ -38,7 +38,7 @@ export interface TripServiceHandler {
 }
 
 /**
- * What TripService owns, each in a table of its own database.
+ * The entities that TripService owns, each in a table of its database.
  *
  * @generated from service acme.trips.v1.TripService
  */
@@ -56,7 +56,7 @@ export interface TripServicePeers {
 }
 
 /**
- * Makes TripService of its handlers.
+ * Creates TripService from its handlers.
  *
  *     export const trips = tripService({ handlers: (service, standard) => ({ … }) });
  *

@@ -9,7 +9,7 @@ import { HotelService } from "./hotels_pb.js";
 import { hotelServicePolicy } from "./hotels_policy.js";
 
 /**
- * HotelService over gRPC-Web, for pages. Needs fetch, and nothing of Node.
+ * HotelService over gRPC-Web, for browsers. Needs only fetch, not Node.js.
  *
  *     const client = createHotelServiceClient({ baseUrl: location.origin });
  *

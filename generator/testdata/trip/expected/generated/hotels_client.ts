@@ -9,7 +9,7 @@ import { HotelService } from "./hotels_pb.js";
 import { hotelServicePolicy } from "./hotels_policy.js";
 
 /**
- * HotelService as its callers see it. Given a handler's context, a call ends when that one's time does.
+ * A client of HotelService. A call with a handler's context has the handler's deadline.
  *
  * @generated from service acme.hotels.v1.HotelService
  */

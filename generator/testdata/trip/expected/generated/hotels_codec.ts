@@ -229,7 +229,7 @@ export function newBooking(): Booking {
 }
 
 /**
- * The codecs of what HotelService takes, answers and owns.
+ * The codecs of HotelService's requests, responses and entities.
  *
  * @generated from service acme.hotels.v1.HotelService
  */

@@ -6,7 +6,7 @@ import type { ServicePolicy } from "@protoscaffold/runtime/codegen/policy";
 import type { HotelService } from "./hotels_pb.js";
 
 /**
- * How calls of HotelService behave, on the caller's side and on the server's.
+ * The call policies of HotelService, for clients and for the server.
  *
  * @generated from service acme.hotels.v1.HotelService
  */

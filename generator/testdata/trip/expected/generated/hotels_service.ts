@@ -13,7 +13,7 @@ import { hotelServicePolicy } from "./hotels_policy.js";
 /**
  * Knows rooms.
  *
- * These are its handlers; the standard ones among them are there without a line of code.
+ * The handlers of the service. Standard methods need no code.
  *
  * @generated from service acme.hotels.v1.HotelService
  */
@@ -21,7 +21,7 @@ export interface HotelServiceHandler {
   /**
    * Books a room.
    *
-   * Ends after 1500 ms at the latest. What `once` does in it happens once for each key.
+   * Deadline: 1500 ms. Work inside `once` happens once per key.
    *
    * @generated from rpc acme.hotels.v1.HotelService.BookRoom
    */
@@ -33,7 +33,7 @@ export interface HotelServiceHandler {
   /**
    * Gives it back.
    *
-   * Ends after 10 s at the latest. What `once` does in it happens once for each booking_key.
+   * Deadline: 10 s. Work inside `once` happens once per booking_key.
    *
    * @generated from rpc acme.hotels.v1.HotelService.CancelRoom
    */
@@ -44,7 +44,7 @@ export interface HotelServiceHandler {
 }
 
 /**
- * What HotelService owns, each in a table of its own database.
+ * The entities that HotelService owns, each in a table of its database.
  *
  * @generated from service acme.hotels.v1.HotelService
  */
@@ -60,7 +60,7 @@ export interface HotelServicePeers {
 }
 
 /**
- * Makes HotelService of its handlers.
+ * Creates HotelService from its handlers.
  *
  *     export const hotels = hotelService({ handlers: (service, standard) => ({ … }) });
  *

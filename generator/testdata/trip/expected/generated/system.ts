@@ -10,7 +10,7 @@ import { HotelService } from "./hotels_pb.js";
 import { hotelServicePolicy } from "./hotels_policy.js";
 
 /**
- * Every service of the system: how it is called, over what, and by whom. The gateway runs on this.
+ * The services of the system, with their routes, calls, tables and events.
  */
 export const system: System = {
   services: [

@@ -9,7 +9,7 @@ import { LetterService } from "./contract_pb.js";
 import { letterServicePolicy } from "./contract_policy.js";
 
 /**
- * LetterService over gRPC-Web, for pages. Needs fetch, and nothing of Node.
+ * LetterService over gRPC-Web, for browsers. Needs only fetch, not Node.js.
  *
  *     const client = createLetterServiceClient({ baseUrl: location.origin });
  *

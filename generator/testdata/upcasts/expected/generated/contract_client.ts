@@ -9,7 +9,7 @@ import { LetterService } from "./contract_pb.js";
 import { letterServicePolicy } from "./contract_policy.js";
 
 /**
- * LetterService as its callers see it. Given a handler's context, a call ends when that one's time does.
+ * A client of LetterService. A call with a handler's context has the handler's deadline.
  *
  * @generated from service mail.letters.v1.LetterService
  */

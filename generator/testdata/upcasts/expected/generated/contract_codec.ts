@@ -309,7 +309,7 @@ export function newStop(): Stop {
 }
 
 /**
- * The codecs of what LetterService takes, answers and owns.
+ * The codecs of LetterService's requests, responses and entities.
  *
  * @generated from service mail.letters.v1.LetterService
  */

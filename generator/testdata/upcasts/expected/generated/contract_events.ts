@@ -12,7 +12,7 @@ import { LetterSentSchema } from "./contract_pb.js";
 /**
  * A letter is on its way.
  *
- * In order for each letter_id. Kept for 168 h.
+ * Ordered per letter_id. Kept for 168 h.
  *
  * @generated from message mail.letters.v1.LetterSent
  */
@@ -42,7 +42,7 @@ export const letterSent = defineEvent({
 });
 
 /**
- * What LetterSent as version 1 says in the words of version 2. What both say in the same words is carried over.
+ * Converts LetterSent from version 1 to version 2. Fields with the same meaning in both are copied.
  *
  * @generated from message mail.letters.v1.LetterSent
  */
@@ -53,7 +53,7 @@ export type LetterSentFrom1 = Upcaster<
 >;
 
 /**
- * What LetterSent as version 2 says in the words of version 3. What both say in the same words is carried over.
+ * Converts LetterSent from version 2 to version 3. Fields with the same meaning in both are copied.
  *
  * @generated from message mail.letters.v1.LetterSent
  */

@@ -6,7 +6,7 @@ import type { ServicePolicy } from "@protoscaffold/runtime/codegen/policy";
 import type { LetterService } from "./contract_pb.js";
 
 /**
- * How calls of LetterService behave, on the caller's side and on the server's.
+ * The call policies of LetterService, for clients and for the server.
  *
  * @generated from service mail.letters.v1.LetterService
  */

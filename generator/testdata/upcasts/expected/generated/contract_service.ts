@@ -15,7 +15,7 @@ import { letterServicePolicy } from "./contract_policy.js";
 /**
  * Sends letters.
  *
- * These are its handlers; the standard ones among them are there without a line of code.
+ * The handlers of the service. Standard methods need no code.
  *
  * @generated from service mail.letters.v1.LetterService
  */
@@ -23,7 +23,7 @@ export interface LetterServiceHandler {
   /**
    * Sends one.
    *
-   * Ends after 10 s at the latest. Publishes LetterSent.
+   * Deadline: 10 s. Publishes LetterSent.
    *
    * @generated from rpc mail.letters.v1.LetterService.SendLetter
    */
@@ -34,7 +34,7 @@ export interface LetterServiceHandler {
 }
 
 /**
- * What LetterService owns, each in a table of its own database.
+ * The entities that LetterService owns, each in a table of its database.
  *
  * @generated from service mail.letters.v1.LetterService
  */
@@ -57,8 +57,8 @@ export interface LetterServicePeers {
 export type LetterServiceEvents = typeof LetterSentSchema;
 
 /**
- * What LetterService does with the events that it consumes. What a handler does in `tx` happens once for
- * each event; what it does elsewhere may happen again, and has `delivery.id` to be known by.
+ * The event handlers of LetterService. Work of a handler in `tx` happens once per event. Other work may happen
+ * again: `delivery.id` identifies the event.
  *
  * @generated from service mail.letters.v1.LetterService
  */
@@ -66,7 +66,7 @@ export interface LetterServiceConsumers {
   /**
    * A letter is on its way.
    *
-   * In order for each letter_id. Ends after 30 s at the latest, and is tried 10 times, between 200 ms and 1 min apart, before it goes to the dead letters; its letter_id then goes on.
+   * Ordered per letter_id. At most 10 attempts of 30 s, 200 ms to 1 min apart. Then the event becomes a dead letter, and later events of its letter_id are handled.
    *
    * @generated from message mail.letters.v1.LetterSent
    */
@@ -77,7 +77,7 @@ export interface LetterServiceConsumers {
 }
 
 /**
- * How LetterService reads events that were published in other words: each begins beside its event's versions.
+ * The upcasters of LetterService, for events of older versions. Each is started beside its event's versions.
  *
  * @generated from service mail.letters.v1.LetterService
  */
@@ -87,7 +87,7 @@ export interface LetterServiceUpcasters {
 }
 
 /**
- * Makes LetterService of its handlers.
+ * Creates LetterService from its handlers.
  *
  *     export const letters = letterService({ handlers: (service, standard) => ({ … }) });
  *
