@@ -1,43 +1,43 @@
 import type { Statement } from "./statement.js";
 
-/** The rules that a change may break. The first two can be allowed for one run; the contract can be wrong by the others. */
+/** The rules that a change may violate. --allow accepts the first two for one run. */
 export const allowable = ["MIGRATION_LOSES_DATA", "MIGRATION_BREAKS_OLD"] as const;
 export type Allowable = (typeof allowable)[number];
 
-/** A change that is not planned, and how a person makes it. */
+/** A change that is not planned, and how to make it. */
 export interface Refusal {
   readonly rule: Allowable | "MIGRATION_REFUSED" | "MIGRATION_NUMBER_REUSED";
-  /** The message concerned, by full name, and the number of its field, if it is about one. */
+  /** The full name of the message, and the number of the field if one is concerned. */
   readonly message: string;
   readonly field?: number;
-  /** What is wrong, and the way out within the contract; a sentence without its full stop. */
+  /** What is wrong, and how to fix the contract: a sentence without its full stop. */
   readonly problem: string;
-  /** The way to it in steps, each of which runs beside the version before: expand, backfill, contract. */
+  /** Steps to the same result, each compatible with the previous version: expand, backfill, contract. */
   readonly steps?: readonly string[];
-  /** The SQL that does it all the same; undefined if it depends on the rows. */
+  /** The SQL of the change. Undefined: it depends on the rows. */
   readonly statement?: string;
-  /** What a migration that does so is called: "drop_orders_note". */
+  /** The title of a migration with this change: "drop_orders_note". */
   readonly title: string;
 }
 
-/** What is to be done, and what to call it: "add_orders_note". */
+/** A planned migration. Its title is like "add_orders_note". */
 export interface Migration {
-  /** Undefined: nothing changed. There may be a title without statements, for the contract alone changed. */
+  /** Undefined: nothing changed. A title without statements means that only the snapshot changed. */
   readonly title: string | undefined;
   /** Run in one transaction. */
   readonly statements: readonly Statement[];
-  /** Run after those, one by one: they take long, and lock little. */
+  /** Run one by one after the transaction: they take long, and lock little. */
   readonly outside: readonly Statement[];
 }
 
 /**
- * Statements run in this order: constraints let go of what is dropped, so that a new table or column can have the name
- * that a renamed one gives up, and hold on to what is new. Those of the last phase run outside a transaction.
+ * The order of statements. Constraints of dropped columns are removed first, so that a new table or column can take a name that a
+ * rename frees; new constraints are added last. Statements of the last phase run outside a transaction.
  */
 const phases = ["release", "rename", "create", "alter", "add", "drop", "index", "constrain", "outside"] as const;
 type Phase = (typeof phases)[number];
 
-/** Collects what a migration does, and everything that it must not do. */
+/** Collects the statements of a migration, and its refused changes. */
 export class Changes {
   readonly #statements: { readonly phase: Phase; readonly statement: Statement }[] = [];
   readonly #titles: string[] = [];
@@ -45,18 +45,18 @@ export class Changes {
 
   constructor(private readonly allowed: readonly Allowable[]) {}
 
-  /** @param title names the change; without one it goes unnamed, for it belongs to another */
+  /** @param title names the change. Undefined: the change is part of another */
   plan(phase: Phase, statement: Statement, title?: string): void {
     this.#statements.push({ phase, statement });
     if (title !== undefined) this.#titles.push(title);
   }
 
-  /** Has a change recorded for which there is nothing to do. */
+  /** Records a change that needs no statement. */
   note(title: string): void {
     this.#titles.push(title);
   }
 
-  /** Whether a change is to be planned; if not, it is refused. */
+  /** Returns whether a change is allowed. Otherwise refuses it. */
   allows(refusal: Refusal & { readonly rule: Allowable }): boolean {
     if (this.allowed.includes(refusal.rule)) return true;
     this.refuse(refusal);

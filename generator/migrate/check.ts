@@ -6,13 +6,13 @@ import { emptySchema } from "./plan.js";
 import { loadRunner } from "./runner.js";
 import type { SchemaSnapshot } from "./snapshot.js";
 
-/** How a service's database, its ledger and its folder of migrations fit together. */
+/** The state of a service's database compared with its ledger and its migrations. */
 export interface DatabaseStatus {
   readonly service: string;
   readonly applied: readonly string[];
-  /** `done`: broken off after so many statements outside a transaction. */
+  /** `done`: interrupted after this many statements outside a transaction. */
   readonly pending: readonly { readonly name: string; readonly done?: number }[];
-  /** All that does not fit, a sentence each. */
+  /** The faults, one sentence each. */
   readonly faults: readonly string[];
 }
 
@@ -22,19 +22,19 @@ export async function statusOf({ service, url, directory }: ServiceDatabase): Pr
   return { service, ...(await migrationStatus({ url, directory })) };
 }
 
-/** Everything in which a database is not what the migrations made of it. */
+/** Returns the differences between a database and its newest snapshot. */
 export async function differencesOf(wanted: SchemaSnapshot, url: string): Promise<string[]> {
   return differences(wanted, await readSchema(url), await readWanted(url, wanted));
 }
 
-/** Compares the ledger with the files, and, if everything was applied, the tables with the newest snapshot. */
+/** Compares the ledger with the files and, if everything was applied, the tables with the newest snapshot. */
 export async function verify(root: string, database: ServiceDatabase): Promise<DatabaseStatus> {
   const status = await statusOf(database);
   const pending = status.pending.map(({ name, done }) =>
     done === undefined ? `${name} was not applied` : `${name} was applied in part: scaffold migrate up goes on`,
   );
   const folder = await readFolder(root, database.path);
-  // What was not applied yet is no difference of its own.
+  // Pending migrations are no differences.
   const compared = status.pending.length === 0;
   const wanted = folder.recorded?.schema ?? emptySchema;
   const live = compared ? await differencesOf(wanted, database.url) : [];

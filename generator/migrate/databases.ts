@@ -16,11 +16,11 @@ export interface ServiceDatabase {
 export interface DatabaseChoice {
   /** Default: every service that has migrations. */
   readonly service?: string;
-  /** Where its database is. Default: in the system that runs in this project. */
+  /** The URL of its database. Default: the one in the project's running system. */
   readonly url?: string;
 }
 
-/** The databases that a command is about. Throws with the way out if that is not clear, or none runs. */
+/** Returns the databases of a command. Throws, with advice, if they are ambiguous or none runs. */
 export async function chooseDatabases(
   settings: Pick<Settings, "root" | "services">,
   { service, url }: DatabaseChoice,

@@ -2,10 +2,10 @@ import type { LiveColumn, LiveConstraint, LiveIndex, LiveTable } from "./live-sc
 import type { ColumnSnapshot, IndexSnapshot, SchemaSnapshot, TableSnapshot } from "./snapshot.js";
 
 /**
- * Everything in which a database is not what the migrations made of it, a sentence each without its full stop. Tables
- * that the contract does not know are a person's own, and are let be.
+ * Returns the differences between a database and its newest snapshot, one sentence each without its full stop. Ignores tables
+ * that are not in the contract.
  *
- * @param made the tables as the database would make them now, so that the texts of CHECKs can be compared
+ * @param made the tables as the database would create them now, with which the texts of CHECKs are compared
  */
 export function differences(
   wanted: SchemaSnapshot,
@@ -46,7 +46,7 @@ function ofTable(table: TableSnapshot, live: LiveTable, schema: SchemaSnapshot, 
   ];
 }
 
-/** What the database should tell of a table's constraints. */
+/** Returns the expected constraints of a table. */
 function constraintsOf(table: TableSnapshot, schema: SchemaSnapshot, made: LiveTable | undefined): WantedConstraint[] {
   const target = (wanted: string) => schema.tables.find(({ message }) => message === wanted)?.name ?? null;
   return [
@@ -81,7 +81,7 @@ function ofConstraint(wanted: WantedConstraint, live: LiveConstraint): string[] 
   return same ? invalid : [...invalid, `is ${live.definition}, not a reference to ${wanted.refersTo}`];
 }
 
-/** Pairs what is wanted with what there is, by name. */
+/** Pairs expected and existing items by name. */
 function both<Wanted extends { name: string }, Live extends { name: string }>(
   wanted: readonly Wanted[],
   live: readonly Live[],
@@ -114,7 +114,7 @@ function ofIndex(table: TableSnapshot, index: IndexSnapshot, live: LiveIndex): s
   const columns = index.fields.map((number) => table.columns.find(({ field }) => field === number)!.name);
   const covered = live.columns.map((name) => name.replace(/^"(.*)"$/, "$1"));
   return [
-    ...(live.valid ? [] : ["is INVALID, for its building was broken off: scaffold migrate up builds it anew"]),
+    ...(live.valid ? [] : ["is INVALID because its build was interrupted: scaffold migrate up builds it again"]),
     ...(live.unique === index.unique ? [] : [live.unique ? "is unique" : "is not unique"]),
     ...(covered.join() === columns.join() ? [] : [`covers (${covered.join(", ")}), not (${columns.join(", ")})`]),
   ];

@@ -3,21 +3,21 @@ import { join } from "node:path";
 import { layOut } from "../text/json-layout.js";
 import type { SchemaSnapshot } from "./snapshot.js";
 
-/** What lies in a service's folder of migrations. */
+/** The contents of a service's folder of migrations. */
 export interface MigrationFolder {
   /** Relative to the project's root. */
   readonly path: string;
-  /** The names of migrations, less ".sql", in their order. */
+  /** The names of migrations, without ".sql", in order. */
   readonly migrations: readonly string[];
-  /** The newest schema that was recorded; undefined if there is none. */
+  /** The newest recorded schema. Undefined: there is none. */
   readonly recorded: { readonly name: string; readonly schema: SchemaSnapshot } | undefined;
-  /** A newer schema whose migration is not there: a run that was killed wrote one and not the other. */
+  /** A newer schema without its migration: a run was killed between writing the two. */
   readonly unfinished: { readonly name: string; readonly schema: SchemaSnapshot } | undefined;
-  /** Everything that is wrong with the folder, and the way out. */
+  /** The faults of the folder, and how to fix them. */
   readonly faults: readonly string[];
 }
 
-/** Reads a service's folder of migrations; one that does not exist is empty. */
+/** Reads a service's folder of migrations. A missing folder is empty. */
 export async function readFolder(root: string, path: string): Promise<MigrationFolder> {
   const entries = (await readdir(join(root, path)).catch(absent)) ?? [];
   const migrations = entries.flatMap((entry) => /^(\d{4}_[a-z0-9_]+)\.sql$/.exec(entry)?.[1] ?? []).sort();
@@ -45,12 +45,12 @@ export async function readFolder(root: string, path: string): Promise<MigrationF
   return { path, migrations, recorded, unfinished: await read(started), faults };
 }
 
-/** What to say of a schema without its migration. */
+/** Returns the fault of a schema without its migration. */
 export function lostMigration(path: string, name: string): string {
   return `${path}/${name}.json has lost its migration. Restore ${name}.sql, or delete the .json too`;
 }
 
-/** A snapshot as it is kept: a line for each column and index, so that a review sees what changed. */
+/** Prints a snapshot with a line for each column and index, so that a review shows what changed. */
 export function print(schema: SchemaSnapshot): string {
   return `${layOut(schema, 4)}\n`;
 }

@@ -1,6 +1,6 @@
 import { type DescEnum, type DescField, type DescMessage, ScalarType } from "@bufbuild/protobuf";
 
-/** What JSON of a field's values looks like: `repeated shop.orders.v1.OrderLine`, `map<string, int64>`. */
+/** Returns the JSON shape of a field: `repeated shop.orders.v1.OrderLine`, `map<string, int64>`. */
 export function jsonType(field: DescField): string {
   switch (field.fieldKind) {
     case "list":
@@ -12,12 +12,12 @@ export function jsonType(field: DescField): string {
   }
 }
 
-/** Every message that these fields hold, however deep, by full name: what is stored for each field number. */
+/** Returns all messages that these fields contain, directly or not, by full name: the JSON shape of each field number. */
 export function jsonMessages(fields: readonly DescField[]): Record<string, Record<number, string>> {
   const found = new Map<string, Record<number, string>>();
   const visit = (field: DescField) => {
     const message = field.message;
-    // Google's own have a JSON form of their own, which does not change.
+    // Well-known types have their own JSON form, which does not change.
     if (message === undefined || message.typeName.startsWith("google.protobuf.") || found.has(message.typeName)) return;
     const shape = message.fields.map((inner) => [inner.number, `${inner.jsonName}: ${jsonType(inner)}`]);
     found.set(message.typeName, Object.fromEntries(shape));

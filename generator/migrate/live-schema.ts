@@ -5,7 +5,7 @@ import { createTable } from "./sql.js";
 /** A table as it is in a database. */
 export interface LiveTable {
   readonly columns: readonly LiveColumn[];
-  /** Beside the primary key's. */
+  /** Without the primary key's. */
   readonly indexes: readonly LiveIndex[];
   /** CHECKs and foreign keys. */
   readonly constraints: readonly LiveConstraint[];
@@ -17,37 +17,37 @@ export interface LiveColumn {
   readonly name: string;
   readonly type: string;
   readonly nullable: boolean;
-  /** As PostgreSQL prints it: `''::text`. */
+  /** In PostgreSQL's format: `''::text`. */
   readonly default: string | null;
 }
 
 export interface LiveIndex {
   readonly name: string;
   readonly unique: boolean;
-  /** Whether its building came to an end. */
+  /** Whether its build was completed. */
   readonly valid: boolean;
   readonly columns: readonly string[];
 }
 
 export interface LiveConstraint {
   readonly name: string;
-  /** Whether it was shown to hold for every row. */
+  /** Whether it was validated for every row. */
   readonly valid: boolean;
   readonly columns: readonly string[];
   /** The table that a foreign key refers to; null: it is a CHECK. */
   readonly refersTo: string | null;
-  /** As PostgreSQL prints it, which is not as it was written. */
+  /** In PostgreSQL's format, which differs from the original text. */
   readonly definition: string;
 }
 
-/** The tables of a database, in the schema that comes first, by name. */
+/** Returns the tables of a database, in the first schema of its search path, by name. */
 export async function readSchema(url: string): Promise<ReadonlyMap<string, LiveTable>> {
   return connected(url, (client) => readTables(client, "current_schema()::regnamespace"));
 }
 
 /**
- * The same tables as the database would have them if they were made now: the way to know how it prints a CHECK. They are
- * made for this session only, and never seen by another.
+ * Returns the tables as the database would create them now: this shows how it prints a CHECK. Creates temporary tables, which no
+ * other session sees.
  */
 export async function readWanted(url: string, schema: SchemaSnapshot): Promise<ReadonlyMap<string, LiveTable>> {
   return connected(url, async (client) => {

@@ -12,10 +12,10 @@ import { type SchemaSnapshot, snapshotOf } from "./snapshot.js";
 import { printSql } from "./statement.js";
 import { withTombstones } from "./tombstones.js";
 
-/** The migrations that a contract asks for and that are not there yet, and what it asks for in vain. */
+/** The migrations that a contract needs and that do not exist yet, and the findings about them. */
 export interface Migrations {
   readonly files: readonly OutputFile[];
-  /** What those files do. */
+  /** What the files do. */
   readonly planned: readonly PlannedMigration[];
   readonly findings: readonly Diagnostic[];
 }
@@ -26,7 +26,7 @@ export interface PlannedMigration extends Migration {
   readonly path: string;
 }
 
-/** Compares each service's database, as its newest migration left it, with what the contract asks for now. */
+/** Compares the newest snapshot of each service's database with the contract. */
 export async function planMigrations(
   settings: Pick<Settings, "root" | "services">,
   contract: Pick<Contract, "services">,
@@ -57,7 +57,7 @@ interface NextMigration {
 
 const nothing: NextMigration = { files: [] };
 
-/** The files that a service's folder of migrations lacks. */
+/** Adds the migration that a service lacks. */
 function nextMigration(
   service: Service,
   folder: MigrationFolder,
@@ -69,7 +69,7 @@ function nextMigration(
 
   const next = compare(service, folder, findings, allowed);
   const { unfinished } = folder;
-  // A schema that is there before its migration is as good as planned: if not now, then nobody knows what it stands for.
+  // A schema without its migration must be planned now: later its origin is unknown.
   if (unfinished === undefined || next.files.some(isSnapshot(folder, unfinished))) return next;
   findings.error("MIGRATION_FOLDER", service.desc, `${lostMigration(folder.path, unfinished.name)}.`);
   return nothing;
@@ -86,24 +86,24 @@ function compare(
   const after = withTombstones(before, wanted);
   const planned = planMigration(before, wanted, allowed);
   const newest = folder.migrations.at(-1);
-  // A migration without a snapshot was written by a person.
+  // A migration without a snapshot was written by hand.
   const byHand = newest === folder.recorded?.name ? undefined : newest;
 
   if ("refusals" in planned) {
-    // It is taken at its word: it does what could not be planned, and everything else. What the contract itself must not
-    // do, no migration mends.
+    // A handwritten migration is assumed to do everything, including what could not be planned. It cannot fix faults of the
+    // contract itself.
     const wrong = planned.refusals.filter(({ rule }) => rule === "MIGRATION_NUMBER_REUSED");
     if (byHand !== undefined && wrong.length === 0) return { files: [snapshotFile(folder, byHand, after)] };
     refuse(service, folder, byHand === undefined ? planned.refusals : wrong, findings);
     return nothing;
   }
-  // It changed rows only, so the schema after it is the one before.
+  // It changed rows only, so the schema stays the same.
   const caughtUp = byHand === undefined ? [] : [snapshotFile(folder, byHand, before)];
   if (planned.title === undefined) return { files: caughtUp };
   const name = numbered(folder, planned.title);
   const path = `${folder.path}/${name}.sql`;
-  // The schema is written before its migration (files are, in the order of their names): a migration without one is taken
-  // for a person's.
+  // The schema is written before its migration (files are written in the order of their names): a migration without a schema
+  // counts as handwritten.
   const sql: OutputFile = { path, content: textOf(planned), owner: "user", recreate: true };
   return {
     files: [...caughtUp, sql, snapshotFile(folder, name, after)],
@@ -131,7 +131,7 @@ function numbered(folder: MigrationFolder, title: string): string {
 }
 
 function refuse(service: Service, folder: MigrationFolder, refusals: readonly Refusal[], findings: Findings): void {
-  // One migration by hand may hold them all, so all of them name the same file.
+  // One handwritten migration may contain all of them, so all findings name the same file.
   const path = `${folder.path}/${numbered(folder, refusals[0]!.title)}.sql`;
   for (const refusal of refusals) {
     const text = [`${refusal.problem}.`, ...(refusal.steps ?? []), ...waysAround(refusal, path)].join("\n");
@@ -139,7 +139,7 @@ function refuse(service: Service, folder: MigrationFolder, refusals: readonly Re
   }
 }
 
-/** How to do all the same what was refused. */
+/** Returns how to make a refused change. */
 function waysAround({ rule, statement }: Refusal, path: string): string[] {
   if (rule === "MIGRATION_NUMBER_REUSED") return [];
   const forThis = statement === undefined ? "an UPDATE of what is stored" : `${statement};`;
@@ -149,14 +149,14 @@ function waysAround({ rule, statement }: Refusal, path: string): string[] {
   ];
 }
 
-/** The declaration that a refusal is about, or the nearest that is left of it. */
+/** Returns the declaration that a refusal is about, or the nearest that still exists. */
 function placed(service: Service, message: string, field: number | undefined): AnyDesc {
   const entities = service.entities.map((entity) => entity.desc);
   const desc = findMessage(entities, message, new Set());
   return desc?.fields.find(({ number }) => number === field) ?? desc ?? service.desc;
 }
 
-/** A message by name, among these and all that they hold. */
+/** Finds a message by name among these messages and the nested ones. */
 function findMessage(from: readonly DescMessage[], name: string, seen: Set<DescMessage>): DescMessage | undefined {
   for (const message of from) {
     if (message.typeName === name) return message;

@@ -5,7 +5,7 @@ import type { ColumnSnapshot, DroppedColumn, TableSnapshot } from "./snapshot.js
 import { addColumn, alterColumn, dropColumn, quoted, renameColumn } from "./sql.js";
 import { dropField } from "./steps.js";
 
-/** Plans what happens to the columns of one table. */
+/** Plans the changes of one table's columns. */
 export function planColumns(old: TableSnapshot, table: TableSnapshot, changes: Changes): void {
   for (const column of table.columns) {
     const known = old.columns.find(({ field }) => field === column.field);
@@ -25,11 +25,11 @@ export function planColumns(old: TableSnapshot, table: TableSnapshot, changes: C
   }
 }
 
-/** Refuses fields that have the number of one that is gone. */
+/** Refuses fields that reuse the number of a removed one. */
 export function refuseReused(table: TableSnapshot, buried: readonly DroppedColumn[], changes: Changes): void {
   for (const column of table.columns) {
-    const grave = buried.find(({ field }) => field === column.field);
-    if (grave !== undefined) refuseReuse(table, grave, column, changes);
+    const lost = buried.find(({ field }) => field === column.field);
+    if (lost !== undefined) refuseReuse(table, lost, column, changes);
   }
 }
 
@@ -67,7 +67,7 @@ function planAddition(old: TableSnapshot, table: TableSnapshot, column: ColumnSn
       rule: "MIGRATION_REFUSED",
       message: table.message,
       field: column.field,
-      problem: `${column.name} is required, so the rows that exist need a value that nobody has given. Make it optional`,
+      problem: `${column.name} is required, so existing rows need a value, and there is none. Make it optional`,
       statement: addColumn(table, { ...column, default: "…" }).sql,
       title,
     });
@@ -94,7 +94,7 @@ function planRename(
   to: ColumnSnapshot,
   changes: Changes,
 ): void {
-  // Snapshots may have a name longer than PostgreSQL kept it.
+  // Names in snapshots may be longer than those that PostgreSQL keeps.
   if (from.name.slice(0, longestName) === to.name) return;
   const title = `rename_${table.name}_${from.name}_to_${to.name}`;
   const taken = old.columns.find(({ name }) => name === to.name);
@@ -112,7 +112,7 @@ function planRename(
   });
 }
 
-/** The first value of a closed enum, which stands for none, may change. */
+/** The default of a closed enum, its first value, may change. */
 function planDefault(table: TableSnapshot, from: ColumnSnapshot, to: ColumnSnapshot, changes: Changes): void {
   if (from.default === undefined || to.default === undefined || from.default === to.default) return;
   if (isOtherType(from, to)) return;

@@ -12,8 +12,8 @@ import { addCheckLater } from "./steps.js";
 import { predecessor } from "./tombstones.js";
 
 /**
- * Plans what must hold of a table's rows. A constraint that changes is dropped and added; one that only has another
- * name is renamed. New ones bind new rows at once, and are shown to hold for the others while the table is in use.
+ * Plans a table's constraints. A changed constraint is dropped and added; a renamed one is renamed. New constraints apply to
+ * new rows at once, and are validated for existing rows while the table is in use.
  */
 export function planConstraints(
   old: TableSnapshot | undefined,
@@ -24,13 +24,13 @@ export function planConstraints(
 ): void {
   const references = table.references ?? [];
   if (old === undefined) {
-    // Its checks stand in CREATE TABLE.
+    // CREATE TABLE contains its checks.
     for (const reference of references) changes.plan("constrain", referenceNewTable(table, reference, after));
     return;
   }
   const sameTarget = (one: ReferenceSnapshot, other: ReferenceSnapshot) =>
     one.field === other.field && one.message === formerName(other.message, before, after);
-  // The database reads an expression with the types that its columns have when it is added.
+  // The database parses an expression with the types that its columns have when it is added.
   const sameCheck = (one: CheckSnapshot, other: CheckSnapshot) => textOf(old, one) === textOf(table, other);
   const checks = pair(old.checks ?? [], table.checks ?? [], sameCheck);
   const targets = pair(old.references ?? [], references, sameTarget);
@@ -42,7 +42,7 @@ export function planConstraints(
     if (was.name === now.name) continue;
     const free = !known.some(({ name }) => name === now.name);
     if (free) changes.plan("release", renameConstraint(old, was.name, now.name));
-    // Its new name is another's until now. Rows that bore the old one bear the new one.
+    // Another constraint has had its new name until now. Rows that satisfied the old one satisfy the new one.
     else replace(old, table, was, now, after, changes);
   }
   for (const check of checks.added) planCheck(old, table, check, changes);
@@ -52,7 +52,7 @@ export function planConstraints(
   }
 }
 
-/** Lets go of what a dropped table refers to, so that tables can be dropped in any order. */
+/** Drops the foreign keys of a dropped table, so that tables can be dropped in any order. */
 export function releaseTable(old: TableSnapshot, changes: Changes): void {
   for (const { name, message } of old.references ?? []) {
     if (message !== old.message) changes.plan("release", dropConstraint(old, name));
@@ -65,7 +65,7 @@ function planCheck(old: TableSnapshot, table: TableSnapshot, check: CheckSnapsho
   const added = table.columns.find(
     ({ field }) => fields.includes(field) && !old.columns.some((column) => column.field === field),
   );
-  // What a field has that nobody set is against the rule: so are the rows that exist, and those that older processes add.
+  // The default value violates the rule, and so do existing rows and rows that older processes add.
   const planned =
     added === undefined ||
     !check.refusesDefault ||
@@ -96,7 +96,7 @@ function replace(
   changes.plan("outside", validateConstraint(table, now.name));
 }
 
-/** Pairs what is the same before and after. */
+/** Pairs the constraints that are the same before and after. */
 function pair<T>(old: readonly T[], now: readonly T[], same: (was: T, is: T) => boolean) {
   const kept = now.flatMap((one) => {
     const was = old.find((candidate) => same(candidate, one));
@@ -114,7 +114,7 @@ function textOf({ columns }: TableSnapshot, { sql }: CheckSnapshot): string {
   return JSON.stringify(sql.map((piece) => (typeof piece === "number" ? typed(piece) : piece)));
 }
 
-/** What a message was called before, if it is an entity now. */
+/** Returns the former name of a message that is an entity now. */
 function formerName(message: string, before: SchemaSnapshot, after: SchemaSnapshot): string | undefined {
   const table = after.tables.find((candidate) => candidate.message === message);
   return table && predecessor(before, table)?.message;

@@ -2,7 +2,7 @@ import type { Changes } from "./changes.js";
 import type { IndexSnapshot, TableSnapshot } from "./snapshot.js";
 import { createIndex, createIndexConcurrently, dropIndexConcurrently, renameIndex } from "./sql.js";
 
-/** Plans the indexes of a table; of one that is in use, they are built and dropped beside those who use it. */
+/** Plans the indexes of a table. On a table in use they are built and dropped concurrently. */
 export function planIndexes(old: TableSnapshot | undefined, table: TableSnapshot, changes: Changes): void {
   if (old === undefined) {
     for (const index of table.indexes) changes.plan("index", createIndex(table, index));
@@ -11,7 +11,7 @@ export function planIndexes(old: TableSnapshot | undefined, table: TableSnapshot
   const gone = old.indexes.filter((index) => !table.indexes.some((candidate) => sameIndex(candidate, index)));
   const names = new Set(table.indexes.map(({ name }) => name));
   const drop = (index: IndexSnapshot) => changes.plan("outside", dropIndexConcurrently(index), `drop_${index.name}`);
-  // A name that is given anew must be free; any other index serves queries until the new ones do.
+  // A reused name must be free first. Other old indexes serve queries until the new ones do.
   gone.filter(({ name }) => names.has(name)).forEach(drop);
   for (const index of table.indexes) {
     const known = old.indexes.find((candidate) => sameIndex(candidate, index));

@@ -2,8 +2,8 @@ import type { Changes } from "./changes.js";
 import type { SchemaSnapshot } from "./snapshot.js";
 
 /**
- * Refuses changes of messages that are kept as JSON: there, fields are known by name, so a new name would make what is
- * stored under the old one disappear without a word.
+ * Refuses renamed fields in messages that are stored as JSON: fields are identified by name there, so values under the old name
+ * would be lost silently.
  */
 export function planJson(before: SchemaSnapshot, after: SchemaSnapshot, changes: Changes): void {
   for (const [message, fields] of Object.entries(after.messages)) {

@@ -5,12 +5,12 @@ import { alterColumn, alterTable, concurrent, exclusive, quoted } from "./sql.js
 import type { Statement } from "./statement.js";
 import { replaceField } from "./steps.js";
 
-/** The types to which PostgreSQL casts each type unchanged, by its name there. */
+/** The types to which PostgreSQL casts each type without changing values, by its name there. */
 const widenings: Readonly<Record<string, readonly string[]>> = Object.fromEntries(
   Object.values<ColumnTypeEntry>(columnTypes).flatMap(({ sql, widensTo }) => (widensTo ? [[sql, widensTo]] : [])),
 );
 
-/** What was JSON once, and has a column of its own now: its type, and how it is made of the JSON's text. */
+/** Types that were stored as JSON and now have a column type: the type, and its conversion from JSON text. */
 const recasts: Readonly<Record<string, readonly [type: string, make: (text: string) => string]>> = {
   Duration: [columnTypes.duration.sql, (text) => `trunc(rtrim(${text}, 's')::numeric * 1000000000)`],
   BytesValue: [columnTypes.bytes.sql, (text) => `decode(${text}, 'base64')`],
@@ -28,7 +28,7 @@ const recasts: Readonly<Record<string, readonly [type: string, make: (text: stri
   ),
 };
 
-/** Undefined: it is not the same any more. */
+/** Undefined: values change. */
 function recast(from: ColumnSnapshot, to: ColumnSnapshot): string | undefined {
   const name = from.json?.replace(/^google\.protobuf\./, "") ?? "";
   const [type, make] = recasts[name] ?? [];
@@ -37,7 +37,7 @@ function recast(from: ColumnSnapshot, to: ColumnSnapshot): string | undefined {
   return make?.(`${quoted(to.name)} #>> '{}'`);
 }
 
-/** A column that changes its type is rewritten while nobody may use the table, and an older process misreads it. */
+/** Plans a type change: the table is locked while the column is rewritten, and an older process misreads it. */
 export function planType(table: TableSnapshot, from: ColumnSnapshot, to: ColumnSnapshot, changes: Changes): void {
   if (from.type === to.type && from.json === to.json) return;
   const title = `change_${table.name}_${to.name}`;
@@ -62,14 +62,14 @@ export function planType(table: TableSnapshot, from: ColumnSnapshot, to: ColumnS
   }
 }
 
-/** An older process stumbles over a NULL that it does not expect, and writes one where it must not. */
+/** Plans a change of nullability: an older process fails on an unexpected NULL, and writes one where it must not. */
 export function planNullability(
   table: TableSnapshot,
   from: ColumnSnapshot,
   to: ColumnSnapshot,
   changes: Changes,
 ): void {
-  // Only one that has a default can be filled.
+  // Only a column with a default can be filled.
   if (from.nullable === to.nullable || from.type !== to.type) return;
   const title = `change_${table.name}_${to.name}`;
   const planned = changes.allows({
@@ -102,7 +102,7 @@ function loosen(table: TableSnapshot, column: ColumnSnapshot, changes: Changes, 
   });
 }
 
-/** A constraint that is not valid yet binds new rows at once; the others are looked at while the table is in use. */
+/** A NOT VALID constraint applies to new rows at once. Existing rows are validated while the table is in use. */
 function tighten(
   table: TableSnapshot,
   from: ColumnSnapshot,
@@ -121,7 +121,7 @@ function tighten(
     sql: `UPDATE ${quoted(table.name)} SET ${name} = ${column.default} WHERE ${name} IS NULL`,
     lock: "ROW EXCLUSIVE",
     rows: "rewritten",
-    ...(!from.emptyIsNull && { hint: "Afterwards nobody can tell that these had none", losesData: true }),
+    ...(!from.emptyIsNull && { hint: "Afterwards unset values cannot be told from the default", losesData: true }),
   });
   changes.plan("outside", concurrent(`${alterTable(table)} VALIDATE CONSTRAINT ${constraint}`, "scanned"));
   changes.plan("outside", {

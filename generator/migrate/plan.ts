@@ -6,15 +6,15 @@ import { planJson } from "./plan-json.js";
 import type { SchemaSnapshot, TableSnapshot } from "./snapshot.js";
 import { alterTable, createTable, dropTable, quoted, renameTable } from "./sql.js";
 import { dropEntity } from "./steps.js";
-import { buriedIn, predecessor } from "./tombstones.js";
+import { droppedFrom, predecessor } from "./tombstones.js";
 
-/** The database before its first migration. */
+/** The schema before the first migration. */
 export const emptySchema: SchemaSnapshot = { version: 1, tables: [], messages: {} };
 
 /**
- * What makes one schema of another: tables and indexes are created, columns added, and whatever has a new name but its
- * old number is renamed. A change that would lose data, or that a process of the version before would stumble over, is
- * refused unless it is allowed; all of those are said, and then nothing is planned.
+ * Plans the migration from one schema to another: creates tables and indexes, adds columns, and renames declarations with a new
+ * name and the same number. A change that would lose data or break a process of the previous version is refused unless it is
+ * allowed. All refusals are reported, and then nothing is planned.
  */
 export function planMigration(
   before: SchemaSnapshot,
@@ -24,7 +24,7 @@ export function planMigration(
   const changes = new Changes(allowed);
   for (const table of after.tables) {
     const old = predecessor(before, table);
-    refuseReused(table, buriedIn(before, table), changes);
+    refuseReused(table, droppedFrom(before, table), changes);
     if (old === undefined) {
       changes.plan("create", createTable(table), `create_${table.name}`);
     } else {
@@ -43,7 +43,7 @@ export function planMigration(
   return changes.result();
 }
 
-/** The new name of a message is to be remembered, though its table may keep its own. */
+/** Records the new name of a message even if its table keeps its name. */
 function planIdentity(old: TableSnapshot, table: TableSnapshot, after: SchemaSnapshot, changes: Changes): void {
   if (old.message === table.message) return;
   const heirs = after.tables.filter(({ message, renamedFrom }) => [message, renamedFrom].includes(old.message));
@@ -99,7 +99,7 @@ function planDrop(old: TableSnapshot, after: SchemaSnapshot, changes: Changes): 
     statement: dropTable(old).sql,
     title: `drop_${old.name}`,
   });
-  // First, if another table is to have its name.
+  // Rename it first if another table takes its name.
   const phase = after.tables.some(({ name }) => name === old.name) ? "rename" : "drop";
   if (!planned) return;
   releaseTable(old, changes);

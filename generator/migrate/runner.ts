@@ -1,5 +1,5 @@
 /**
- * What applies migrations: the very code with which services migrate themselves, so that there is one idea of a ledger.
- * Loaded only by the commands that need a database.
+ * Applies migrations with the code with which services migrate themselves. Loaded only by the commands that need a
+ * database.
  */
 export const loadRunner = () => import("@protoscaffold/runtime/codegen/tool/migrations");

@@ -4,8 +4,8 @@ import { zeroOf } from "../contract/entities/zero.js";
 import { jsonMessages, jsonType } from "./json-shape.js";
 
 /**
- * A service's database as its contract had it at one migration. Everything is known by its number or its message, so
- * that a new name is a rename and never a question.
+ * The schema of a service's database at one migration. Fields are identified by number and tables by message, so that a new name
+ * is a rename.
  */
 export interface SchemaSnapshot {
   readonly version: 1;
@@ -13,13 +13,13 @@ export interface SchemaSnapshot {
   readonly tables: readonly TableSnapshot[];
   /** The messages inside JSON columns: for each field number, its name in JSON and its type. */
   readonly messages: Readonly<Record<string, Readonly<Record<number, string>>>>;
-  /** Tables that were dropped: what their fields were is not forgotten. */
+  /** Dropped tables, with their fields. */
   readonly dropped?: readonly DroppedTable[];
 }
 
 export interface TableSnapshot {
   readonly message: string;
-  /** What the message was called before. */
+  /** The former name of the message. */
   readonly renamedFrom?: string;
   readonly name: string;
   /** The number of the field that is the primary key. */
@@ -29,7 +29,7 @@ export interface TableSnapshot {
   readonly indexes: readonly IndexSnapshot[];
   readonly checks?: readonly CheckSnapshot[];
   readonly references?: readonly ReferenceSnapshot[];
-  /** Fields that were dropped, by number: no other field may have it. */
+  /** Dropped fields, by number: no other field may reuse it. */
   readonly dropped?: readonly DroppedColumn[];
 }
 
@@ -40,14 +40,14 @@ export type DroppedColumn = Pick<ColumnSnapshot, "field" | "name" | "type" | "js
 export interface ColumnSnapshot {
   readonly field: number;
   readonly name: string;
-  /** In PostgreSQL's words. */
+  /** PostgreSQL's name of the type. */
   readonly type: string;
   readonly nullable: boolean;
-  /** An SQL literal. A column that is never NULL has one, so that an older process can go on inserting without it. */
+  /** An SQL literal. A NOT NULL column has one, so that an older process can still insert without it. */
   readonly default?: string;
-  /** What the JSON in it is; or, of what was JSON once, would be. */
+  /** The shape of the JSON in it, or of the JSON that it contained before. */
   readonly json?: string;
-  /** A text that is empty in its message is NULL here. */
+  /** Whether an empty text is stored as NULL. */
   readonly emptyIsNull?: true;
 }
 
@@ -59,9 +59,9 @@ export interface IndexSnapshot {
 
 export interface CheckSnapshot {
   readonly name: string;
-  /** The expression in pieces; a number stands for the column of that field. */
+  /** The expression in pieces. A number is the column of that field. */
   readonly sql: readonly (string | number)[];
-  /** A row that says nothing of these fields breaks it. */
+  /** Whether a row in which these fields are unset violates it. */
   readonly refusesDefault?: true;
 }
 
@@ -69,11 +69,11 @@ export interface CheckSnapshot {
 export interface ReferenceSnapshot {
   readonly name: string;
   readonly field: number;
-  /** Whose key it holds. */
+  /** The message that it refers to. */
   readonly message: string;
 }
 
-/** The database that a service's contract asks for. */
+/** Returns the schema that a service's contract needs. */
 export function snapshotOf(service: Pick<Service, "entities">): SchemaSnapshot {
   const entities = service.entities.toSorted((a, b) => (a.desc.typeName < b.desc.typeName ? -1 : 1));
   const json = entities.flatMap(({ columns }) => columns.filter(isJson).map((column) => column.desc));

@@ -8,7 +8,7 @@ import type {
 } from "./snapshot.js";
 import type { Statement } from "./statement.js";
 
-/** A name, as SQL quotes it. */
+/** Quotes a name. */
 export function quoted(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;
 }
@@ -33,7 +33,7 @@ export function dropTable(table: TableSnapshot): Statement {
   };
 }
 
-/** A column with a constant default is added without a look at the rows (PostgreSQL 11 and later). */
+/** A column with a constant default is added without a scan (PostgreSQL 11 and later). */
 export function addColumn(table: TableSnapshot, column: ColumnSnapshot): Statement {
   return exclusive(`${alterTable(table)} ADD COLUMN ${columnDefinition(column, false)}`);
 }
@@ -62,13 +62,13 @@ export function renameColumn(table: TableSnapshot, from: ColumnSnapshot, to: Col
   };
 }
 
-/** For a table that is new itself. */
+/** For a new table. */
 export function createIndex(table: TableSnapshot, index: IndexSnapshot): Statement {
   const create = index.unique ? "CREATE UNIQUE INDEX" : "CREATE INDEX";
   return { sql: `${create} ${indexDefinition(table, index)}`, lock: "none", rows: "untouched" };
 }
 
-/** For a table that is in use. */
+/** For a table in use. */
 export function createIndexConcurrently(table: TableSnapshot, index: IndexSnapshot): Statement {
   const create = index.unique ? "CREATE UNIQUE INDEX CONCURRENTLY" : "CREATE INDEX CONCURRENTLY";
   return {
@@ -85,26 +85,26 @@ export function renameIndex(from: IndexSnapshot, to: IndexSnapshot): Statement {
   return concurrent(`ALTER INDEX ${quoted(from.name)} RENAME TO ${quoted(to.name)}`, "untouched");
 }
 
-/** Binds rows that are written from now on; whether the others keep to it is seen later. */
+/** Applies to new rows only until it is validated. */
 export function addCheck(table: TableSnapshot, check: CheckSnapshot): Statement {
   return {
     ...exclusive(`${alterTable(table)} ADD ${checkDefinition(table, check)} NOT VALID`),
-    hint: "From now on nobody, and no process of the version before, writes what it refuses",
+    hint: "From now on no process, not even of the previous version, can write rows that violate it",
   };
 }
 
-/** Binds rows that are written from now on; whether the others keep to it is seen later. */
+/** Applies to new rows only until it is validated. */
 export function addReference(table: TableSnapshot, reference: ReferenceSnapshot, schema: SchemaSnapshot): Statement {
   const target = tableOf(reference.message, schema);
   return {
     sql: `${alterTable(table)} ADD ${referenceDefinition(table, reference, target)} NOT VALID`,
     lock: "SHARE ROW EXCLUSIVE",
     rows: "untouched",
-    hint: `It locks ${quoted(target.name)} too. From now on nobody, and no process of the version before, writes what it refuses`,
+    hint: `It locks ${quoted(target.name)} too. From now on no process, not even of the previous version, can write rows that violate it`,
   };
 }
 
-/** For a table that is new itself; what it refers to may be in use. */
+/** For a new table. The table that it refers to may be in use. */
 export function referenceNewTable(
   table: TableSnapshot,
   reference: ReferenceSnapshot,
@@ -142,12 +142,12 @@ export function alterColumn(table: TableSnapshot, column: ColumnSnapshot, action
   return exclusive(`${alterTable(table)} ALTER COLUMN ${quoted(column.name)} ${action}`);
 }
 
-/** Nobody reads or writes the table meanwhile, so it must be short. */
+/** Blocks reads and writes, so it must be short. */
 export function exclusive(sql: string): Statement {
   return { sql, lock: "ACCESS EXCLUSIVE", rows: "untouched" };
 }
 
-/** Reads and writes go on meanwhile. */
+/** Allows reads and writes. */
 export function concurrent(sql: string, rows: Statement["rows"]): Statement {
   return { sql, lock: "SHARE UPDATE EXCLUSIVE", rows };
 }
@@ -159,8 +159,8 @@ function indexDefinition(table: TableSnapshot, index: IndexSnapshot): string {
 
 function columnDefinition(column: ColumnSnapshot, isKey: boolean): string {
   const definition = `${quoted(column.name)} ${column.type}`;
-  // Compared byte by byte: pages of a list come in the same order on every machine, and an update of the operating
-  // system's collations never leaves the index out of order.
+  // Collation "C" compares bytes: pages of a list have the same order on every machine, and an update of the operating
+  // system's collations cannot corrupt the index.
   if (isKey) return `${definition} COLLATE "C" PRIMARY KEY`;
   if (column.nullable) return definition;
   return `${definition} NOT NULL${column.default === undefined ? "" : ` DEFAULT ${column.default}`}`;

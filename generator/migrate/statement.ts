@@ -1,25 +1,25 @@
-/** What PostgreSQL locks a table with while a statement runs, its own names ("Explicit Locking" in its manual). */
+/** The lock of a table while a statement runs, by PostgreSQL's name ("Explicit Locking" in its manual). */
 export type Lock = "ACCESS EXCLUSIVE" | "SHARE ROW EXCLUSIVE" | "SHARE UPDATE EXCLUSIVE" | "ROW EXCLUSIVE" | "none";
 
-/** One SQL statement of a migration, and what it means for a system that runs. */
+/** An SQL statement of a migration, and its effect on a running system. */
 export interface Statement {
   /** Without its semicolon. */
   readonly sql: string;
   /**
-   * ACCESS EXCLUSIVE: nobody reads or writes meanwhile. SHARE ROW EXCLUSIVE: nobody writes. ROW EXCLUSIVE and SHARE
-   * UPDATE EXCLUSIVE: everybody does both.
+   * ACCESS EXCLUSIVE blocks reads and writes. SHARE ROW EXCLUSIVE blocks writes. ROW EXCLUSIVE and SHARE UPDATE EXCLUSIVE block
+   * neither.
    */
   readonly lock: Lock;
-  /** How long it takes: no longer for more rows, as long as reading all of them, or as long as writing all of them. */
+  /** The duration: independent of the rows, a scan of all of them, or a rewrite of all of them. */
   readonly rows: "untouched" | "scanned" | "rewritten";
   readonly losesData?: boolean;
-  /** Processes of the version before fail once it has run. */
+  /** Whether processes of the previous version fail after it. */
   readonly breaksOld?: boolean;
-  /** What else to know: a sentence without its full stop. */
+  /** A further hint: a sentence without its full stop. */
   readonly hint?: string;
 }
 
-/** What a statement means, in a few words: `lock: ACCESS EXCLUSIVE; rows: rewritten; loses data`. */
+/** Returns a statement's label: `lock: ACCESS EXCLUSIVE; rows: rewritten; loses data`. */
 export function label({ lock, rows, losesData, breaksOld }: Statement): string {
   const parts = [`lock: ${lock}`, `rows: ${rows}`];
   if (losesData) parts.push("loses data");
@@ -27,10 +27,10 @@ export function label({ lock, rows, losesData, breaksOld }: Statement): string {
   return parts.join("; ");
 }
 
-/** From this line on, the statements of a file run one by one, outside a transaction. The runner knows it too. */
+/** The line after which the statements of a file run one by one, outside a transaction. The runner has the same constant. */
 export const outsideTransaction = "-- scaffold: outside a transaction";
 
-/** The text of a migration's file, with a comment that labels each statement. */
+/** Returns the text of a migration's file. A comment labels each statement. */
 export function printSql(inside: readonly Statement[], outside: readonly Statement[]): string {
   const print = (statement: Statement) => {
     const hint = statement.hint === undefined ? "" : `-- ${statement.hint}.\n`;

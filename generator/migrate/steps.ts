@@ -1,7 +1,7 @@
 import type { ColumnSnapshot, TableSnapshot } from "./snapshot.js";
 import { quoted } from "./sql.js";
 
-/** The steps to a field of another type, each of which runs beside the version before it. */
+/** The steps to a field of another type, each compatible with the previous version. */
 export function replaceField(table: TableSnapshot, from: ColumnSnapshot, to: ColumnSnapshot): string[] {
   const free = Math.max(...[...table.columns, ...(table.dropped ?? [])].map(({ field }) => field)) + 1;
   const added = `${from.name}_${free}`;
@@ -17,7 +17,7 @@ export function replaceField(table: TableSnapshot, from: ColumnSnapshot, to: Col
   ];
 }
 
-/** The steps to a new field that every row is to have. */
+/** The steps to a new field that every row must have. */
 export function addCheckLater(table: TableSnapshot, { name }: Pick<ColumnSnapshot, "name">): string[] {
   return [
     `expand: add ${name} with (buf.validate.field).ignore = IGNORE_ALWAYS. scaffold generate. Release what sets it.`,
@@ -26,14 +26,14 @@ export function addCheckLater(table: TableSnapshot, { name }: Pick<ColumnSnapsho
   ];
 }
 
-/** The last steps of a field's life. */
+/** The steps to remove a field. */
 export function dropField({ field, name }: Pick<ColumnSnapshot, "field" | "name">): string[] {
   return [
     `contract: mark ${name} deprecated, and release what neither reads nor writes it. Then put reserved ${field}; reserved "${name}"; in its place, and scaffold generate --allow MIGRATION_LOSES_DATA.`,
   ];
 }
 
-/** The last steps of an entity's life. */
+/** The steps to remove an entity. */
 export function dropEntity(message: string): string[] {
   return [
     `contract: release what neither reads nor writes ${message}. Then take it out of the service's entities, and scaffold generate --allow MIGRATION_LOSES_DATA.`,

@@ -1,6 +1,6 @@
 import type { ColumnSnapshot, DroppedColumn, SchemaSnapshot, TableSnapshot } from "./snapshot.js";
 
-/** The table that a table was before: its message's, or that of the name that the message had then. */
+/** Returns the previous version of a table, by its message's name or former name. */
 export function predecessor(before: SchemaSnapshot, table: TableSnapshot): TableSnapshot | undefined {
   return (
     before.tables.find(({ message }) => message === table.message) ??
@@ -8,11 +8,11 @@ export function predecessor(before: SchemaSnapshot, table: TableSnapshot): Table
   );
 }
 
-/** A schema with all that was dropped on the way to it, so that no number is ever given to another field. */
+/** Adds the dropped tables and fields to a schema, so that no field reuses a number. */
 export function withTombstones(before: SchemaSnapshot, after: SchemaSnapshot): SchemaSnapshot {
   const tables = after.tables.map((table) => {
-    const graves = [...buriedIn(before, table), ...columnsGone(predecessor(before, table), table)];
-    return graves.length === 0 ? table : { ...table, dropped: byNumber(graves) };
+    const dropped = [...droppedFrom(before, table), ...removedColumns(predecessor(before, table), table)];
+    return dropped.length === 0 ? table : { ...table, dropped: byNumber(dropped) };
   });
   const lost = before.tables
     .filter((old) => !after.tables.some((table) => predecessor(before, table) === old))
@@ -28,17 +28,17 @@ export function withTombstones(before: SchemaSnapshot, after: SchemaSnapshot): S
   return { ...after, tables, ...(dropped.length > 0 && { dropped }) };
 }
 
-/** What was dropped of a table so far. If the table itself was, the fields that it has in common with then are back. */
-export function buriedIn(before: SchemaSnapshot, table: TableSnapshot): readonly DroppedColumn[] {
+/** Returns the dropped fields of a table. If the table itself was dropped, fields that it has again are not among them. */
+export function droppedFrom(before: SchemaSnapshot, table: TableSnapshot): readonly DroppedColumn[] {
   const old = predecessor(before, table);
   if (old !== undefined) return old.dropped ?? [];
-  const grave = before.dropped?.find(({ message }) => message === table.message);
+  const lost = before.dropped?.find(({ message }) => message === table.message);
   const same = ({ field, type, json }: DroppedColumn) =>
     table.columns.some((column) => column.field === field && column.type === type && column.json === json);
-  return grave?.dropped.filter((column) => !same(column)) ?? [];
+  return lost?.dropped.filter((column) => !same(column)) ?? [];
 }
 
-function columnsGone(old: TableSnapshot | undefined, table: TableSnapshot): DroppedColumn[] {
+function removedColumns(old: TableSnapshot | undefined, table: TableSnapshot): DroppedColumn[] {
   return (old?.columns ?? [])
     .filter(({ field }) => !table.columns.some((column) => column.field === field))
     .map(tombstone);

@@ -33,7 +33,7 @@ export async function status(databases: readonly ServiceDatabase[]): Promise<Out
       ...pending.map(({ name, done }) =>
         done === undefined
           ? `${service}: pending ${name}`
-          : `${service}: pending ${name}, broken off after ${done} of its statements outside a transaction`,
+          : `${service}: pending ${name}, interrupted after ${done} of its statements outside a transaction`,
       ),
       ...faults.map((fault) => `${service}: ${fault}`),
     ]),
