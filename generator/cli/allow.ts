@@ -2,7 +2,7 @@ import { type Allowable, allowable } from "../migrate/changes.js";
 
 export type { Allowable };
 
-/** The option of commands that plan migrations. */
+/** The option --allow of commands that plan migrations. */
 export const allowOption = {
   choices: allowable,
   array: true,

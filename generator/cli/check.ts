@@ -23,7 +23,7 @@ export const check: CommandModule<object, { "error-format": ErrorFormat }> = {
     const linted = await stage("lint", () => lint(settings));
     report(linted, errorFormat);
     summarise(linted);
-    // A broken contract does not say what should be generated, nor whether code is right that was made before it broke.
+    // A broken contract determines neither what should be generated nor whether older code is correct.
     if (linted.some(({ rule }) => rule === "COMPILE")) return;
     const drifted = await stage("drift", async () => {
       const { diagnostics, actions } = await generate(settings, "check", {});
@@ -38,7 +38,7 @@ export const check: CommandModule<object, { "error-format": ErrorFormat }> = {
   },
 };
 
-/** Runs one stage, and says on standard error how it went; undefined if it could not be looked into. */
+/** Runs one stage, and prints its result on standard error. Returns undefined if it could not run. */
 async function stage<T extends readonly Diagnostic[] | undefined>(name: string, run: () => Promise<T>): Promise<T> {
   const start = performance.now();
   const findings = await run();

@@ -33,7 +33,7 @@ export const dev: CommandModule<object, { reset: boolean; watch: boolean }> = {
       const [{ services }, changed] = await Promise.all([systemOf(settings), build(settings, programs)]);
       return { services, changed };
     };
-    /** Whether methods are still to be written by hand: until then what runs goes on as it was. */
+    /** Whether methods still have to be written by hand. Until then the running programs stay. */
     let unwritten = false;
     const generate = async () => {
       const { regenerate } = await import("./regenerate.js");
@@ -63,7 +63,7 @@ export const dev: CommandModule<object, { reset: boolean; watch: boolean }> = {
             })
         : undefined,
     });
-    // Nothing is left to do, whatever handles there still are.
+    // Exit even if handles are still open.
     process.exit();
   },
 };

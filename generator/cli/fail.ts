@@ -3,18 +3,18 @@ import { camelCase } from "../contract/names/names.js";
 import { didYouMean } from "../text/closest.js";
 import { type ErrorFormat, errorFormats, report } from "./print/report.js";
 
-/** A mistake on the command line itself. */
+/** Thrown for a faulty command line. */
 export class UsageError extends Error {}
 
-/** What `fail` needs to know to suggest what was meant. */
+/** The names from which `fail` makes suggestions. */
 export interface Words {
   readonly args: readonly string[];
   readonly commands: readonly string[];
-  /** The options of the command that was given. */
+  /** The options of the command. */
   readonly options: readonly string[];
 }
 
-/** Says on standard error what went wrong, or reports the findings in it, and sets the exit code. */
+/** Prints an error on standard error, or reports the findings in it, and sets the exit code. */
 export function fail(error: unknown, words: Words): void {
   const diagnostics = findingsIn(error);
   if (diagnostics !== undefined) {
@@ -31,7 +31,7 @@ export function fail(error: unknown, words: Words): void {
   }
 }
 
-/** Does something of which a failure is said, and is no reason to end. Answers whether it went well. */
+/** Runs a function and prints its failure, without ending the process. Returns whether it succeeded. */
 export async function attempt(run: () => Promise<unknown>): Promise<boolean> {
   try {
     return (await run()) !== false;
@@ -43,18 +43,18 @@ export async function attempt(run: () => Promise<unknown>): Promise<boolean> {
   }
 }
 
-/** A contract that does not compile is findings, not a failure. Told by its shape: buf.ts is loaded only when needed. */
+/** Returns the findings of a CompileError. Recognizes it by its shape: buf.ts is loaded only when needed. */
 function findingsIn(error: unknown): readonly Diagnostic[] | undefined {
   return error instanceof Error && "diagnostics" in error ? (error.diagnostics as readonly Diagnostic[]) : undefined;
 }
 
-/** The format that was asked for, as far as it can be told from the bare arguments. */
+/** Returns the requested format of findings, from the unparsed arguments. */
 function formatIn(args: readonly string[]): ErrorFormat {
   const asked = /--error-format[= ](\S+)/.exec(args.join(" "))?.[1];
   return errorFormats.find((format) => format === asked) ?? "text";
 }
 
-/** yargs' message, with what was probably meant, and where to read on. */
+/** Returns yargs' message with a suggestion, and where to find help. */
 function explain(said: string, { args, commands, options }: Words): string {
   const command = args.find((arg) => !arg.startsWith("-"));
   if (command !== undefined && !commands.includes(command)) {
@@ -69,7 +69,7 @@ function explain(said: string, { args, commands, options }: Words): string {
   }
   const bare = /^Not enough arguments following: ([\w-]+)$/.exec(said)?.[1];
   if (bare !== undefined) return `--${bare} needs a value behind it. ${help}`;
-  // yargs names an option in camel case too.
+  // yargs also has camel case names of options.
   const message = said.replace(/^(Unknown argument)s: ([\w-]+), (\w+)$/, (all, what, option: string, twin: string) =>
     camelCase(option) === twin && option !== twin ? `${what}: ${option}` : all,
   );

@@ -75,7 +75,7 @@ export const generate: CommandModule<object, Options> = {
   },
 };
 
-/** A path as the user gave it, relative to where they are, made relative to the project's root. */
+/** Converts a path relative to the working directory to one relative to the project's root. */
 function fromRoot(path: string, root: string): string {
   return relative(root, resolve(path)).replaceAll(sep, "/");
 }

@@ -61,7 +61,7 @@ async function usual(_question: string, answer: string): Promise<string> {
   return answer;
 }
 
-/** Asks whoever sits at the terminal; without one, the answer is the usual one. */
+/** Asks the user on a terminal. Without one, returns the default. */
 async function prompt(question: string, answer: string): Promise<string> {
   if (!process.stdin.isTTY || !process.stderr.isTTY || process.env.CI) return answer;
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
@@ -74,7 +74,7 @@ async function prompt(question: string, answer: string): Promise<string> {
 
 async function npmInstall(root: string): Promise<void> {
   process.stderr.write("npm install\n");
-  // What npm says goes to standard error; on Windows npm is a script, which needs a shell.
+  // npm's output goes to standard error. On Windows npm is a script, which needs a shell.
   const child = spawn("npm", ["install", "--no-audit", "--no-fund"], {
     cwd: root,
     stdio: ["ignore", 2, 2],

@@ -18,7 +18,7 @@ import { ps } from "./ps.js";
 import { sagas } from "./sagas/sagas.js";
 import { templates } from "./templates.js";
 
-/** The commands, in the order in which a newcomer meets them. Each imports what it needs only when it runs. */
+/** The commands, in the order in which a new user needs them. Each imports its modules only when it runs. */
 export const commands = [
   init,
   newService,
@@ -44,7 +44,7 @@ export function commandLine(args: readonly string[]): Argv {
       .scriptName("scaffold")
       .usage("$0 <command>\n\nTurns Protobuf contracts into running TypeScript microservices.")
       .version(version)
-      // As all that the tool says.
+      // The tool's texts are in English.
       .locale("en")
       .alias({ h: "help" })
       .strict()
@@ -57,7 +57,7 @@ export function commandLine(args: readonly string[]): Argv {
 /** Runs the command line. The exit codes are buf's: 0 clean, 100 findings, 1 failure. */
 export async function main(args: readonly string[]): Promise<void> {
   keepTextExact();
-  // Whoever reads the output has had enough (`scaffold call … | head -1`): ends the command, which may have to clean up.
+  // The reader has closed the pipe (`scaffold call … | head -1`): end the command, which may have to clean up.
   process.stdout.once("error", () => {
     process.stdout.on("error", () => {});
     if (!process.emit("SIGTERM", "SIGTERM")) process.exit();
@@ -77,7 +77,7 @@ export async function main(args: readonly string[]): Promise<void> {
       },
       handler(argv) {
         withoutHelp(cli);
-        // Not waited for by yargs, which would say itself what went wrong.
+        // yargs does not await it: it would print the error itself.
         running = command.handler(argv);
       },
     });
@@ -90,13 +90,13 @@ export async function main(args: readonly string[]): Promise<void> {
   }
 }
 
-/** When a command runs, yargs lays out the whole help, in case that be needed later; here it never is, and takes 25 ms. */
+/** Disables the help that yargs formats in advance whenever a command runs: that takes 25 ms. */
 function withoutHelp(cli: Argv): void {
   const inside = cli as unknown as { getInternalMethods(): { getUsageInstance(): { cacheHelpMessage(): void } } };
   inside.getInternalMethods().getUsageInstance().cacheHelpMessage = () => {};
 }
 
-/** yargs knows them, but its types do not say so. */
+/** yargs has these methods, but its types do not. */
 function optionsOf(argv: Argv): string[] {
   return Object.keys((argv as unknown as { getOptions(): { key: Record<string, boolean> } }).getOptions().key);
 }

@@ -1,6 +1,6 @@
 import { findRoot, readSettings, type Settings } from "../project/settings.js";
 
-/** The settings of the project that the command was called in. */
+/** Reads the settings of the project in the working directory. */
 export async function project(): Promise<Settings> {
   return readSettings(await findRoot(process.cwd()));
 }

@@ -11,31 +11,31 @@ import { type ErrorFormat, hasErrors, report } from "./print/report.js";
 
 export interface RegenerateOptions {
   readonly mode: Mode;
-  /** One JSON document in place of all else. */
+  /** Whether to print one JSON document instead of text. */
   readonly json: boolean;
   /** Paths relative to the project's root. */
   readonly force: readonly string[];
-  /** The rules that migrations may break. Default: none. */
+  /** The rules that migrations may violate. Default: none. */
   readonly allow?: readonly Allowable[];
   readonly errorFormat: ErrorFormat;
 }
 
-/** How a run went. */
+/** The result of a run. */
 export interface Regenerated {
-  /** Something was in the way, and nothing was written. */
+  /** Whether a conflict or an error prevented all writes. */
   readonly blocked: boolean;
-  /** Methods are to be written by hand now: until they are, their services do not start. */
+  /** Whether methods still have to be written by hand. Until then their services do not start. */
   readonly unwritten: boolean;
 }
 
-/** Generates, and says all that there is to say of it. */
+/** Generates, and prints findings, actions and the summary. */
 export async function regenerate(
   settings: Settings,
   { mode, json, force, allow, errorFormat }: RegenerateOptions,
 ): Promise<Regenerated> {
   const result = await generate(settings, mode, { force, allow }).catch(refused);
   const ofFiles = mode === "check" ? drift(result.actions) : conflicts(result.actions);
-  // Notes are for `scaffold lint`, except of code that does not compile any more.
+  // `scaffold lint` reports notes. Only those about code that does not compile any more are reported here.
   const said = result.diagnostics.filter(({ severity, rule }) => severity === "error" || rule === "SERVICE_PARTS");
   const findings = [...said, ...ofFiles];
   const blocked = hasErrors(findings);
@@ -56,7 +56,7 @@ export async function regenerate(
   return outcome;
 }
 
-/** A contract that does not compile, or a template that cannot be rendered, is findings, not a failure. */
+/** Returns the findings of a contract that does not compile, or of a template that cannot be rendered. */
 function refused(error: unknown): GenerateResult {
   if (!(error instanceof Error && "diagnostics" in error)) throw error;
   return { diagnostics: error.diagnostics as readonly Diagnostic[], actions: [], missing: [] };

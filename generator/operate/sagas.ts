@@ -4,12 +4,12 @@ import { buildContract } from "../contract/build.js";
 import type { SagaStep } from "../contract/contract.js";
 import type { Naming } from "../contract/services/short-name.js";
 
-/** What looks at sagas and has them go on or back: the runtime's own code. Loaded only by the commands that need a database. */
+/** The runtime's operations on sagas. Loaded only by the commands that need a database. */
 export const loadAdmin = () => import("@protoscaffold/runtime/codegen/tool/sagas");
 
 export type { SagaDetails, SagaListing, SagaQuery } from "@protoscaffold/runtime/codegen/tool/sagas";
 
-/** One step as the contract has it, with where both sides of it are kept. */
+/** A step of a saga, with the services of its caller and its callee. */
 export interface ContractStep {
   /** The service that starts the saga. */
   readonly starter: string;
@@ -21,7 +21,7 @@ export interface ContractStep {
   readonly service: string;
 }
 
-/** Every step of every saga of a contract. */
+/** Returns all steps of all sagas of a contract. */
 export function contractSteps(files: FileDescriptorSet, naming: Naming): ContractStep[] {
   return buildContract(files, naming).contract.services.flatMap((service) =>
     service.methods.flatMap(({ desc, saga }) =>
@@ -36,7 +36,7 @@ export function contractSteps(files: FileDescriptorSet, naming: Naming): Contrac
   );
 }
 
-/** Reads messages of a contract's methods as JSON; what the contract does not know is told by its length. */
+/** Returns a function that decodes messages of a contract's methods as JSON. An unknown message is shown by its length. */
 export function reader(files: FileDescriptorSet) {
   const registry = createFileRegistry(files);
   return (path: string, side: "input" | "output", bytes: Uint8Array): JsonValue => {

@@ -6,7 +6,7 @@ import type { Settings } from "../project/settings.js";
 /** A service as the supervisor sees it. */
 export interface RunnableService {
   readonly name: string;
-  /** The names of the services that it calls and that the system runs, too. */
+  /** The names of the services that it calls, among those that the system runs. */
   readonly calls: readonly string[];
   /** Whether it needs a database of its own. */
   readonly database: boolean;
@@ -14,7 +14,7 @@ export interface RunnableService {
   readonly events: boolean;
 }
 
-/** What the contract has the system run. Throws if the contract has errors. */
+/** Returns the services that the system runs. Throws if the contract has errors. */
 export async function systemOf(settings: Settings): Promise<{ services: readonly RunnableService[] }> {
   const { contract, findings } = await read(settings);
   if (hasErrors(findings)) throw new ContractError(findings);
@@ -30,7 +30,7 @@ export async function systemOf(settings: Settings): Promise<{ services: readonly
   };
 }
 
-/** A contract that cannot be used; its findings say why. */
+/** Thrown for a contract with errors. It has the findings. */
 export class ContractError extends Error {
   constructor(readonly diagnostics: readonly Diagnostic[]) {
     super(`the contract has ${diagnostics.filter(({ severity }) => severity === "error").length} errors`);

@@ -11,7 +11,7 @@ import { runningSagas } from "./running-sagas.js";
 import { sagas } from "./sagas.js";
 import { services } from "./services.js";
 
-/** Every rule of ours by subject; the ids are stable. buf's rules come beside them, from buf. */
+/** The tool's rules by subject. Their ids are stable. buf has rules of its own. */
 export const subjects = [
   { title: "Services", rules: services },
   { title: "Entities", rules: entities },
@@ -40,13 +40,13 @@ const all = {
   ...ignores,
 };
 
-/** Every rule of ours by its id. */
+/** The tool's rules by id. */
 export const catalogue: RuleEntries = all;
 
-/** The id of a rule of ours. */
+/** The id of a rule of the tool. */
 export type Rule = keyof typeof all;
 
-/** The rule of that id; undefined if it is none of ours. */
+/** Returns the rule of an id, or undefined if it is not one of the tool's. */
 export function findRule(id: string): RuleEntry | undefined {
   return Object.hasOwn(catalogue, id) ? catalogue[id] : undefined;
 }

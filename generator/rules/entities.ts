@@ -1,6 +1,6 @@
 import { may, never, type RuleEntries } from "./rule.js";
 
-/** What must hold of entities: messages whose rows are kept in tables. */
+/** Rules about entities: messages whose rows are stored in tables. */
 export const entities = {
   ENTITY_UNDECLARED: {
     holds: "A message that a service owns is marked as an entity.",

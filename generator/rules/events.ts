@@ -1,6 +1,6 @@
 import { never, type RuleEntries } from "./rule.js";
 
-/** What must hold of events, and of who publishes and consumes them. */
+/** Rules about events, their publishers and their consumers. */
 export const events = {
   EVENT_TOPIC: {
     holds: "An event has a topic of its own, with a name, a size and a retention that every broker accepts.",

@@ -1,6 +1,6 @@
 import { never, type RuleEntries } from "./rule.js";
 
-/** What must hold of the versions that events had. */
+/** Rules about versions of events. */
 export const evolution = {
   EVENT_CORPUS: {
     holds: "Every recorded version of an event is kept unchanged.",

@@ -1,6 +1,6 @@
 import { never, type RuleEntries } from "./rule.js";
 
-/** What must hold of files on disk: the generated ones, and templates. */
+/** Rules about files on disk: generated ones, and templates. */
 export const files = {
   GENERATED_STALE: {
     holds: "Generated files are committed and match the contract.",

@@ -1,6 +1,6 @@
 import { never, type RuleEntries } from "./rule.js";
 
-/** What must hold of comments that have a rule ignored. */
+/** Rules about comments that suppress a rule. */
 export const ignores = {
   IGNORE_REASON: {
     holds: "A comment that ignores a rule says why.",

@@ -1,6 +1,6 @@
 import { may, never, type RuleEntries } from "./rule.js";
 
-/** What must hold of methods and of their HTTP faces. */
+/** Rules about methods and their HTTP routes. */
 export const methods = {
   METHOD_KEY: {
     holds:

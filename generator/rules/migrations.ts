@@ -1,6 +1,6 @@
 import { never, type RuleEntries } from "./rule.js";
 
-/** What must hold of migrations. */
+/** Rules about migrations. */
 export const migrations = {
   MIGRATION_FOLDER: {
     holds: "A service's migrations have one order, and each one that the tool wrote has its snapshot.",

@@ -1,6 +1,6 @@
 import { never, type RuleEntries } from "./rule.js";
 
-/** What must hold of names, so that TypeScript can hold them. */
+/** Rules about names, which must be valid in TypeScript. */
 export const names = {
   NAME_TAKEN: {
     holds: "Names in one scope stay different in TypeScript.",

@@ -1,7 +1,7 @@
 import { catalogue, subjects } from "./catalogue.js";
 import type { RuleEntry } from "./rule.js";
 
-/** The page docs/reference/rules.md, whole. */
+/** Returns the page docs/reference/rules.md. */
 export function rulesPage(): string {
   const table = Object.entries(catalogue).map(([id, { holds }]) => `| [\`${id}\`](#${id.toLowerCase()}) | ${holds} |`);
   return `${intro}\n| rule | requirement |\n| --- | --- |\n${table.join("\n")}\n${subjects

@@ -1,26 +1,26 @@
-/** One kind of finding, for those who meet it: what must hold, why, and how it looks when it does not and when it does. */
+/** A rule: its requirement, its reason, and an example of a violation and of a fix. */
 export interface RuleEntry {
-  /** What must hold, in a sentence. */
+  /** The requirement, in a sentence. */
   readonly holds: string;
-  /** Why it must, in a few sentences. */
+  /** The reason, in a few sentences. */
   readonly why: string;
-  /** The language of the examples, as Markdown names it. */
+  /** The language of the examples, by its name in Markdown. */
   readonly language: "proto" | "ts" | "sh" | "handlebars" | "diff";
   readonly bad: string;
   readonly good: string;
-  /** What is done when a comment has the rule ignored, or why it cannot be. */
+  /** What happens when a comment suppresses the rule, or why it cannot be suppressed. */
   readonly ignoring: { readonly allowed: boolean; readonly text: string };
 }
 
 /** The rules of one subject, by their ids. */
 export type RuleEntries = Readonly<Record<string, RuleEntry>>;
 
-/** The rule can be ignored, and then this is what is done. */
+/** Returns the text of a rule that can be suppressed, with the effect of that. */
 export function may(text: string): RuleEntry["ignoring"] {
   return { allowed: true, text };
 }
 
-/** The rule cannot be ignored, since… */
+/** Returns the text of a rule that cannot be suppressed, with the reason. */
 export function never(text: string): RuleEntry["ignoring"] {
   return { allowed: false, text };
 }

@@ -3,7 +3,7 @@ import { never, type RuleEntries } from "./rule.js";
 const untilNone = (rule: string) =>
   never(`sagas that run are as they were begun. Once none is left, scaffold breaking --allow ${rule} lets it pass.`);
 
-/** What must hold of a contract beside what it was, for the sagas that were begun before: `scaffold breaking` compares. */
+/** Rules about changes of sagas that may run: `scaffold breaking` compares two contracts. */
 export const runningSagas = {
   SAGA_NO_DELETE: {
     holds: "A method that starts a saga is not removed.",

@@ -32,7 +32,7 @@ const good = `steps: {
           compensate: "stock.v1.StockService.ReleaseStock"
         }`;
 
-/** A saga over a service that counts things, which callers may count anew meanwhile. */
+/** A contract with a saga over a service whose counters callers may set while it runs. */
 const counted = (rules: string) => `service StockService {
   option (scaffold.v1.service) = {entities: "Stock"};
   // A step of a saga; ReleaseStock compensates it.
@@ -63,7 +63,7 @@ message UpdateStockRequest {
   google.protobuf.FieldMask update_mask = 2;
 }`;
 
-/** What must hold of sagas. */
+/** Rules about sagas. */
 export const sagas = {
   SAGA_METHOD: {
     holds:

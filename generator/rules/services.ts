@@ -1,6 +1,6 @@
 import { may, never, type RuleEntries } from "./rule.js";
 
-/** What must hold of services, and of names in options. */
+/** Rules about services, and about names in options. */
 export const services = {
   OPTION_NAME_UNKNOWN: {
     holds: "A name in an option resolves to a declaration.",

@@ -1,6 +1,6 @@
 import { plural, snakeCase } from "../contract/names/names.js";
 
-/** An entity to start with, as a template takes it. */
+/** An entity of a new service, as data of a template. */
 export type EntityData = {
   /** "OrderLine". */
   readonly name: string;
@@ -33,7 +33,7 @@ const types: Readonly<Record<string, string>> = {
 
 const given = ["id", "create_time", "update_time"];
 
-/** Reads `Product:name,price_cents:int64,tags:string[]`. Throws an Error that lists all that is wrong with it. */
+/** Parses `Product:name,price_cents:int64,tags:string[]`. Throws an Error that lists all faults. */
 export function parseEntity(text: string): EntityData {
   const [, name = "", list = ""] = /^([^:]*):?(.*)$/s.exec(text) ?? [];
   const faults: string[] = [];

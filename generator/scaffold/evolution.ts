@@ -11,8 +11,8 @@ import { constant, exports } from "./handlers.js";
 import { renderer } from "./render.js";
 
 /**
- * What somebody has to say of events that were published in other words, begun: beside the versions of the event, for its
- * publisher knows what they mean, and once for all who consume it. What is missing there does not compile.
+ * Returns starters of upcasters, in the folder of the event's versions: the publisher knows what old events mean, and all
+ * consumers share them. Their missing fields do not compile.
  */
 export async function planUpcasters(
   settings: Settings,
@@ -43,8 +43,8 @@ export async function planUpcasters(
 }
 
 /**
- * For each service that consumes events a test that it reads every version of them; where the project has vitest, the
- * service's handlers are where they usually are, and no such test is there yet.
+ * Returns a starter test for each consuming service: that it reads every version of its events. Only for projects with vitest,
+ * for services with handlers in the usual file and without such a test.
  */
 export async function planCorpusTests(
   { root, services: folder }: Settings,

@@ -9,21 +9,21 @@ import { lf } from "../output/text.js";
 import type { Settings } from "../project/settings.js";
 import { type Render, renderer } from "./render.js";
 
-/** Methods, or consumers of events, that are written by hand and are not written yet. */
+/** Handwritten methods or event handlers that do not exist yet. */
 export interface MissingHandlers {
-  /** The service, as its contract calls it: "OrderService". */
+  /** The service's name in its contract: "OrderService". */
   readonly service: string;
-  /** Whether they are consumers of events; else they are methods. */
+  /** Whether they are event handlers rather than methods. */
   readonly consumes: boolean;
-  /** The file in which its handlers are, relative to the project's root. */
+  /** The file with its handlers, relative to the project's root. */
   readonly file: string;
-  /** The methods, as code calls them. */
+  /** The names of the methods in code. */
   readonly methods: readonly string[];
-  /** Text to paste among the handlers: it compiles, and answers UNIMPLEMENTED. */
+  /** A stub to paste among the handlers: it compiles, and fails with UNIMPLEMENTED. */
   readonly stub: string;
 }
 
-/** What a service that the contract has and the project has not starts with: its handlers, and its process' entry. */
+/** Returns the starters of services without handwritten code: the handlers, and the entry of the process. */
 export async function planStarters(
   settings: Settings,
   { services }: Pick<Contract, "services">,
@@ -36,7 +36,7 @@ export async function planStarters(
     const [handlersPath, mainPath] = [`${folder}/${service.name}.ts`, `${folder}/main.ts`];
     const [handlers, main] = [sources.get(handlersPath), sources.get(mainPath)];
     const started = [handlers, main].filter((text) => text !== undefined).length;
-    // Whoever has begun otherwise knows what they do.
+    // A service with other files has been started in another way.
     if (started === 2 || sources.size > started) continue;
     const [methods, consumers] = [
       await stubs(render, service.methods.filter(isByHand)),
@@ -47,7 +47,7 @@ export async function planStarters(
       constant: constant(service),
       definition: definition(service),
       generated: `${settings.package}/${service.file}`,
-      // Each part is one level further in.
+      // Each part is indented by one level.
       stubs: indented(methods),
       consumers: indented(consumers),
       sagas: indented(await sagas(render, service.methods)),
@@ -66,8 +66,8 @@ export async function planStarters(
 }
 
 /**
- * The methods whose names occur nowhere in the sources of their service: what the compiler will complain of. Only of
- * services whose handlers are where they usually are; tests do not count.
+ * Returns the methods whose names do not occur in the sources of their service: the compiler will report them. Only for services
+ * with handlers in the usual file. Tests do not count.
  */
 export async function missingHandlers(
   settings: Settings,
@@ -128,7 +128,7 @@ async function consumerStubs(render: Render, subscriptions: readonly Subscriptio
   return (await Promise.all(texts)).join("\n").trimEnd();
 }
 
-/** The sagas that methods start, to be defined; empty if there are none. */
+/** Returns stubs of the sagas that methods start, or an empty text. */
 async function sagas(render: Render, methods: readonly Method[]): Promise<string> {
   const texts = methods.flatMap(({ desc, saga }) => {
     if (saga === undefined) return [];
@@ -142,12 +142,12 @@ function indented(text: string): string {
   return text.replaceAll(/^(?=.)/gm, "  ");
 }
 
-/** The function that makes the service of its handlers: `orderService`. */
+/** Returns the function that creates the service: `orderService`. */
 function definition({ exports }: Service): string {
   return exports.define;
 }
 
-/** What its handlers' file exports: `orders`. */
+/** Returns the export of its handlers' file: `orders`. */
 export function constant({ name, exports }: Service): string {
   const plain = identifier(camelCase(name));
   return plain === exports.define ? `${plain}Service` : plain;
@@ -157,12 +157,12 @@ export function exports(text: string, service: Service): boolean {
   return text.includes(`export const ${constant(service)} = ${definition(service)}(`);
 }
 
-/** Whether a word occurs in a text, as a whole. */
+/** Returns whether a text contains a whole word. */
 function names(text: string, word: string): boolean {
   return new RegExp(`(?<![\\w$])${word.replaceAll("$", "\\$")}(?![\\w$])`).test(text);
 }
 
-/** The texts of a folder's sources, those of folders inside included, by path. */
+/** Returns the texts of a folder's sources, recursively, by path. */
 export function sourcesIn(root: string, folder: string): Map<string, string> {
   const sources = new Map<string, string>();
   for (const entry of entries(join(root, folder))) {
@@ -184,7 +184,7 @@ function entries(folder: string): Dirent[] {
   }
 }
 
-/** Comments do not write a method. Text in quotes is passed over first, for it may hold what looks like one. */
+/** Removes comments, which do not implement a method. Strings are skipped: they may contain what looks like a comment. */
 function withoutComments(text: string): string {
   const parts = /("(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|`(?:\\.|[^`\\])*`)|\/\*[\s\S]*?\*\/|\/\/[^\n]*/g;
   return text.replace(parts, (_, quoted: string | undefined) => quoted ?? " ");

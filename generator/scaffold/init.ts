@@ -11,13 +11,13 @@ import { version } from "../project/version.js";
 import { completePackage } from "./package-json.js";
 import { renderer } from "./render.js";
 
-/** A project to start in a folder, which may hold files already. */
+/** A new project in a folder, which may contain files. */
 export interface InitRequest {
   /** The folder, absolute. */
   readonly root: string;
   /** The project's name, in its package.json. */
   readonly name: string;
-  /** The name by which generated code is imported: "@acme/generated". */
+  /** The package name of generated code: "@acme/generated". */
   readonly package: string;
 }
 
@@ -25,7 +25,7 @@ export interface InitResult {
   readonly settings: Settings;
   /** Whether package.json is new, and what was added to it. */
   readonly manifest: { readonly created: boolean; readonly added: readonly string[] };
-  /** What was done about each of the other files. */
+  /** The actions on the other files. */
   readonly actions: readonly Action[];
 }
 
@@ -40,8 +40,8 @@ const templates: readonly (readonly [template: string, path: (settings: Settings
 ];
 
 /**
- * Makes a folder a project. Files that are there stay as they are; package.json is given what it lacks, and nothing in it
- * is changed.
+ * Makes a folder a project. Existing files stay as they are. Missing settings are added to package.json, and existing ones stay
+ * unchanged.
  */
 export async function initProject({ root, name, package: imported }: InitRequest): Promise<InitResult> {
   const before = await readFile(join(root, "package.json"), "utf8").catch(absent);
@@ -66,12 +66,12 @@ export async function initProject({ root, name, package: imported }: InitRequest
     });
   }
   const first = await write(settings, starters);
-  // They go where buf.yaml says.
+  // buf.yaml determines their folder.
   const words = await write(settings, await planVendored(settings, { recreate: true }));
   return { settings, manifest: { created: before === undefined, added }, actions: [...first, ...words] };
 }
 
-/** What a project is called that has no name: after its folder, as npm does. */
+/** Returns the name of a project without one: its folder's, as in npm. */
 export async function usualName(root: string): Promise<string> {
   const text = await readFile(join(root, "package.json"), "utf8").catch(absent);
   const { name } = JSON.parse(text ?? "{}") as { name?: string };
@@ -83,7 +83,7 @@ export async function usualName(root: string): Promise<string> {
   return /^[a-z]/.test(word) ? word : `project${word === "" ? "" : `-${word}`}`;
 }
 
-/** By which name a project's generated code is imported, unless it says otherwise. */
+/** Returns the default package name of generated code. */
 export function usualPackage(name: string): string {
   const [, scope, word = name] = /^@([^/]+)\/(.*)$/.exec(name) ?? [];
   return scope === undefined ? `@${word}/generated` : `@${scope}/${word}-generated`;

@@ -12,14 +12,14 @@ import { version } from "../project/version.js";
 import { planService, type ServiceRequest } from "./service.js";
 
 /**
- * Writes what a new service starts with, and answers with the files, the contract first. Throws, and writes nothing, if
- * any of them is there already.
+ * Writes the starters of a new service. Returns the files, the contract first. Throws, and writes nothing, if any of them
+ * exists.
  */
 export async function newService(
   settings: Settings,
   request: Omit<ServiceRequest, "package" | "isUsualPackage"> & { readonly package: string | undefined },
 ): Promise<OutputFile[]> {
-  // What is written is generated from next: without buf it would be left half done.
+  // The next step generates from these files, which needs buf: fail before writing if it is missing.
   bufBinary();
   const [protos = "."] = await bufModules(settings.root);
   const pkg = request.package ?? `${await usualPrefix(settings, protos)}.${request.name.replaceAll("-", "_")}.v1`;
@@ -32,7 +32,7 @@ export async function newService(
         `${request.name} is there already: ${taken.join(", ")}. Choose another name, or remove them first`,
       );
     }
-    // Nothing of the tool's is looked at here; what was once removed is asked for again.
+    // Generated files are not considered here. Starters that were removed are written again.
     const place = { ...settings, version };
     const actions = await planOutput(place, files, { part: () => false, recreate: true });
     await applyOutput(place, actions);
@@ -40,7 +40,7 @@ export async function newService(
   });
 }
 
-/** What the project's packages begin with: the one folder of its own among the protos, or else its package's name. */
+/** Returns the first word of the project's Protobuf packages: its only folder among the protos, or its npm package's name. */
 async function usualPrefix({ root, package: name }: Settings, protos: string): Promise<string> {
   const entries = (await readdir(join(root, protos), { withFileTypes: true }).catch(absent)) ?? [];
   const folders = entries.filter((entry) => entry.isDirectory() && /^[a-z][a-z0-9_]*$/.test(entry.name));
@@ -53,5 +53,5 @@ async function usualPrefix({ root, package: name }: Settings, protos: string): P
   return word.replace(/[^a-z0-9]+/g, "_").replace(/^(?![a-z])/, "p");
 }
 
-/** Folders of other people's words. */
+/** Folders of vendored protos. */
 const lenders = ["buf", "google", "grpc", "scaffold", "node_modules"];

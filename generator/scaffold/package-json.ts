@@ -3,16 +3,16 @@ import { version } from "../project/version.js";
 
 type Json = Record<string, unknown>;
 
-/** A project's package.json, with what it lacked, and the names of that: "scripts.start". */
+/** A project's package.json with added settings, and the names of these: "scripts.start". */
 export interface Completed {
   readonly content: string;
   readonly added: readonly string[];
 }
 
-/** What `npm init` writes for want of anything better. */
+/** The placeholder that `npm init` writes. */
 const placeholder = 'echo "Error: no test specified" && exit 1';
 
-/** Install scripts that nothing here needs; npm asks about each that is neither allowed nor refused. */
+/** Install scripts that are not needed. npm asks about each that is neither allowed nor refused. */
 const needless = [
   "@bufbuild/buf",
   ...["darwin-arm64", "darwin-x64", "linux-arm", "linux-arm64", "linux-ia32", "linux-ppc64", "linux-x64"].map(
@@ -23,10 +23,10 @@ const needless = [
 ];
 
 /**
- * Adds to the text of a package.json (undefined: there is none) what a project needs, and changes nothing that is there.
+ * Adds missing settings to the text of a package.json (undefined: there is none), and changes no existing ones.
  *
  * @param name the project's name
- * @param imported the name by which its generated code is imported
+ * @param imported the package name of its generated code
  */
 export function completePackage(text: string | undefined, name: string, imported: string): Completed {
   let manifest = read(text ?? "{}");
@@ -42,7 +42,7 @@ export function completePackage(text: string | undefined, name: string, imported
     if (Object.keys(object).length > 0) manifest[key] = object;
   };
 
-  // Where npm has them: first.
+  // npm puts them first.
   const first = { name, version: "0.0.0", private: true, type: "module" };
   added.push(...Object.keys(first).filter((key) => manifest[key] === undefined));
   manifest = { ...first, ...manifest };
@@ -80,8 +80,8 @@ export function completePackage(text: string | undefined, name: string, imported
       vitest: "~4.1.12",
     }),
   );
-  // Newer ones of the first two need a newer Node, and those that ask for them do not say so. vite 8.4.0, which vitest brings, asks for
-  // a package that is in no registry, and `npm ci` refuses the lock file that lacks it.
+  // Newer versions of the first two need a newer Node.js, which dependent packages do not declare. vite 8.4.0, a dependency of
+  // vitest, needs a package that is in no registry, and `npm ci` rejects the lock file without it.
   fill("overrides", { cookie: "1.1.1", "content-disposition": "1.0.1", vite: "~8.3.8" });
   fill("allowScripts", Object.fromEntries(needless.map((name) => [name, false])));
 

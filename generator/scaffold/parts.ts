@@ -4,7 +4,7 @@ import type { Settings } from "../project/settings.js";
 import type { Rule } from "../rules/catalogue.js";
 import { sourcesIn } from "./handlers.js";
 
-/** Finds services that are given their parts by position, as before parts had names. They do not compile any more. */
+/** Finds services that pass their parts by position, as in old versions. They do not compile any more. */
 export function unnamedParts(settings: Settings, { services }: Pick<Contract, "services">): Diagnostic[] {
   return services.flatMap(({ name, exports: { define } }) => {
     const call = new RegExp(

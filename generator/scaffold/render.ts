@@ -4,7 +4,7 @@ import { camelCase, pascalCase, snakeCase } from "../contract/names/names.js";
 import { brokenAt, TemplateError, unknownName } from "./template-fault.js";
 import { readTemplate } from "./templates.js";
 
-/** What a template may be given: plain data, for a getter on a prototype would render as nothing. */
+/** The data of a template. It is plain: a getter on a prototype would render as nothing. */
 export type TemplateData = { readonly [name: string]: string | number | boolean | readonly TemplateData[] };
 
 const handlebars = Handlebars.create();
@@ -13,12 +13,12 @@ handlebars.registerHelper("pascal", (name: string) => pascalCase(name));
 handlebars.registerHelper("kebab", (name: string) => snakeCase(pascalCase(name)).replaceAll("_", "-"));
 handlebars.registerHelper("json", (value: unknown) => JSON.stringify(value));
 
-/** Renders a template, such as "service/main.ts.hbs". Throws a TemplateError that says where it is broken. */
+/** Renders a template, such as "service/main.ts.hbs". Throws a TemplateError with the place of a fault. */
 export type Render = (template: string, data: TemplateData) => Promise<string>;
 
 /**
- * What renders templates for one run: it reads each once. A project that has a file of a template's name in its own folder
- * `templates/` is given that one.
+ * Renders templates for one run, and reads each once. A file of the same name in the project's folder `templates/` replaces a
+ * template.
  */
 export function renderer(root: string): Render {
   const known = new Map<string, ReturnType<typeof readTemplate>>();
@@ -34,7 +34,7 @@ export function renderer(root: string): Render {
   };
 }
 
-/** Renders the text of a template. `file` is what findings call it. */
+/** Renders the text of a template. `file` is its path in findings. */
 export function renderText(file: string, text: string, data: TemplateData): string {
   const missed: Missed = {};
   try {
@@ -49,20 +49,20 @@ export function renderText(file: string, text: string, data: TemplateData): stri
 
 const templates = new Map<string, Handlebars.TemplateDelegate>();
 
-/** One template is rendered for many services. */
+/** One template is rendered for several services. */
 function compiled(text: string): Handlebars.TemplateDelegate {
   const template = templates.get(text) ?? handlebars.compile(text, { strict: true, noEscape: true });
   templates.set(text, template);
   return template;
 }
 
-/** The last name that was asked for in vain, and those that were there. */
+/** The last unknown name, and the known names. */
 interface Missed {
   name?: string;
   names?: string[];
 }
 
-/** The same data, which notes what it is asked for and does not have: Handlebars does not say what there is instead. */
+/** Wraps data so that it records unknown names: Handlebars does not report which names exist. */
 function watched<T extends object>(data: T, missed: Missed): T {
   return new Proxy(data, {
     has(target, name) {

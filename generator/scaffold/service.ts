@@ -8,13 +8,13 @@ import type { Settings } from "../project/settings.js";
 import { type EntityData, parseEntity } from "./entity.js";
 import { renderer } from "./render.js";
 
-/** A service to start, as the user asks for it. */
+/** The request for a new service. */
 export interface ServiceRequest {
-  /** "catalog": names its folder, its process and its database. */
+  /** "catalog": the name of its folder, its process and its database. */
   readonly name: string;
   /** "shop.catalog.v1". */
   readonly package: string;
-  /** Whether the package was made from the name, which then is all that can be wrong with it. Default: no. */
+  /** Whether the package was derived from the name, so that faults are the name's. Default: no. */
   readonly isUsualPackage?: boolean;
   /** `Product:name,price_cents:int64`, one for each entity. */
   readonly entities: readonly string[];
@@ -22,7 +22,7 @@ export interface ServiceRequest {
 
 const version = /^v\d+((alpha|beta)\d+)?$/;
 
-/** Throws an Error that lists all that is wrong with the request. `given` are the names that the project gives. */
+/** Throws an Error that lists all faults of the request. `given` are the names in package.json. */
 export function checkRequest(
   { name, package: pkg, isUsualPackage, entities }: ServiceRequest,
   given: Settings["names"],
@@ -58,30 +58,30 @@ export function checkRequest(
   return parsed;
 }
 
-/** Whether it is another version of a package beside the first: orders-v2 of shop.orders.v2. */
+/** Returns whether it is a further version of a package: orders-v2 of shop.orders.v2. */
 function isVersion({ name, package: pkg }: Pick<ServiceRequest, "name" | "package">): boolean {
   const [own = "", ownVersion] = pkg.split(".").slice(-2);
   return name === `${own.replaceAll("_", "-")}-${ownVersion}`;
 }
 
-/** What a service is called in its contract, where its version stands in the package: orders of orders-v2. */
+/** Returns the service's name without its version, which its package has: orders of orders-v2. */
 function contractName(request: ServiceRequest): string {
   return isVersion(request) ? request.name.replace(/-[^-]*$/, "") : request.name;
 }
 
-/** Other versions of a package, which have the name that this one would have alone. */
+/** Returns the other versions of a package, which already have its short name. */
 async function otherVersions({ package: pkg }: ServiceRequest, protos: string): Promise<string[]> {
   const words = pkg.split(".");
   const folders = (await readdir(join(protos, ...words.slice(0, -1))).catch(absent)) ?? [];
   return folders.filter((folder) => version.test(folder) && folder !== words.at(-1));
 }
 
-/** The path of the service's contract inside the module of protos. */
+/** Returns the path of the service's contract inside the module of protos. */
 export function contractPath(request: ServiceRequest): string {
   return `${request.package.replaceAll(".", "/")}/${contractName(request).replaceAll("-", "_")}.proto`;
 }
 
-/** The files that a new service starts with, all the user's. `protos` is the folder of the module of protos. */
+/** Returns the starters of a new service. `protos` is the folder of the module of protos. */
 export async function planService(request: ServiceRequest, settings: Settings, protos: string): Promise<OutputFile[]> {
   const entities = checkRequest(request, settings.names);
   if (isVersion(request) && (await otherVersions(request, join(settings.root, protos))).length === 0) {

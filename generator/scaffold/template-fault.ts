@@ -3,14 +3,14 @@ import type { Diagnostic } from "../contract/findings/diagnostic.js";
 import type { Rule } from "../rules/catalogue.js";
 import { didYouMean } from "../text/closest.js";
 
-/** A template that cannot be rendered; its findings say where and why. */
+/** Thrown for a template that cannot be rendered. Its findings have the place and the reason. */
 export class TemplateError extends Error {
   constructor(readonly diagnostics: readonly Diagnostic[]) {
     super(diagnostics.map(({ file, line, message }) => `${file}:${line}: ${message}`).join("\n"));
   }
 }
 
-/** What Handlebars' parser finds wrong with a template. */
+/** Returns the errors of Handlebars' parser. */
 export function faultIn(file: string, text: string): Diagnostic[] {
   try {
     Handlebars.parse(text);
@@ -20,7 +20,7 @@ export function faultIn(file: string, text: string): Diagnostic[] {
   }
 }
 
-/** An error of Handlebars as a finding. */
+/** Converts an error of Handlebars to a finding. */
 export function brokenAt(file: string, error: unknown): Diagnostic {
   const { message, lineNumber, column } = error as HandlebarsError;
   if (lineNumber !== undefined) {
@@ -41,7 +41,7 @@ export function brokenAt(file: string, error: unknown): Diagnostic {
   return finding("TEMPLATE_BROKEN", file, Number(line), 1, `${reason}; it was read up to "${after}".`);
 }
 
-/** A name that the template's data does not have, as a finding. */
+/** Returns a finding for a name that the template's data does not have. */
 export function unknownName(file: string, error: unknown, name: string, names: readonly string[]): Diagnostic {
   const { lineNumber = 1, column = 0 } = error as HandlebarsError;
   const there = names.length === 0 ? "there are no names" : `there are ${names.join(", ")}`;

@@ -11,18 +11,18 @@ import { faultIn } from "./template-fault.js";
 /** The folder of a project's own templates, relative to its root. */
 export const ownFolder = "templates";
 
-/** A template of the tool's. */
+/** A template of the tool. */
 export interface TemplateInfo {
-  /** "service/main.ts.hbs": under that name in `templates/`, a project's own takes its place. */
+  /** "service/main.ts.hbs": a file of this name in the project's `templates/` replaces it. */
   readonly name: string;
   readonly overridden: boolean;
 }
 
-/** The tool's templates, and what is wrong with the project's own. */
+/** Returns the tool's templates, and findings about the project's own. */
 export async function listTemplates(root: string): Promise<{ templates: TemplateInfo[]; findings: Diagnostic[] }> {
   const [names, own] = await Promise.all([templatesIn(builtIn()), templatesIn(join(root, ownFolder))]);
   const findings = await Promise.all(own.map((name) => checkOwn(root, name, names)));
-  // In the tool's own checkout they are the same files.
+  // In the tool's own checkout both are the same files.
   const same = fileURLToPath(builtIn()) === join(root, ownFolder, sep);
   return {
     templates: names.map((name) => ({ name, overridden: !same && own.includes(name) })),
@@ -30,7 +30,7 @@ export async function listTemplates(root: string): Promise<{ templates: Template
   };
 }
 
-/** Copies a template of the tool's to where the project's own are, and answers with its path. Writes over nothing. */
+/** Copies a template to the project's folder of templates. Returns its path. Overwrites nothing. */
 export async function ejectTemplate(root: string, name: string): Promise<string> {
   const names = await templatesIn(builtIn());
   if (!names.includes(name)) {
@@ -44,7 +44,7 @@ export async function ejectTemplate(root: string, name: string): Promise<string>
     await writeFile(join(root, path), text, { flag: "wx" });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "EEXIST") {
-      // Half a template would be taken for the project's own from then on.
+      // Remove a partial copy: it would count as the project's own.
       await rm(join(root, path), { force: true });
       throw error;
     }
@@ -53,7 +53,7 @@ export async function ejectTemplate(root: string, name: string): Promise<string>
   return path;
 }
 
-/** The text of a template, the project's own if it has one. `file` is undefined for the tool's. */
+/** Reads a template, the project's own if it has one. `file` is undefined for the tool's. */
 export async function readTemplate(root: string, name: string): Promise<{ text: string; file: string | undefined }> {
   const own = await readFile(join(root, ownFolder, name), "utf8").catch(absent);
   if (own !== undefined) return { text: own, file: `${ownFolder}/${name}` };
@@ -76,7 +76,7 @@ async function templatesIn(folder: string | URL): Promise<string[]> {
     .sort(byCodeUnit);
 }
 
-/** At the top of a checkout; in the package a copy of that. */
+/** The folder of templates: at the top of a checkout, or its copy in the package. */
 function builtIn(): URL {
   return new URL(import.meta.url.endsWith(".ts") ? "../../templates/" : "../templates/", import.meta.url);
 }

@@ -3,7 +3,7 @@ import type { ServiceDatabase } from "../../migrate/databases.js";
 import { loadRunner } from "../../migrate/runner.js";
 import type { Outcome } from "../print/act.js";
 
-/** Applies what each database lacks; one that fails does not keep the others from it. */
+/** Applies the pending migrations of each database. A failure of one does not stop the others. */
 export async function up(databases: readonly ServiceDatabase[]): Promise<Outcome> {
   const { migrate } = await loadRunner();
   const results: { service: string; applied: readonly string[]; error?: string }[] = [];

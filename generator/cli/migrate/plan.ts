@@ -11,7 +11,7 @@ export interface PreviewOptions {
   readonly errorFormat: ErrorFormat;
 }
 
-/** Prints the migrations that generate would write, or why it would not. */
+/** Prints the migrations that generate would write, or why it would refuse to. */
 export async function previewMigrations(
   settings: Settings,
   { allow, json, errorFormat }: PreviewOptions,

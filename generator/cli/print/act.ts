@@ -1,11 +1,11 @@
-/** What a command did: a value for programs, lines for people, and whether something is not as it should be. */
+/** The result of a command: a value for programs, lines for people, and the exit code. */
 export interface Outcome {
   readonly result: unknown;
   readonly lines: readonly string[];
   readonly code: 0 | 1 | 100;
 }
 
-/** Prints what a command did, for people or for programs, and sets the exit code. */
+/** Prints the result of a command, for people or for programs, and sets the exit code. */
 export function print({ result, lines, code }: Outcome, json: boolean): void {
   process.stdout.write(json ? `${JSON.stringify(result)}\n` : lines.map((line) => `${line}\n`).join(""));
   process.exitCode = code;

@@ -4,11 +4,11 @@ import { type Action, isChange, isConflict } from "../../output/action.js";
 
 export interface ChangesOptions {
   readonly mode: Mode;
-  /** Whether findings kept anything from being written. */
+  /** Whether findings prevented all writes. */
   readonly blocked: boolean;
 }
 
-/** Prints what a run did, or would do: names or patches on standard output, what is in its way on standard error. */
+/** Prints the actions of a run: names or patches on standard output, conflicts on standard error. */
 export async function printChanges({ actions }: GenerateResult, { mode, blocked }: ChangesOptions): Promise<void> {
   const changes = actions.filter(isChange);
   const conflicts = mode === "check" ? [] : actions.filter(isConflict);
@@ -24,7 +24,7 @@ export async function printChanges({ actions }: GenerateResult, { mode, blocked 
   }
 }
 
-/** What makes patches is loaded only when there are any: most runs have none to show. */
+/** The module that makes patches is loaded only when there are any: most runs have none. */
 async function patchesOf(actions: readonly Action[]): Promise<string[]> {
   if (actions.length === 0) return [];
   const { diff } = await import("../../output/diff.js");
@@ -35,7 +35,7 @@ function more(count: number): string {
   return count > 0 ? ` and ${count} more` : "";
 }
 
-/** The start of a patch, in colour, to read rather than to apply. */
+/** Returns the start of a patch, in colour, for people. */
 function excerpt(patch: string): string {
   const lines = patch.trimEnd().split("\n");
   const cut = lines.slice(0, 30).map((line) => (line.length > 160 ? `${line.slice(0, 160)}…` : line));

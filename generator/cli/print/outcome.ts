@@ -5,7 +5,7 @@ import type { GenerateResult, Mode } from "../../generate/result.js";
 import { type Action, isConflict } from "../../output/action.js";
 import type { MissingHandlers } from "../../scaffold/handlers.js";
 
-/** How many files a run wrote, or would write, and so on. */
+/** The numbers of written, deleted and other files of a run. */
 export interface Counts {
   readonly written: number;
   readonly deleted: number;
@@ -23,7 +23,7 @@ export function count(actions: readonly Action[]): Counts {
   };
 }
 
-/** Prints the last lines of a run on standard error: what is to be written by hand, one line of numbers, what to do next. */
+/** Prints the end of a run on standard error: missing methods, a line of numbers, and the next step. */
 export async function printOutcome(result: GenerateResult, mode: Mode, root: string): Promise<void> {
   const { missing, actions } = result;
   const lines = missing.flatMap(describe);
@@ -34,9 +34,9 @@ export async function printOutcome(result: GenerateResult, mode: Mode, root: str
 }
 
 /**
- * Prints the whole result as one JSON document; texts of files are left out.
+ * Prints the result as one JSON document, without texts of files.
  *
- * @param ofFiles what is to be said of the files, beside what is said of the contract
+ * @param ofFiles findings about the files, in addition to those about the contract
  */
 export async function printJson(
   result: GenerateResult,
@@ -55,7 +55,7 @@ export async function printJson(
   process.stdout.write(`${JSON.stringify({ diagnostics, actions, counts, missing: result.missing, next })}\n`);
 }
 
-/** With a conflict nothing is written, whatever else there would have been to do. */
+/** With a conflict nothing is written. */
 function countDone(actions: readonly Action[], mode: Mode): Counts {
   const counts = count(actions);
   return mode === "write" && counts.conflicts > 0 ? { ...counts, written: 0, deleted: 0 } : counts;
@@ -85,7 +85,7 @@ async function nextStep(result: GenerateResult, mode: Mode, root: string): Promi
   return written + deleted > 0 ? test : undefined;
 }
 
-/** What is missing, and a stub of it to paste. */
+/** Returns the missing methods, and a stub to paste. */
 function describe({ service, consumes, file, methods, stub }: MissingHandlers): string[] {
   const noun = consumes ? "consumer" : "method";
   const what = methods.length === 1 ? `a ${noun} that is` : `${methods.length} ${noun}s that are`;
@@ -107,6 +107,6 @@ async function testCommand(root: string): Promise<string> {
   const { scripts } = JSON.parse(await readFile(join(root, "package.json"), "utf8")) as {
     scripts?: { test?: string };
   };
-  // What is written by hand may not fit any more: check says where, tests would only say that they cannot run.
+  // Handwritten code may not compile any more: check names the places, while tests would only fail to start.
   return scripts?.test === undefined ? "npx scaffold check" : "npx scaffold check && npm test";
 }

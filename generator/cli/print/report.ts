@@ -1,7 +1,7 @@
 import pc from "picocolors";
 import type { Diagnostic } from "../../contract/findings/diagnostic.js";
 
-/** How findings are printed; the names are buf's. */
+/** The formats of findings, by buf's names. */
 export const errorFormats = ["text", "json", "msvs", "github-actions"] as const;
 export type ErrorFormat = (typeof errorFormats)[number];
 
@@ -23,7 +23,10 @@ export function report(diagnostics: readonly Diagnostic[], format: ErrorFormat):
   if (errors.length > 0) process.exitCode = 100;
 }
 
-/** Says on standard error how many findings there are, and how to learn what the first error's rule asks for. Without any: nothing. */
+/**
+ * Prints on standard error how many findings there are, and how to learn about the first error's rule. Prints nothing without
+ * any.
+ */
 export function summarise(diagnostics: readonly Diagnostic[]): void {
   const [first, ...others] = diagnostics.filter(({ severity }) => severity === "error");
   if (first === undefined) return;

@@ -13,7 +13,7 @@ import {
 import type { Settings } from "../../project/settings.js";
 import type { Outcome } from "../print/act.js";
 
-/** Whose sagas a command is about. */
+/** The project of a command about sagas, and the databases of its services. */
 export interface Target {
   readonly settings: Settings;
   readonly databases: readonly ServiceDatabase[];
@@ -70,7 +70,7 @@ export async function compensate({ databases }: Target, id: string, reason: stri
   return { result: { service, id, reason }, lines: [`${service}: ${id} is being undone`], code: 0 };
 }
 
-/** @param urls databases that are elsewhere, `orders=postgres://…` */
+/** @param urls URLs of databases outside of the running system, `orders=postgres://…` */
 export async function audit(settings: Settings, urls: readonly string[]): Promise<Outcome> {
   const steps = contractSteps(descriptors(await buildImage(settings)), settings);
   const urlOf = await addresses(settings, urls);

@@ -1,10 +1,10 @@
 import { runningDatabases } from "../../dev/databases.js";
 
 /**
- * Where the databases of some services are: in the system that runs in a project, or one of them where `--url` says. Throws
- * with the way out if that is not clear, or none runs.
+ * Returns the databases of some services: those of the running system, or the one at `--url`. Throws, with advice, if they are
+ * ambiguous or none runs.
  *
- * @param narrow the option that names one of several services
+ * @param narrow the option that selects one of several services
  */
 export async function eventDatabases(
   root: string,
@@ -26,7 +26,7 @@ export async function eventDatabases(
   return () => url;
 }
 
-/** Where the broker is: BROKER_URL, or the running system's own; undefined if there is neither. */
+/** Returns the broker's URL: BROKER_URL, or the running system's. Undefined: there is neither. */
 export async function brokerUrl(root: string): Promise<string | undefined> {
   return process.env.BROKER_URL || (await runningDatabases(root))?.("broker");
 }

@@ -7,7 +7,7 @@ import { parseTime } from "./point.js";
 import { cell, contentOf, contentText, count } from "./show.js";
 import { assertConsumes, type EventSystem, readEventSystem, unknown } from "./system.js";
 
-/** Which dead letters a command is about. */
+/** The dead letters that a command selects. */
 export interface Selection {
   readonly group: string | undefined;
   readonly topic: string | undefined;
@@ -25,7 +25,7 @@ export interface SettleOptions extends Selection {
   readonly ids: readonly string[];
   readonly all: boolean;
   readonly dryRun: boolean;
-  /** Whether nobody is to be asked. */
+  /** Whether to skip the confirmation. */
   readonly yes: boolean;
   readonly json: boolean;
 }
@@ -61,7 +61,7 @@ const verbs = {
   discard: { past: "discarded", operation: "discardDeadLetters" },
 } as const;
 
-/** Has dead letters tried again, or forgets them. */
+/** Retries or deletes dead letters. */
 export async function settleLetters(
   settings: Settings,
   verb: keyof typeof verbs,
@@ -95,7 +95,7 @@ interface GroupChoice {
   readonly choice: DeadLetterChoice;
 }
 
-/** The groups that are meant, and what is meant of each. */
+/** Returns the selected groups, and their selected dead letters. */
 async function open(
   settings: Settings,
   { group, topic: topicName, from, to, url }: Selection,

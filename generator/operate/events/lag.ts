@@ -12,10 +12,10 @@ export interface LagOptions {
   readonly json: boolean;
 }
 
-/** How long the broker is waited for, in milliseconds. */
+/** The time limit for the broker, in milliseconds. */
 const BROKER_TIMEOUT_MS = 10_000;
 
-/** Prints how far groups are behind, and how much has not reached the broker. */
+/** Prints the lag of groups, and the number of events that have not reached the broker. */
 export async function lag(settings: Settings, { group, topic, url, json }: LagOptions): Promise<void> {
   const system = await readEventSystem(settings);
   if (group !== undefined && !system.groups.includes(group)) unknown("group", group, system.groups);
@@ -24,7 +24,7 @@ export async function lag(settings: Settings, { group, topic, url, json }: LagOp
   const groups = system.groups.filter(
     (name) => (group === undefined || group === name) && topics.some((each) => each.groups.includes(name)),
   );
-  // Who asks for one group asks for no publisher.
+  // A query for one group excludes publishers.
   const publishers = system.publishers.filter(
     (name) => group === undefined && topics.some(({ publisher }) => publisher === name),
   );
@@ -56,11 +56,11 @@ export async function lag(settings: Settings, { group, topic, url, json }: LagOp
 interface Subscription {
   readonly group: string;
   readonly topic: string;
-  /** Events that are still before the group; null if the broker does not say. */
+  /** The number of events that the group has not consumed. Null: the broker does not report it. */
   readonly lag: number | null;
   readonly waiting: number;
   readonly deadLetters: number;
-  /** Events that never reached the group, and are not on their way. */
+  /** The number of events that never reached the group and are not pending. */
   readonly missing: number;
   readonly oldest: Date | null;
 }
@@ -71,7 +71,7 @@ interface Outbox {
   readonly oldest: Date | null;
 }
 
-/** A broker that does not answer is said; all else is worth knowing then, too. */
+/** Prints that the broker does not respond: the other numbers are useful then, too. */
 async function lagAtBroker(
   { openBroker }: Operations,
   url: string | undefined,
@@ -108,7 +108,7 @@ async function lagAtBroker(
   }
 }
 
-/** Where a broker is. A cluster's URL names several hosts, which `URL` does not take; a password is not repeated. */
+/** Returns a broker's hosts, without its password. A cluster's URL has several, which `URL` does not parse. */
 function hostsOf(url: string): string {
   return /^[^:]+:\/\/(?:.*@)?([^/?#]*)/.exec(url)?.[1] ?? "";
 }

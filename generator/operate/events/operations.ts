@@ -1,6 +1,5 @@
 /**
- * What is done to events in databases: the runtime's own idea of them, so that there is one. Loaded only by the commands
- * that need a database.
+ * The runtime's operations on events in databases. Loaded only by the commands that need a database.
  */
 export const loadOperations = () => import("@protoscaffold/runtime/codegen/tool/events");
 
@@ -9,7 +8,7 @@ type Awaitable<T> = T extends (...args: never[]) => infer R ? Awaited<R> : never
 
 export type OutboxReader = ReturnType<Operations["openOutbox"]>;
 export type Published = Awaitable<OutboxReader["read"]>["events"][number];
-/** Where in an outbox: at a position, or at the first event from a time on. */
+/** A point in an outbox: a position, or the first event from a time on. */
 export type Point = NonNullable<Parameters<OutboxReader["before"]>[0]>;
 export type Span = NonNullable<Awaitable<Operations["measureSpan"]>>;
 export type DeadLetterChoice = Parameters<Operations["listDeadLetters"]>[1];

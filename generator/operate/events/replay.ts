@@ -10,12 +10,12 @@ import { assertConsumes, readEventSystem } from "./system.js";
 export interface ReplayOptions {
   readonly topic: string;
   readonly group: string;
-  /** Whether only what never reached the group is sent. */
+  /** Whether to send only events that never reached the group. */
   readonly missing: boolean;
   readonly url: string | undefined;
-  /** Default: the oldest that is kept. */
+  /** Default: the oldest event that is kept. */
   readonly from: string;
-  /** Default: the newest there is now. */
+  /** Default: the newest event at the start. */
   readonly to: string | undefined;
   readonly dryRun: boolean;
   readonly wait: boolean;
@@ -24,7 +24,7 @@ export interface ReplayOptions {
 
 const POLL_MS = 200;
 
-/** Has a group handle events once more, and follows that to its end. */
+/** Sends events to a group again, and shows the progress. */
 export async function replay(settings: Settings, options: ReplayOptions): Promise<void> {
   const { group, dryRun, wait, json } = options;
   const from = parsePoint("--from", options.from);
@@ -40,7 +40,7 @@ export async function replay(settings: Settings, options: ReplayOptions): Promis
   const url = urlOf(publisher);
   const operations = await loadOperations();
   const of = { group, source: topic.source ?? "", topic: topic.name };
-  // Where the group's database is not at hand, all are sent: it knows which it has had.
+  // Without access to the group's database, all are sent: the group skips duplicates.
   const unread = { numbers: "{(,)}", count: 0 };
   const read = async () => (options.url === undefined ? operations.readMissing(urlOf(group), of) : unread);
   const missing = options.missing ? await read() : undefined;
@@ -65,7 +65,7 @@ export async function replay(settings: Settings, options: ReplayOptions): Promis
   else if (isOver) process.stdout.write(`replayed ${count(events, "event")}\n`);
 }
 
-/** Waits until all of it is at the broker. False: whoever waited has left. */
+/** Waits until all events are at the broker. Returns false if the user interrupts it. */
 async function follow(
   { replayProgress }: Operations,
   url: string,
@@ -92,7 +92,7 @@ async function follow(
   return false;
 }
 
-/** What is there, when nothing is where somebody looked. */
+/** Returns which events exist, if none are in the selected range. */
 async function nothing({ measureSpan }: Operations, url: string, topic: string, publisher: string): Promise<string> {
   const all = await measureSpan(url, { topic });
   if (all === undefined) return `there is nothing to replay: ${publisher} keeps no event of ${topic}`;

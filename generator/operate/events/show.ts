@@ -2,7 +2,7 @@ import type { JsonValue } from "@bufbuild/protobuf";
 import { duration } from "../../text/duration.js";
 import type { EventSystem } from "./system.js";
 
-/** What is in an event, for programs: the message as ProtoJSON, or its bytes and why they are none. */
+/** Returns an event for programs: the message as ProtoJSON, or its bytes and the reason why they cannot be decoded. */
 export type Content = { readonly event: JsonValue } | { readonly undecodable: string; readonly payload: string };
 
 export function contentOf(
@@ -21,12 +21,12 @@ export function contentText(content: Content): string {
   return "event" in content ? JSON.stringify(content.event) : `undecodable: ${content.undecodable}`;
 }
 
-/** A name for a column: what is empty, or would break it, is quoted. */
+/** Returns a table cell, quoted if it is empty or has spaces. */
 export function cell(text: string): string {
   return /^[^\s"]+$/.test(text) ? text : JSON.stringify(text);
 }
 
-/** How long ago a time is; "-" if there is none. */
+/** Returns the age of a time, or "-" if there is none. */
 export function age(time: Date | null): string {
   return time === null ? "-" : duration(Math.max(0, Math.round((Date.now() - time.getTime()) / 1000)));
 }

@@ -1,4 +1,4 @@
-/** Aborted at Ctrl-C, or when the process is asked to end: what goes on until then ends as it should. */
+/** Returns a signal that is aborted at Ctrl-C or SIGTERM, so that work ends cleanly. */
 export function stopSignal(): AbortSignal {
   const controller = new AbortController();
   for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, () => controller.abort());

@@ -12,23 +12,23 @@ export interface Topic {
   readonly name: string;
   /** The full name of its events' type. */
   readonly type: string;
-  /** The service that publishes to it; undefined if none of this system does. */
+  /** The service that publishes to it. Undefined: none of this system does. */
   readonly publisher: string | undefined;
-  /** The publisher's full name, which its events have as their source. */
+  /** The publisher's full name, the source of its events. */
   readonly source: string | undefined;
-  /** The services that consume it, each a group. */
+  /** The services that consume it. Each is a consumer group. */
   readonly groups: readonly string[];
 }
 
-/** What the contract says of events. */
+/** The topics, publishers and consumers of a contract. */
 export interface EventSystem {
   readonly topics: readonly Topic[];
-  /** The services that publish, and those that consume. */
+  /** The publishers and the consumers. */
   readonly publishers: readonly string[];
   readonly groups: readonly string[];
-  /** The topic of a name, or an error that says which there are. */
+  /** Returns the topic of a name. Throws an error that lists the topics if there is none. */
   topic(name: string): Topic;
-  /** A message as ProtoJSON, in the words of the version that its event says it is. Throws if it cannot be read. */
+  /** Returns a message as ProtoJSON, decoded with the event's version. Throws if it cannot be decoded. */
   decode(attributes: Readonly<Record<string, string>>, payload: Uint8Array): JsonValue;
 }
 
@@ -71,19 +71,19 @@ export async function readEventSystem(settings: Settings): Promise<EventSystem> 
   };
 }
 
-/** Says that there is no such thing, what may have been meant, and what there is. */
+/** Throws an error for an unknown name, with a suggestion and the known names. */
 export function unknown(what: string, name: string, known: readonly string[]): never {
   throw new Error(`there is no ${what} ${name}.${didYouMean(name, known)} There are: ${known.join(", ") || "none"}`);
 }
 
-/** Whether a group consumes a topic: an error that says which do, if not. */
+/** Throws an error that lists the consumers if a group does not consume a topic. */
 export function assertConsumes(system: EventSystem, group: string, topic: Topic): void {
   if (!system.groups.includes(group)) unknown("group", group, system.groups);
   if (topic.groups.includes(group)) return;
   throw new Error(`${group} does not consume ${topic.name}; these do: ${topic.groups.join(", ") || "none"}`);
 }
 
-/** The messages of events as they were before the newest version, by what their events say in `dataschema`. */
+/** Returns the messages of older versions of events, by the `dataschema` of their events. */
 async function pastVersions(settings: Settings, events: readonly Event[]): Promise<ReadonlyMap<string, DescMessage>> {
   const corpora = await Promise.all(
     events.flatMap((event) =>

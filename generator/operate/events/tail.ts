@@ -10,23 +10,23 @@ import { type EventSystem, readEventSystem, type Topic, unknown } from "./system
 export interface TailOptions {
   /** Default: all topics. */
   readonly topics: readonly string[];
-  /** Only what this service publishes. */
+  /** Only events of this publisher. */
   readonly service: string | undefined;
   readonly url: string | undefined;
-  /** Default: what is new. */
+  /** Default: new events. */
   readonly from: string | undefined;
-  /** Ends after so many. */
+  /** The number of events after which it ends. */
   readonly limit: number | undefined;
-  /** Whether to wait for what is new. */
+  /** Whether to wait for new events. */
   readonly follow: boolean;
   readonly json: boolean;
 }
 
-/** How often outboxes are looked at, in milliseconds. */
+/** The polling interval of outboxes, in milliseconds. */
 const POLL_MS = 250;
 const BATCH = 500;
 
-/** Prints what services publish, as it comes, until it is told to stop. */
+/** Prints the events of services as they are published, until it is stopped. */
 export async function tail(settings: Settings, options: TailOptions): Promise<void> {
   const { limit = Number.POSITIVE_INFINITY, json } = options;
   const signal = stopSignal();
@@ -76,12 +76,12 @@ function chosenTopics(system: EventSystem, { topics, service }: TailOptions): To
   throw new Error(`${whose} to ${asked.map(({ name }) => name).join(", ")}`);
 }
 
-/** One service's events, read ahead. */
+/** A buffer of one service's events. */
 class Source {
   readonly #topics: readonly string[];
   #buffer: Published[] = [];
   #at = "0";
-  /** Whether there may be more to read right away. */
+  /** Whether more events may be available at once. */
   #isFull = true;
 
   constructor(
@@ -100,7 +100,7 @@ class Source {
     return this.#buffer[0];
   }
 
-  /** Whether nothing of it is read ahead, and something is there: so nobody knows what comes first. */
+  /** Whether its buffer is empty although it has more events: then the next event of all services is unknown. */
   get isUnread(): boolean {
     return this.#buffer.length === 0 && this.#isFull;
   }
@@ -109,7 +109,7 @@ class Source {
     return this.#buffer.shift();
   }
 
-  /** Reads on, if nothing is left. Answers whether there is something now. */
+  /** Fills the buffer if it is empty. Returns whether it has events. */
   async fill(): Promise<boolean> {
     if (this.#buffer.length > 0) return true;
     const { events, at } = await this.reader.read(this.#at, this.#topics, BATCH);
@@ -125,7 +125,7 @@ interface Found {
   readonly event: Published;
 }
 
-/** The next event by time; of each service, the order is that of its positions. Undefined: first there is more to read. */
+/** Returns the next event by time, in the order of positions for each service. Undefined: a buffer must be filled first. */
 function merge(sources: readonly Source[]): Found | undefined {
   if (sources.some(({ isUnread }) => isUnread)) return undefined;
   let first: Source | undefined;
