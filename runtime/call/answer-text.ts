@@ -1,7 +1,7 @@
 import type { DescMessage, DescMethod } from "@bufbuild/protobuf";
 import { ConnectError, type HandlerContext } from "@connectrpc/connect";
 import { LoneSurrogateError, loneSurrogateIn } from "../codec/lone-surrogate.js";
-import { errorFor } from "../errors/error.js";
+import { errorFor, withReasonOf } from "../errors/error.js";
 import { encodedDetail } from "./error-detail.js";
 
 type Implementation = (request: unknown, context: HandlerContext) => unknown;
@@ -40,7 +40,7 @@ export function tellable(error: ConnectError): ConnectError {
   if (rawMessage.isWellFormed()) return error;
   const told = new ConnectError(rawMessage.toWellFormed(), code, metadata, undefined, cause);
   told.details.push(...details);
-  return told;
+  return withReasonOf(error, told);
 }
 
 /** The same error with its details in bytes, and as JSON beside them: Connect would make both with protobuf-es. */
@@ -49,7 +49,7 @@ function encoded(error: ConnectError): ConnectError {
   const { rawMessage, code, metadata, cause } = error;
   const told = new ConnectError(rawMessage, code, metadata, undefined, cause);
   told.details.push(...error.details.map(encodedDetail));
-  return told;
+  return withReasonOf(error, told);
 }
 
 function checkedEach(messages: AsyncIterable<unknown>, checked: (message: unknown) => unknown): AsyncIterable<unknown> {

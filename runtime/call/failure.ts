@@ -1,4 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
+import { errorFor, withReasonOf } from "../errors/error.js";
 
 /**
  * How an attempt of a call failed.
@@ -32,7 +33,8 @@ export function withFailure(failure: Failure, error: ConnectError): ConnectError
 /** Returns the failure of an attempt that ended with UNAVAILABLE. What happened to the connection is its cause. */
 export function lost(failure: Failure, cause: Error | undefined): ConnectError {
   const message = cause?.message ?? "the connection was lost";
-  return withFailure(failure, new ConnectError(message, Code.Unavailable, undefined, undefined, cause));
+  const reason = failure === "unreachable" || failure === "untrusted" ? "SERVICE_UNREACHABLE" : "CONNECTION_LOST";
+  return withFailure(failure, errorFor(reason, message, { cause }));
 }
 
 /** Returns the failure of an attempt that was given up by its signal. */
@@ -45,5 +47,5 @@ export function ofThisCall(error: ConnectError): ConnectError {
   if (failureOf(error) === undefined && Object.isExtensible(error)) return error;
   const copy = new ConnectError(error.rawMessage, error.code, error.metadata, undefined, error);
   copy.details.push(...error.details);
-  return copy;
+  return withReasonOf(error, copy);
 }

@@ -1,4 +1,6 @@
-import { Code, ConnectError } from "@connectrpc/connect";
+import type { ConnectError } from "@connectrpc/connect";
+import type { Reason } from "../errors/catalogue.js";
+import { errorFor } from "../errors/error.js";
 import { BadRequestSchema } from "../options/google/rpc/error_details_pb.js";
 
 /** What is wrong with one field of a request. */
@@ -11,8 +13,12 @@ export interface Violation {
 }
 
 /** An error that names fields, in its text and, for programs, as google.rpc.BadRequest. */
-export function violated(violations: readonly Violation[], code = Code.InvalidArgument, cause?: unknown): ConnectError {
+export function violated(
+  violations: readonly Violation[],
+  reason: Reason = "REQUEST_INVALID",
+  cause?: unknown,
+): ConnectError {
   const text = violations.map(({ field, description }) => (field ? `${field}: ${description}` : description));
   const details = [{ desc: BadRequestSchema, value: { fieldViolations: [...violations] } }];
-  return new ConnectError(text.join("; "), code, undefined, details, cause);
+  return errorFor(reason, text.join("; "), { details, cause });
 }

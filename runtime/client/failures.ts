@@ -1,6 +1,8 @@
-import { Code, ConnectError } from "@connectrpc/connect";
+import type { ConnectError } from "@connectrpc/connect";
 import { type Failure, failureOf, withFailure } from "../call/failure.js";
 import { pathOf } from "../call/incoming-call.js";
+import type { Reason } from "../errors/catalogue.js";
+import { errorFor } from "../errors/error.js";
 import { activeTiming, timingHeader } from "../observe/timing.js";
 import type { OutgoingCall } from "./outgoing-call.js";
 
@@ -17,22 +19,22 @@ export function explained(error: ConnectError, { method, timeoutMs }: OutgoingCa
     case "answered":
       return withoutProtocolHeaders(error);
     case "timeout":
-      return worded(`${pathOf(method)} did not answer within ${timeoutMs} ms`, failure, error, Code.DeadlineExceeded);
+      return worded(`${pathOf(method)} did not answer within ${timeoutMs} ms`, failure, error, "DEADLINE_EXCEEDED");
     case "untrusted":
-      return worded(`${service} cannot be reached over TLS${systemCode(error)}`, failure, error);
+      return worded(`${service} cannot be reached over TLS${systemCode(error)}`, failure, error, "SERVICE_UNREACHABLE");
     case "unreachable":
-      return worded(`${service} cannot be reached`, failure, error);
+      return worded(`${service} cannot be reached`, failure, error, "SERVICE_UNREACHABLE");
     case "refused":
     case "broken":
-      return worded(`the connection to ${service} broke before it had answered`, failure, error);
+      return worded(`the connection to ${service} broke before it had answered`, failure, error, "CONNECTION_LOST");
     case "canceled":
     case undefined:
       return error;
   }
 }
 
-function worded(text: string, failure: Failure, cause: ConnectError, code = Code.Unavailable): ConnectError {
-  return withFailure(failure, new ConnectError(text, code, undefined, undefined, cause));
+function worded(text: string, failure: Failure, cause: ConnectError, reason: Reason): ConnectError {
+  return withFailure(failure, errorFor(reason, text, { cause }));
 }
 
 /** A handler may pass a peer's error on; the headers of that answer must not become headers of its own. */

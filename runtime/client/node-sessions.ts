@@ -7,9 +7,9 @@ import {
   type OutgoingHttpHeaders,
 } from "node:http2";
 import type { ConnectionOptions } from "node:tls";
-import { Code, ConnectError } from "@connectrpc/connect";
 import type { GrpcTransportOptions } from "@connectrpc/connect-node";
 import { withFailure } from "../call/failure.js";
+import { errorFor } from "../errors/error.js";
 import { afterResets, ResetPace } from "../http2/reset-pace.js";
 import { cancelStream } from "./cancel-stream.js";
 import { notConnected } from "./node-failures.js";
@@ -81,7 +81,7 @@ export class NodeSessions implements SessionManager {
   /** Ends all connections, and with them every call that is still open. */
   abort(): void {
     for (const session of this.#sessions) {
-      session.destroy(withFailure("canceled", new ConnectError("the connection was closed", Code.Canceled)));
+      session.destroy(withFailure("canceled", errorFor("CONNECTION_CLOSED", "the connection was closed")));
     }
   }
 
@@ -211,7 +211,7 @@ class Session {
         return;
       }
       const late = setTimeout(
-        () => this.destroy(withFailure("broken", new ConnectError("PING timed out", Code.Unavailable))),
+        () => this.destroy(withFailure("broken", errorFor("CONNECTION_LOST", "PING timed out"))),
         this.options.pingTimeoutMs,
       );
       const done = (isThere: boolean) => {

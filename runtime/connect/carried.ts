@@ -1,9 +1,10 @@
 import { create, type DescMessage, type DescMethod } from "@bufbuild/protobuf";
 import { type Empty, EmptySchema } from "@bufbuild/protobuf/wkt";
-import { Code, ConnectError, type Transport } from "@connectrpc/connect";
+import { Code, type Transport } from "@connectrpc/connect";
 import type { Codec } from "../codec/codec.js";
 import { codecOf } from "../codec/known.js";
 import { Reader } from "../codec/reader.js";
+import { errorFor } from "../errors/error.js";
 import { type Blame, readMessage } from "../grpc/frame.js";
 
 /**
@@ -27,7 +28,7 @@ export function carry(codec: Codec, message: unknown): Empty {
     bytes = codec.toBytes(message as never);
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error);
-    throw new ConnectError(`serialize binary: ${text}`, Code.Internal, undefined, undefined, error);
+    throw errorFor("MESSAGE_NOT_WRITABLE", `serialize binary: ${text}`, { cause: error });
   }
   const carried = create(EmptySchema);
   if (bytes.length === 0) return carried;

@@ -5,6 +5,7 @@ import { type Handle, IncomingCall, pathOf } from "../call/incoming-call.js";
 import { onAbort } from "../call/on-abort.js";
 import { type Propagation, standardPropagation } from "../call/propagation.js";
 import { createMessage } from "../codec/create.js";
+import { errorFor } from "../errors/error.js";
 import type { MethodPolicy } from "../spec/policy.js";
 import { explains } from "./explain.js";
 
@@ -12,7 +13,7 @@ import { explains } from "./explain.js";
 const LONGEST_TIMER = 2 ** 31 - 1;
 
 /** The reason for ending what a handler left running. Made once: a stack for every call would cost most of its end. */
-const callIsOver = new ConnectError("the call is over", Code.Canceled);
+const callIsOver = errorFor("CALL_CANCELED", "the call is over");
 
 /**
  * A call that one of Connect's handlers reads: Connect and gRPC-Web, and gRPC over HTTP/1.1, over `node:http2` or in JSON.
@@ -162,11 +163,11 @@ export class ConnectCall extends IncomingCall {
       return reason;
     }
     if ((this.timeoutMs() ?? 1) <= 0) return this.#late();
-    return new ConnectError(`${pathOf(this.method)} was canceled`, Code.Canceled, undefined, undefined, reason);
+    return errorFor("CALL_CANCELED", `${pathOf(this.method)} was canceled`, { cause: reason });
   }
 
   #late(): ConnectError {
-    return new ConnectError(`${pathOf(this.method)} did not answer in time`, Code.DeadlineExceeded);
+    return errorFor("DEADLINE_EXCEEDED", `${pathOf(this.method)} did not answer in time`);
   }
 }
 

@@ -122,7 +122,10 @@ describe.each(["native", "node"] as const)("Connect's JSON, HTTP/2 by %s", (tran
     const { status, text } = await post("Echo", body);
     expect([status, JSON.parse(text)]).toMatchObject([400, { code: "invalid_argument" }]);
     expect(JSON.parse(text).message).toContain(message);
-    expect(JSON.parse(text).details).toMatchObject([{ type: "google.rpc.BadRequest" }]);
+    expect(JSON.parse(text).details).toMatchObject([
+      { type: "google.rpc.BadRequest" },
+      { type: "google.rpc.ErrorInfo" },
+    ]);
   });
 
   it("lacks nothing that proto2 requires", async () => {

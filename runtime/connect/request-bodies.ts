@@ -1,7 +1,5 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import {
-  Code,
-  ConnectError,
   type ConnectRouter,
   type ConnectRouterOptions,
   type ContextKey,
@@ -18,6 +16,7 @@ import {
 } from "@connectrpc/connect/protocol";
 import { codecOf } from "../codec/known.js";
 import { base64Bytes } from "../codec/protojson/base64.js";
+import { errorFor } from "../errors/error.js";
 import { tooLong } from "../grpc/frame.js";
 import { carry } from "./carried.js";
 import { explains } from "./explain.js";
@@ -71,7 +70,7 @@ export function takesRequests(method: DescMethod, implementation: Implementation
   const call = (request: unknown, context: HandlerContext) => {
     checkVersion(context);
     const requests = context.values.get(requestsOf);
-    if (requests === undefined) throw new ConnectError("a request was not read", Code.Internal);
+    if (requests === undefined) throw new Error("a request was not read");
     // The method, not how Connect knows it.
     const own = Object.assign(context, { method });
     if (takesMany) return implementation(each(request as AsyncIterable<unknown>, requests), own);
@@ -146,7 +145,7 @@ export function withReadQuery(
     (async () => {
       const parameters = parametersOf(search);
       const text = parameters.get("message");
-      if (text === undefined) throw new ConnectError("the query has no message", Code.InvalidArgument);
+      if (text === undefined) throw errorFor("REQUEST_MALFORMED", "the query has no message");
       const bytes = parameters.get("base64") === "1" ? fromBase64(text) : new TextEncoder().encode(text);
       if (bytes.length > readMaxBytes) throw tooLong(bytes.length, readMaxBytes);
       return read(compression === null ? bytes : await compression.decompress(bytes, readMaxBytes));
@@ -174,8 +173,7 @@ function parametersOf(search: string): ReadonlyMap<string, string> {
   const parameters = new Map<string, string>();
   for (const part of search.slice(1).replaceAll("+", " ").split("&")) {
     const [name = "", value = ""] = part.split(/=(.*)/s).map(percentDecoded);
-    if (parameters.has(name) && known.has(name))
-      throw new ConnectError(`the query has ${name} twice`, Code.InvalidArgument);
+    if (parameters.has(name) && known.has(name)) throw errorFor("REQUEST_MALFORMED", `the query has ${name} twice`);
     parameters.set(name, value);
   }
   return parameters;
@@ -185,13 +183,13 @@ function percentDecoded(text: string): string {
   try {
     return decodeURIComponent(text);
   } catch {
-    throw new ConnectError("the percent-encoding of the URL is broken", Code.InvalidArgument);
+    throw errorFor("REQUEST_MALFORMED", "the percent-encoding of the URL is broken");
   }
 }
 
 function fromBase64(text: string): Uint8Array<ArrayBuffer> {
   const bytes = base64Bytes(text);
-  if (typeof bytes === "string") throw new ConnectError(`message ${bytes}`, Code.InvalidArgument);
+  if (typeof bytes === "string") throw errorFor("REQUEST_MALFORMED", `message ${bytes}`);
   return bytes;
 }
 
@@ -205,7 +203,7 @@ export function checkVersion({ protocolName, requestMethod, requestHeader, url }
   const [name, spoken] = requestMethod === "GET" ? ["connect", "v1"] : ["connect-protocol-version", "1"];
   const version = requestMethod === "GET" ? new URL(url).searchParams.get(name!) : requestHeader.get(name!);
   if (version === null || version === spoken) return;
-  throw new ConnectError(`${name} must be ${spoken}, and is ${JSON.stringify(version)}`, Code.InvalidArgument);
+  throw errorFor("REQUEST_MALFORMED", `${name} must be ${spoken}, and is ${JSON.stringify(version)}`);
 }
 
 interface Kind {

@@ -1,4 +1,5 @@
-import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
+import type { ConnectError, ConnectRouter } from "@connectrpc/connect";
+import { errorFor } from "../errors/error.js";
 import { EnvelopeMeter, IncompleteMessage, type IncompleteMessages } from "../grpc/incomplete.js";
 import { MessageQueue } from "../grpc/message-queue.js";
 import { headersOf } from "../grpc/metadata.js";
@@ -133,7 +134,7 @@ export class UniversalCall implements StreamConsumer {
     this.#isOver = true;
     this.#incomplete.end();
     const text = cause?.message ?? `http/2 stream closed with error code ${errorName(code)} (0x${code.toString(16)})`;
-    const error = new ConnectError(text, Code.Canceled);
+    const error = errorFor("CALL_CANCELED", text);
     this.#controller.abort(error);
     this.#body.abort(error);
     this.#unhold?.();

@@ -7,10 +7,47 @@ export interface ErrorEntry {
   readonly meaning: string;
   /** What a caller or an operator can do about it. */
   readonly remedy?: string;
+  /** Whether the reason stays in the process: gRPC's conformance suites define the error on the wire, without details. */
+  readonly isLocal?: boolean;
 }
 
 /** The errors of the runtime by reason. Reasons are stable: programs compare them. Texts are for people and may change. */
 export const catalogue = Object.freeze({
+  BODY_INVALID: {
+    code: Code.InvalidArgument,
+    meaning: "The body of a REST request has the wrong form, media type or encoding, or is not allowed at this path.",
+    remedy: "Send JSON with `Content-Type: application/json`, where the route takes a body.",
+  },
+  BODY_TOO_SLOW: {
+    code: Code.DeadlineExceeded,
+    meaning: "The body of a REST request took too long to arrive.",
+    remedy: "Send the request again.",
+  },
+  CALL_CANCELED: {
+    code: Code.Canceled,
+    meaning: "The caller gave the call up, or its connection is gone.",
+    isLocal: true,
+  },
+  CALL_QUEUE_FULL: {
+    code: Code.ResourceExhausted,
+    meaning: "Too many calls of this process already wait for a connection to the service.",
+    remedy: "Start fewer calls at once, or more instances of the service.",
+  },
+  CANCELLED_CALLS_OVER_LIMIT: {
+    code: Code.ResourceExhausted,
+    meaning: "A caller has cancelled many calls that still run.",
+    remedy: "Wait until they have ended.",
+  },
+  CONNECTION_CLOSED: {
+    code: Code.Canceled,
+    meaning: "This process closed the connection while the call ran.",
+    isLocal: true,
+  },
+  CONNECTION_LOST: {
+    code: Code.Unavailable,
+    meaning: "The connection broke before the response was complete.",
+    remedy: "Retry if the method is idempotent: the service may have carried the call out.",
+  },
   CONSTRAINT_VIOLATED: {
     code: Code.InvalidArgument,
     meaning: "A constraint of the database does not allow the value.",
@@ -26,6 +63,12 @@ export const catalogue = Object.freeze({
     meaning: "The service's database cannot be reached, or takes no writes.",
     remedy: "Retry after the delay in `google.rpc.RetryInfo`. Operators check `DATABASE_URL`.",
   },
+  DEADLINE_EXCEEDED: {
+    code: Code.DeadlineExceeded,
+    meaning: "The deadline of the call passed before it was answered.",
+    remedy: "Retry if the method is idempotent, or allow more time.",
+    isLocal: true,
+  },
   ETAG_MISMATCH: {
     code: Code.Aborted,
     meaning: "The row has changed since it had the etag of the request.",
@@ -36,10 +79,20 @@ export const catalogue = Object.freeze({
     meaning: "An event has more bytes than can be published.",
     remedy: "Leave out what consumers can ask the service for.",
   },
+  GATEWAY_FAILED: {
+    code: Code.Internal,
+    meaning: "The gateway failed while it handled a request.",
+    remedy: "The log of the gateway has the error.",
+  },
   HANDLER_FAILED: {
     code: Code.Internal,
     meaning: "A handler threw something other than a `ConnectError`.",
     remedy: "The service's log has the error. Throw a `ConnectError` for what callers should know.",
+  },
+  HEADER_INVALID: {
+    code: Code.InvalidArgument,
+    meaning: "A header of a REST request cannot be passed on as metadata.",
+    remedy: "Correct the header that the message names.",
   },
   IDEMPOTENCY_KEY_MISSING: {
     code: Code.InvalidArgument,
@@ -61,30 +114,100 @@ export const catalogue = Object.freeze({
     meaning: "The call with this idempotency key was undone by its compensation.",
     remedy: "Send a new key.",
   },
+  INCOMPLETE_MESSAGES_OVER_LIMIT: {
+    code: Code.ResourceExhausted,
+    meaning: "Messages on their way to a service have too many bytes before they are complete.",
+    remedy: "Send fewer long messages at once.",
+  },
   KEY_IMMUTABLE: {
     code: Code.InvalidArgument,
     meaning: "An update would change the key of a row.",
     remedy: "Create a row with the new key.",
+  },
+  MESSAGE_COUNT_WRONG: {
+    code: Code.Unimplemented,
+    meaning: "A unary method got no message, or more than one, as its request or its response.",
+    remedy: "Generate client and server from the same contract.",
+    isLocal: true,
+  },
+  MESSAGE_NOT_WRITABLE: {
+    code: Code.Internal,
+    meaning: "A message cannot be written: a field has a value that its type cannot hold.",
+    remedy: "Correct the field that the message names.",
+    isLocal: true,
+  },
+  MESSAGE_TOO_LARGE: {
+    code: Code.ResourceExhausted,
+    meaning: "A request or a response is longer than its reader allows.",
+    remedy: "Send less at once, or raise `MAX_REQUEST_BYTES` or `MAX_RESPONSE_BYTES`.",
+    isLocal: true,
+  },
+  MESSAGE_TOO_SLOW: {
+    code: Code.DeadlineExceeded,
+    meaning: "A message of a stream took too long to arrive.",
+    remedy: "Send each message without pauses.",
+  },
+  METHOD_NOT_FOUND: {
+    code: Code.Unimplemented,
+    meaning: "The service has no method at this path.",
+    remedy: "Deploy a version of the service that has it.",
+    isLocal: true,
   },
   METHOD_NOT_IMPLEMENTED: {
     code: Code.Unimplemented,
     meaning: "A deferred write is for a method that the service no longer has.",
     remedy: "Deploy a version of the service that has it.",
   },
+  PATH_NOT_FOUND: {
+    code: Code.NotFound,
+    meaning: "The gateway has no route at this path.",
+  },
+  PROTOCOL_VIOLATED: {
+    code: Code.Internal,
+    meaning: "A frame of a message is not what gRPC allows.",
+    isLocal: true,
+  },
   REFERENCE_VIOLATED: {
     code: Code.FailedPrecondition,
     meaning: "A row refers to one that does not exist, or other rows still refer to this one.",
     remedy: "Create the row that is referred to first; delete the rows that refer to another before it.",
+  },
+  REQUEST_INVALID: {
+    code: Code.InvalidArgument,
+    meaning: "A field of the request breaks a rule. `google.rpc.BadRequest` names the fields.",
+    remedy: "Correct the fields.",
   },
   REQUEST_IN_PROGRESS: {
     code: Code.Aborted,
     meaning: "A request with the same idempotency key ran at the same time.",
     remedy: "Retry with the same key.",
   },
+  REQUEST_MALFORMED: {
+    code: Code.InvalidArgument,
+    meaning: "A request has no valid message, or its URL, deadline or protocol version cannot be read.",
+    isLocal: true,
+  },
+  RESPONSES_NOT_READ: {
+    code: Code.ResourceExhausted,
+    meaning: "Too many responses wait on a connection whose caller does not read them.",
+    remedy: "Read responses, or use more connections.",
+  },
   RESPONSE_INVALID: {
     code: Code.Internal,
     meaning: "A response, or a detail of an error, has a string that is not valid Unicode.",
     remedy: "The message names the field. Correct the handler.",
+  },
+  RESPONSE_MALFORMED: {
+    code: Code.Internal,
+    meaning: "A peer sent a response that is not valid gRPC or not a valid message.",
+    remedy: "Generate client and server from the same contract.",
+    isLocal: true,
+  },
+  RESPONSE_NOT_GRPC: {
+    code: Code.Unknown,
+    meaning: "A peer responded with something other than gRPC.",
+    remedy: "Check the address: a proxy or a web server may be there.",
+    isLocal: true,
   },
   ROWS_TOO_LARGE: {
     code: Code.ResourceExhausted,
@@ -126,10 +249,20 @@ export const catalogue = Object.freeze({
     code: Code.NotFound,
     meaning: "A health check names a service that the server does not have.",
   },
+  SERVICE_UNREACHABLE: {
+    code: Code.Unavailable,
+    meaning: "A service cannot be connected to, or its certificate is not trusted.",
+    remedy: "Retry. Operators check the service and the variable with its address.",
+  },
   STATEMENT_TIMEOUT: {
     code: Code.DeadlineExceeded,
     meaning: "The database did not complete a statement in time, or a row stayed locked.",
     remedy: "Retry if the method is idempotent.",
+  },
+  STREAM_RESET: {
+    code: Code.Internal,
+    meaning: "A peer reset the stream of the call. The code follows from the HTTP/2 error code, as gRPC defines it.",
+    isLocal: true,
   },
   TRANSACTION_CONFLICT: {
     code: Code.Aborted,
@@ -149,6 +282,11 @@ export const catalogue = Object.freeze({
     code: Code.Internal,
     meaning: "A handler wrote a value that the database cannot keep.",
     remedy: "The message names the field. Correct the handler.",
+  },
+  VERB_NOT_ALLOWED: {
+    code: Code.Unimplemented,
+    meaning: "The path is served, but not with this HTTP method.",
+    remedy: "`Allow` names the methods.",
   },
 } as const satisfies Readonly<Record<string, ErrorEntry>>);
 

@@ -1,6 +1,7 @@
 import { constants, Http2ServerRequest } from "node:http2";
-import { Code, ConnectError } from "@connectrpc/connect";
+import type { ConnectError } from "@connectrpc/connect";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { errorFor } from "../errors/error.js";
 
 /** What bodies that the gateway keeps until they are whole may cost. */
 export interface BodyLimits {
@@ -14,13 +15,12 @@ export interface BodyLimits {
 const CHUNK_BYTES = 256;
 
 /** Why a body is not waited for any longer; `statusCode` is what Fastify looks at. */
-export class BodyGivenUp extends ConnectError {
+export class BodyGivenUp extends Error {
   constructor(
-    message: string,
-    code: Code,
+    readonly error: ConnectError,
     readonly statusCode: number,
   ) {
-    super(message, code);
+    super(error.message);
   }
 }
 
@@ -67,7 +67,7 @@ export class BodyGuard {
     const { raw } = request;
     const timer = setTimeout(() => {
       const text = `the body took longer than ${this.#timeoutMs / 1000} s to arrive`;
-      giveUp(body, new BodyGivenUp(text, Code.DeadlineExceeded, 408));
+      giveUp(body, new BodyGivenUp(errorFor("BODY_TOO_SLOW", text), 408));
     }, this.#timeoutMs);
     const done = () => {
       clearTimeout(timer);
@@ -88,7 +88,7 @@ export class BodyGuard {
     for (const oldest of this.#bodies) {
       if (oldest.bytes === 0) continue;
       const text = "too many bodies are on their way, and this one is the oldest: send it again";
-      giveUp(oldest, new BodyGivenUp(text, Code.ResourceExhausted, 429));
+      giveUp(oldest, new BodyGivenUp(errorFor("INCOMPLETE_MESSAGES_OVER_LIMIT", text), 429));
       return;
     }
   }

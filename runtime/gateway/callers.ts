@@ -1,7 +1,8 @@
 import type { IncomingMessage } from "node:http";
 import type { Http2ServerRequest, Http2Session } from "node:http2";
 import { BlockList, isIP, isIPv6 } from "node:net";
-import { Code, ConnectError } from "@connectrpc/connect";
+import type { ConnectError } from "@connectrpc/connect";
+import { errorFor } from "../errors/error.js";
 
 /** How many calls that one caller has broken off may still run in services. */
 const MAX_BROKEN_OFF = 100;
@@ -31,7 +32,7 @@ export class Caller {
     if (brokenOff.size === 0) return undefined;
     if (!isFull(this.#session) && !isFull(this.#address())) return undefined;
     const text = `this caller has broken off ${MAX_BROKEN_OFF} calls that still run: wait until they have ended`;
-    return new ConnectError(text, Code.ResourceExhausted);
+    return errorFor("CANCELLED_CALLS_OVER_LIMIT", text);
   }
 
   /** Counts a call that is broken off. Returns what is to be called once it has ended in its service. */

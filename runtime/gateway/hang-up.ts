@@ -1,10 +1,11 @@
-import { Code, ConnectError } from "@connectrpc/connect";
+import type { ConnectError } from "@connectrpc/connect";
 import type { FastifyReply } from "fastify";
 import { onAbort } from "../call/on-abort.js";
+import { errorFor } from "../errors/error.js";
 
 /** Said to callers whose calls could go on forever, when the process has to stop. */
 export function stopping(): ConnectError {
-  return new ConnectError("the gateway is stopping: call again, and another one answers", Code.Unavailable);
+  return errorFor("SERVER_DRAINING", "the gateway is stopping: call again, and another one answers");
 }
 
 /** Aborted when the caller leaves before its answer is complete, after which `left` is called, and when `draining` is. */
@@ -16,7 +17,7 @@ export function hangUpSignal(reply: FastifyReply, draining: AbortSignal | undefi
   reply.raw.once("close", () => {
     forget?.();
     if (reply.raw.writableFinished) return;
-    controller.abort(new ConnectError("the caller has left", Code.Canceled));
+    controller.abort(errorFor("CALL_CANCELED", "the caller has left"));
     left();
   });
   return controller.signal;

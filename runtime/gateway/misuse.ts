@@ -1,7 +1,7 @@
 import type { DescMethod, Registry } from "@bufbuild/protobuf";
 import { MethodOptions_IdempotencyLevel as Idempotency } from "@bufbuild/protobuf/wkt";
-import { Code, ConnectError } from "@connectrpc/connect";
 import type { FastifyReply, FastifyRequest } from "fastify";
+import { errorFor } from "../errors/error.js";
 import { isRpc } from "./passthrough/protocol.js";
 import { sendError, sendWrongVerb } from "./rest/rest-error.js";
 
@@ -28,6 +28,6 @@ export function refuseMisuse(
   if (method !== "POST" || isRpc(headers["content-type"] ?? "")) return false;
   const path = request.url.split("?", 1)[0];
   const message = `${path} takes application/json, application/proto, or a content type of gRPC, gRPC-Web or Connect`;
-  void sendError(reply, new ConnectError(message, Code.InvalidArgument), types, 415);
+  void sendError(reply, errorFor("BODY_INVALID", message), types, 415);
   return true;
 }

@@ -40,10 +40,15 @@ async function send(text: string): Promise<Parsed> {
 const request = (start: string, more = "") =>
   send(`${start} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n${more}\r\n`);
 
-/** A google.rpc.Status, and nothing beside it. */
-function expectStatus({ headers, body }: Pick<Parsed, "headers" | "body">, code: Code, message: string) {
+const errorInfo = (reason: string) => {
+  return { "@type": "type.googleapis.com/google.rpc.ErrorInfo", reason, domain: "protoscaffold" };
+};
+
+/** A google.rpc.Status, and nothing beside it. What is no request of HTTP has no reason. */
+function expectStatus({ headers, body }: Pick<Parsed, "headers" | "body">, code: Code, message: string, reason = "") {
   expect(headers["content-type"]).toMatch(/^application\/json(;|$)/);
-  expect(JSON.parse(body)).toEqual({ code, message: expect.stringContaining(message), details: [] });
+  const details = reason === "" ? [] : [errorInfo(reason)];
+  expect(JSON.parse(body)).toEqual({ code, message: expect.stringContaining(message), details });
 }
 
 describe("a request target", () => {
@@ -126,26 +131,26 @@ const rpcs = ["/shop.orders.v1.OrderService/PlaceOrder", "/grpc.health.v1.Health
 
 describe.each(["1.1", "2"] as const)("over HTTP/%s", (version) => {
   const verb = (method: string, target: string) => ask(gateway.url, { version, method, target });
-  const check = (response: Awaited<ReturnType<typeof ask>>, code: Code, message: string) =>
-    expectStatus(response, code, message);
+  const check = (response: Awaited<ReturnType<typeof ask>>, code: Code, message: string, reason?: string) =>
+    expectStatus(response, code, message, reason);
 
   describe.each(["TRACE", "PROPFIND", "M-SEARCH", "QUERY", "DELETE"])("%s", (method) => {
     test.each(everywhere)("is refused at %s, which says what it answers", async (path) => {
       const refused = await verb(method, path);
       expect([refused.status, refused.headers.allow]).toEqual([405, "GET, HEAD"]);
-      check(refused, Code.Unimplemented, `${path} does not answer ${method}, but GET, HEAD`);
+      check(refused, Code.Unimplemented, `${path} does not answer ${method}, but GET, HEAD`, "VERB_NOT_ALLOWED");
     });
 
     test.each(rpcs)("is refused at %s", async (path) => {
       const refused = await verb(method, path);
       expect([refused.status, refused.headers.allow]).toEqual([405, "POST"]);
-      check(refused, Code.Unimplemented, `${path} does not answer ${method}, but POST`);
+      check(refused, Code.Unimplemented, `${path} does not answer ${method}, but POST`, "VERB_NOT_ALLOWED");
     });
 
     test("finds nothing where there is nothing", async () => {
       const refused = await verb(method, "/v1/nothing");
       expect(refused.status).toBe(404);
-      check(refused, Code.NotFound, "nothing is found at /v1/nothing");
+      check(refused, Code.NotFound, "nothing is found at /v1/nothing", "PATH_NOT_FOUND");
     });
   });
 
@@ -153,7 +158,7 @@ describe.each(["1.1", "2"] as const)("over HTTP/%s", (version) => {
     const headers = { "content-type": "text/plain" };
     const refused = await ask(gateway.url, { version, method: "POST", target, headers, body: "{}" });
     expect(refused.status).toBe(415);
-    check(refused, Code.InvalidArgument, "takes application/json");
+    check(refused, Code.InvalidArgument, "takes application/json", "BODY_INVALID");
   });
 
   test.each([...everywhere, "/v1/orders/1"])("HEAD %s says as much as GET, without a body", async (target) => {

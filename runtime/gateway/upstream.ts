@@ -1,9 +1,9 @@
 import type { OutgoingHttpHeaders } from "node:http";
 import type { ClientHttp2Stream } from "node:http2";
-import { Code, ConnectError } from "@connectrpc/connect";
 import { failureOf, withFailure } from "../call/failure.js";
 import type { Connections } from "../client/connections.js";
 import type { NodeSessions } from "../client/node-sessions.js";
+import { errorFor } from "../errors/error.js";
 import { IncompleteMessages } from "./passthrough/incomplete.js";
 
 /** A service behind the gateway. */
@@ -37,7 +37,7 @@ export class Upstream {
     try {
       return await this.#sessions.request(method, path, headers, { endStream });
     } catch (cause) {
-      const error = new ConnectError(`${this.name} cannot be reached`, Code.Unavailable, undefined, undefined, cause);
+      const error = errorFor("SERVICE_UNREACHABLE", `${this.name} cannot be reached`, { cause });
       throw withFailure(failureOf(cause) ?? "unreachable", error);
     }
   }

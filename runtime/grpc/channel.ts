@@ -1,9 +1,10 @@
 import { connect as connectTcp, isIP, type Socket } from "node:net";
 import { type ConnectionOptions, connect as connectTls, type TLSSocket } from "node:tls";
-import { Code, ConnectError } from "@connectrpc/connect";
+import type { ConnectError } from "@connectrpc/connect";
 import { backoffMs } from "../call/backoff.js";
 import type { Dispatcher, PendingCall } from "../call/dispatcher.js";
 import { lost, withFailure } from "../call/failure.js";
+import { errorFor } from "../errors/error.js";
 import { Connection } from "../http2/connection.js";
 import { defaultLimits, type Limits } from "../http2/limits.js";
 import { afterResets } from "../http2/reset-pace.js";
@@ -62,7 +63,7 @@ export class Channel implements Dispatcher {
     }
     const { maxWaiting = 10_000 } = this.#options;
     if (this.#waiting.size >= maxWaiting) {
-      caller.failed(new ConnectError(`${maxWaiting} calls already wait for ${this.#url.host}`, Code.ResourceExhausted));
+      caller.failed(errorFor("CALL_QUEUE_FULL", `${maxWaiting} calls already wait for ${this.#url.host}`));
       return;
     }
     this.#waiting.add(caller);
@@ -217,7 +218,7 @@ function keepAlive(timer: Timer, waiting: ReadonlySet<unknown>): void {
 }
 
 function closedError(): ConnectError {
-  return withFailure("canceled", new ConnectError("the channel was closed", Code.Canceled));
+  return withFailure("canceled", errorFor("CONNECTION_CLOSED", "the channel was closed"));
 }
 
 /** Whether TLS failed, rather than the network below it or HTTP/2 above. */

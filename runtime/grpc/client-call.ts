@@ -3,6 +3,7 @@ import type { DispatchedCall, Dispatcher, PendingCall } from "../call/dispatcher
 import { canceledBy, lost, withFailure } from "../call/failure.js";
 import { onAbort } from "../call/on-abort.js";
 import type { Codec } from "../codec/codec.js";
+import { errorFor } from "../errors/error.js";
 import type { Connection } from "../http2/connection.js";
 import { ErrorCode, errorName } from "../http2/errors.js";
 import type { Field, HeaderBlock } from "../http2/field.js";
@@ -171,7 +172,7 @@ export abstract class ClientCall implements StreamConsumer, MessageReceiver, Pen
       return;
     }
     if (status === undefined) {
-      this.end(withFailure("broken", new ConnectError("protocol error: missing status", Code.Internal)));
+      this.end(withFailure("broken", errorFor("RESPONSE_MALFORMED", "protocol error: missing status")));
       return;
     }
     if (this.head !== undefined && this.head.fields !== trailers) {
@@ -233,11 +234,11 @@ export abstract class ClientCall implements StreamConsumer, MessageReceiver, Pen
 function faultOf({ status, contentType, grpcEncoding, fields }: ResponseHead): ConnectError | undefined {
   if (status !== 200) return answered(new ConnectError(`HTTP ${status}`, codeOfHttp(status), headersOf(fields)));
   if (!grpcType.test(contentType ?? "")) {
-    return answered(new ConnectError(`unsupported content type ${contentType ?? null}`, Code.Unknown));
+    return answered(errorFor("RESPONSE_NOT_GRPC", `unsupported content type ${contentType ?? null}`));
   }
   if (grpcEncoding === undefined || grpcEncoding === "identity" || grpcEncoding === "gzip") return undefined;
   const text = `unsupported response encoding "${grpcEncoding}"`;
-  return answered(new ConnectError(text, Code.Internal, headersOf(fields)));
+  return answered(errorFor("RESPONSE_MALFORMED", text, { metadata: headersOf(fields) }));
 }
 
 /** Returns the error with the failure "answered": the server has responded, with an error or with no valid response. */
@@ -250,11 +251,11 @@ function unreadable(error: unknown): ConnectError {
 }
 
 function timedOut(): ConnectError {
-  return withFailure("timeout", new ConnectError("the operation timed out", Code.DeadlineExceeded));
+  return withFailure("timeout", errorFor("DEADLINE_EXCEEDED", "the operation timed out"));
 }
 
 function malformed(): ConnectError {
-  return answered(new ConnectError("protocol error: a malformed response", Code.Internal));
+  return answered(errorFor("RESPONSE_MALFORMED", "protocol error: a malformed response"));
 }
 
 /** gRPC over HTTP/2, "Errors". */
@@ -266,7 +267,7 @@ function resetError(code: number): ConnectError {
     [ErrorCode.INADEQUATE_SECURITY]: Code.PermissionDenied,
   };
   const text = `http/2 stream closed with error code ${errorName(code)} (0x${code.toString(16)})`;
-  const error = new ConnectError(text, codes[code] ?? Code.Internal);
+  const error = errorFor("STREAM_RESET", text, { code: codes[code] });
   if (code === ErrorCode.REFUSED_STREAM) return withFailure("refused", error);
   // A server that stops, or a proxy that loses one, cancels. Every other code comes from the server itself.
   return withFailure(code === ErrorCode.CANCEL ? "broken" : "answered", error);

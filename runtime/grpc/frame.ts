@@ -1,7 +1,8 @@
 import type { Message } from "@bufbuild/protobuf";
-import { Code, ConnectError } from "@connectrpc/connect";
+import { Code, type ConnectError } from "@connectrpc/connect";
 import type { Codec } from "../codec/codec.js";
 import { Writer } from "../codec/writer.js";
+import { errorFor } from "../errors/error.js";
 
 /** Before every message: whether it is compressed, and its length (gRPC over HTTP/2, "Length-Prefixed-Message"). */
 export const PREFIX = 5;
@@ -19,7 +20,7 @@ export function frameMessage(codec: Codec, message: unknown): Uint8Array {
     codec.encode(message as Message, writer);
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error);
-    throw new ConnectError(`serialize binary: ${text}`, Code.Internal, undefined, undefined, error);
+    throw errorFor("MESSAGE_NOT_WRITABLE", `serialize binary: ${text}`, { cause: error });
   }
   const bytes = writer.buffer.subarray(0, writer.at);
   setPrefix(bytes, 0);
@@ -57,6 +58,11 @@ export async function readMessageInTurns(codec: Codec, bytes: Uint8Array, blame:
   }
 }
 
+/** Returns the error for a body that has no valid messages. */
+export function malformed(blame: Blame, text: string, cause?: unknown): ConnectError {
+  return errorFor(blame === Code.Internal ? "RESPONSE_MALFORMED" : "REQUEST_MALFORMED", text, { cause });
+}
+
 /** Returns how many values a message may have: a server's response has as many as its caller takes. */
 function mostValues(blame: Blame): number | undefined {
   return blame === Code.Internal ? Number.POSITIVE_INFINITY : undefined;
@@ -64,7 +70,7 @@ function mostValues(blame: Blame): number | undefined {
 
 function unreadable(error: unknown, blame: Blame): ConnectError {
   const text = error instanceof Error ? error.message : String(error);
-  return new ConnectError(`parse binary: ${text}`, blame, undefined, undefined, error);
+  return malformed(blame, `parse binary: ${text}`, error);
 }
 
 /** Gets messages, each whole. `source` is valid only during the call, unless the taker may keep it. */
@@ -133,15 +139,15 @@ export class Deframer {
   end(): void {
     if (this.#length >= 0) {
       const text = `protocol error: promised ${this.#length} bytes in enveloped message, got ${this.#bodyLength} bytes`;
-      throw new ConnectError(text, this.blame);
+      throw malformed(this.blame, text);
     }
-    if (this.#prefixLength > 0) throw new ConnectError("protocol error: incomplete envelope", this.blame);
+    if (this.#prefixLength > 0) throw malformed(this.blame, "protocol error: incomplete envelope");
   }
 
   #begin(source: Uint8Array, at: number): void {
     this.#flags = source[at] as number;
     if (this.#flags > 1) {
-      throw new ConnectError(`protocol error: unknown flags 0x${this.#flags.toString(16)}`, Code.Internal);
+      throw errorFor("PROTOCOL_VIOLATED", `protocol error: unknown flags 0x${this.#flags.toString(16)}`);
     }
     this.#length =
       (((source[at + 1] as number) << 24) |
@@ -167,8 +173,5 @@ export class Deframer {
 
 export function tooLong(length: number | undefined, maxBytes: number): ConnectError {
   const size = length === undefined ? "" : ` ${length}`;
-  return new ConnectError(
-    `message size${size} is larger than configured readMaxBytes ${maxBytes}`,
-    Code.ResourceExhausted,
-  );
+  return errorFor("MESSAGE_TOO_LARGE", `message size${size} is larger than configured readMaxBytes ${maxBytes}`);
 }

@@ -1,4 +1,5 @@
-import { Code, ConnectError } from "@connectrpc/connect";
+import type { ConnectError } from "@connectrpc/connect";
+import { errorFor } from "../errors/error.js";
 import type { Limits } from "../http2/limits.js";
 import { startTimer, stopTimer, Timer } from "../http2/timers.js";
 import { PREFIX } from "./frame.js";
@@ -54,7 +55,7 @@ export class IncompleteMessage {
   bytes = 0;
   readonly #late = new Timer(() => {
     this.end();
-    this.fail(new ConnectError("a message took too long to arrive", Code.DeadlineExceeded));
+    this.fail(errorFor("MESSAGE_TOO_SLOW", "a message took too long to arrive"));
   });
 
   constructor(
@@ -87,7 +88,7 @@ export class IncompleteMessage {
   giveWay(where: string): void {
     this.end();
     const text = `too many bytes of incomplete messages ${where}, of which this one began first`;
-    this.fail(new ConnectError(text, Code.ResourceExhausted));
+    this.fail(errorFor("INCOMPLETE_MESSAGES_OVER_LIMIT", text));
   }
 }
 

@@ -1,4 +1,4 @@
-import { Code, ConnectError } from "@connectrpc/connect";
+import { errorFor } from "../errors/error.js";
 import type { Stream } from "../http2/stream.js";
 import { Deframer, type MessageTaker, PREFIX, readMessage } from "./frame.js";
 import { isLong, type MessageFormat, UnreadMessage } from "./unread-message.js";
@@ -46,7 +46,7 @@ export class MessageReader implements MessageTaker {
     this.receiver.expectMessage();
     const { codec, blame, isGzip } = this.format;
     if (isCompressed && !isGzip) {
-      throw new ConnectError("protocol error: received a compressed message without grpc-encoding", Code.Internal);
+      throw errorFor("PROTOCOL_VIOLATED", "protocol error: received a compressed message without grpc-encoding");
     }
     let message: unknown;
     if (isCompressed || isLong(end - start)) {

@@ -2,6 +2,7 @@ import type { DescMethod, DescService } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ContextValues, createContextValues, type HandlerContext } from "@connectrpc/connect";
 import { IncomingCall, pathOf } from "../call/incoming-call.js";
 import { onAbort } from "../call/on-abort.js";
+import { errorFor } from "../errors/error.js";
 import { ErrorCode } from "../http2/errors.js";
 import type { HeaderBlock } from "../http2/field.js";
 import { FRAME_SIZE } from "../http2/frames.js";
@@ -22,7 +23,7 @@ import { parseTimeout } from "./timeout.js";
 import { UnreadMessage } from "./unread-message.js";
 
 /** One object for all calls: a new error takes its stack, which would cost more than all else that ends a call. */
-const callIsOver = new ConnectError("the call is over", Code.Canceled);
+const callIsOver = errorFor("CALL_CANCELED", "the call is over");
 
 /** What the calls of one connection share. */
 export interface ConnectionCalls {
@@ -91,7 +92,7 @@ export class ServerCall
       const timeoutMs = parseTimeout(head.grpcTimeout);
       if (timeoutMs === undefined) {
         const text = `protocol error: invalid grpc timeout value: ${head.grpcTimeout}`;
-        this.#fail(new ConnectError(text, Code.InvalidArgument));
+        this.#fail(errorFor("REQUEST_MALFORMED", text));
         return;
       }
       this.limit(timeoutMs);
@@ -177,7 +178,7 @@ export class ServerCall
 
   expectMessage(): void {
     if (this.#requests !== undefined || this.request === undefined) return;
-    throw new ConnectError("protocol error: received extra input message for unary method", Code.Unimplemented);
+    throw errorFor("MESSAGE_COUNT_WRONG", "protocol error: received extra input message for unary method");
   }
 
   received(message: unknown, size: number): void {
@@ -201,7 +202,7 @@ export class ServerCall
     // Only a reader makes unread messages.
     if (request === undefined) {
       const text = "protocol error: missing input message for unary method";
-      this.#fail(new ConnectError(text, Code.Unimplemented));
+      this.#fail(errorFor("MESSAGE_COUNT_WRONG", text));
     } else if (this.#reader !== undefined && request instanceof UnreadMessage) {
       request.read().then(
         (message) => this.#invoke(message),
@@ -421,7 +422,7 @@ export class ServerCall
   /** The caller has left, or the connection has closed. */
   closed(code: number, cause?: Error): void {
     if (this.isOver) return;
-    this.#over(new ConnectError(cause?.message ?? `the caller left (HTTP/2 error ${code})`, Code.Canceled));
+    this.#over(errorFor("CALL_CANCELED", cause?.message ?? `the caller left (HTTP/2 error ${code})`));
   }
 
   /** Ends the call because the process stops. */
@@ -445,7 +446,7 @@ export class ServerCall
   }
 
   #expire(): void {
-    this.#fail(new ConnectError(`${pathOf(this.route.method)} did not answer in time`, Code.DeadlineExceeded));
+    this.#fail(errorFor("DEADLINE_EXCEEDED", `${pathOf(this.route.method)} did not answer in time`));
   }
 
   limit(timeoutMs: number): void {
@@ -532,5 +533,5 @@ function unreadable(error: unknown): ConnectError {
 
 /** The caller does not read its earlier responses, so no more are kept for it. */
 function overfull(): ConnectError {
-  return new ConnectError("too many answers wait to be read on this connection", Code.ResourceExhausted);
+  return errorFor("RESPONSES_NOT_READ", "too many answers wait to be read on this connection");
 }

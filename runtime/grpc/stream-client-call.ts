@@ -1,5 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { ofThisCall, withFailure } from "../call/failure.js";
+import { errorFor } from "../errors/error.js";
 import type { Connection } from "../http2/connection.js";
 import type { Stream } from "../http2/stream.js";
 import { type CallSetup, ClientCall } from "./client-call.js";
@@ -23,7 +24,7 @@ export class StreamClientCall extends ClientCall {
     super(setup);
     this.responses = new MessageQueue(
       (size, isEmpty) => (isEmpty ? this.reader?.creditAll() : this.reader?.credit(size)),
-      () => this.end(withFailure("canceled", new ConnectError("the answers are no longer read", Code.Canceled)), true),
+      () => this.end(withFailure("canceled", errorFor("CALL_CANCELED", "the answers are no longer read")), true),
       () => this.unlinkSignal(),
     );
   }

@@ -1,4 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
+import { errorFor } from "../errors/error.js";
 import type { Connection } from "../http2/connection.js";
 import { answered, type CallSetup, ClientCall } from "./client-call.js";
 import { frameMessage } from "./frame.js";
@@ -40,7 +41,7 @@ export class UnaryClientCall extends ClientCall {
 
   received(message: unknown): void {
     if (this.#response !== undefined) {
-      throw new ConnectError("protocol error: received extra output message for unary method", Code.Unimplemented);
+      throw errorFor("MESSAGE_COUNT_WRONG", "protocol error: received extra output message for unary method");
     }
     this.#response = message;
   }
@@ -60,7 +61,7 @@ export class UnaryClientCall extends ClientCall {
     const response = this.#response;
     if (response === undefined) {
       const text = "protocol error: missing output message for unary method";
-      this.reject(answered(new ConnectError(text, Code.Unimplemented, this.responseTrailer())));
+      this.reject(answered(errorFor("MESSAGE_COUNT_WRONG", text, { metadata: this.responseTrailer() })));
     } else if (response instanceof UnreadMessage) {
       response.read().then((message) => this.resolve(message, this), this.reject);
     } else this.resolve(response, this);

@@ -1,7 +1,6 @@
 import { promisify } from "node:util";
 import { brotliDecompress, gunzip } from "node:zlib";
-import { ConnectError } from "@connectrpc/connect";
-import { type Blame, tooLong } from "./frame.js";
+import { type Blame, malformed, tooLong } from "./frame.js";
 
 /** How messages may be compressed. */
 export type Encoding = "gzip" | "br";
@@ -34,7 +33,7 @@ export async function unpack(
     return (await unpackers[encoding](bytes, { maxOutputLength: maxBytes })) as Uint8Array<ArrayBuffer>;
   } catch (error) {
     if ((error as { code?: string }).code === "ERR_BUFFER_TOO_LARGE") throw tooLong(undefined, maxBytes);
-    throw new ConnectError(`a message is not valid ${encoding}`, blame, undefined, undefined, error);
+    throw malformed(blame, `a message is not valid ${encoding}`, error);
   } finally {
     const next = waiting.shift();
     if (next === undefined) unpacking--;

@@ -4,7 +4,8 @@ import { catalogue, type ErrorEntry } from "../../runtime/errors/catalogue.js";
 /** Returns the page docs/reference/errors.md: the codes, and the reasons of the runtime's catalogue. */
 export function errorsPage(): string {
   const rows = Object.entries<ErrorEntry>(catalogue).map(
-    ([reason, { code, meaning, remedy }]) => `| \`${reason}\` | ${nameOf(code)} | ${meaning} | ${remedy ?? ""} |`,
+    ([reason, { code, meaning, remedy, isLocal }]) =>
+      `| \`${reason}\`${isLocal ? " *" : ""} | ${nameOf(code)} | ${meaning} | ${remedy ?? ""} |`,
   );
   return `${intro}\n| reason | code | meaning | what to do |\n| --- | --- | --- | --- |\n${rows.join("\n")}\n`;
 }
@@ -53,8 +54,8 @@ The embedded PostgreSQL's own log, \`postgres.log\`, contains the statements tha
 
 ## Reasons
 
-An error that is in this table has a \`google.rpc.ErrorInfo\` among its details, with the domain \`protoscaffold\` and a stable \`reason\` (AIP-193). Compare reasons;
-messages are for people and may change. \`reasonOf(error)\` of \`@protoscaffold/runtime/errors\` returns the reason of an error that a call has thrown:
+Every error that the runtime makes has one of these reasons: a \`google.rpc.ErrorInfo\` among its details, with the domain \`protoscaffold\` and a stable \`reason\` (AIP-193). The
+one exception is a method that is not implemented, UNIMPLEMENTED without details. Compare reasons; messages are for people and may change. \`reasonOf(error)\` of \`@protoscaffold/runtime/errors\` returns the reason of an error that a call has thrown:
 
 \`\`\`ts
 import { reasonOf } from "@protoscaffold/runtime/errors";
@@ -62,6 +63,6 @@ import { reasonOf } from "@protoscaffold/runtime/errors";
 if (reasonOf(error) === "ETAG_MISMATCH") return readAgain();
 \`\`\`
 
-Errors of transports and protocols, of the gateway, of violated requests (\`google.rpc.BadRequest\`) and of clients do not have reasons yet. This table is printed from the
-catalogue in the source.
+A reason with an asterisk is told in the process that made the error, and is not sent: gRPC defines these errors on the wire, by their code alone.
+Errors of handlers have the application's own reasons, in a domain of its own. This table is printed from the catalogue in the source.
 `;

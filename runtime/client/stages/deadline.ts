@@ -1,7 +1,7 @@
 import type { DescMethod } from "@bufbuild/protobuf";
-import { Code, ConnectError } from "@connectrpc/connect";
 import { withFailure } from "../../call/failure.js";
 import { pathOf } from "../../call/incoming-call.js";
+import { errorFor } from "../../errors/error.js";
 import type { ClientStage } from "../outgoing-call.js";
 
 /**
@@ -13,7 +13,7 @@ export function deadline(method: DescMethod, timeoutMs: number | undefined): Cli
   const path = pathOf(method);
   return (next) => (call) => {
     if (call.timeoutMs === 0) {
-      throw withFailure("timeout", new ConnectError(`no time is left to call ${path}`, Code.DeadlineExceeded));
+      throw withFailure("timeout", errorFor("DEADLINE_EXCEEDED", `no time is left to call ${path}`));
     }
     call.limit(timeoutMs);
     return next(call);

@@ -163,7 +163,7 @@ function answered(error: pg.DatabaseError, subject: Subject | undefined): Connec
     if (same !== undefined) return refused("ROW_ALREADY_EXISTS", `${table} has a row with ${same} already`, error);
   }
   if (state === "23502" && column !== undefined) {
-    return violated([{ field: column, description: "is missing", reason: "REQUIRED" }], Code.InvalidArgument, error);
+    return violated([{ field: column, description: "is missing", reason: "REQUIRED" }], "CONSTRAINT_VIOLATED", error);
   }
   if (constraint !== undefined) {
     const broken = ofConstraint(error, constraint, subject);
@@ -182,14 +182,14 @@ function ofConstraint(
   const fields = subject && own(subject.constraints, constraint);
   if (error.code === "23514" && fields !== undefined) {
     const description = `the rule ${constraint} does not allow this`;
-    return violated(each(fields, description, "RULE_BROKEN"), Code.InvalidArgument, error);
+    return violated(each(fields, description, "RULE_BROKEN"), "CONSTRAINT_VIOLATED", error);
   }
   if ((error.code === "23503" || error.code === "23001") && subject?.removes) {
     return refused("REFERENCE_VIOLATED", `other rows refer to this one (${constraint})`, error);
   }
   if (error.code === "23503" && fields !== undefined) {
     const description = "the row that it refers to does not exist";
-    return violated(each(fields, description, "REFERENCE_NOT_FOUND"), Code.FailedPrecondition, error);
+    return violated(each(fields, description, "REFERENCE_NOT_FOUND"), "REFERENCE_VIOLATED", error);
   }
   if (error.code === "23514" && error.table !== undefined) {
     return refused("CONSTRAINT_VIOLATED", `the rule "${constraint}" of ${error.table} does not allow this`, error);

@@ -1,6 +1,6 @@
 import type { DescMessage, Message } from "@bufbuild/protobuf";
 import { protoCamelCase, protoSnakeCase } from "@bufbuild/protobuf/reflect";
-import { Code, type ConnectError } from "@connectrpc/connect";
+import type { ConnectError } from "@connectrpc/connect";
 import { activeCall } from "../../call/active-call.js";
 import { violated } from "../../call/violations.js";
 import { anyInside } from "../../codec/any-inside.js";
@@ -56,7 +56,7 @@ export function unkeepable(cause: Error, written: Written | undefined, isNul: bo
   if (reason === undefined) return undefined;
   const asked = activeCall()?.request;
   const sent = asked && faultIn(asked.schema, asked.message, reason);
-  if (sent !== undefined) return violated([{ field: sent.path, ...sent.found }], Code.InvalidArgument, cause);
+  if (sent !== undefined) return violated([{ field: sent.path, ...sent.found }], "VALUE_INVALID", cause);
   const what = fault === undefined ? "a parameter of the statement" : `${written!.schema.typeName}.${fault.path}`;
   return internal(`${what} ${(fault?.found ?? nul).description}`, cause);
 }

@@ -1,5 +1,6 @@
 import type { OutgoingHttpHeaders } from "node:http";
-import { Code, ConnectError } from "@connectrpc/connect";
+import type { ConnectError } from "@connectrpc/connect";
+import { errorFor } from "../../errors/error.js";
 import type { MethodPolicy } from "../../spec/policy.js";
 import type { Protocol } from "./protocol.js";
 
@@ -26,7 +27,7 @@ export function applyDeadline(
 export function startDeadline(timeoutMs: number | undefined, onPassed: (error: ConnectError) => void): () => void {
   if (timeoutMs === undefined || timeoutMs > longestTimer) return () => undefined;
   const timer = setTimeout(
-    () => onPassed(new ConnectError(`the deadline of ${timeoutMs} ms has passed`, Code.DeadlineExceeded)),
+    () => onPassed(errorFor("DEADLINE_EXCEEDED", `the deadline of ${timeoutMs} ms has passed`)),
     timeoutMs,
   );
   return () => clearTimeout(timer);

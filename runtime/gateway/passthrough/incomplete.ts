@@ -1,4 +1,5 @@
-import { Code, ConnectError } from "@connectrpc/connect";
+import type { ConnectError } from "@connectrpc/connect";
+import { errorFor } from "../../errors/error.js";
 
 /** What a service keeps of incomplete messages from all callers of a gateway, in bytes: less than it would. */
 const MAX_BYTES = 24 * 1024 * 1024;
@@ -78,6 +79,6 @@ export class IncompleteMessage {
   giveWay(): void {
     this.end();
     const text = "callers hold too many bytes of incomplete messages back, and this caller most of them";
-    this.fail(new ConnectError(text, Code.ResourceExhausted));
+    this.fail(errorFor("INCOMPLETE_MESSAGES_OVER_LIMIT", text));
   }
 }

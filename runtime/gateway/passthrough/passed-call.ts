@@ -7,8 +7,9 @@ import {
   Http2ServerResponse,
   type IncomingHttpHeaders,
 } from "node:http2";
-import { Code, ConnectError } from "@connectrpc/connect";
+import { ConnectError } from "@connectrpc/connect";
 import { onAbort } from "../../call/on-abort.js";
+import { errorFor } from "../../errors/error.js";
 import { EnvelopeMeter } from "../../grpc/incomplete.js";
 import type { MethodPolicy } from "../../spec/policy.js";
 import { Caller } from "../callers.js";
@@ -135,7 +136,7 @@ export class PassedCall {
     // A service says nothing of a method that it does not have.
     if (Number(headers[":status"]) === 404 && headers["content-type"] === undefined) {
       const path = request.url?.split("?", 1)[0];
-      this.fail(new ConnectError(`${path} is no method of ${this.upstream.name}`, Code.Unimplemented));
+      this.fail(errorFor("METHOD_NOT_FOUND", `${path} is no method of ${this.upstream.name}`));
       return;
     }
     const timing = gatewayTiming(request.headers, this.startedAt, headers["server-timing"]);

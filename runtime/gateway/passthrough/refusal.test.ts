@@ -31,6 +31,8 @@ async function ask(gateway: RunningGateway, headers: Record<string, string>) {
   };
 }
 
+const unreachable = { reason: "SERVICE_UNREACHABLE", domain: "protoscaffold" };
+
 describe("a service that is not there", () => {
   let gateway: RunningGateway;
   beforeAll(async () => {
@@ -62,7 +64,11 @@ describe("a service that is not there", () => {
     expect(headers).toMatchObject({ ":status": 200, "content-type": "application/connect+json" });
     expect(body[0]).toBe(2);
     expect(JSON.parse(body.subarray(5).toString())).toEqual({
-      error: { code: "unavailable", message: "shop.orders.v1.OrderService cannot be reached" },
+      error: {
+        code: "unavailable",
+        message: "shop.orders.v1.OrderService cannot be reached",
+        details: [expect.objectContaining({ debug: unreachable })],
+      },
     });
   });
 
@@ -72,6 +78,7 @@ describe("a service that is not there", () => {
     expect(JSON.parse(body.toString())).toEqual({
       code: "unavailable",
       message: "shop.orders.v1.OrderService cannot be reached",
+      details: [expect.objectContaining({ debug: unreachable })],
     });
   });
 
@@ -81,7 +88,7 @@ describe("a service that is not there", () => {
     expect(await answer.json()).toEqual({
       code: 14,
       message: "shop.orders.v1.OrderService cannot be reached",
-      details: [],
+      details: [{ "@type": "type.googleapis.com/google.rpc.ErrorInfo", ...unreachable }],
     });
   });
 });

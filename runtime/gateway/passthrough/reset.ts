@@ -1,5 +1,6 @@
 import { constants, type Http2Session } from "node:http2";
-import { Code, ConnectError } from "@connectrpc/connect";
+import { Code, type ConnectError } from "@connectrpc/connect";
+import { errorFor } from "../../errors/error.js";
 
 /**
  * Why a service's stream ended before its answer did. Resets mean what gRPC says they mean
@@ -7,19 +8,16 @@ import { Code, ConnectError } from "@connectrpc/connect";
  */
 export function resetError(service: string, code: number | undefined, session: Http2Session | undefined): ConnectError {
   if (session === undefined || session.destroyed) {
-    return new ConnectError(`the connection to ${service} was lost`, Code.Unavailable);
+    return errorFor("CONNECTION_LOST", `the connection to ${service} was lost`);
   }
-  const message = `${service} broke its answer off (HTTP/2 error ${code})`;
-  switch (code) {
-    case constants.NGHTTP2_REFUSED_STREAM:
-      return new ConnectError(message, Code.Unavailable);
-    case constants.NGHTTP2_CANCEL:
-      return new ConnectError(message, Code.Canceled);
-    case constants.NGHTTP2_ENHANCE_YOUR_CALM:
-      return new ConnectError(message, Code.ResourceExhausted);
-    case constants.NGHTTP2_INADEQUATE_SECURITY:
-      return new ConnectError(message, Code.PermissionDenied);
-    default:
-      return new ConnectError(message, Code.Internal);
-  }
+  return errorFor("STREAM_RESET", `${service} broke its answer off (HTTP/2 error ${code})`, {
+    code: codes[code ?? -1],
+  });
 }
+
+const codes: Readonly<Record<number, Code>> = {
+  [constants.NGHTTP2_REFUSED_STREAM]: Code.Unavailable,
+  [constants.NGHTTP2_CANCEL]: Code.Canceled,
+  [constants.NGHTTP2_ENHANCE_YOUR_CALM]: Code.ResourceExhausted,
+  [constants.NGHTTP2_INADEQUATE_SECURITY]: Code.PermissionDenied,
+};

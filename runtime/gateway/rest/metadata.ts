@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from "node:http";
-import { Code, ConnectError } from "@connectrpc/connect";
 import { isMetadataValue } from "../../call/metadata-value.js";
+import { errorFor } from "../../errors/error.js";
 import { endToEnd } from "../passthrough/headers.js";
 
 /** Headers that speak of this HTTP exchange, or belong to a protocol, and mean nothing, or harm, in the call that it becomes. */
@@ -27,7 +27,7 @@ export function requestMetadata(headers: IncomingHttpHeaders): Headers {
     const value = [given].flat().join(name === "cookie" ? "; " : ", ");
     const fault = faultOf(name, value);
     if (fault !== undefined && unasked.has(name)) continue;
-    if (fault !== undefined) throw new ConnectError(`the header ${name} ${fault}`, Code.InvalidArgument);
+    if (fault !== undefined) throw errorFor("HEADER_INVALID", `the header ${name} ${fault}`);
     metadata.set(name, value);
   }
   return metadata;

@@ -1,11 +1,12 @@
 import { Readable } from "node:stream";
 import { setImmediate } from "node:timers/promises";
 import type { Message, Registry } from "@bufbuild/protobuf";
-import { type CallOptions, Code, ConnectError } from "@connectrpc/connect";
+import { type CallOptions, ConnectError } from "@connectrpc/connect";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { refusedJson } from "../../call/refused-json.js";
 import { jsonText } from "../../codec/protojson/json-text.js";
 import type { JsonPieces } from "../../codec/protojson/write.js";
+import { errorFor } from "../../errors/error.js";
 import { timedCall } from "../../observe/timing.js";
 import type { Route } from "../../spec/route.js";
 import { Caller } from "../callers.js";
@@ -96,10 +97,7 @@ export async function rest(
     if (match.kind === "found") {
       const encoding = request.headers["content-encoding"] ?? "identity";
       if (encoding !== "identity") {
-        const error = new ConnectError(
-          `the body must not be encoded (${encoding}): send it as it is`,
-          Code.InvalidArgument,
-        );
+        const error = errorFor("BODY_INVALID", `the body must not be encoded (${encoding}): send it as it is`);
         return sendError(reply.header("accept-encoding", "identity"), error, types, 415);
       }
       exchanges.set(request, { endpoint: match.route, values: match.values });
@@ -109,7 +107,7 @@ export async function rest(
       ...(match.kind === "wrong-verb" ? match.allow : []),
       ...(isPage(path) ? ["GET", "HEAD"] : []),
     ]);
-    if (verbs.size === 0) throw new ConnectError(`nothing is found at ${path}`, Code.NotFound);
+    if (verbs.size === 0) throw errorFor("PATH_NOT_FOUND", `nothing is found at ${path}`);
     return sendWrongVerb(request, reply, [...verbs].sort(), types);
   });
 

@@ -1,6 +1,7 @@
 import type { Registry } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { FastifyReply, FastifyRequest } from "fastify";
+import { errorFor } from "../../errors/error.js";
 import { BodyGivenUp } from "../body-guard.js";
 import { httpError } from "./status.js";
 
@@ -21,7 +22,7 @@ export function sendError(reply: FastifyReply, thrown: unknown, types: Registry,
 export function sendWrongVerb(request: FastifyRequest, reply: FastifyReply, verbs: readonly string[], types: Registry) {
   const path = request.url.split("?", 1)[0];
   const allow = verbs.join(", ");
-  const error = new ConnectError(`${path} does not answer ${request.method}, but ${allow}`, Code.Unimplemented);
+  const error = errorFor("VERB_NOT_ALLOWED", `${path} does not answer ${request.method}, but ${allow}`);
   return sendError(reply.header("allow", allow), error, types, 405);
 }
 
@@ -32,25 +33,29 @@ export function isTooLarge(thrown: unknown): boolean {
 
 /** What went wrong in the words of RPC, and the HTTP status where HTTP has a more exact word. */
 function explain(thrown: unknown): { error: ConnectError; exactStatus?: number } {
-  if (thrown instanceof BodyGivenUp) return { error: thrown, exactStatus: thrown.statusCode };
+  if (thrown instanceof BodyGivenUp) return { error: thrown.error, exactStatus: thrown.statusCode };
   if (thrown instanceof ConnectError) return { error: thrown };
-  if (thrown instanceof URIError) return invalid("the percent-encoding of the URL is broken", 400);
+  if (thrown instanceof URIError) return brokenUrl();
   const { code, statusCode, message } = thrown as { code?: string; statusCode?: number; message?: string };
   switch (code) {
     case "FST_ERR_CTP_BODY_TOO_LARGE":
       return {
-        error: new ConnectError(`the body is larger than ${bodyLimit} bytes`, Code.ResourceExhausted),
+        error: errorFor("MESSAGE_TOO_LARGE", `the body is larger than ${bodyLimit} bytes`),
         exactStatus: 413,
       };
     case "FST_ERR_CTP_INVALID_MEDIA_TYPE":
       return invalid("the body must be JSON: send it with Content-Type: application/json", 415);
     case "FST_ERR_BAD_URL":
-      return invalid("the percent-encoding of the URL is broken", 400);
+      return brokenUrl();
   }
   if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) return invalid(message ?? "", statusCode);
-  return { error: new ConnectError("the gateway failed", Code.Internal, undefined, undefined, thrown) };
+  return { error: errorFor("GATEWAY_FAILED", "the gateway failed", { cause: thrown }) };
+}
+
+function brokenUrl(): { error: ConnectError; exactStatus: number } {
+  return { error: errorFor("REQUEST_MALFORMED", "the percent-encoding of the URL is broken"), exactStatus: 400 };
 }
 
 function invalid(message: string, exactStatus: number): { error: ConnectError; exactStatus: number } {
-  return { error: new ConnectError(message, Code.InvalidArgument), exactStatus };
+  return { error: errorFor("BODY_INVALID", message), exactStatus };
 }

@@ -1,11 +1,11 @@
 import { create, type DescField, type DescMessage, type Message, type Registry } from "@bufbuild/protobuf";
 import { type ReflectMessage, reflect } from "@bufbuild/protobuf/reflect";
 import { type FieldMask, FieldMaskSchema } from "@bufbuild/protobuf/wkt";
-import { Code, ConnectError } from "@connectrpc/connect";
 import { lacking, refusedJson } from "../../call/refused-json.js";
 import { mergeJsonField, readJson } from "../../codec/protojson/read.js";
 import { missingRequired } from "../../codec/protojson/required.js";
 import { JsonPieces } from "../../codec/protojson/write.js";
+import { errorFor } from "../../errors/error.js";
 import type { Route } from "../../spec/route.js";
 import { fieldMaskPaths } from "./field-mask.js";
 import { findField, pathName } from "./field-path.js";
@@ -65,7 +65,7 @@ export class Transcoder {
   private readBody(body: string): Message {
     const { verb, path } = this.route;
     if (this.route.body === undefined) {
-      throw new ConnectError(`${verb} ${path} takes no body: send fields as query parameters`, Code.InvalidArgument);
+      throw errorFor("BODY_INVALID", `${verb} ${path} takes no body: send fields as query parameters`);
     }
     const options = { registry: this.types };
     try {

@@ -1,7 +1,7 @@
 import type { DescField, DescMessage, Message } from "@bufbuild/protobuf";
-import { Code, ConnectError } from "@connectrpc/connect";
 import { JsonFault, short } from "../../codec/protojson/fault.js";
 import { mergeJsonField } from "../../codec/protojson/read.js";
+import { errorFor } from "../../errors/error.js";
 import { BadRequestSchema } from "../../options/google/rpc/error_details_pb.js";
 import { findFieldPath, pathName } from "./field-path.js";
 import type { PathValue } from "./path.js";
@@ -33,7 +33,7 @@ export class UrlFields {
     if (violations.length === 0) return;
     const summary = violations.map(({ field, description }) => `${field}: ${description}`).join("; ");
     const details = [{ desc: BadRequestSchema, value: { fieldViolations: violations } }];
-    throw new ConnectError(summary, Code.InvalidArgument, undefined, details);
+    throw errorFor("REQUEST_INVALID", summary, { details });
   }
 
   /** Why a parameter may not stand in the query; undefined if it may. */

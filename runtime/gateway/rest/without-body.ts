@@ -1,6 +1,6 @@
 import { Http2ServerRequest } from "node:http2";
-import { Code, ConnectError } from "@connectrpc/connect";
 import { errorCodes, type FastifyRequest } from "fastify";
+import { errorFor } from "../../errors/error.js";
 
 /**
  * Waits for the end of a request whose headers announce no body. Over HTTP/2 the end may come later, and its caller may leave
@@ -16,6 +16,6 @@ export async function endWithoutBody({ method, raw }: FastifyRequest): Promise<v
     for await (const _ of request) if (!mayIgnore) throw new errorCodes.FST_ERR_CTP_INVALID_MEDIA_TYPE("");
   } catch (error) {
     if (!request.aborted) throw error;
-    throw new ConnectError("the caller has left", Code.Canceled, undefined, undefined, error);
+    throw errorFor("CALL_CANCELED", "the caller has left", { cause: error });
   }
 }
