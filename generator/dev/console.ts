@@ -3,7 +3,7 @@ import type { WriteStream } from "node:tty";
 import pc from "picocolors";
 import type { ProcessEvent } from "./process.js";
 
-/** A row of the table of what runs. */
+/** A row of the table of processes. */
 export interface Row {
   readonly name: string;
   readonly address: string;
@@ -15,8 +15,8 @@ export interface Row {
 type Output = Pick<WriteStream, "write" | "isTTY">;
 
 /**
- * What a running system says: what it is, once it is up, on standard output; how it is getting on, on standard error.
- * Each in colour only on a terminal.
+ * Prints the output of a running system: its processes, once it is up, on standard output; its progress on standard error.
+ * Uses colour only on a terminal.
  */
 export class Console {
   readonly #outColors: ReturnType<typeof pc.createColors>;
@@ -31,7 +31,7 @@ export class Console {
     this.#errColors = pc.createColors(inColor(err));
   }
 
-  /** Says that something is being done, and then how long it took. */
+  /** Prints a step, and then its duration. */
   async step<T>(name: string, run: () => Promise<T>): Promise<T> {
     const start = performance.now();
     if (this.err.isTTY) this.err.write(`  ${name} …`);
@@ -41,7 +41,7 @@ export class Console {
       took = ` ${name.padEnd(10)} ${this.#errColors.dim(seconds(performance.now() - start))}`;
       return result;
     } finally {
-      // Over the line that said it had begun; a step that failed leaves its place to the error.
+      // Overwrites the line of the step's start. After a failure the error follows.
       if (this.err.isTTY) this.err.write("\r\u001b[K");
       if (took) this.err.write(` ${took}\n`);
     }
@@ -55,7 +55,7 @@ export class Console {
     this.err.write(`${this.#errColors.yellow(message)}\n`);
   }
 
-  /** Says what happened to a process, and what was done about it. */
+  /** Prints what happened to a process, and the reaction to it. */
   event(name: string, event: ProcessEvent): void {
     const { bold, red, green } = this.#errColors;
     const died = `${bold(name)} ${red(`died (${event.how})`)}`;
@@ -63,7 +63,7 @@ export class Console {
     else this.err.write(`${died} before it was up again; next try in ${seconds(event.nextMs)}\n`);
   }
 
-  /** Says that a process runs what was changed. */
+  /** Prints that a process was restarted with its changes. */
   replaced(name: string, how: string, ms: number): void {
     this.err.write(`${this.#errColors.bold(name)} ${this.#errColors.green(`${how}, in ${seconds(ms)}`)}\n`);
   }
@@ -89,7 +89,7 @@ export class Console {
   }
 }
 
-/** Cells in columns of their width, below their headings. */
+/** Formats a table with headings. */
 export function columns(
   head: readonly string[],
   rows: readonly (readonly string[])[],

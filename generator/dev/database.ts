@@ -5,7 +5,7 @@ import { type Postgres, startPostgres } from "./postgres.js";
 import type { ProcessEvent } from "./process.js";
 import type { ProcessRecord, ProcessState } from "./state.js";
 
-/** The system's PostgreSQL, kept running: on the same port, since that is where the services look for it. */
+/** The system's PostgreSQL. It is restarted when it ends, on the same port, because the services have its address. */
 export class Database {
   #server: Postgres | undefined;
   #state: ProcessState = "starting";
@@ -27,19 +27,19 @@ export class Database {
     return { name: "postgres", process, port, state: this.#state, since: this.#since };
   }
 
-  /** The address of a database, as the role that owns it. */
+  /** Returns the URL of a database, with the role that owns it. */
   url(database: string): string {
     return this.#server!.ownerUrl(database);
   }
 
-  /** Starts it on a port, with a database of each name. */
+  /** Starts it on a port, with a database for each name. */
   async start(port: number, databases: readonly string[]): Promise<void> {
     await rm(this.folder.log("postgres"), { force: true });
     await this.#run(port);
     for (const name of databases) await this.create(name);
   }
 
-  /** Makes a database, if it is not there. */
+  /** Creates a database unless it exists. */
   async create(name: string): Promise<void> {
     await this.#server!.createOwned(name);
   }

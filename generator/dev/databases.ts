@@ -5,7 +5,7 @@ import { isRunning } from "./pid.js";
 import { ownerUrl } from "./postgres/owner.js";
 import { readState } from "./state.js";
 
-/** Where the databases of the system are that runs in a project, by name, as their owners; undefined if none runs. */
+/** Returns the URLs of the running system's databases, by name, with their owners. Undefined: no system runs. */
 export async function runningDatabases(root: string): Promise<((database: string) => string) | undefined> {
   const folder = runFolder(root);
   const server = (await readState(folder.state))?.postgres;

@@ -1,6 +1,6 @@
 import type { ChildProcess } from "node:child_process";
 
-/** Resolves when a child is gone, or could not be started, with how: "SIGKILL", "exit code 1", or the reason. */
+/** Resolves when a child process has ended or could not be started, with the reason: "SIGKILL", "exit code 1", or an error. */
 export function end(child: ChildProcess): Promise<string> {
   return new Promise((resolve) => {
     child.once("error", (error) => resolve(error.message));

@@ -1,4 +1,4 @@
-/** The variables that tell a process what it is; they come from the supervisor alone, or are left out. */
+/** The variables that the supervisor alone sets for a process. */
 const own = [
   "PORT",
   "HOST",
@@ -12,7 +12,7 @@ const own = [
   "TLS_CA_FILE",
 ];
 
-/** What a service or gateway finds in its environment: ours, such as LOG_LEVEL, with its port, database and peers. */
+/** Returns the environment of a service or gateway: the supervisor's, such as LOG_LEVEL, with its port, database and peers. */
 export function processEnvironment(
   port: number,
   peers: readonly string[],
@@ -21,7 +21,7 @@ export function processEnvironment(
 ): NodeJS.ProcessEnv {
   const inherited = Object.entries(process.env).filter(([name]) => !own.includes(name) && !name.startsWith("npm_"));
   return {
-    // A broker of one's own is used if there is one.
+    // BROKER_URL selects an external broker.
     ...(data?.broker === undefined ? {} : { BROKER_URL: data.broker }),
     ...Object.fromEntries(inherited),
     PORT: String(port),
@@ -31,12 +31,12 @@ export function processEnvironment(
   };
 }
 
-/** "orders" -> `ORDERS_URL`, as the runtime reads it. */
+/** Returns the variable with a service's URL, as the runtime reads it: "orders" -> `ORDERS_URL`. */
 function addressVariable(name: string): string {
   return `${name.replaceAll("-", "_").toUpperCase()}_URL`;
 }
 
-/** How long processes may take to drain: `DRAIN_TIMEOUT_MS`, which they read themselves; 10 s if it is not said. */
+/** Returns the drain timeout of processes: `DRAIN_TIMEOUT_MS`, which they read themselves. Default: 10 s. */
 export function drainTimeout(): number {
   const text = process.env.DRAIN_TIMEOUT_MS?.trim();
   return text && /^\d+$/.test(text) ? Number(text) : 10_000;

@@ -2,21 +2,21 @@ import { chmod, mkdir, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 
 /**
- * Where a project keeps what belongs to the system that runs in it: `.scaffold` in its root, which git does not see, or
- * the folder that SCAFFOLD_STATE names, so that two systems of one project can run side by side.
+ * The folder with the state of the running system: `.scaffold` in the project's root, which git ignores, or the folder that
+ * SCAFFOLD_STATE names, so that two systems of one project can run side by side.
  */
 export interface RunFolder {
   readonly path: string;
-  /** What runs: see RunState. */
+  /** The running processes: see RunState. */
   readonly state: string;
-  /** Held by the supervisor as long as it lives. */
+  /** The lock that the supervisor holds while it runs. */
   readonly lock: string;
   readonly postgres: string;
-  /** What `dev` built: apart from what `build` did, so that nothing that runs is pulled away under it. */
+  /** The programs that `dev` built, separate from those of `build`, so that a build does not replace running programs. */
   readonly programs: string;
-  /** There, once the database has its sample data. It lies with the data, so that it is forgotten with it. */
+  /** Exists once the database has its sample data. It is beside the data, and is removed with it. */
   readonly sampled: string;
-  /** A service's deferred writes. They lie with the data, too: no other database may ever get them. */
+  /** A service's deferred writes. They are beside the data, because they belong to this database only. */
   journal(service: string): string;
   log(name: string): string;
 }
@@ -35,21 +35,21 @@ export function runFolder(root: string): RunFolder {
   };
 }
 
-/** As root, PostgreSQL runs as another user, who must get to its data but need see nothing on the way. */
+/** As root, PostgreSQL runs as another user, who must reach its data but need not read the folders above. */
 export function runFolderMode(): number {
   return process.getuid?.() === 0 ? 0o711 : 0o700;
 }
 
 /**
- * Makes the folder, if it is not there, and closes it to other users, whatever the user's mask says: it holds passwords, logs and
- * writes of callers, and programs in which what the project keeps to itself may stand.
+ * Creates the folder if it does not exist, with access for its owner only, independent of the umask: it contains passwords, logs,
+ * writes of callers, and programs that may include secrets of the project.
  */
 export async function makeRunFolder(folder: RunFolder): Promise<void> {
   const mode = runFolderMode();
   const closed = [join(folder.path, "logs"), folder.programs];
   try {
     const made = await mkdir(folder.path, { recursive: true, mode });
-    // A folder that SCAFFOLD_STATE names and that was there before may be for other things, too.
+    // An existing folder that SCAFFOLD_STATE names may have other uses, too.
     if (made !== undefined || !process.env.SCAFFOLD_STATE) await close(folder.path, mode);
     for (const path of closed) {
       await mkdir(path, { recursive: true, mode: 0o700 });
@@ -66,7 +66,7 @@ export async function makeRunFolder(folder: RunFolder): Promise<void> {
   }
 }
 
-/** Sets a folder's mode, which an earlier version or the user's mask made otherwise. What is another's stays as it is. */
+/** Sets a folder's mode, which may differ because of an earlier version or the umask. A folder of another user stays as it is. */
 async function close(path: string, mode: number): Promise<void> {
   await chmod(path, mode).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== "EPERM") throw error;

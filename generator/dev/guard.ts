@@ -3,12 +3,12 @@ import { endLeftovers } from "./leftovers.js";
 import type { RunState } from "./state.js";
 
 /**
- * The program of a small process beside the supervisor. When the supervisor is gone without having cleaned up (a SIGKILL,
- * a crash), it lets the services drain and then stops PostgreSQL, which nobody else would.
+ * The guard: a small process beside the supervisor. When the supervisor ends without a cleanup (a SIGKILL, a crash), it lets
+ * the services drain and then stops PostgreSQL, which would otherwise keep running.
  */
 const folder = runFolder(process.argv[2]!);
 
-// Signals to a whole terminal or service manager are the supervisor's to act on.
+// The supervisor reacts to signals of the terminal or a service manager.
 for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(name, () => {});
 
 let known: RunState | undefined;

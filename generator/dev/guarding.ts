@@ -5,13 +5,13 @@ import type { RunState } from "./state.js";
 
 const RESTART_MS = 500;
 
-/** The guard of a supervisor: see guard.ts. It is started again should it be killed. */
+/** The guard of a supervisor: see guard.ts. It is restarted if it is killed. */
 export class Guard {
   identity: ProcessIdentity | undefined;
   #child: ChildProcess | undefined;
   #released = false;
 
-  /** `changed` is called when another process is the guard. */
+  /** `changed` is called when a new process becomes the guard. */
   constructor(
     private readonly root: string,
     private readonly changed: () => void,
@@ -21,7 +21,7 @@ export class Guard {
     const source = import.meta.url.endsWith(".ts");
     const child = fork(fileURLToPath(new URL(source ? "./guard.ts" : "../guard.js", import.meta.url)), [this.root], {
       cwd: "/",
-      // Not the terminal's: Ctrl-C is not for it.
+      // A session of its own: Ctrl-C must not reach it.
       detached: true,
       stdio: ["ignore", "ignore", "ignore", "ipc"],
       // In a checkout it runs from its source.
@@ -33,20 +33,20 @@ export class Guard {
       if (!this.#released) setTimeout(() => !this.#released && void this.start(), RESTART_MS).unref();
     };
     child.once("exit", again);
-    // One that could not be started has no exit.
+    // A process that could not be started has no exit event.
     child.once("error", () => child.pid === undefined && again());
-    // It is the guard all the same, if only this is not known of it.
+    // It is the guard even if its identity is unknown.
     this.identity = child.pid === undefined ? undefined : await identify(child.pid).catch(() => undefined);
     this.changed();
   }
 
-  /** Says what runs now: a file could be removed, or be a moment behind. */
+  /** Sends the running processes to the guard: a file could be removed or out of date. */
   tell(state: RunState): void {
-    // A guard that is just ending learns nothing any more, and the next one is told anew.
+    // A guard that is ending ignores this; the next one gets the state again.
     if (this.#child?.connected) this.#child.send(state, () => {});
   }
 
-  /** Lets the guard go. It ends what it knows to run, so that must be nothing by now. */
+  /** Ends the guard. It stops the processes that it knows, so they must have ended already. */
   async release(): Promise<void> {
     this.#released = true;
     const child = this.#child;

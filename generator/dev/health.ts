@@ -1,14 +1,14 @@
 import { request } from "node:http";
 
-/** To grpc.health.v1.Health/Check. Readiness, not liveness: nothing here restarts what lives and cannot serve at the moment. */
+/** Calls grpc.health.v1.Health/Check. It reports readiness, not liveness: an unready process is not restarted. */
 const question = JSON.stringify({ service: "readiness" });
 
-/** What fails here, before anything is asked: it says nothing of the process that was to be asked. */
+/** Local failures before the request: they say nothing about the process. */
 const ours = new Set(["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM", "EADDRNOTAVAIL", "EAGAIN"]);
 
 /**
- * Asks a process, by the Connect protocol, whether it is ready: whether any call can be served. Undefined if it cannot be
- * asked, for want of descriptors or ports of ours. Never rejects.
+ * Returns whether a process is ready to serve calls, by the Connect protocol. Undefined: no local file descriptors or ports
+ * are left for the request. Never rejects.
  */
 export function isServing(port: number, timeoutMs: number): Promise<boolean | undefined> {
   return new Promise((resolve) => {
@@ -18,7 +18,7 @@ export function isServing(port: number, timeoutMs: number): Promise<boolean | un
       method: "POST",
       path: "/grpc.health.v1.Health/Check",
       headers: { "content-type": "application/json", "content-length": question.length },
-      // A connection of its own: one that is kept would hold up the process when it drains.
+      // Use a new connection: a kept one would delay the drain of the process.
       agent: false,
       signal: AbortSignal.timeout(timeoutMs),
     });

@@ -6,31 +6,31 @@ import { stopPostgresIn } from "./postgres.js";
 import { type RunState, readState } from "./state.js";
 
 /**
- * Ends what a supervisor that is gone has left: waits for its services and gateways, which drain by themselves once they
- * have lost it, kills those that do not, and then stops PostgreSQL. Only processes that it started are touched, never one
- * that has got a pid of theirs since. Answers how many there were.
+ * Ends the processes that a dead supervisor left: waits for its services and gateways, which drain by themselves without it, kills
+ * those that do not end, and then stops PostgreSQL. Only touches processes that it started, never one that has got a pid of
+ * theirs since. Returns their number.
  *
- * @param known what ran, if that is known better than by what was written down
+ * @param known the running processes, if they are known better than from the state file
  */
 export async function endLeftovers(folder: RunFolder, known?: RunState): Promise<number> {
   const state = known ?? (await readState(folder.state));
   const processes = (state?.processes ?? []).flatMap((record) => record.process ?? []);
   const left = await Promise.all(processes.map((process) => endProcess(process, state!.drainMs)));
   const postgres = await stopPostgresIn(folder.postgres);
-  // Should somebody have removed the folder, there is no other way to it.
+  // If the folder was removed, this is the only way to find it.
   if (state?.postgres?.process !== undefined) await stopPostgres(state.postgres.process);
   await rm(folder.state, { force: true });
   return left.filter(Boolean).length + (postgres ? 1 : 0);
 }
 
-/** Waits for the guard of a supervisor that is gone, which may be ending the rest at this moment. */
+/** Waits for the guard of a dead supervisor, which may be ending the rest at this moment. */
 export async function awaitGuard(folder: RunFolder): Promise<void> {
   const state = await readState(folder.state);
   if (state?.guard === undefined || !(await isRunning(state.guard))) return;
   await ended(state.guard, state.drainMs + 20_000);
 }
 
-/** No signal asks it to drain: it is draining, and a second request would mean to hurry. */
+/** Sends no signal: the process is draining already, and a second request would hurry it. */
 async function endProcess(process: ProcessIdentity, drainMs: number): Promise<boolean> {
   if (!(await isRunning(process))) return false;
   if (!(await ended(process, drainMs + 2_000))) await signal(process, "SIGKILL");

@@ -5,28 +5,28 @@ import { runFolder } from "./folder.js";
 import { isRunning } from "./pid.js";
 import { type ProcessRecord, type ProcessState, readState } from "./state.js";
 
-/** A process of a running system, as `scaffold ps` names things. */
+/** A process of a running system, with the names of `scaffold ps`. */
 export interface ListedProcess {
   readonly service: string;
   readonly pid: number | null;
   readonly port: number;
   readonly state: ProcessState;
-  /** Seconds since the process started; null while there is none. */
+  /** Seconds since the process started. Null: it does not run. */
   readonly uptime: number | null;
 }
 
-/** What runs in a project; nothing, if nothing does. */
+/** Returns the running processes of a project. */
 export async function listProcesses(root: string): Promise<ListedProcess[]> {
   const state = await readState(runFolder(root).state);
   if (state === undefined) return [];
   const supervised = await isRunning(state.supervisor);
   const records = [state.balancer, ...state.processes, ...(state.postgres ? [state.postgres] : [])];
   const listed = await Promise.all(records.map((record) => list(record, supervised)));
-  // Of a supervisor that is gone, only what has not ended yet is worth a word.
+  // Of a dead supervisor, only processes that still run are listed.
   return supervised ? listed : listed.filter(({ state }) => state !== "stopped");
 }
 
-/** What was written down is believed only of processes that are there. */
+/** The state file counts only for processes that exist. */
 async function list({ name, process, port, state, since }: ProcessRecord, supervised: boolean): Promise<ListedProcess> {
   const runs = process !== undefined && (await isRunning(process));
   const now = !supervised ? (runs ? "stopping" : "stopped") : runs || process === undefined ? state : "restarting";

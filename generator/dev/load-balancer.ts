@@ -3,22 +3,22 @@ import { ConnectionLimit } from "@protoscaffold/runtime/server/connection-limit"
 import { connectionsAllowed } from "@protoscaffold/runtime/server/descriptors";
 import { join, type SilenceLimits, usualLimits } from "./joined-sockets.js";
 
-/** Where a connection can be passed on to. */
+/** A backend to which connections are forwarded. */
 export interface Backend {
   readonly port: number;
-  /** Asked at every connection. */
+  /** Called for every connection. */
   healthy(): boolean;
 }
 
 export interface LoadBalancerOptions {
-  /** How many connections may be open at once. Default: what the process may open files for, at two each. */
+  /** The limit of open connections. Default: half the process's limit of open files, as each needs two. */
   readonly maxConnections?: number;
   readonly limits?: Partial<SilenceLimits>;
-  /** Called with what a person should hear of. */
+  /** Called with messages for the user. */
   readonly report?: (message: string) => void;
 }
 
-/** How long a backend may take to accept a connection, before the next is tried. */
+/** The time limit of a backend to accept a connection, before the next is tried. */
 const CONNECT_MS = 2_000;
 
 interface Member {
@@ -27,9 +27,9 @@ interface Member {
 }
 
 /**
- * Passes TCP connections on to the healthy backend that has the fewest, whatever is spoken on them. One that refuses is
- * skipped for the next, and those that fail their health check come last: they may still serve, and a connection that is
- * reset is surely not served. If none takes a connection, it is reset.
+ * Forwards TCP connections to the healthy backend with the fewest connections, independent of the protocol. Skips backends that
+ * refuse, and tries unhealthy ones last: they may still serve, while a reset connection certainly fails. Resets a connection if
+ * no backend accepts it.
  */
 export class LoadBalancer {
   readonly #server: Server;
@@ -38,7 +38,7 @@ export class LoadBalancer {
   readonly #limit: ConnectionLimit;
   readonly #limits: SilenceLimits;
   readonly #report: (message: string) => void;
-  /** Whether every backend failed its health check when the last connection came. */
+  /** Whether all backends were unhealthy at the last connection. */
   #allFail = false;
 
   constructor(backends: readonly Backend[], options: LoadBalancerOptions = {}) {
@@ -51,29 +51,29 @@ export class LoadBalancer {
         `${maxConnections} connections are open: ${evicted} idle ones made room, ${refused} new ones were refused`,
       ),
     );
-    // One side may have said all it has to say while the other still answers, so each end is passed on by itself.
+    // One side may end while the other still sends, so each end is forwarded separately.
     this.#server = createServer({ allowHalfOpen: true, noDelay: true }, (client) => this.#accept(client));
   }
 
-  /** Listens on 127.0.0.1. Rejects with the system's error, EADDRINUSE for a port that is another's. */
+  /** Listens on 127.0.0.1. Rejects with the system's error: EADDRINUSE for a port in use. */
   listen(port: number): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#server.once("error", reject);
       this.#server.listen(port, "127.0.0.1", () => {
         this.#server.off("error", reject);
-        // A connection that cannot be accepted is no reason to end.
+        // A connection that cannot be accepted must not end the process.
         this.#server.on("error", (error) => this.#report(`a connection could not be accepted: ${error.message}`));
         resolve();
       });
     });
   }
 
-  /** Stops taking connections. Those that are open stay, and end as backends or clients end them. */
+  /** Stops accepting connections. Open ones stay until backends or clients end them. */
   close(): void {
     this.#server.close();
   }
 
-  /** Cuts every connection that is still open. */
+  /** Resets every open connection. */
   destroy(): void {
     this.close();
     for (const client of this.#clients) client.destroy();
@@ -83,7 +83,7 @@ export class LoadBalancer {
     if (!this.#limit.admit(client)) return;
     this.#clients.add(client);
     client.once("close", () => this.#clients.delete(client));
-    // Until a backend is there, a client that goes away is no one's trouble.
+    // Before a backend is connected, a client's failure needs no reaction.
     client.on("error", () => client.destroy());
     const tried = new Set<Backend>();
     while (!client.destroyed) {
@@ -94,7 +94,7 @@ export class LoadBalancer {
       }
       tried.add(next.backend);
       const upstream = connect({ host: "127.0.0.1", port: next.backend.port, allowHalfOpen: true, noDelay: true });
-      // Counted from the first packet on: many connections at once must not all go to the same backend.
+      // Count it before it is connected: many simultaneous connections must not all go to one backend.
       next.connections.add(upstream);
       upstream.once("close", () => next.connections.delete(upstream));
       if (await connected(upstream)) {
@@ -123,7 +123,7 @@ export class LoadBalancer {
   }
 }
 
-/** Waits for a connection; one that does not come about is closed. */
+/** Waits for a connection. Closes it if it fails. */
 function connected(socket: Socket): Promise<boolean> {
   return new Promise((resolve) => {
     socket.once("connect", () => {

@@ -3,8 +3,8 @@ import { basename, dirname, join } from "node:path";
 import { identify, isRunning, type ProcessIdentity } from "./pid.js";
 
 /**
- * Takes a lock for this process: a file that says whose it is. The lock of a process that is gone counts for nothing.
- * Answers undefined when it is taken, or else who has it.
+ * Acquires a lock for this process: a file that names its holder. The lock of a dead process does not count. Returns the holder,
+ * or undefined if this process has acquired it.
  */
 export async function takeLock(path: string): Promise<ProcessIdentity | undefined> {
   const me = (await identify(process.pid))!;
@@ -13,7 +13,7 @@ export async function takeLock(path: string): Promise<ProcessIdentity | undefine
     await writeFile(mine, JSON.stringify(me), { mode: 0o600 });
     for (;;) {
       try {
-        // Unlike a rename, a link never replaces what is there.
+        // Unlike a rename, a link never replaces an existing file.
         await link(mine, path);
         await sweep(path);
         return undefined;
@@ -30,9 +30,9 @@ export async function takeLock(path: string): Promise<ProcessIdentity | undefine
 }
 
 /**
- * The process that has the lock and still runs.
+ * Returns the running process that holds the lock.
  *
- * @throws Error if the lock is there and cannot be read
+ * @throws Error if the lock exists and cannot be read
  */
 export async function lockHolder(path: string): Promise<ProcessIdentity | undefined> {
   const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
@@ -43,7 +43,7 @@ export async function lockHolder(path: string): Promise<ProcessIdentity | undefi
   return holder !== undefined && (await isRunning(holder)) ? holder : undefined;
 }
 
-/** Undefined for what no process that lives has left: a lock gets its name when it is whole. */
+/** Returns undefined for a lock that no running process holds: a lock gets its name when it is complete. */
 function parsed(text: string): ProcessIdentity | undefined {
   try {
     return JSON.parse(text) as ProcessIdentity;
@@ -52,7 +52,7 @@ function parsed(text: string): ProcessIdentity | undefined {
   }
 }
 
-/** Moves a dead process' lock away. If another process was faster, and it is that one's lock now, it gets it back. */
+/** Removes a dead process's lock. If another process was faster, and the lock is now that one's, restores it. */
 async function breakLock(path: string, aside: string): Promise<void> {
   await rename(path, aside).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== "ENOENT") throw error;
@@ -61,13 +61,13 @@ async function breakLock(path: string, aside: string): Promise<void> {
   await rm(aside, { force: true });
 }
 
-/** Removes what processes left that were killed while they asked for the lock. */
+/** Removes the files of processes that were killed while they acquired the lock. */
 async function sweep(path: string): Promise<void> {
   const prefix = `${basename(path)}.`;
   for (const name of await readdir(dirname(path))) {
     const pid = Number(name.slice(prefix.length).split(".")[0]);
     if (!name.startsWith(prefix) || !Number.isInteger(pid)) continue;
-    // What cannot be told stays until another time.
+    // An unknown process's file stays for now.
     const owner = await identify(pid).catch(() => "unknown");
     if (owner === undefined) await rm(join(dirname(path), name), { force: true });
   }

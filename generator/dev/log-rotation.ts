@@ -3,15 +3,15 @@ import { appendFile, type FileHandle, open, rename, rm, stat, truncate } from "n
 import { dirname } from "node:path";
 
 export interface RotationOptions {
-  /** How long a log may get. Default: 10 MiB. */
+  /** The size limit of a log. Default: 10 MiB. */
   readonly maxBytes?: number;
-  /** How many older parts are kept: `orders.log.1` is the last one. Default: 2. */
+  /** The number of older parts: `orders.log.1` is the last one. Default: 2. */
   readonly keep?: number;
 }
 
-/** How often logs are looked at where the system does not say that one was written. */
+/** The polling interval of logs on systems without file watchers. */
 const EVERY_MS = 5_000;
-/** How long after a log was written it is looked at: what comes meanwhile is one look. */
+/** The delay from a write to the check of a log: later writes share the check. */
 const AFTER_MS = 20;
 
 /**
@@ -28,7 +28,7 @@ export class LogRotation {
   #running: Promise<void> = Promise.resolve();
 
   constructor(
-    /** The paths of the logs as they are at that time; all are in one folder. */
+    /** Returns the current paths of the logs, all in one folder. */
     private readonly logs: () => readonly string[],
     private readonly report: (message: string) => void,
     private readonly options: RotationOptions = {},
@@ -47,7 +47,7 @@ export class LogRotation {
     };
     try {
       this.#watcher = watch(dirname(first), later).unref();
-      // A system that has no watchers left looks every few seconds.
+      // Without file watchers left, logs are polled every few seconds.
       this.#watcher.on("error", () => this.#watcher?.close());
     } catch {}
   }
@@ -74,7 +74,7 @@ export class LogRotation {
   }
 }
 
-/** Rotates a log that is too long. On a full disk its older parts go first, and then what it holds. */
+/** Rotates a log that is too long. On a full disk its older parts are removed first, and then its content. */
 export async function rotate(path: string, { maxBytes = 10 * 2 ** 20, keep = 2 }: RotationOptions = {}): Promise<void> {
   const size = await sizeOf(path);
   if (size === undefined || size <= maxBytes) return;
@@ -103,12 +103,12 @@ export async function rotate(path: string, { maxBytes = 10 * 2 ** 20, keep = 2 }
 
 const CHUNK = 2 ** 20;
 
-/** Copies the last so many bytes of a file that is written to meanwhile. Answers how many bytes are left out. */
+/** Copies the last bytes of a file that may be written meanwhile. Returns the number of bytes left out. */
 async function copyEnd(from: string, to: string, maxBytes: number): Promise<number> {
   const [source, target] = [await open(from, "r"), await open(to, "w", 0o600)];
   try {
     const { size } = await source.stat();
-    // What has come since it was found to be too long, and a line more, is no burst.
+    // Bytes written since the check, and one line more, are no burst.
     const whole = size <= maxBytes + CHUNK;
     const start = whole ? 0 : await lineAfter(source, size - maxBytes);
     const most = whole ? size + CHUNK : maxBytes;
@@ -127,7 +127,7 @@ async function copyEnd(from: string, to: string, maxBytes: number): Promise<numb
   }
 }
 
-/** Where the next line begins behind a position; the position itself if none does soon. */
+/** Returns the start of the next line after a position, or the position if no line starts soon. */
 async function lineAfter(file: FileHandle, position: number): Promise<number> {
   const { buffer, bytesRead } = await file.read(Buffer.alloc(2 ** 16), 0, 2 ** 16, position);
   const end = buffer.subarray(0, bytesRead).indexOf(10);

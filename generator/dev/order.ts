@@ -1,6 +1,6 @@
-/** One service of a system, as far as running it goes. */
+/** A service that the supervisor runs. */
 export interface ServicePlan {
-  /** Its short name: of its folder, its process and its database. */
+  /** Its short name: the name of its folder, its process and its database. */
   readonly name: string;
   /** The names of the services it calls. */
   readonly calls: readonly string[];

@@ -4,9 +4,9 @@ import { identify, isRunning, type ProcessIdentity } from "./pid.js";
 const INTERVAL_MS = 500;
 
 /**
- * Calls `gone` when npm, which started this process, is gone without a word, as by a SIGKILL: nobody would stop the system
- * then. npm starts scripts through a shell, so when our parent is one, its own parent is watched too. Does nothing if it
- * was not npm that started this process.
+ * Calls `gone` when npm, which started this process, has ended without a signal, for example by a SIGKILL: the system would keep
+ * running. npm starts scripts through a shell, so if the parent is a shell, its own parent is watched too. Does nothing if npm
+ * did not start this process.
  */
 export async function watchParent(gone: () => void): Promise<void> {
   if (process.env.npm_lifecycle_event === undefined) return;
@@ -23,7 +23,7 @@ export async function watchParent(gone: () => void): Promise<void> {
 async function ancestorsOf(pid: number): Promise<ProcessIdentity[]> {
   const parent = await identify(pid);
   if (parent === undefined) return [];
-  // Only Linux says it without a program of its own; elsewhere the parent alone has to do.
+  // Only Linux has it without another program. Elsewhere only the parent is watched.
   const stat = await readFile(`/proc/${pid}/stat`, "latin1").catch(() => "");
   const command = stat.slice(stat.indexOf("(") + 1, stat.lastIndexOf(")"));
   const above = Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);

@@ -4,28 +4,28 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 
 /**
- * One process, for good. A pid alone is not enough: the system gives it to another process once this one is gone, and
- * that one must never get a signal meant for this.
+ * Identifies a process. A pid alone is not enough: the system reuses it after the process ends, and another process must not get
+ * its signals.
  */
 export interface ProcessIdentity {
   readonly pid: number;
-  /** When it started, in words that only comparison understands. */
+  /** The start of the process, only for comparison. */
   readonly started: string;
 }
 
 /**
- * The process that has this pid now; undefined if none has, or one that has ended and only waits for its parent.
+ * Returns the process that has this pid now. Undefined: none has, or it has ended and its parent has not waited for it yet.
  *
- * @throws Error if that cannot be told, such as for want of file descriptors
+ * @throws Error if it cannot be determined, for example without free file descriptors
  */
 export async function identify(pid: number): Promise<ProcessIdentity | undefined> {
-  // This needs no descriptor.
+  // This needs no file descriptor.
   if (!exists(pid)) return undefined;
   const started = process.platform === "linux" ? await startedOnLinux(pid) : await startedByPs(pid);
   return started === undefined ? undefined : { pid, started };
 }
 
-/** Whether the process runs. One of which that cannot be told counts as running: "gone" leads to what cannot be undone. */
+/** Returns whether the process runs. An undetermined one counts as running: reactions to its end cannot be undone. */
 export async function isRunning(of: ProcessIdentity): Promise<boolean> {
   try {
     return (await identify(of.pid))?.started === of.started;
@@ -35,9 +35,9 @@ export async function isRunning(of: ProcessIdentity): Promise<boolean> {
 }
 
 /**
- * Sends a signal, if the process is still the one that was meant. Returns whether it was.
+ * Sends a signal if the pid still belongs to this process. Returns whether it does.
  *
- * @throws Error if that cannot be told, or the signal is not allowed
+ * @throws Error if it cannot be determined, or the signal is not allowed
  */
 export async function signal(to: ProcessIdentity, name: NodeJS.Signals): Promise<boolean> {
   if ((await identify(to.pid))?.started !== to.started) return false;
@@ -50,7 +50,7 @@ export async function signal(to: ProcessIdentity, name: NodeJS.Signals): Promise
   }
 }
 
-/** Waits until the process is gone, at most `timeoutMs`. Answers whether it is. */
+/** Waits until the process has ended, at most `timeoutMs`. Returns whether it has. */
 export async function ended(of: ProcessIdentity, timeoutMs: number): Promise<boolean> {
   const deadline = performance.now() + timeoutMs;
   while (await isRunning(of)) {
@@ -60,7 +60,7 @@ export async function ended(of: ProcessIdentity, timeoutMs: number): Promise<boo
   return true;
 }
 
-/** Fields 3 (state) and 22 (start, in ticks since boot) of proc(5)'s stat, and which boot: ticks begin anew with each. */
+/** Fields 3 (state) and 22 (start, in ticks since boot) of proc(5)'s stat, and the boot's id: ticks restart with each boot. */
 async function startedOnLinux(pid: number): Promise<string | undefined> {
   try {
     const [stat, boot] = await Promise.all([
@@ -91,13 +91,13 @@ async function startedByPs(pid: number): Promise<string | undefined> {
   }
 }
 
-/** Whether any process has this pid, be it one that has ended and waits for its parent. */
+/** Returns whether a process has this pid, even one that has ended and waits for its parent. */
 function exists(pid: number): boolean {
   try {
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    // EPERM: there is one, of another user.
+    // EPERM: a process of another user has it.
     return (error as NodeJS.ErrnoException).code !== "ESRCH";
   }
 }

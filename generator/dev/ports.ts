@@ -4,8 +4,8 @@ const FIRST = 10_240;
 const SLOTS = (32_768 - FIRST) / 16;
 
 /**
- * The port that the load balancer is to listen on: what `PORT` says, 8080 if it says nothing. 0 is any free one. Throws an
- * Error if it is no port, or taken.
+ * Returns the port of the load balancer: `PORT`, or else 8080. 0 is any free one. Throws an Error if the port is invalid or in
+ * use.
  */
 export async function publicPort(text: string | undefined): Promise<number> {
   if (!text?.trim()) return assertFree(8080);
@@ -17,8 +17,8 @@ export async function publicPort(text: string | undefined): Promise<number> {
 }
 
 /**
- * One port for each name: the ones that follow `after`, in order, as far as they are free, so that a system that is
- * started again is found where it was; else any free ones.
+ * Returns a port for each name: those after `after`, in order, if they are free, so that a restarted system has the same ports; or
+ * else any free ones.
  */
 export async function choosePorts(after: number, names: readonly string[]): Promise<Map<string, number>> {
   const ports = new Map<string, number>();
@@ -32,7 +32,7 @@ export async function choosePorts(after: number, names: readonly string[]): Prom
   return ports;
 }
 
-/** What to say when the load balancer's port is another's. */
+/** Returns the error for a port of the load balancer that is in use. */
 export function portTaken(port: number): Error {
   return new Error(
     `port ${port} is taken: another process listens on 127.0.0.1:${port}. ` +
@@ -53,7 +53,7 @@ async function isFree(port: number): Promise<boolean> {
   return (await tryPort(port)) === undefined;
 }
 
-/** Why we may not listen on this port of 127.0.0.1; undefined if we may. */
+/** Returns the reason why this port of 127.0.0.1 is unavailable. Undefined: it is available. */
 function tryPort(port: number): Promise<NodeJS.ErrnoException | undefined> {
   return new Promise((resolve) => {
     const server = createServer();
@@ -63,8 +63,8 @@ function tryPort(port: number): Promise<NodeJS.ErrnoException | undefined> {
 }
 
 /**
- * A port of 127.0.0.1 that is free now. It is not reserved, so it is none of those that systems give to connections going
- * out (from 32768 on Linux, from 49152 elsewhere), of which any may be taken a moment later.
+ * Returns a port of 127.0.0.1 that is free now. It is not reserved, so it is outside of the ephemeral range (from 32768 on Linux,
+ * from 49152 elsewhere), from which any port may be taken a moment later.
  */
 export async function freePort(): Promise<number> {
   for (let attempt = 0; attempt < 1000; attempt++) {

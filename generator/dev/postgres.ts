@@ -13,32 +13,32 @@ import { postmasterFile, stopLeftover, stopPostgres } from "./postgres/stop.js";
 import { serverUser } from "./postgres/user.js";
 
 export interface PostgresOptions {
-  /** Where the data and the password are kept; made if it is not there. */
+  /** The folder of the data and the password. It is created if it does not exist. */
   readonly directory: string;
   /** The TCP port on 127.0.0.1. Default: a free one. */
   readonly port?: number;
-  /** Whether a commit waits for the disk. Default: true; false is for data that no crash of the machine needs to spare. */
+  /** Whether a commit waits for the disk. Default: true. False is for data that may be lost in a crash of the machine. */
   readonly fsync?: boolean;
   /** The file that the server's log is appended to. Default: `postgres.log` in the directory. */
   readonly log?: string;
-  /** Further settings of the server, by PostgreSQL's names; they win over those that are made here. */
+  /** Further settings of the server, by PostgreSQL's names. They override those that are set here. */
   readonly settings?: Readonly<Record<string, string | number>>;
 }
 
-/** A PostgreSQL server that runs. */
+/** A running PostgreSQL server. */
 export interface Postgres extends ProcessIdentity {
   readonly port: number;
-  /** The address of a database, as the administrator, password included. Default: "postgres", which every server has. */
+  /** Returns the URL of a database with the administrator and password. Default: "postgres", which every server has. */
   url(database?: string): string;
-  /** Makes an empty database of that name, unless there is one. */
+  /** Creates an empty database of that name, unless it exists. */
   createDatabase(name: string): Promise<void>;
-  /** Makes a database that a role of its own owns, which no other database lets in; one that is there is given to it. */
+  /** Creates a database with an owner role that has no access to other databases. An existing one is given to that role. */
   createOwned(name: string): Promise<void>;
-  /** The address of a database that `createOwned` has made, as its owner, password included. */
+  /** Returns the URL of a database from `createOwned`, with its owner and password. */
   ownerUrl(database: string): string;
-  /** Resolves when the server is gone, asked to or not, with how it went: "SIGKILL", or "exit code 1". */
+  /** Resolves when the server has ended for any reason, with that reason: "SIGKILL", or "exit code 1". */
   readonly ended: Promise<string>;
-  /** Ends connections, writes everything to disk, and waits until the server is gone. */
+  /** Ends connections, writes everything to disk, and waits until the server has ended. */
   stop(): Promise<void>;
 }
 
