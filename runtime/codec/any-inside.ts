@@ -1,13 +1,13 @@
 import type { DescMessage } from "@bufbuild/protobuf";
 
-/** Returns a function that says whether a type, or one that a message of it may hold at any depth, is of a kind. It remembers. */
+/** Returns a memoized function that says whether a type, or a type that its messages can contain at any depth, matches a predicate. */
 export function anyInside(is: (schema: DescMessage) => boolean): (schema: DescMessage) => boolean {
   const known = new WeakMap<DescMessage, boolean>();
   return (schema) => {
     let found = known.get(schema);
     if (found === undefined) {
       const reached = new Set([schema]);
-      // A set may grow while it is walked.
+      // Iteration over a Set includes elements that are added meanwhile.
       for (const { fields } of reached)
         for (const { message } of fields) if (message !== undefined) reached.add(message);
       found = [...reached].some(is);

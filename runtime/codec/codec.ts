@@ -5,39 +5,39 @@ import { LoneSurrogateError } from "./lone-surrogate.js";
 import { Reader } from "./reader.js";
 import { Writer } from "./writer.js";
 
-/** A message, or what `create` would make one of. */
+/** A message, or an init object for `create`. */
 export type Init<D extends DescMessage> = MessageInitShape<D> & {
   readonly $unknown?: readonly UnknownField[] | undefined;
 };
 
 /**
- * Turns messages of one type into bytes and back, interchangeably with protobuf-es's `toBinary` and `fromBinary` for all
- * that is well-formed. Of what is not, more is refused or told apart: a known field with another wire type is an unknown
- * one, no value goes past the end of the message that it is in, no text has half a character.
+ * Encodes and decodes messages of one type. For well-formed messages it is interchangeable with protobuf-es's `toBinary` and
+ * `fromBinary`. It is stricter with malformed ones: a known field with another wire type is an unknown field, no value may extend
+ * beyond the end of its message, and no string may have a lone surrogate.
  */
 export interface Codec<D extends DescMessage = DescMessage> {
   readonly schema: D;
   /**
-   * Appends a message's bytes. It may be what `create` would make one of: nobody needs to.
+   * Appends a message in the wire format. An init object for `create` is encoded as is, without creating the message first.
    *
-   * @throws if it is no object or a message of another type, a field holds what its type cannot, or a required one is not
-   *   set; then nothing was appended
+   * @throws if it is not an object, is a message of another type, has a value that its field's type cannot hold, or lacks a required
+   *   field; nothing is appended then
    */
   encode(message: MessageInitShape<D>, writer: Writer): void;
-  /** A message's bytes, in an array of their own. */
+  /** Returns a message in the wire format, in an array that shares no memory. */
   toBytes(message: MessageInitShape<D>): Uint8Array;
   /**
-   * Reads a message, and nothing outside `start` and `end`, by default all. It keeps no part of `bytes`, which may be
-   * used again.
+   * Decodes a message from `start` to `end`, by default from all bytes. The message shares no memory with `bytes`, so the buffer can
+   * be reused.
    *
-   * @param most how many messages, entries of maps and values of bytes there may be in it; default 100,000
-   * @throws if they are no such message
+   * @param most the maximum number of messages, map entries and bytes values in it; default 100,000
+   * @throws if the bytes are not a valid message
    */
   decode(bytes: Uint8Array, start?: number, end?: number, most?: number): MessageShape<D>;
   /**
-   * Reads a long message in several turns of the event loop, so that others have theirs. One field is read in one turn, be it ever so
-   * long: the elements of the message's own lists and maps are fields, those of a message inside it are not. `bytes` must not
-   * change until then.
+   * Decodes a long message in several turns of the event loop, so that it does not block other work. A field is never split, however
+   * long: elements of the message's own lists and maps count as fields, those of a message inside it do not. `bytes` must not change
+   * until the promise settles.
    *
    * @param most as `decode`
    * @throws as `decode`
@@ -45,15 +45,15 @@ export interface Codec<D extends DescMessage = DescMessage> {
   decodeInTurns(bytes: Uint8Array, most?: number): Promise<MessageShape<D>>;
 }
 
-/** How many bytes are read in one turn, if they are several fields. */
+/** The number of bytes that one turn reads, if they are several fields. */
 const TURN = 128 * 1024;
 
-/** Larger than this, the buffer that `toBytes` writes into is not kept, for it was an exception. */
+/** A buffer of `toBytes` that grew beyond this size is released after use, because such a message is rare. */
 const KEPT = 1 << 20;
 
 let shared = new Writer();
 
-/** Makes a codec of the functions that a `_codec` file has for its message: of its fields, without length or tag. */
+/** Makes a codec of the functions in a message's `_codec` file, which handle its fields without tag and length. */
 export function defineCodec<D extends DescMessage>(
   schema: D,
   write: (writer: Writer, message: Init<D>) => void,
@@ -78,7 +78,7 @@ export function defineCodec<D extends DescMessage>(
       const writer = shared;
       const start = writer.at;
       encode(message, writer);
-      // From Node's pool: an array of its own would cost more than all that went before.
+      // From Node's pool: allocating a separate array costs more than encoding a small message.
       const bytes = Buffer.allocUnsafe(writer.at - start);
       writer.buffer.copy(bytes, 0, start, writer.at);
       writer.at = start;

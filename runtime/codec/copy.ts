@@ -1,14 +1,14 @@
 import type { Message } from "@bufbuild/protobuf";
 
-/** Returns a deep copy of a message. protobuf-es's own loses the entries of maps and Structs that are called `__proto__`. */
+/** Returns a deep copy of a message. protobuf-es's `clone` loses entries of maps and Structs whose key is `__proto__`. */
 export function copyMessage<M extends Message>(message: M): M {
   return copy(message) as M;
 }
 
-/** Returns a deep copy of what a field of a message holds. */
+/** Returns a deep copy of a field's value. */
 export function copy(value: unknown): unknown {
   if (typeof value !== "object" || value === null) return value;
-  // Not `slice`: of a Buffer that is the same memory.
+  // Not `slice`: a slice of a Buffer shares its memory.
   if (value instanceof Uint8Array) return new Uint8Array(value);
   if (Array.isArray(value)) return value.map(copy);
   // The defaults of proto2 and editions are on the prototype.

@@ -13,10 +13,10 @@ import { isJsonField } from "./field.js";
 import { put } from "./message.js";
 
 /**
- * Makes a message as protobuf-es's `create` does, but keeps an entry of a map that is called `__proto__`, and takes what `init`
- * only inherits from Object.prototype for no value: a field may be called `has_own_property`.
+ * Creates a message as protobuf-es's `create` does, with two differences: a map entry whose key is `__proto__` is kept, and values
+ * that `init` inherits from Object.prototype are ignored, because a field may be called `has_own_property`.
  *
- * @throws TypeError if `init` is no object, or a message of another type
+ * @throws TypeError if `init` is not an object, or is a message of another type
  */
 export function createMessage<D extends DescMessage>(schema: D, init: MessageInitShape<D>): MessageShape<D> {
   if (isMessage(init, schema)) return init as MessageShape<D>;
@@ -39,14 +39,14 @@ export function createMessage<D extends DescMessage>(schema: D, init: MessageIni
   return message;
 }
 
-/** The error for what is no message of this type: says what it is. */
+/** Returns the error for a value that is not a message of this type; the error says what the value is. */
 export function notA({ typeName }: DescMessage, value: unknown): TypeError {
   const type = typeof value === "object" ? (value as { $typeName?: unknown } | null)?.$typeName : undefined;
   const found = value === null ? "null" : type === undefined ? typeof value : `a ${type}`;
   return new TypeError(`this is no ${typeName}, but ${found}`);
 }
 
-/** What a field of a message holds, of what it is given in an init. */
+/** Returns a field's value for a value in an init object. */
 function fieldValue(field: DescField, value: unknown): unknown {
   if (!isMade(field)) return value;
   if (field.fieldKind === "list") return Array.isArray(value) ? value.map((each) => itemOf(field, each)) : value;
@@ -57,7 +57,7 @@ function fieldValue(field: DescField, value: unknown): unknown {
   return map;
 }
 
-/** Whether a field's values are not always held as they are given. */
+/** Returns whether a field's stored value may differ from the value in an init object. */
 function isMade({ message, scalar }: DescField): boolean {
   return message !== undefined || scalar === ScalarType.BYTES;
 }
@@ -65,7 +65,7 @@ function isMade({ message, scalar }: DescField): boolean {
 function itemOf(field: DescField, value: unknown): unknown {
   const { message } = field;
   if (message === undefined) return bytesOf(value);
-  // What a wrapper wraps, and a Struct's JSON, is what these fields hold.
+  // A wrapper field holds the wrapped value, and a Struct field holds JSON.
   if (field.fieldKind === "message" && field.oneof === undefined && isWrapperDesc(message)) {
     return message.fields[0].scalar === ScalarType.BYTES ? bytesOf(value) : value;
   }
@@ -77,14 +77,14 @@ function bytesOf(value: unknown): unknown {
   return Array.isArray(value) ? new Uint8Array(value as number[]) : value;
 }
 
-/** A message in place of an `init` of which protobuf-es would lose something; most often that is `init` itself. */
+/** Returns an init object that protobuf-es's `create` takes without loss; usually that is `init` itself. */
 export function explicit<I>(schema: DescMessage, init: I): I {
   return typeof init === "object" && init !== null && isLossy(schema)
     ? (createMessage(schema, init as never) as I)
     : init;
 }
 
-/** The same for a stream of messages. */
+/** Applies `explicit` to each message of a stream. */
 export function eachExplicit<I>(schema: DescMessage, inits: AsyncIterable<I>): AsyncIterable<I> {
   return isLossy(schema) ? mapped(inits, (init) => explicit(schema, init)) : inits;
 }
@@ -93,15 +93,15 @@ async function* mapped<I>(inits: AsyncIterable<I>, map: (init: I) => I): AsyncIt
   for await (const init of inits) yield map(init);
 }
 
-/** Whether every object inherits a property of this name. */
+/** Returns whether Object.prototype has a property of this name. */
 export function isInherited(name: string): boolean {
   return name in Object.prototype;
 }
 
-/** Whether a message, or one in it, has a field or oneof that is called like what every object inherits. */
+/** Returns whether a message type, or one inside it, has a field or oneof whose name is a property of Object.prototype. */
 const isOdd = anyInside(({ members }) => members.some(({ localName }) => isInherited(localName)));
 
-/** Whether there is something that `create` may lose. */
+/** Returns whether `create` may lose something of such an init object. */
 const isLossy = anyInside(
   (schema) =>
     isOdd(schema) ||
@@ -111,8 +111,8 @@ const isLossy = anyInside(
 );
 
 /**
- * Gives fields that hold a message, are not set, and are called like what every object inherits an `undefined` of their own, in
- * the message and all that is in it: protobuf-es's reflection takes what they inherit for a message.
+ * Sets unset message fields whose name is a property of Object.prototype to `undefined`, in the message and all messages in it.
+ * Otherwise protobuf-es's reflection takes the inherited property for a message.
  */
 export function hideInherited(schema: DescMessage, message: object): void {
   if (!isOdd(schema)) return;

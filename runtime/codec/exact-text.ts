@@ -1,8 +1,8 @@
 import { configureTextEncoding } from "@bufbuild/protobuf/wire";
 
 /**
- * Has protobuf-es treat text as codecs do wherever this process, or this page, uses it: U+FEFF is a character like any
- * other, also at the beginning, and a lone surrogate is refused, not replaced.
+ * Makes protobuf-es treat strings as the codecs do, in the whole process or page: U+FEFF is kept at the beginning, too, and a lone
+ * surrogate is refused instead of replaced.
  */
 export function keepTextExact(): void {
   const encoder = new TextEncoder();

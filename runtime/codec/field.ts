@@ -1,7 +1,7 @@
 import type { DescField } from "@bufbuild/protobuf";
 import { own } from "./message.js";
 
-/** What a field of a message holds; undefined if another field of its oneof is set, or the message has nothing of its own there. */
+/** Returns a field's value, or undefined if the field is not an own property or another field of its oneof is set. */
 export function valueOfField(message: object, { localName: name, oneof }: DescField): unknown {
   const fields = message as Readonly<Record<string, unknown>>;
   if (oneof === undefined) return own(fields, name);
@@ -9,14 +9,14 @@ export function valueOfField(message: object, { localName: name, oneof }: DescFi
   return choice?.case === name ? choice.value : undefined;
 }
 
-/** Sets a field of a message, as it is: to protobuf-es's reflection a Struct is a message, in which no entry is called `__proto__`. */
+/** Sets a field's value without conversion. protobuf-es's reflection would convert a Struct to a message, and lose the key `__proto__`. */
 export function setField(message: object, { localName: name, oneof }: DescField, value: unknown): void {
   const fields = message as Record<string, unknown>;
   if (oneof === undefined) fields[name] = value;
   else fields[oneof.localName] = { case: name, value };
 }
 
-/** Whether a field's values are JSON: protobuf-es has a Struct as such, except in a Value. */
+/** Returns whether a field's values are JSON: protobuf-es represents a Struct as JSON, except inside a Value. */
 export function isJsonField({ message, parent }: DescField): boolean {
   return message?.typeName === "google.protobuf.Struct" && parent.typeName !== "google.protobuf.Value";
 }

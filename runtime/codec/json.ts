@@ -5,7 +5,7 @@ import { put } from "./message.js";
 import type { Reader } from "./reader.js";
 import type { Writer } from "./writer.js";
 
-/** Writes a google.protobuf.Struct, which protobuf-es has as JSON wherever it is a field. */
+/** Writes a google.protobuf.Struct, which protobuf-es represents as JSON in fields. */
 export function writeJsonObject(writer: Writer, json: JsonObject): void {
   if (typeof json !== "object" || json === null || Array.isArray(json)) throw new TypeError("a Struct is an object");
   for (const [key, value] of Object.entries(json)) {
@@ -16,7 +16,7 @@ export function writeJsonObject(writer: Writer, json: JsonObject): void {
   }
 }
 
-/** A google.protobuf.Value in a field. What JSON does not have, undefined for one, is a Value of no kind. */
+/** Writes a google.protobuf.Value in a field. A value that JSON does not have, such as undefined, becomes a Value without a kind. */
 function writeField(writer: Writer, number: number, json: JsonValue): void {
   const start = writer.open(number);
   if (json === null) writer.tag(1, 0).int32(0);
@@ -35,7 +35,7 @@ function writeField(writer: Writer, number: number, json: JsonValue): void {
   writer.close(start);
 }
 
-/** Reads a google.protobuf.Struct as JSON; one that was there already takes the fields that are read. */
+/** Reads a google.protobuf.Struct as JSON, merging the fields into an existing one. */
 export function readJsonObject(reader: Reader, end: number, json: JsonObject = {}): JsonObject {
   return addTo(json, readStruct(reader, end));
 }

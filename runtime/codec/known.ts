@@ -3,17 +3,17 @@ import type { Codec } from "./codec.js";
 import { keepTextExact } from "./exact-text.js";
 import { reflectedCodec } from "./reflected.js";
 
-/** The codecs that services, and clients of services, have brought along. */
+/** The generated codecs that services and clients have registered. */
 const known = new WeakMap<DescMessage, Codec>();
 
-/** Makes codecs known to `codecOf`. Services and clients do, when they are made; importing a file never does. */
+/** Registers codecs for `codecOf`. Services and clients do this when they are created; importing a file has no such effect. */
 export function know(codecs: readonly Codec[]): void {
   keepTextExact();
   for (const codec of codecs) known.set(codec.schema, codec);
 }
 
-/** The codec of a message type: the generated one if it is known, else protobuf-es itself. */
+/** Returns the codec of a message type: the registered one, or else one that works by reflection. */
 export function codecOf<D extends DescMessage>(schema: D): Codec<D> {
-  // What is known under a schema is of that schema.
+  // The map's key and value are always of the same message type.
   return (known.get(schema) as Codec<D> | undefined) ?? reflectedCodec(schema);
 }

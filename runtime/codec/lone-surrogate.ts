@@ -3,14 +3,14 @@ import { anyInside } from "./any-inside.js";
 import { EncodeError } from "./encode-error.js";
 import { type Search, searchMessage } from "./search.js";
 
-/** A string with half a character of UTF-16, which UTF-8 cannot say. Codecs refuse it: in its place would be U+FFFD. */
+/** A string with a lone surrogate, which UTF-8 cannot encode. Codecs refuse it instead of replacing it with U+FFFD. */
 export class LoneSurrogateError extends EncodeError {
-  /** @param field the string's place, "shop.orders.v1.Order.lines[1].product_id", where it is known */
+  /** @param field the string's path, "shop.orders.v1.Order.lines[1].product_id", if it is known */
   constructor(field = "a string") {
     super(`${field} has a lone surrogate, half a character: cut strings between characters, or use toWellFormed()`);
   }
 
-  /** The same error with the string's place, which is looked for only now: what is right costs nothing. */
+  /** Returns the same error with the string's path, which is searched for only after a failure so that the success path pays nothing. */
   in(schema: DescMessage, message: object): LoneSurrogateError {
     const place = loneSurrogateIn(schema, message);
     return place === undefined ? this : new LoneSurrogateError(`${schema.typeName}.${place}`);
@@ -18,8 +18,8 @@ export class LoneSurrogateError extends EncodeError {
 }
 
 /**
- * The place of the first string with a lone surrogate in a message, or in what `create` would make one of:
- * "lines[1].product_id". Undefined if there is none.
+ * Returns the path of the first string with a lone surrogate in a message or an init object for `create`: "lines[1].product_id".
+ * Returns undefined if no string has one.
  */
 export function loneSurrogateIn(schema: DescMessage, message: object): string | undefined {
   return searchMessage(schema, message, loneSurrogates)?.path;
@@ -30,7 +30,7 @@ const loneSurrogates: Search<true> = {
   fields: textFieldsOf,
 };
 
-/** The fields of each type that are strings, or may have some in them. */
+/** The fields of each type that are strings or may contain some. */
 const textFields = new WeakMap<DescMessage, readonly DescField[]>();
 
 function textFieldsOf(schema: DescMessage): readonly DescField[] {

@@ -1,4 +1,4 @@
-/** The parts of every generated codec. */
+/** The functions that generated codecs import. */
 export { type Codec, defineCodec, type Init } from "./codec.js";
 export { boolKey, entries, has, inherit, isZero, knows, noBytes, numberKey, own, put, wrap } from "./message.js";
 export type { Reader } from "./reader.js";

@@ -2,21 +2,21 @@ import type { Message } from "@bufbuild/protobuf";
 import { utf8Read } from "./text.js";
 import { UnknownFields } from "./unknown.js";
 
-/** Messages may be inside one another this deep, the outermost included; protobuf-es has the same limit. */
+/** The maximum nesting of messages, the outermost included; protobuf-es has the same limit. */
 const DEEPEST = 100;
 /**
- * How many messages, entries of maps and values of bytes there may be in one message of a stranger's, as in JSON. Each can come from
- * two bytes, and takes fifty times the memory or more.
+ * The maximum number of messages, map entries and bytes values in one untrusted message, the same as for JSON. Each can be encoded in
+ * two bytes and takes at least fifty times as much memory.
  */
 const MOST = 100_000;
-/** What small numbers of 64 bits are read as, so that nothing is made for them. */
+/** Small 64-bit numbers as bigints, made once so that reading them allocates nothing. */
 const SMALL = Array.from({ length: 128 }, (_, number) => BigInt(number));
-/** Bytes up to this length are copied one after the other; for longer ones a call is cheaper. */
+/** Bytes up to this length are copied in a loop; for longer ones a call into Node is cheaper. */
 const SHORT = 32;
-/** The longest that a varint may be, in bytes. */
+/** The maximum length of a varint in bytes. */
 const VARINT = 10;
 
-/** Where bytes are put together to a value of 64 bits or a fraction. */
+/** Scratch memory for assembling 64-bit integers and floating-point numbers. */
 const wide = new BigInt64Array(1);
 const unsigned = new BigUint64Array(wide.buffer);
 const words = new Int32Array(wide.buffer);
@@ -25,22 +25,22 @@ const float = new Float32Array(wide.buffer);
 const octets = new Uint8Array(wide.buffer);
 
 /**
- * Reads Protobuf's wire format. `_codec` files call it: a tag, then the value that a field with this tag has. A tag that
- * is none of the message's is an unknown field, and that includes a known number with another wire type. No value may go
- * past the end of the message that it is in. What is read is copied: the buffer may be used again.
+ * Reads the Protobuf wire format for `_codec` files: a tag, then the value of the field with that tag. A tag that the message does not
+ * have is an unknown field, including a known number with another wire type. No value may extend beyond the end of its message.
+ * Values are copied, so the buffer can be reused.
  */
 export class Reader {
   private readonly buffer: Uint8Array;
-  /** Where the next byte is. */
+  /** The offset of the next byte. */
   at: number;
   private readonly limit: number;
   private depth = 0;
   private count = 0;
-  /** Where the tag began that was read last. */
+  /** The offset of the tag that was read last. */
   private from = 0;
   private unknowns: UnknownFields | undefined;
 
-  /** @param most how many messages, entries of maps and values of bytes there may be */
+  /** @param most the maximum number of messages, map entries and bytes values */
   constructor(
     bytes: Uint8Array,
     start: number,
@@ -52,7 +52,7 @@ export class Reader {
     this.limit = end;
   }
 
-  /** Begins a message. */
+  /** Starts a message. */
   enter(): void {
     if (++this.depth > DEEPEST) throw new RangeError(`messages are more than ${DEEPEST} deep in one another`);
     this.made();
@@ -79,15 +79,15 @@ export class Reader {
   }
 
   /**
-   * The next field's number and wire type; 0 if the message ends here.
+   * Reads the next field's number and wire type; returns 0 at the end of the message.
    *
-   * @param end where that is; for a group, its number below zero
+   * @param end the message's end offset; for a group, its negated field number
    */
   tag(end: number): number {
     const { at } = this;
     if (at >= end) return this.endOr(end);
     const byte = this.buffer[at]!;
-    // Most often it is one byte, and sound.
+    // Most tags are one byte.
     if (byte < 8 || byte > 0x7f || (byte & 7) > 5) return this.anyTag();
     this.from = at;
     this.at = at + 1;
@@ -118,44 +118,44 @@ export class Reader {
     return 0;
   }
 
-  /** Where ends what begins with its length. */
+  /** Reads the length prefix of a value, and returns the value's end offset. */
   length(): number {
     const byte = this.buffer[this.at]!;
-    // Most often it is one byte.
+    // Most lengths are one byte.
     if (byte < 0x80) this.at++;
     const length = byte < 0x80 ? byte : this.longLength();
     const end = this.at + length;
-    // Not a number if there is no byte.
+    // NaN past the end of the buffer.
     if (!(end <= this.limit)) throw tooShort();
     return end;
   }
 
-  /** A length of several bytes, all of its bits: a number's beyond 32 are passed over, but this says what comes next. */
+  /** Reads a length of several bytes with all its bits. A number would drop the bits beyond 32, but a length must not. */
   private longLength(): number {
     const { buffer } = this;
     let length = 0;
     for (let shift = 0; ; shift += 7) {
       if (shift > 63) throw new RangeError("a length is too long");
       const byte = buffer[this.at++]!;
-      // As a fraction beyond 53 bits, which is longer than anything in any case.
+      // A double loses precision beyond 53 bits, but such a length is too long in any case.
       length += (byte & 0x7f) * 2 ** shift;
       if (!(byte > 0x7f)) return length;
     }
   }
 
-  /** Where an entry of a map ends. */
+  /** Returns the end offset of a map entry. */
   entry(): number {
     this.made();
     return this.length();
   }
 
-  /** Whether more values come of a packed list that ends at `end`. */
+  /** Returns whether a packed list that ends at `end` has more values. */
   more(end: number): boolean {
     if (this.at > end) throw tooLong();
     return this.at < end;
   }
 
-  /** Bounds what a few bytes can have made of them, before it is made. */
+  /** Counts an allocation against the limit before it is made, because a few bytes can request many. */
   private made(): void {
     if (++this.count <= this.most) return;
     throw new RangeError(`there are more than ${this.most} messages, map entries and bytes in one`);
@@ -165,7 +165,7 @@ export class Reader {
     return this.text(true);
   }
 
-  /** A text that need not be UTF-8: what is not, becomes U+FFFD. */
+  /** Reads a string without UTF-8 validation; invalid sequences become U+FFFD. */
   anyString(): string {
     return this.text(false);
   }
@@ -190,7 +190,7 @@ export class Reader {
     return words[0] !== 0 || words[1] !== 0;
   }
 
-  /** An int32, or an enum's number. */
+  /** Reads an int32 or an enum's number. */
   int32(): number {
     return this.uint32() | 0;
   }
@@ -207,7 +207,7 @@ export class Reader {
     for (let shift = 7; byte > 0x7f; shift += 7) {
       if (shift > 63) throw new RangeError("a number is too long");
       byte = buffer[at++]!;
-      // What is beyond 32 bits is passed over.
+      // Bits beyond 32 are dropped.
       if (shift < 32) value |= (byte & 0x7f) << shift;
     }
     this.at = at;
@@ -280,7 +280,7 @@ export class Reader {
     return double[0]!;
   }
 
-  /** Keeps a field that the contract does not have, for when the message is written again. */
+  /** Keeps an unknown field, so that it is written again with the message. */
   unknown(tag: number, message: Message): void {
     const { at, from } = this;
     this.skip(tag);
@@ -288,7 +288,7 @@ export class Reader {
     this.unknowns.add(message, tag, from, at, this.at);
   }
 
-  /** Keeps a number that a closed enum does not have, and that was read just now. */
+  /** Keeps the number just read as an unknown field, because the closed enum does not have it. */
   unknownEnum(tag: number, message: Message): void {
     const { from } = this;
     this.at = from;
@@ -296,12 +296,12 @@ export class Reader {
     this.unknown(tag, message);
   }
 
-  /** Ends it all: gives messages what they are still to have. */
+  /** Finishes reading: assigns the remaining unknown fields to their messages. */
   finish(): void {
     this.unknowns?.finish();
   }
 
-  /** Passes over a field's value. */
+  /** Skips a field's value. */
   skip(tag: number, left = DEEPEST - this.depth): void {
     switch (tag & 7) {
       case 0:
@@ -354,7 +354,7 @@ export class Reader {
     for (let each = 0; each < size; each++) octets[each] = this.buffer[start + each]!;
   }
 
-  /** Leaves a varint's 64 bits in `wide`. */
+  /** Reads a varint's 64 bits into `wide`. */
   private varint64(): void {
     const { buffer } = this;
     let { at } = this;

@@ -8,12 +8,12 @@ import { boolKey, entries, has, isZero, knows, numberKey, own, put } from "./mes
 import type { Reader } from "./reader.js";
 import type { Writer } from "./writer.js";
 
-/** Writes a message that has no generated codec. */
+/** Writes a message without a generated codec. */
 export function writeReflected<D extends DescMessage>(writer: Writer, schema: D, message: Init<D>): void {
   writeFields(writer, schema, message as Fields);
 }
 
-/** Reads a message that has no generated codec, by its descriptor; one that was there already takes the fields. */
+/** Reads a message without a generated codec, by its descriptor, merging the fields into an existing one. */
 export function readReflected<D extends DescMessage>(
   reader: Reader,
   schema: D,
@@ -24,7 +24,7 @@ export function readReflected<D extends DescMessage>(
   return message;
 }
 
-/** A codec that has nothing generated: it does by the message's descriptor what a generated one does. */
+/** A codec by reflection: it does with the message's descriptor what a generated codec does. */
 export function reflectedCodec<D extends DescMessage>(schema: D): Codec<D> {
   return defineCodec(
     schema,
@@ -33,22 +33,22 @@ export function reflectedCodec<D extends DescMessage>(schema: D): Codec<D> {
   );
 }
 
-/** A message, its type forgotten. */
+/** A message of any type. */
 type Fields = Record<string, unknown> & { readonly $typeName: string };
 
 /** Writes a field with its tag, if it is set. */
 type WriteField = (writer: Writer, message: Fields) => void;
-/** Reads a field whose tag was read. */
+/** Reads a field whose tag has been read. */
 type ReadField = (reader: Reader, message: Fields, tag: number) => void;
-/** Writes one value with its tag: of a field, of a list, of a map's entry. */
+/** Writes one value with its tag: a singular field, a list element, or part of a map entry. */
 type WriteValue = (writer: Writer, value: unknown) => void;
-/** Reads one value; a message from before takes the fields. */
+/** Reads one value, merging into an existing message. */
 type ReadValue = (reader: Reader, before?: unknown) => unknown;
 
 interface Plan {
-  /** In the order of the fields' numbers. */
+  /** In order of field number. */
   readonly writes: readonly WriteField[];
-  /** By tag: a list of numbers has two, for it may be packed or not. */
+  /** By tag. A list of numbers has two tags, packed and unpacked. */
   readonly reads: ReadonlyMap<number, ReadField>;
 }
 
@@ -104,7 +104,7 @@ function fieldWriter(field: DescField): WriteField {
       if (isSet(value)) write(writer, value);
     };
   }
-  // What is not set may have its default on the prototype.
+  // An unset field may inherit its default from the prototype.
   const isSet = field.fieldKind === "message" ? (message: Fields) => ownValue(message, name) != null : hasOwn;
   const isRequired = presence === REQUIRED;
   return (writer, message) => {
@@ -117,7 +117,7 @@ function hasOwn(message: Fields, name: string): boolean {
   return has<Record<string, unknown>>(message, name);
 }
 
-/** What a message has of its own where every object inherits something, and else what it has. */
+/** Returns a message's property; for a name of Object.prototype only the message's own. */
 function ownValue(message: Fields, name: string): unknown {
   return isInherited(name) ? own(message, name) : message[name];
 }
@@ -135,7 +135,7 @@ function isNotZero(field: DescField): (value: unknown) => boolean {
       return (value) => Boolean((value as Uint8Array | undefined)?.length);
     case ScalarType.DOUBLE:
     case ScalarType.FLOAT:
-      // -0 is no zero.
+      // -0 is not the default: its bits are not zero.
       return (value) => value != null && !Object.is(value, 0);
     case ScalarType.INT64:
     case ScalarType.UINT64:
@@ -166,7 +166,7 @@ function valueWriter(field: DescField, number = field.number): WriteValue {
       writer.tag(number, END_GROUP);
     };
   }
-  // What is wrapped is no object.
+  // The value is the wrapped scalar, not a message.
   const mustBeObject = !isWrapped(field);
   return (writer, value) => {
     const start = mustBeObject ? writer.open(number, value) : writer.open(number);
@@ -203,7 +203,7 @@ function mapWriter(field: DescField & { fieldKind: "map" }): WriteField {
   const writeKey = scalarWriter(mapKey);
   const writeValue = valueWriter(field, 2);
   const keyType = wireTypes[mapKey];
-  // Keys of 64 bits are written from a text.
+  // 64-bit keys are kept as strings.
   const keyOf = mapKey === ScalarType.BOOL ? boolKey : isNarrow(mapKey) ? numberKey : (key: string) => key;
   return (writer, message) => {
     for (const [key, value] of entries(ownValue(message, name) as Record<string, unknown> | undefined)) {
@@ -249,7 +249,7 @@ function fieldReaders(field: DescField): [tag: number, ReadField][] {
   ];
 }
 
-/** What a message has in a field with one value; undefined if it has nothing. */
+/** Returns the value of a singular field, or undefined if it is not set. */
 function heldBy(message: Fields, { localName: name, oneof }: DescField): unknown {
   if (oneof === undefined) return ownValue(message, name);
   const choice = message[oneof.localName] as { case?: string; value?: unknown };
@@ -291,7 +291,7 @@ function mapReader(field: DescField & { fieldKind: "map" }): ReadField {
     let key = noKey;
     let value: unknown;
     for (let entry = reader.tag(stop); entry !== 0; entry = reader.tag(stop)) {
-      // A property's name is a text, whatever the key is.
+      // A property name is a string, whatever the key's type.
       if (entry === keyTag) key = String(reader[keyMethod]());
       else if (entry === valueTag) value = readValue(reader, value);
       else reader.skip(entry);
@@ -300,7 +300,7 @@ function mapReader(field: DescField & { fieldKind: "map" }): ReadField {
   };
 }
 
-/** What makes an entry's value that did not come. */
+/** Returns a function that makes the default for a map entry without a value. */
 function emptyValue(field: DescField & { fieldKind: "map" }): () => unknown {
   const { message } = field;
   if (message !== undefined) return isJsonField(field) ? () => ({}) : () => create(message);
@@ -326,17 +326,17 @@ function emptyValue(field: DescField & { fieldKind: "map" }): () => unknown {
 
 // --------------------------------------------------------------------------------------------------------------- fields
 
-/** Whether protobuf-es has a wrapper in this field as what it wraps. */
+/** Returns whether protobuf-es represents the wrapper in this field as the wrapped value. */
 function isWrapped({ fieldKind, message, oneof }: DescField): boolean {
   return fieldKind === "message" && message !== undefined && oneof === undefined && isWrapperDesc(message);
 }
 
-/** Whether a field of 64 bits is a text in TypeScript. */
+/** Returns whether a 64-bit field is a string in TypeScript. */
 function isText(field: DescField): boolean {
   return "longAsString" in field && field.longAsString === true;
 }
 
-/** Whether TypeScript has a map's keys of this type as numbers. */
+/** Returns whether map keys of this type are numbers in TypeScript. */
 function isNarrow(type: ScalarType): boolean {
   switch (type) {
     case ScalarType.INT32:
@@ -350,7 +350,7 @@ function isNarrow(type: ScalarType): boolean {
   }
 }
 
-/** The wire type of one value: of an element of a list, of the value of a map. */
+/** Returns the wire type of one value: a list element, or a map's value. */
 function wireTypeOf(field: DescField): number {
   if (field.message !== undefined) return "delimitedEncoding" in field && field.delimitedEncoding ? GROUP : LENGTH;
   return wireTypes[field.scalar ?? ScalarType.INT32];
@@ -360,7 +360,7 @@ function tagOf(number: number, wireType: number): number {
   return ((number << 3) | wireType) >>> 0;
 }
 
-/** What writes a value, and reads one. */
+/** Returns the functions that write and read a value. */
 const methods = {
   [ScalarType.DOUBLE]: "double",
   [ScalarType.FLOAT]: "float",

@@ -1,25 +1,25 @@
 import { type DescField, type DescMessage, ScalarType } from "@bufbuild/protobuf";
 import { isJsonField, valueOfField } from "./field.js";
 
-/** What is looked for in a message, at every depth. Each function returns what it found, or undefined to go on. */
+/** A search through a message at every depth. Each function returns its finding, or undefined to continue. */
 export interface Search<T> {
-  /** Of a string, the key of a map or of an entry of a Struct. */
+  /** Visits a string, a map key, or a key of a Struct. */
   text(value: string): T | undefined;
-  /** Of a value in a Struct that a field holds as JSON. */
+  /** Visits a value in a Struct field, which is JSON. */
   json?(value: unknown): T | undefined;
-  /** Of a message, before its fields. */
+  /** Visits a message before its fields. */
   message?(schema: DescMessage, message: object): T | undefined;
-  /** The fields of a type that are to be looked at. Default: those with texts or messages. */
+  /** Returns the fields of a type to visit. Default: those with strings or messages. */
   fields?(schema: DescMessage): readonly DescField[];
 }
 
-/** What was found, and where: "lines[1].product_id", in proto spelling. */
+/** A finding and its path in proto spelling: "lines[1].product_id". */
 export interface Found<T> {
   readonly path: string;
   readonly found: T;
 }
 
-/** The first place in a message, or in what `create` would make one of, where a search finds something. */
+/** Returns the first finding of a search in a message or an init object for `create`. */
 export function searchMessage<T>(schema: DescMessage, message: object, search: Search<T>): Found<T> | undefined {
   const own = search.message?.(schema, message);
   if (own !== undefined) return { path: "", found: own };
@@ -75,7 +75,7 @@ function inMap<T>(map: Init, inItem: (item: unknown) => Found<T> | undefined, se
   for (const key of Object.keys(map)) {
     const found = search.text(key);
     const inner = found === undefined ? inItem(map[key]) : { path: "", found };
-    // Escapes what is no text in the key.
+    // Escapes control characters and quotes in the key.
     if (inner !== undefined) return at(`[${JSON.stringify(key)}]`, inner);
   }
   return undefined;

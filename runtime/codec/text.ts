@@ -1,23 +1,23 @@
 import { isUtf8 } from "node:buffer";
 
-/** Parts of Buffer that every array of bytes can be given to. */
+/** Methods of Buffer that can be called on every Uint8Array. */
 const native = Buffer.prototype as unknown as {
   utf8Write(this: Uint8Array, text: string, at: number): number;
   utf8Slice(this: Uint8Array, start: number, end: number): string;
 };
 
-/** Texts up to this length are read one character after the other; for longer ones a call into Node is cheaper. */
+/** Strings up to this length are decoded in a loop; for longer ones a call into Node is cheaper. */
 const SHORT = 6;
 
-/** Writes a text as UTF-8, a lone surrogate as U+FFFD, and returns how many bytes it took. */
+/** Writes a string as UTF-8 with lone surrogates as U+FFFD. Returns the number of bytes written. */
 export function utf8Write(bytes: Uint8Array, text: string, at: number): number {
   return native.utf8Write.call(bytes, text, at);
 }
 
 /**
- * Reads UTF-8. U+FEFF is a character like any other, at the beginning, too, where a TextDecoder would drop it.
+ * Reads UTF-8. U+FEFF is kept at the beginning, too, where a TextDecoder would drop it.
  *
- * @param strict whether to refuse what is no UTF-8, rather than to have U+FFFD there
+ * @param strict whether to refuse invalid UTF-8 instead of replacing it with U+FFFD
  */
 export function utf8Read(bytes: Uint8Array, start: number, end: number, strict: boolean): string {
   if (end - start <= SHORT) {

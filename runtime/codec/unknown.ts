@@ -1,21 +1,21 @@
 import type { Message, UnknownField } from "@bufbuild/protobuf";
 
-/** How many unknown fields of all that is read become objects of their own, as `getExtension` wants them. */
+/** How many unknown fields of one decoded message become objects of their own, as `getExtension` needs them. */
 const APART = 1024;
 
-/** Unknown fields of one message that are not kept apart: where they are in the bytes, from tag to end. */
+/** Unknown fields of one message that are kept together, as ranges of bytes from tag to end. */
 interface Rest {
   readonly message: Message;
-  /** The tag of the first, which begins where its value does. */
+  /** The tag of the first field; the first range starts at its value. */
   readonly tag: number;
-  /** Start, end, start, end, … Neighbours are one. */
+  /** Start, end, start, end, … Adjacent ranges are merged. */
   readonly places: number[];
 }
 
 /**
- * Collects the fields that messages do not know while they are read. An old program's messages bring a few of a new
- * contract; a hostile caller's two million. From some number on, all that one message has left is kept as one field
- * whose data begin with a field's value and go on with the fields behind it: written again, it is the same bytes.
+ * Collects unknown fields during decoding. Messages of a newer contract have a few; a hostile message may have two million. Beyond a
+ * limit, all further ones of a message are kept as one field, whose data contain the first value and all following fields: written
+ * again, the bytes are the same.
  */
 export class UnknownFields {
   readonly #bytes: Uint8Array;
@@ -27,7 +27,7 @@ export class UnknownFields {
     this.#bytes = bytes;
   }
 
-  /** Adds a field that goes from its tag at `start` to `end`; its value begins at `valueStart`. */
+  /** Adds a field from its tag at `start` to `end`; its value starts at `valueStart`. */
   add(message: Message, tag: number, start: number, valueStart: number, end: number): void {
     if (this.#apart < APART) {
       this.#apart++;
@@ -47,7 +47,7 @@ export class UnknownFields {
     else places.push(start, end);
   }
 
-  /** Gives each message the rest of its fields, once all is read. */
+  /** Assigns the remaining unknown fields to their messages at the end of decoding. */
   finish(): void {
     for (const { message, tag, places } of this.#rests?.values() ?? []) keep(message, tag, copyOf(this.#bytes, places));
   }

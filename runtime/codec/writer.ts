@@ -3,16 +3,16 @@ import { EncodeError } from "./encode-error.js";
 import { LoneSurrogateError } from "./lone-surrogate.js";
 import { utf8Write } from "./text.js";
 
-/** Texts up to this length are written one character after the other; for longer ones a call into Node is cheaper. */
+/** Strings up to this length are encoded in a loop; for longer ones a call into Node is cheaper. */
 const SHORT = 48;
-/** Longer ones are measured before they are written, rather than given the most room that they may need. */
+/** Strings longer than this are measured before they are written, instead of reserving their maximum size. */
 const LONG = 4096;
-/** The longest that a tag or a varint can be, in bytes. */
+/** The maximum length of a tag or a varint in bytes. */
 const VARINT = 10;
 
 const FLOAT32_MAX = 3.4028234663852886e38;
 
-/** Where a value of 64 bits or a fraction is taken apart into bytes. */
+/** Scratch memory for splitting 64-bit integers and floating-point numbers into bytes. */
 const wide = new BigInt64Array(1);
 const words = new Int32Array(wide.buffer);
 const double = new Float64Array(wide.buffer);
@@ -20,23 +20,23 @@ const float = new Float32Array(wide.buffer);
 const octets = new Uint8Array(wide.buffer);
 
 /**
- * Writes Protobuf's wire format into one buffer that grows. `_codec` files call it: a tag, then its value. Values are
- * checked as protobuf-es checks them: what a field's type cannot hold is refused.
+ * Writes the Protobuf wire format into one growing buffer, for `_codec` files: a tag, then its value. Values are validated as
+ * protobuf-es does: one that its field's type cannot hold is refused.
  *
- * Whoever owns a writer may put bytes of its own between messages: `reserve` them, set them, move `at`.
+ * A writer's owner may put bytes of its own between messages: `reserve` room, set the bytes, and advance `at`.
  */
 export class Writer {
-  /** What was written is before `at`. Replaced by a longer one when it is full: look it up after each write. */
+  /** The buffer, written up to `at`. A full buffer is replaced by a longer one: look it up after each write. */
   buffer: Buffer;
-  /** Where the next byte goes. */
+  /** The offset of the next byte. */
   at = 0;
 
-  /** @param size how many bytes to have room for at first */
+  /** @param size the initial size of the buffer in bytes */
   constructor(size = 1024) {
     this.buffer = Buffer.allocUnsafeSlow(size);
   }
 
-  /** Makes room for `size` more bytes. */
+  /** Reserves room for `size` more bytes. */
   reserve(size: number): void {
     if (this.at + size > this.buffer.length) this.grow(this.at + size);
   }
@@ -47,7 +47,7 @@ export class Writer {
     this.buffer = longer;
   }
 
-  /** Begins a field. */
+  /** Starts a field. */
   tag(number: number, wireType: number): this {
     this.reserve(VARINT);
     if (number < 16) this.buffer[this.at++] = (number << 3) | wireType;
@@ -56,9 +56,9 @@ export class Writer {
   }
 
   /**
-   * Begins what has its length before it; `close` is to be given the answer. The length is hoped to take one byte.
+   * Starts a length-prefixed value, and returns what `close` needs. It reserves one byte for the length, which is usually enough.
    *
-   * @param message what is to be written, if that must be an object
+   * @param message the value, if it must be an object
    */
   open(number: number, message: unknown = this): number {
     if (typeof message !== "object" || message === null) throw refused("message", message);
@@ -66,7 +66,7 @@ export class Writer {
     return ++this.at;
   }
 
-  /** Ends what `open` began. If the length takes more than one byte, what was written since makes room for it. */
+  /** Ends what `open` started. If the length takes more than one byte, the value is moved. */
   close(start: number): void {
     const length = this.at - start;
     if (length < 0x80) {
@@ -84,7 +84,7 @@ export class Writer {
   string(value: string): void {
     if (typeof value !== "string") throw refused("string", value);
     const { length } = value;
-    // A character is three bytes at most; one outside the first 65,536 counts as two, and is four.
+    // A UTF-16 unit takes three bytes at most: a surrogate pair is two units, and takes four.
     this.reserve((length < LONG ? length * 3 : Buffer.byteLength(value)) + VARINT);
     if (length <= SHORT) {
       const { buffer } = this;
@@ -125,7 +125,7 @@ export class Writer {
     this.buffer[this.at++] = value ? 1 : 0;
   }
 
-  /** An int32, or an enum's number: what is negative takes ten bytes. */
+  /** Writes an int32 or an enum's number: a negative one takes ten bytes. */
   int32(value: number): void {
     const number = (value | 0) === value ? value : int32(value);
     this.reserve(VARINT);
@@ -196,19 +196,19 @@ export class Writer {
     this.eight();
   }
 
-  /** Fields that were not known when a message was read, as they came. */
+  /** Writes a message's unknown fields as they were read. */
   unknown(message: { $typeName?: string; $unknown?: readonly UnknownField[] | undefined }, typeName: string): void {
-    // What `create` would make a message of may be another message, whose unknown fields it would leave behind.
+    // An init object may be another message, whose unknown fields `create` would not copy.
     if (message.$typeName !== typeName) return;
     for (const { no, wireType, data } of message.$unknown ?? []) this.tag(no, wireType).raw(data);
   }
 
-  /** Refuses a message that lacks a field which must be set. */
+  /** Throws if a required field is not set. */
   missing(field: string): never {
     throw new EncodeError(`${field} is required, and not set`);
   }
 
-  /** Bytes as they are. */
+  /** Appends raw bytes. */
   raw(bytes: Uint8Array): void {
     this.reserve(bytes.length);
     this.buffer.set(bytes, this.at);
@@ -260,7 +260,7 @@ export class Writer {
   }
 }
 
-/** How many bytes a length takes. */
+/** Returns the number of bytes that a length takes. */
 function sizeOf(length: number): number {
   return length < 0x80 ? 1 : length < 0x4000 ? 2 : length < 0x20_0000 ? 3 : length < 0x1000_0000 ? 4 : 5;
 }
@@ -277,7 +277,7 @@ function unsigned(value: bigint | string | number): void {
   if (BigInt.asUintN(64, integer) !== integer) throw refused("unsigned 64-bit integer", value);
 }
 
-/** protobuf-es takes a number's text for the number. */
+/** Accepts a number as a string, too, as protobuf-es does. */
 function int32(value: unknown): number {
   const number = typeof value === "string" ? Number(value) : value;
   if (typeof number !== "number" || (number | 0) !== number) throw refused("32-bit integer", value);
@@ -286,7 +286,7 @@ function int32(value: unknown): number {
 
 function uint32(value: unknown): number {
   const number = typeof value === "string" ? Number(value) : value;
-  // Equal to it is -0, too.
+  // `===` holds for -0, too.
   if (typeof number !== "number" || number >>> 0 !== number) throw refused("unsigned 32-bit integer", value);
   return number;
 }

@@ -1,17 +1,17 @@
-/** JSON that is not the message that it should be. Says where, what stands there, and what should. */
+/** JSON that is not valid for its message. It has the field's path, the value found, and the value expected. */
 export class JsonFault extends Error {
   override readonly name = "JsonFault";
-  /** Where, in proto spelling: `items[2].unit_price`; empty for the whole message. */
+  /** The path in proto spelling: `items[2].unit_price`; empty for the message itself. */
   field = "";
 
   constructor(
-    /** What is wrong there. */
+    /** What is wrong with the value. */
     readonly description: string,
   ) {
     super(description);
   }
 
-  /** The same fault, seen from the message or list around it. Returns anything else as it is. */
+  /** Returns a fault with its path extended by the enclosing message or list. Returns any other error unchanged. */
   static within(segment: string, error: unknown): unknown {
     if (!(error instanceof JsonFault)) return error;
     const { field } = error;
@@ -21,7 +21,7 @@ export class JsonFault extends Error {
   }
 }
 
-/** A text from outside, short enough for an error. */
+/** Shortens untrusted text for an error message. */
 export function short(text: string, most = 60): string {
   return text.length > most ? `${text.slice(0, most)}…` : text;
 }

@@ -1,4 +1,4 @@
-/** Seconds and nanoseconds, as google.protobuf.Timestamp and google.protobuf.Duration have them. */
+/** Seconds and nanoseconds of a google.protobuf.Timestamp or google.protobuf.Duration. */
 export interface Instant {
   readonly seconds: bigint;
   readonly nanos: number;
@@ -8,17 +8,17 @@ const timestamp =
   /^([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]+))?(?:Z|([+-])([0-9]{2}):([0-9]{2}))$/;
 const duration = /^(-?)([0-9]+)(?:\.([0-9]+))?s$/;
 
-// google.protobuf.Timestamp's own bounds.
+// The range of google.protobuf.Timestamp.
 const EARLIEST = Date.parse("0001-01-01T00:00:00Z") / 1000;
 const LATEST = Date.parse("9999-12-31T23:59:59Z") / 1000;
-/** google.protobuf.Duration's bound: ten thousand years, in seconds. */
+/** The range of google.protobuf.Duration: ten thousand years, in seconds. */
 const LONGEST = 315_576_000_000;
 
 /**
- * Reads an instant of RFC 3339, in any offset, that exists: no 30 February, no hour 24, no leap second, which
- * google.protobuf.Timestamp has none of.
+ * Parses an RFC 3339 timestamp with any offset. It must exist: 30 February, hour 24 and leap seconds, which google.protobuf.Timestamp
+ * does not have, are refused.
  *
- * @returns the instant; or, as a text, why it is none
+ * @returns the instant; or, as a string, the reason why it is invalid
  */
 export function parseInstant(text: string): Instant | string {
   const match = timestamp.exec(text);
@@ -39,7 +39,7 @@ export function parseInstant(text: string): Instant | string {
   if (offsetHours > 23 || offsetMinutes > 59) return "has an offset that does not exist: write -23:59 to +23:59";
   if (fraction.length > 9) return "has more than nine decimals: an instant is precise to the nanosecond";
   const date = new Date(0);
-  // Because Date.UTC takes years below 100 as 19xx.
+  // Date.UTC takes years below 100 as 19xx.
   date.setUTCFullYear(year, month - 1, day);
   date.setUTCHours(hour, minute, second);
   const east = (sign === "-" ? -1 : 1) * (offsetHours * 3600 + offsetMinutes * 60);
@@ -55,7 +55,7 @@ function daysOf(year: number, month: number): number {
   return month === 4 || month === 6 || month === 9 || month === 11 ? 30 : 31;
 }
 
-/** Reads a duration in seconds, such as `1.5s`; why it is none, as a text. */
+/** Parses a duration in seconds, such as `1.5s`. Returns a string with the reason if it is invalid. */
 export function parseDurationText(text: string): Instant | string {
   const match = duration.exec(text);
   if (match === null) return `is no duration in seconds, such as "1.5s"`;
@@ -64,6 +64,6 @@ export function parseDurationText(text: string): Instant | string {
   const seconds = Number(whole);
   if (seconds > LONGEST) return `is out of range: a duration is from -${LONGEST}s to ${LONGEST}s`;
   const nanos = Number(fraction.padEnd(9, "0"));
-  // Without a sign on zero.
+  // Avoids -0.
   return sign === "-" ? { seconds: BigInt(-seconds), nanos: 0 - nanos } : { seconds: BigInt(seconds), nanos };
 }

@@ -2,30 +2,30 @@ import type { Registry } from "@bufbuild/protobuf";
 import { JsonFault } from "./fault.js";
 import { JsonText, Token } from "./json-text.js";
 
-/** Messages may be inside one another this deep, the outermost included: as deep as in binary. */
+/** The maximum nesting of messages, the outermost included; the same as for the wire format. */
 const DEEPEST = 100;
-/** Messages that one text may have: each costs far more memory than it has text. Entries of maps and values of Structs count twice. */
+/** The maximum number of messages in one text: each takes far more memory than its text. Map entries and Struct values count twice. */
 const MOST = 100_000;
-/** A message costs as much as another value for each so many fields that it has without presence. */
+/** The number of fields without presence that count as one more value, since a new message initializes them all. */
 const FIELDS_OF_A_VALUE = 16;
-/** How many characters may be read twice to find the `@type` of messages that do not begin with it. */
+/** The maximum number of characters read twice to find the `@type` of Any messages that do not begin with it. */
 const MOST_READ_TWICE = 8 * 1024 * 1024;
 
 export interface JsonReadOptions {
-  /** Types that a google.protobuf.Any may hold, and extensions. */
+  /** The types that a google.protobuf.Any may hold, and the known extensions. */
   readonly registry?: Registry | undefined;
-  /** Whether to pass over fields and names of enum values that nobody knows. Default: they are refused. */
+  /** Whether to skip unknown fields and unknown enum names. Default: they are refused. */
   readonly ignoreUnknownFields?: boolean | undefined;
-  /** Whether a field mask may have its paths in proto spelling, too. Default: in lowerCamelCase only, as in JSON. */
+  /** Whether field masks may have paths in proto spelling, too. Default: only in lowerCamelCase, as ProtoJSON has them. */
   readonly protoPaths?: boolean | undefined;
   /**
-   * Whether it comes from a row, where any number of messages may be in one another, and closed enums may have numbers that this
-   * process does not know. Default: false.
+   * Whether the text comes from a database row: nesting is not limited, and closed enums may have numbers that this process does not
+   * know. Default: false.
    */
   readonly stored?: boolean | undefined;
 }
 
-/** A JSON text that is read as a message, with what bounds it. */
+/** Reads a JSON text as a message, within limits. */
 export class JsonReader extends JsonText {
   readonly registry: Registry | undefined;
   readonly ignoreUnknown: boolean;
@@ -49,7 +49,7 @@ export class JsonReader extends JsonText {
     this.protoPaths = protoPaths;
   }
 
-  /** Begins a message that has this many fields to be filled in. */
+  /** Starts a message with this many fields to initialize. */
   enter(fields: number): void {
     if (++this.depth > this.deepest) throw new JsonFault(`messages are more than ${DEEPEST} deep in one another`);
     this.count(1 + Math.floor(fields / FIELDS_OF_A_VALUE));
@@ -60,7 +60,7 @@ export class JsonReader extends JsonText {
     this.depth--;
   }
 
-  /** Counts values that are about to be made. */
+  /** Counts values before they are made. */
   count(values = 1): void {
     this.left -= values;
     if (this.left < 0) {
@@ -70,13 +70,13 @@ export class JsonReader extends JsonText {
     }
   }
 
-  /** A value that must be a string. */
+  /** Reads a value that must be a string. */
   quoted(wanted: string): string {
     if (this.peek() !== Token.QUOTE) throw this.misfit(wanted);
     return this.string();
   }
 
-  /** A value that must be a number, or a string that may be one: what it says. */
+  /** Reads a number, or a string that may be one, and returns its text. */
   numeral(wanted: string): string {
     const code = this.peek();
     if (code === Token.QUOTE) return this.string();
@@ -84,13 +84,13 @@ export class JsonReader extends JsonText {
     throw this.misfit(wanted);
   }
 
-  /** Goes past the brace or bracket that a value must begin with. */
+  /** Reads the brace or bracket that must begin the value. */
   open(token: number, wanted: string): void {
     if (this.peek() !== token) throw this.misfit(wanted);
     this.at++;
   }
 
-  /** Goes past a null, if that is next. */
+  /** Skips a null, and returns whether there was one. */
   takeNull(): boolean {
     if (this.peek() !== Token.NULL) return false;
     this.word("null");
@@ -98,8 +98,8 @@ export class JsonReader extends JsonText {
   }
 
   /**
-   * The string that a member of an object has, whose brace was gone past just now; undefined if it has none. What is read
-   * is read again afterwards.
+   * Looks ahead for the string of one member in the object whose brace was read last; undefined if it has none. The position does not
+   * change.
    */
   findMember(name: string): string | undefined {
     const start = this.at;
@@ -119,7 +119,7 @@ export class JsonReader extends JsonText {
     }
   }
 
-  /** The next value is not what is wanted. */
+  /** Throws because the next value is not the expected one. */
   misfit(wanted: string): JsonFault {
     return new JsonFault(`${this.shown()} is not ${wanted}`);
   }

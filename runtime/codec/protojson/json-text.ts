@@ -1,7 +1,7 @@
 import { isUtf8 } from "node:buffer";
 import { JsonFault, short } from "./fault.js";
 
-/** What a value begins with. */
+/** The characters that begin a value. */
 export const Token = {
   QUOTE: 0x22,
   OBJECT: 0x7b,
@@ -19,20 +19,20 @@ const BACKSLASH = 0x5c;
 const SPACE = 0x20;
 
 const numbers = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y;
-/** What a number must not go on with. */
+/** Characters that may not follow a number. */
 const wordy = /[\w.+-]/;
 
-/** Half of a surrogate pair. */
+/** Matches a lone surrogate. */
 const lone = /\p{Surrogate}/u;
 
-/** Values may be inside one another this deep in what is only skipped. */
+/** The maximum nesting of skipped values. */
 const DEEPEST = 100;
-/** How many keys an object may have that is only skipped: no fewer than one that is read. */
+/** The maximum number of keys of a skipped object: at least as many as an object that is read may have. */
 const MOST_KEYS = 100_000;
 
 /**
- * The text of JSON in UTF-8 (RFC 8259). U+FEFF at the very beginning is no part of it: section 8.1 lets a parser ignore
- * it there. Anywhere else it is a character like others.
+ * Decodes JSON text from UTF-8 (RFC 8259). A U+FEFF at the beginning is dropped, as section 8.1 permits; elsewhere it is a character
+ * like any other.
  *
  * @throws JsonFault if the bytes are not UTF-8
  */
@@ -42,14 +42,14 @@ export function jsonText(bytes: Uint8Array): string {
   return text.charCodeAt(0) === 0xfeff ? text.slice(1) : text;
 }
 
-/** Reads a JSON text from left to right, by the grammar of RFC 8259 and nothing more. */
+/** Reads JSON text from left to right, strictly by the grammar of RFC 8259. */
 export class JsonText {
-  /** Where the next character is. */
+  /** The offset of the next character. */
   at = 0;
 
   constructor(readonly text: string) {}
 
-  /** The first character of the next token, as a number; NaN at the end. */
+  /** Returns the first character code of the next token; NaN at the end. */
   peek(): number {
     for (;;) {
       const code = this.text.charCodeAt(this.at);
@@ -58,12 +58,12 @@ export class JsonText {
     }
   }
 
-  /** Whether an object has another member; the first time after its brace, its first one. Goes past what is between. */
+  /** Returns whether an object has another member, and skips the separator. The first call after its brace finds the first member. */
   nextMember(isFirst: boolean): boolean {
     return this.next(END_OBJECT, isFirst);
   }
 
-  /** Whether an array has another element. */
+  /** Returns whether an array has another element. */
   nextElement(isFirst: boolean): boolean {
     return this.next(END_ARRAY, isFirst);
   }
@@ -80,7 +80,7 @@ export class JsonText {
     return true;
   }
 
-  /** A member's name, and the colon after it. */
+  /** Reads a member's name and its colon. */
   key(): string {
     if (this.peek() !== Token.QUOTE) throw this.unexpected();
     const key = this.string();
@@ -89,7 +89,7 @@ export class JsonText {
     return key;
   }
 
-  /** A string, whose opening quote is next. */
+  /** Reads a string; its opening quote is next. */
   string(): string {
     const { text } = this;
     const start = this.at + 1;
@@ -127,7 +127,7 @@ export class JsonText {
     return value;
   }
 
-  /** A whole number of one to nine digits, if that is next; else -1, and nothing is read. */
+  /** Reads an integer of one to nine digits; returns -1 and reads nothing if the next token is something else. */
   digits(): number {
     const { text } = this;
     const start = this.at;
@@ -143,7 +143,7 @@ export class JsonText {
     return number;
   }
 
-  /** A number, as it is written. */
+  /** Reads a number and returns its text. */
   number(): string {
     numbers.lastIndex = this.at;
     const found = numbers.exec(this.text)?.[0];
@@ -157,7 +157,7 @@ export class JsonText {
     return found;
   }
 
-  /** `true`, `false` or `null`, whose first letter is next. */
+  /** Reads `true`, `false` or `null`; its first letter is next. */
   word(word: string): void {
     const end = this.at + word.length;
     if (!this.text.startsWith(word, this.at) || (end < this.text.length && wordy.test(this.text[end]!))) {
@@ -166,7 +166,7 @@ export class JsonText {
     this.at = end;
   }
 
-  /** Goes past a value. A key that stands twice in one of its objects is refused here, too. */
+  /** Skips a value. Duplicate keys are refused here, too. */
   skip(depth = 0): void {
     if (depth > DEEPEST) throw new JsonFault(`the JSON is more than ${DEEPEST} values deep in one another`);
     switch (this.peek()) {
@@ -204,12 +204,12 @@ export class JsonText {
     }
   }
 
-  /** Nothing but white space may be left. */
+  /** Throws if anything but white space is left. */
   end(): void {
     if (!Number.isNaN(this.peek())) throw this.unexpected();
   }
 
-  /** The next value as it is written, short enough for an error. It need not be whole, nor sound. */
+  /** Returns the next value's text, shortened for an error. It may be incomplete or invalid. */
   shown(): string {
     const code = this.peek();
     if (Number.isNaN(code)) throw this.unexpected();

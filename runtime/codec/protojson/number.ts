@@ -1,22 +1,22 @@
 import { ScalarType } from "@bufbuild/protobuf";
 
 const grammar = /^(-?)(0|[1-9][0-9]*)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]+))?$/;
-/** Whole numbers that are exact as a JavaScript number, too, and have no second spelling here. */
+/** Matches integers that a JavaScript number holds exactly and that have one spelling. */
 const small = /^(?:0|-?[1-9][0-9]{0,14})$/;
 
-/** The whole numbers that a type holds. */
+/** The range of an integer type. */
 interface Range {
   readonly name: string;
   readonly least: bigint;
   readonly most: bigint;
-  /** Whether TypeScript holds them as bigint. */
+  /** Whether TypeScript represents them as bigint. */
   readonly isWide: boolean;
 }
 
 const wide = (name: string, least: bigint, most: bigint): Range => ({ name, least, most, isWide: true });
 const narrow = (name: string, least: bigint, most: bigint): Range => ({ name, least, most, isWide: false });
 
-/** What each type of whole numbers holds. */
+/** The range of each integer type. */
 export const ranges: Readonly<Partial<Record<ScalarType, Range>>> = {
   [ScalarType.INT32]: narrow("int32", -(2n ** 31n), 2n ** 31n - 1n),
   [ScalarType.SINT32]: narrow("sint32", -(2n ** 31n), 2n ** 31n - 1n),
@@ -31,9 +31,9 @@ export const ranges: Readonly<Partial<Record<ScalarType, Range>>> = {
 };
 
 /**
- * Reads a number of JSON's grammar as a whole number, exactly: `9007199254740993`, `1e3`, `100.0`.
+ * Parses a JSON number as an integer, exactly: `9007199254740993`, `1e3`, `100.0`.
  *
- * @returns the number, as TypeScript holds one of this type; or, as a text, why it is none
+ * @returns the number in TypeScript's representation of the type; or, as a string, the reason why it is invalid
  */
 export function wholeNumber(text: string, { name, least, most, isWide }: Range): number | bigint | string {
   if (small.test(text)) {
@@ -47,7 +47,7 @@ export function wholeNumber(text: string, { name, least, most, isWide }: Range):
   let end = digits.length;
   while (digits[end - 1] === "0") end--;
   const significant = digits.slice(0, end);
-  // How many zeros stand after the significant digits. Beyond any range where the exponent itself is too long to count.
+  // The number of zeros after the significant digits. Out of any range if the exponent itself is too long to parse.
   const zeros = digits.length - significant.length - fraction.length + Number(exponent);
   if (zeros < 0) return `is no whole number (${name})`;
   // 2^64 has 20 digits.
@@ -58,7 +58,7 @@ export function wholeNumber(text: string, { name, least, most, isWide }: Range):
   return `is out of range: ${name} is from ${least} to ${most}`;
 }
 
-/** Reads a number of JSON's grammar as a float or double; why it is none, as a text. */
+/** Parses a JSON number as a float or double. Returns a string with the reason if it is invalid. */
 export function fraction(text: string, isFloat: boolean): number | string {
   const name = isFloat ? "float" : "double";
   if (!grammar.test(text)) return `is no number (${name})`;

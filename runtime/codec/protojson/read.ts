@@ -33,15 +33,14 @@ import {
 } from "./well-known.js";
 
 /**
- * ProtoJSON (https://protobuf.dev/programming-guides/json/), read from its text by a message's descriptor, as the
- * specification has it: whole numbers are exact, and what is no value of its field, or is there twice, is refused.
- * Depth and number are bounded before anything is made.
+ * Reads ProtoJSON (https://protobuf.dev/programming-guides/json/) by a message's descriptor, strictly by the specification: integers
+ * are exact, and invalid values and duplicate fields are refused. Nesting and the number of values are checked before allocation.
  */
 
 /**
  * Reads a message from ProtoJSON.
  *
- * @throws JsonFault if the text is no such message, with the field and what stands there
+ * @throws JsonFault if the text is not such a message, with the field's path and the value found
  */
 export function readJson<D extends DescMessage>(schema: D, text: string, options?: JsonReadOptions): MessageShape<D> {
   const json = new JsonReader(text, options);
@@ -51,11 +50,10 @@ export function readJson<D extends DescMessage>(schema: D, text: string, options
 }
 
 /**
- * Reads what one field of a message, or of a message inside it, holds from ProtoJSON. Lists, maps and messages get what is
- * read in addition to what they have.
+ * Reads one field of a message, or of a message inside it, from ProtoJSON. Lists, maps and messages are merged.
  *
- * @param path the field, and those on the way to it
- * @throws JsonFault as `readJson`, and if a oneof would be set a second time, by another of its fields
+ * @param path the field, preceded by the fields that contain it
+ * @throws JsonFault as `readJson`, and if another field of the same oneof is already set
  */
 export function mergeJsonField<D extends DescMessage>(
   schema: D,
@@ -78,7 +76,7 @@ function mergeAt(json: JsonReader, schema: DescMessage, message: Fields, [field,
   }
 }
 
-/** The message that a field holds, to which something is added. */
+/** Returns the message in a field, for merging. */
 function into(message: Fields, field: DescField): Fields {
   const schema = field.message!;
   if (specialReader(schema) !== undefined) throw new JsonFault("is one value, whose parts cannot be set alone");
@@ -92,24 +90,24 @@ function into(message: Fields, field: DescField): Fields {
   return held as Fields;
 }
 
-/** A message whose fields are to be set, by their names in TypeScript. */
+/** A message whose fields are set by their names in TypeScript. */
 type Fields = Record<string, unknown>;
 
-/** How a field is read. */
+/** The reader of a field. */
 interface FieldPlan {
   readonly field: DescField;
-  /** Its place among the fields of its message. */
+  /** The field's index in its message. */
   readonly index: number;
-  /** Whether null is a value of it. */
+  /** Whether null is a value of the field. */
   readonly takesNull: boolean;
-  /** Reads what the field holds, which is not null unless it takes that; `before` is what it has now. */
+  /** Reads the field's value, which is null only if `null` is a value of it; `before` is the current value. */
   readonly read: (json: JsonReader, before: unknown) => unknown;
 }
 
 interface MessagePlan {
-  /** By the names in proto and in JSON. */
+  /** By proto name and by JSON name. */
   readonly byName: ReadonlyMap<string, FieldPlan>;
-  /** How many fields of a new one hold something at once. */
+  /** The number of fields that a new message initializes. */
   readonly filled: number;
 }
 
@@ -121,7 +119,7 @@ function planOf(schema: DescMessage): MessagePlan {
     const byName = new Map<string, FieldPlan>();
     const fields = schema.fields.map((field, index) => planField(field, index));
     for (const each of fields) byName.set(each.field.jsonName, each);
-    // Where two fields want one name, it is that of the field that is called so in the contract.
+    // If two fields claim one name, the one whose name in the contract it is wins.
     for (const each of fields) byName.set(each.field.name, each);
     const filled = schema.members.filter((member) => member.kind === "oneof" || member.presence === IMPLICIT).length;
     plan = { byName, filled };
@@ -133,15 +131,15 @@ function planOf(schema: DescMessage): MessagePlan {
 // google.protobuf.FeatureSet.FieldPresence
 const IMPLICIT = 2;
 
-/** An enum's value that nobody knows, and that is passed over. */
+/** Stands for an unknown enum name that is skipped. */
 const passedOver = Symbol();
 
-/** How a message is read that stands for itself. */
+/** The readers of top-level messages. */
 function readerOf(schema: DescMessage): Read {
   return specialReader(schema) ?? ((json) => readFields(json, schema, create(schema)));
 }
 
-/** How types are read that have a form of their own in JSON. */
+/** The readers of types with a JSON form of their own. */
 function specialReader(schema: DescMessage): Read | undefined {
   const { typeName } = schema;
   if (!typeName.startsWith("google.protobuf.")) return undefined;
@@ -168,7 +166,7 @@ const special: Readonly<Record<string, Read>> = {
   "google.protobuf.ListValue": readListValue,
 };
 
-/** Reads an object's members into a message. `ignored` is the name of one that is none of its fields. */
+/** Reads an object's members into a message. `ignored` is the name of a member that is not a field. */
 function readFields<M extends Message>(json: JsonReader, schema: DescMessage, message: M, ignored?: string): M {
   const { byName, filled } = planOf(schema);
   json.open(Token.OBJECT, "an object");
@@ -209,7 +207,7 @@ function readField(json: JsonReader, { field, takesNull, read }: FieldPlan, mess
   if (!takesNull && json.takeNull()) return;
   const { oneof, localName } = field;
   if (oneof === undefined) {
-    // What every object inherits is no value of a field.
+    // A property of Object.prototype is not a field's value.
     const value = read(json, Object.hasOwn(message, localName) ? message[localName] : undefined);
     if (value !== passedOver) message[localName] = value;
     return;
@@ -218,7 +216,7 @@ function readField(json: JsonReader, { field, takesNull, read }: FieldPlan, mess
   if (value !== passedOver) message[oneof.localName] = { case: localName, value };
 }
 
-/** What a oneof holds in the field that is to be set; undefined if it holds nothing. */
+/** Returns a oneof's value if this field is the one that is set. */
 function heldBy(message: Fields, oneof: DescOneof, localName: string): unknown {
   const { case: set, value } = message[oneof.localName] as { case?: string; value?: unknown };
   if (set === undefined || set === localName) return value;
@@ -246,7 +244,7 @@ function readUnknown(json: JsonReader, schema: DescMessage, message: Message, ke
 }
 
 function readExtension(json: JsonReader, extension: DescExtension, message: Message): void {
-  // What an extension holds is read as if it were a field.
+  // An extension is read like a field.
   const field = { ...extension, kind: "field", parent: extension.extendee, localName: extension.typeName };
   const { takesNull, read } = planField(field as unknown as DescField, 0);
   if (!takesNull && json.takeNull()) return;
@@ -261,7 +259,7 @@ function planField(field: DescField, index: number): FieldPlan {
   return { field, index, takesNull, read: fieldReader(field) };
 }
 
-/** Whether null is a value of this type, rather than the word for none. */
+/** Returns whether null is a value of this type, instead of standing for an unset field. */
 function hasNull({ message, enum: desc }: DescField): boolean {
   return message?.typeName === "google.protobuf.Value" || desc?.typeName === "google.protobuf.NullValue";
 }
@@ -274,7 +272,7 @@ function fieldReader(field: DescField): FieldPlan["read"] {
       return mapReader(field);
     case "message": {
       const { message: schema } = field;
-      // Outside of a oneof, protobuf-es has a wrapper as what it wraps.
+      // Outside of a oneof, protobuf-es represents a wrapper as the wrapped value.
       if (isWrapperDesc(schema) && field.oneof === undefined) return scalarReader(schema.fields[0]);
       const read = messageReader(field, schema);
       if (read !== undefined) return read;
@@ -285,13 +283,13 @@ function fieldReader(field: DescField): FieldPlan["read"] {
   }
 }
 
-/** How messages in a field are read that have a form of their own in JSON. */
+/** The readers of messages in a field that have a JSON form of their own. */
 function messageReader(field: DescField, schema: DescMessage): Read | undefined {
-  // In a field, protobuf-es has a Struct as JSON.
+  // In a field, protobuf-es represents a Struct as JSON.
   return isJsonField(field) ? readJsonObject : specialReader(schema);
 }
 
-/** How one element of a list, or a map's value, is read, or a field that has one value. */
+/** Returns the reader of a list element, a map's value, or a singular field. */
 function itemReader(field: DescField): Read {
   if (field.message !== undefined) {
     const { message: schema } = field;
@@ -391,13 +389,13 @@ function namesOf({ values }: DescEnum): string {
   return names.join(", ") + (values.length > most ? ` and ${values.length - most} more` : "");
 }
 
-/** What an entry of a map costs beside a message: a property that no object had before. */
+/** The cost of a map entry relative to a message: it adds a property that no other object has. */
 const ENTRY = 2;
 
-/** What a bigint costs, beside other values that are counted. */
+/** The cost of a bigint relative to other counted values. */
 const LONG = 0.25;
 
-/** A field, or what a wrapper holds. */
+/** Returns a field's reader, or that of a wrapper's value. */
 type ScalarField = { readonly scalar?: ScalarType | undefined; readonly longAsString?: boolean };
 
 function scalarReader(field: ScalarField): Read {
@@ -421,7 +419,7 @@ function scalarReader(field: ScalarField): Read {
     if (range.isWide) json.count(LONG);
     const isQuoted = json.peek() === Token.QUOTE;
     const digits = isText ? -1 : json.digits();
-    // Any type of whole numbers holds these.
+    // Every integer type holds these.
     if (digits >= 0) return range.isWide ? BigInt(digits) : digits;
     const text = json.numeral(`a whole number (${range.name})`);
     const number = wholeNumber(text, range);

@@ -5,10 +5,10 @@ import { anyInside } from "../any-inside.js";
 // google.protobuf.FeatureSet.FieldPresence
 const LEGACY_REQUIRED = 3;
 
-/** Whether a message of this type, or one inside it, has a field that proto2 requires. */
+/** Returns whether a message type, or one inside it, has a field that proto2 requires. */
 const demands = anyInside(({ fields }) => fields.some(({ presence }) => presence === LEGACY_REQUIRED));
 
-/** The path of a field that proto2 requires, and that is not set; undefined if there is none. */
+/** Returns the path of a required field of proto2 that is not set, or undefined. */
 export function missingRequired(schema: DescMessage, message: Message): string | undefined {
   return demands(schema) ? find(reflect(schema, message, false)) : undefined;
 }
@@ -23,7 +23,7 @@ function find(message: ReflectMessage): string | undefined {
   return undefined;
 }
 
-/** The rest of the path, if the field is inside this one. */
+/** Returns the rest of the path for a missing field inside this field. */
 function findIn(message: ReflectMessage, field: DescField): string | undefined {
   if (field.message === undefined || !demands(field.message)) return undefined;
   switch (field.fieldKind) {

@@ -19,10 +19,10 @@ import { parseDurationText, parseInstant } from "./instant.js";
 import type { JsonReader } from "./json-reader.js";
 import { Token } from "./json-text.js";
 
-/** Reads one value that is not null, or may be. */
+/** Reads one value; null only where the type has it. */
 export type Read = (json: JsonReader) => unknown;
 
-/** How the message that an Any holds is read; `into` has none of its fields yet. */
+/** Reads the message in an Any into `into`, which is empty. */
 export type ReadInto = (json: JsonReader, into: Message, ignored: string) => void;
 
 export function readTimestamp(json: JsonReader): Message {
@@ -41,7 +41,7 @@ function instantOf(json: JsonReader, wanted: string, parse: typeof parseInstant)
   return instant;
 }
 
-/** Paths in lowerCamelCase, with commas between them. */
+/** Reads comma-separated paths in lowerCamelCase. */
 export function readFieldMask(json: JsonReader): Message {
   json.count();
   const text = json.quoted("paths of fields in quotes");
@@ -61,7 +61,7 @@ function snakeCase(path: string): string {
   return path.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
 
-/** Any JSON, as protobuf-es has a Struct that is a field. */
+/** Reads any JSON object, which is protobuf-es's representation of a Struct field. */
 export function readJsonObject(json: JsonReader): JsonObject {
   json.open(Token.OBJECT, "an object");
   json.enter(0);
@@ -106,7 +106,7 @@ function readJson(json: JsonReader): JsonValue {
   }
 }
 
-/** Each element of a list in a Value: a message in a message, in binary. */
+/** The cost of a list element in a Value: it is a message in a message. */
 function eachElement(json: JsonReader, read: () => void): void {
   json.open(Token.ARRAY, "an array");
   json.enter(0);
@@ -123,7 +123,7 @@ function eachElement(json: JsonReader, read: () => void): void {
   json.leave();
 }
 
-/** A number in a Value. It has no word for infinity, as doubles have. */
+/** Reads a number in a Value, which unlike a double cannot be infinite. */
 function finite(json: JsonReader): number {
   const text = json.number();
   const number = Number(text);
@@ -191,23 +191,23 @@ function readKind(json: JsonReader): Value["kind"] {
   }
 }
 
-/** A key that an object of JSON, or a map, does not have yet. */
+/** Throws if an object or a map has this key already. */
 function newKey(json: JsonReader, object: object): string {
   const key = json.key();
   if (Object.hasOwn(object, key)) throw new JsonFault(`the key ${short(JSON.stringify(key))} is there twice`);
   return key;
 }
 
-/** A key of a map, as part of a path. */
+/** Returns a map key as part of a path. */
 export function inBrackets(key: string): string {
   return `[${short(JSON.stringify(key), 40)}]`;
 }
 
 /**
- * A message of whichever type its `@type` says, which may stand anywhere.
+ * Reads a message of the type that `@type` names; that member may be at any position.
  *
- * @param special how a type is read that has a form of its own in JSON; undefined for all others
- * @param readFields reads the fields of any other one
+ * @param special returns the reader of a type with a JSON form of its own, or undefined
+ * @param readFields reads the fields of any other type
  */
 export function readAny(
   json: JsonReader,
@@ -241,7 +241,7 @@ export function readAny(
   return create(AnySchema, { typeUrl, value: new Uint8Array(codecOf(schema).toBytes(message)) });
 }
 
-/** The member `value` beside `@type`. */
+/** Reads the member `value` beside `@type`. */
 function readHeld(json: JsonReader, read: Read): unknown {
   let value: unknown;
   const seen = new Set<string>();

@@ -31,22 +31,22 @@ import { LoneSurrogateError } from "../lone-surrogate.js";
 import { short } from "./fault.js";
 import { ranges, wholeNumber } from "./number.js";
 
-/** How ProtoJSON is written. */
+/** Options of the ProtoJSON writer. */
 export interface JsonWriteOptions {
-  /** Whether fields without presence are written also when they hold their default. Default: false. */
+  /** Whether to write fields without presence that have their default. Default: false. */
   readonly alwaysEmitImplicit?: boolean;
-  /** The types that a google.protobuf.Any may hold, and the extensions that are known. */
+  /** The types that a google.protobuf.Any may hold, and the known extensions. */
   readonly registry?: Registry;
   /**
-   * Whether it is for a row: enums by their numbers, so that they can be renamed, and -0 in quotes, because PostgreSQL's jsonb
-   * has no such number. Default: false.
+   * Whether the JSON is for a database row: enums are numbers, so that their names can change, and -0 is quoted, because PostgreSQL's
+   * jsonb does not have it. Default: false.
    */
   readonly stored?: boolean;
 }
 
-/** About how many characters one piece has. */
+/** The approximate length of one piece in characters. */
 const PIECE = 64 * 1024;
-/** A longer string is cut, and so are longer bytes: a multiple of 3, so that base64 needs no padding between. */
+/** Longer strings and bytes are split. The size for bytes is a multiple of 3, so that base64 has no padding in between. */
 const LONG_TEXT = 32 * 1024;
 const LONG_BYTES = 48 * 1024;
 
@@ -59,13 +59,13 @@ export function jsonOf(desc: DescMessage, message: Message, options?: JsonWriteO
 }
 
 /**
- * A message in ProtoJSON, written piece by piece: what protobuf-es' `toJsonString` says, to the character, but no piece is
- * much longer than 64 Ki characters, and between two pieces others can have their turn. The stack of what is being written
- * is kept here, not in the calls, so a piece costs what its text costs. Unlike there, -0 has its sign, as other implementations
- * write it, the key `__proto__` is kept, and what a field's type cannot hold is refused.
+ * Writes a message as ProtoJSON in pieces. The text is that of protobuf-es's `toJsonString`, but no piece is much longer than 64 Ki
+ * characters, so the event loop can run between two pieces. The state is a stack on the heap, so the cost of a piece is proportional
+ * to its length. Unlike protobuf-es, it writes -0 with its sign, as other implementations do, keeps the key `__proto__`, and refuses
+ * values that a field's type cannot hold.
  */
 export class JsonPieces {
-  /** The piece that is being written. */
+  /** The piece being written. */
   text = "";
   readonly #stack: Step[] = [];
 
@@ -85,12 +85,12 @@ export class JsonPieces {
     }
   }
 
-  /** Whether all has been returned by `next`. */
+  /** Whether `next` has returned the last piece. */
   get isDone(): boolean {
     return this.#stack.length === 0 && this.text === "";
   }
 
-  /** Returns the next piece; the last may be empty. Throws an Error if a value has no JSON. */
+  /** Returns the next piece; the last may be empty. Throws an Error if a value has no JSON form. */
   next(): string {
     const stack = this.#stack;
     while (this.text.length < PIECE) {
@@ -110,16 +110,16 @@ export class JsonPieces {
   }
 }
 
-/** Something that has not been written to its end. */
+/** A value that is not yet completely written. */
 interface Step {
-  /** Goes on. Returns what has to be written before it can go on again, itself if the piece is full, undefined at its end. */
+  /** Continues. Returns the value to write before it can continue, itself if the piece is full, or undefined at its end. */
   step(pieces: JsonPieces): Step | undefined;
 }
 
-/** Writes a value, or begins to: what is returned is to be written next. */
+/** Writes a value, or starts it: a returned task is to run next. */
 type Write<T> = (pieces: JsonPieces, value: T) => Step | undefined;
 
-/** A message, its type forgotten. */
+/** A message of any type. */
 type Fields = Readonly<Record<string, unknown>> & Pick<Message, "$unknown">;
 
 interface FieldPlan {
@@ -146,13 +146,13 @@ function valueIn({ field }: FieldPlan, message: Fields): unknown {
   return (message[field.oneof.localName] as { value?: unknown }).value;
 }
 
-/** Whether a field is written: it is set, or has no presence and defaults are asked for. */
+/** Returns whether to write a field: it is set, or has no presence and defaults are requested. */
 function isWritten({ field }: FieldPlan, message: Fields, { alwaysEmitImplicit }: JsonWriteOptions): boolean {
   const { localName: name, presence, oneof } = field;
   if (oneof !== undefined) return (message[oneof.localName] as { case?: string }).case === name;
   const value = message[name];
   if (presence !== FeatureSet_FieldPresence.IMPLICIT) {
-    // What has a default of its own has it on the prototype.
+    // An explicit default is on the prototype.
     if (value !== undefined && Object.hasOwn(message, name)) return true;
     if (presence !== FeatureSet_FieldPresence.LEGACY_REQUIRED) return false;
     throw new Error(`cannot encode ${field} to JSON: required field not set`);
@@ -172,7 +172,7 @@ function isWritten({ field }: FieldPlan, message: Fields, { alwaysEmitImplicit }
   }
 }
 
-/** The default of a scalar without presence. -0 of a float is none: it has bits of its own. */
+/** Returns the default of a scalar without presence. -0 is not the default of a float: its bits differ. */
 function isZero(type: ScalarType, value: unknown): boolean {
   switch (type) {
     case ScalarType.STRING:
@@ -200,14 +200,14 @@ function writeMessage(pieces: JsonPieces, desc: DescMessage, message: Message, l
   return new MessageStep(planOf(desc), fields, extensionsOf(pieces, desc, message), last);
 }
 
-/** A member of a message's JSON that is none of its fields. */
+/** A member of a message's JSON that is not a field. */
 interface Extension {
   readonly name: string;
   readonly value: unknown;
   readonly write: Write<unknown>;
 }
 
-/** The extensions among a message's unknown fields. */
+/** Returns the extensions among a message's unknown fields. */
 function extensionsOf(
   { options: { registry } }: JsonPieces,
   desc: DescMessage,
@@ -223,7 +223,7 @@ function extensionsOf(
   });
 }
 
-/** What an extension holds is written as if it were a field. */
+/** Writes an extension like a field. */
 function asField(extension: DescExtension): DescField {
   return { ...extension, kind: "field", parent: extension.extendee, localName: extension.typeName } as never;
 }
@@ -236,7 +236,7 @@ class MessageStep implements Step {
     private readonly plan: readonly FieldPlan[],
     private readonly message: Fields,
     private readonly extensions: readonly Extension[],
-    /** A member that stands behind all others. */
+    /** A member after all others. */
     private readonly last: string,
   ) {}
 
@@ -321,7 +321,7 @@ function map<T>(write: Write<T>, checkKeys?: (map: object) => void): Write<Reado
   };
 }
 
-/** Returns what refuses keys that the type of a map's keys does not have; undefined for strings, which may be any key. */
+/** Returns a validator for map keys of a type; undefined for strings, which may be any key. */
 function keyCheck(field: DescField & { fieldKind: "map" }): ((map: object) => void) | undefined {
   const { mapKey } = field;
   if (mapKey === ScalarType.STRING) return undefined;
@@ -363,7 +363,7 @@ function writerOf(field: DescField): Write<unknown> {
   }
 }
 
-/** A wrapper that is neither repeated nor in a oneof is kept as what it holds. */
+/** Returns whether a field holds the wrapped value: neither repeated nor in a oneof. */
 function singular(field: DescField & { fieldKind: "message" }): Write<unknown> {
   const { message, oneof } = field;
   if (isWrapperDesc(message) && oneof === undefined) {
@@ -373,7 +373,7 @@ function singular(field: DescField & { fieldKind: "message" }): Write<unknown> {
   return element(field, message);
 }
 
-/** A Struct in a field is kept as JSON, but for that of a Value. */
+/** Returns whether a field holds a Struct as JSON, as all but that of a Value do. */
 function element(field: DescField, desc: DescMessage): Write<unknown> {
   if (isJsonField(field)) return writeJson as Write<unknown>;
   return (pieces, message) => writeMessage(pieces, desc, message as Message);
@@ -389,7 +389,7 @@ function enumeration(field: DescField, desc: DescEnum): Write<unknown> {
   };
 }
 
-/** The error for a value that a field's type cannot hold. */
+/** Returns the error for a value that a field's type cannot hold. */
 function unfit(field: DescField, value: unknown): EncodeError {
   const isShown = typeof value === "number" || typeof value === "bigint" || typeof value === "string";
   const shown = value === null ? "null" : isShown ? short(String(value)) : `a value of type ${typeof value}`;
@@ -444,13 +444,13 @@ function scalar(field: DescField, type: ScalarType): Write<unknown> {
   };
 }
 
-/** A number or a text as the whole number that it says, as a field of 64 bits may be given one; undefined if it says none. */
+/** Returns a number or string as an integer, as 64-bit fields accept them; undefined if it is not one. */
 function wideOf(value: unknown): bigint | undefined {
   const isWhole = typeof value === "string" ? /^-?[0-9]+$/.test(value) : Number.isInteger(value);
   return isWhole ? BigInt(value as string | number) : undefined;
 }
 
-/** JavaScript prints -0 as 0. */
+/** Writes -0, which JavaScript prints as 0. */
 function numberText({ options }: JsonPieces, value: number): string {
   if (!Object.is(value, -0)) return String(value);
   return options.stored ? '"-0"' : "-0";
@@ -474,7 +474,7 @@ class StringStep implements Step {
   step(pieces: JsonPieces): Step | undefined {
     const { value } = this;
     let end = this.#at + LONG_TEXT;
-    // A pair of surrogates is one character: apart, each would be escaped.
+    // Do not split a surrogate pair: its halves would be escaped.
     if (end < value.length && (value.charCodeAt(end - 1) & 0xfc00) === 0xd800) end++;
     pieces.text += JSON.stringify(value.slice(this.#at, end)).slice(1, -1);
     this.#at = end;
@@ -537,7 +537,7 @@ function writeAny(pieces: JsonPieces, any: Any): Step | undefined {
   if (desc === undefined) {
     throw new Error(`cannot encode message ${any.$typeName} to JSON: "${any.typeUrl}" is not in the type registry`);
   }
-  // Whoever answers may answer with as much as is taken.
+  // The message is this service's own, not untrusted input: its size needs no limit.
   const message = codecOf(desc).decode(any.value, 0, any.value.length, Number.POSITIVE_INFINITY);
   const type = `"@type":${JSON.stringify(any.typeUrl)}`;
   if (wellKnownTypes[desc.typeName] === undefined && !isWrapperDesc(desc)) {
@@ -579,7 +579,7 @@ function writeValue(pieces: JsonPieces, { kind, $typeName }: Value): Step | unde
   }
 }
 
-/** A Struct where protobuf-es keeps it as JSON. */
+/** Writes a Struct that protobuf-es represents as JSON. */
 function writeJson(pieces: JsonPieces, json: JsonValue): Step | undefined {
   if (typeof json === "string") return writeString(pieces, json);
   if (Array.isArray(json)) return list(writeJson)(pieces, json);
@@ -594,7 +594,7 @@ function writeJson(pieces: JsonPieces, json: JsonValue): Step | undefined {
 
 const extendedTypes = new WeakMap<Registry, ReadonlySet<string>>();
 
-/** The messages that a registry knows extensions of. */
+/** The messages for which a registry has extensions. */
 function extended(registry: Registry): ReadonlySet<string> {
   let names = extendedTypes.get(registry);
   if (names === undefined) {
