@@ -1,19 +1,19 @@
-/** Asks no more of something that fails: after a few failures in a row it is left alone, then tried by one at a time. */
+/** A circuit breaker: after a few failures in a row it rejects calls, then lets one at a time through as a probe. */
 export class Breaker {
   readonly #now: () => number;
   #failures = 0;
   #openUntil = 0;
 
-  /** @param now milliseconds on a clock that never goes back */
+  /** @param now a monotonic clock in milliseconds */
   constructor(now: () => number = () => performance.now()) {
     this.#now = now;
   }
 
-  /** Runs `ask`; undefined if it failed, or was not even tried. */
+  /** Runs `ask`. Returns undefined if it failed, or if the breaker is open. */
   async try<T>(ask: () => Promise<T>): Promise<T | undefined> {
     if (this.#failures >= FAILURES) {
       if (this.#now() < this.#openUntil) return undefined;
-      // This one finds out; the others go on without.
+      // This call is the probe; the others are rejected meanwhile.
       this.#openUntil = this.#now() + PAUSE_MS;
     }
     try {

@@ -1,6 +1,6 @@
-/** Reads that follow each other within so many milliseconds are a burst. */
+/** Reads that follow each other within this many milliseconds form a burst. */
 const CLOSE_MS = 0.02;
-/** So many more of a burst go without a look at the clock. */
+/** The number of further reads in a burst that reuse the time. */
 const MOST = 100;
 
 let time = Number.NEGATIVE_INFINITY;
@@ -8,8 +8,8 @@ let left = 0;
 let turning = false;
 
 /**
- * Milliseconds on a clock that never goes back. To look at the clock costs as much as all else about a hit in the cache,
- * so in a burst it stands still for a moment: for 100 reads, and never longer than the turn of the event loop.
+ * Returns milliseconds of a monotonic clock. Reading the clock costs as much as the rest of a cache hit, so in a burst the time is
+ * reused: for 100 reads, and never beyond the current turn of the event loop.
  */
 export function now(): number {
   if (left > 0) {

@@ -1,31 +1,31 @@
 import { LRUCache } from "lru-cache";
 
-/** A cached value, and how long it is good for; instants as the cache's clock counts. */
+/** A cached value and its lifetime; all instants are on the cache's clock. */
 export interface Entry<T extends object> {
-  /** Undefined: there is no such row. */
+  /** Undefined if the row does not exist. */
   readonly value: T | undefined;
-  /** When the database said so, at the latest: what has been written since may not be in it. */
+  /** A time before the database read the row: later writes may be missing. */
   readonly readAt: number;
-  /** From then on a reader has it loaded anew, though it need not wait for that. */
+  /** From this time on a read triggers a refresh, but need not wait for it. */
   readonly renewFrom: number;
   readonly freshUntil: number;
-  /** When it was loaded: see `Coherence`. */
+  /** The epoch in which it was loaded: see `Coherence`. */
   readonly epoch: number | undefined;
-  /** Until then it may answer in place of a database that does not. */
+  /** Until this time it may be served while the database is unavailable. */
   readonly staleUntil: number;
 }
 
-/** Where a process keeps cached rows of one entity. */
+/** Stores the cached rows of one entity in a process. */
 export interface Store<T extends object> {
   get(key: string): Entry<T> | undefined;
   set(key: string, entry: Entry<T>): void;
   delete(key: string): void;
 }
 
-/** What all entries of one store may have together, in bytes, about; what has more than an eighth of it is not kept. */
+/** The approximate capacity of a store in bytes; an entry of more than an eighth of it is not stored. */
 const MAX_BYTES = 64 * 1024 * 1024;
 
-/** Keeps the most recently used entries in this process. Another process has its own. */
+/** An LRU store in this process's memory. Other processes have their own. */
 export function memoryStore<T extends object>(maxEntries = 10_000, maxBytes = MAX_BYTES): Store<T> {
   const entries = new LRUCache<string, Entry<T>>({
     max: maxEntries,
@@ -40,7 +40,7 @@ export function memoryStore<T extends object>(maxEntries = 10_000, maxBytes = MA
   };
 }
 
-/** How many bytes a value takes, about: texts and bytes by their length, and a little for all else. */
+/** Estimates the size of a value in bytes: strings and bytes by their length, and a constant for everything else. */
 function sizeOf(value: unknown): number {
   if (typeof value === "string") return 16 + value.length;
   if (typeof value !== "object" || value === null) return 8;

@@ -3,38 +3,38 @@ import type { CachePolicy } from "../spec/cache.js";
 import { now as clock } from "./clock.js";
 import type { Entry, Store } from "./memory.js";
 
-/** How a read was answered: fresh from the cache, from the database, or stale because the database did not answer. */
+/** The outcome of a read: fresh from the cache, loaded from the database, or stale because the database did not respond. */
 export type Outcome = "hit" | "miss" | "stale";
 
-/** Whether what others write is heard. */
+/** The state of the subscription to other processes' writes. */
 export interface Coherence {
-  /** Changes whenever something may have been missed, and what was loaded before is no longer fresh. Undefined: deaf. */
+  /** Changes when notices may have been missed, which expires everything loaded before. Undefined while not subscribed. */
   epoch(): number | undefined;
-  /** Ends when the first attempt to hear has succeeded or failed. */
+  /** Resolves when the first attempt to subscribe has succeeded or failed. */
   listen(): Promise<void>;
 }
 
-/** What came of a load. */
+/** The result of a load. */
 export interface Loaded<T> {
-  /** Undefined: there is no such row. */
+  /** Undefined if the row does not exist. */
   readonly value: T | undefined;
-  /** How long it is fresh, in milliseconds. */
+  /** The time for which it is fresh, in milliseconds. */
   readonly freshMs: number;
-  /** How long ago the database said so, at most, in milliseconds. */
+  /** The maximum time since the database read the row, in milliseconds. */
   readonly ageMs: number;
 }
 
-/** What a load is to come up with. */
+/** The requirements of a load. */
 export interface Need<T> {
-  /** A row with less time left than this is not worth having, in milliseconds. */
+  /** A row with less time to live than this is not acceptable, in milliseconds. */
   readonly atLeastMs: number;
-  /** The longest that a row is fresh, in milliseconds. */
+  /** The maximum time for which a row is fresh, in milliseconds. */
   readonly ttlMs: number;
-  /** How long a row that comes from the database now is fresh, in milliseconds. */
+  /** The time for which a row loaded from the database now is fresh, in milliseconds. */
   freshMs(value: T | undefined): number;
 }
 
-/** A tier behind this one, before the database: may answer a load, and fill itself from it. */
+/** A tier between this cache and the database. It may serve a load, and stores the rows that it loads. */
 export interface Behind<T> {
   read(key: string, load: () => Promise<T | undefined>, need: Need<T>): Promise<Loaded<T>>;
 }
@@ -43,47 +43,47 @@ export interface ReadThroughOptions<T extends object> {
   readonly store: Store<T>;
   /** Default: the database itself. */
   readonly behind?: Behind<T>;
-  /** Default: nobody else writes. */
+  /** Default: no other process writes. */
   readonly coherence?: Coherence;
-  /** Whether an error says that the database did not answer. A row that does not exist is an answer. */
+  /** Returns whether an error means that the database did not respond. A missing row is a response. */
   readonly isOutage: (error: unknown) => boolean;
-  /** Whether an error says that the reader who began a load gave it up: that is nothing to the others. Default: none does. */
+  /** Returns whether an error means that the reader which started a load was cancelled; other readers then retry. Default: none does. */
   readonly isAbandoned?: (error: unknown) => boolean;
-  /** How long a reader with a stale row at hand waits for a new one, in milliseconds. Default 500. */
+  /** The time that a reader with a stale row waits for a new one, in milliseconds. Default 500. */
   readonly patienceMs?: number;
-  /** Milliseconds on a clock that never goes back. */
+  /** A monotonic clock in milliseconds. */
   readonly now?: () => number;
-  /** From 0 to 1, without 1. */
+  /** Returns a random number in [0, 1). */
   readonly random?: () => number;
 }
 
-/** A load under way. */
+/** A load in flight. */
 interface Load<T> {
   promise: Promise<T | undefined>;
-  /** Someone has waited for it in vain already. */
+  /** Whether a reader has already given up waiting for it. */
   late: boolean;
 }
 
 const TOO_LATE = Symbol();
 const ALONE: Coherence = { epoch: () => 0, listen: async () => undefined };
 
-/** The most that chance takes from a TTL, so that rows which came together do not leave together. */
+/** The maximum jitter as a fraction of a TTL, so that rows which were loaded together do not expire together. */
 const JITTER = 0.1;
-/** The last part of a TTL, in which a row that is still read is renewed beside its readers. */
+/** The last fraction of a TTL, in which a read triggers a refresh in the background. */
 const RENEWAL = 0.1;
-/** The longest that "there is no such row" is remembered, in milliseconds. */
+/** The maximum TTL of a missing row, in milliseconds. */
 const MISSING_MS = 5000;
 
 /**
- * Rows of one entity, read through a cache.
+ * A read-through cache of one entity's rows.
  *
- * - Simultaneous readers of one key share one load. If the one who began it gives it up, the others load anew.
- * - Within its TTL, less up to a tenth by chance, a row answers from the store; after it, the row is loaded anew. A row
- *   that is read in the last tenth is renewed while it answers, so that nobody waits for one that is in demand.
- * - For `staleWhileRevalidateMs` past its TTL a row still answers at once, and is renewed meanwhile.
- * - While the database does not answer, the old row answers in its place, up to `staleIfErrorMs` past its TTL.
- * - That there is no such row is remembered too, for 5 s at most, and never in place of a database that does not answer.
- * - A load that began before an invalidation neither fills the cache nor answers those who ask after it.
+ * - Concurrent readers of one key share one load. If the reader that started it is cancelled, the others load again.
+ * - A row is fresh for its TTL, minus a jitter of up to a tenth; after that it is loaded again. A read in the last tenth of the TTL
+ *   triggers a refresh in the background, so that readers of a frequently read row never wait.
+ * - For `staleWhileRevalidateMs` after its TTL a row is served at once, and refreshed in the background.
+ * - While the database does not respond, a stale row is served for up to `staleIfErrorMs` after its TTL.
+ * - A missing row is cached too, for 5 s at most, and never served in place of a database that does not respond.
+ * - A load that began before an invalidation neither fills the cache nor serves reads that began after it.
  */
 export class ReadThrough<T extends object> {
   readonly #policy: CachePolicy<T>;
@@ -95,9 +95,9 @@ export class ReadThrough<T extends object> {
   readonly #patienceMs: number;
   readonly #now: () => number;
   readonly #random: () => number;
-  /** Loads under way that may still fill the cache. An invalidation takes a load out. */
+  /** Loads in flight that may fill the cache. An invalidation removes a load. */
   readonly #loads = new Map<string, Load<T>>();
-  /** How often everything was suspected. */
+  /** Counts `suspectAll`. */
   #generation = 0;
 
   constructor(
@@ -125,9 +125,9 @@ export class ReadThrough<T extends object> {
   }
 
   /**
-   * The row with this key; undefined if `load` says that there is none.
+   * Returns the row with this key, or undefined if `load` finds none.
    *
-   * @param outcome is told how, before the row is there; and how many milliseconds ago a stale row was read
+   * @param outcome called before the row is returned; for a stale row with the milliseconds since it was read
    */
   async read(
     key: string,
@@ -162,14 +162,14 @@ export class ReadThrough<T extends object> {
     } catch (error) {
       if (!this.#isOutage(error) || !this.#isUsable(this.#store.get(key))) throw error;
     }
-    // Looked up again: it may have been invalidated meanwhile, and then only the database can say.
+    // Look up the row again: if it was invalidated meanwhile, only the database can be trusted.
     const stale = this.#store.get(key);
     if (!this.#isUsable(stale)) return this.#copy(await (this.#loads.get(key) ?? this.#load(key, load)).promise);
     outcome("stale", this.#now() - stale.readAt);
     return this.#copy(stale.value);
   }
 
-  /** The row, if it is in the store, fresh, and not to be renewed yet: what most reads come to, at no more cost than needed. */
+  /** Returns the row if it is in the store, fresh, and not yet due for a refresh. This is the hot path. */
   hit(key: string): T | undefined {
     const entry = this.#store.get(key);
     if (entry?.value === undefined) return undefined;
@@ -178,25 +178,25 @@ export class ReadThrough<T extends object> {
     return this.#policy.copy(entry.value);
   }
 
-  /** What a read would answer from the store alone; undefined if it would load the row. */
+  /** Returns what a read would serve from the store alone, or undefined if it would load the row. */
   peek(key: string): { readonly value: T | undefined } | undefined {
     const entry = this.#store.get(key);
     return this.#isFresh(entry, this.#now()) ? { value: this.#copy(entry.value) } : undefined;
   }
 
-  /** Forgets a row that was written. */
+  /** Invalidates a row that was written. */
   invalidate(key: string): void {
     this.#loads.delete(key);
     this.#store.delete(key);
   }
 
-  /** Takes every row as possibly written: what is being loaded answers nobody who asks from now on. */
+  /** Suspects every row: loads in flight do not serve later reads. */
   suspectAll(): void {
     this.#generation++;
     this.#loads.clear();
   }
 
-  /** Takes a row as possibly written: it must be read anew, but may still stand in for a database that is away. */
+  /** Suspects a row that may have been written: it must be loaded again, but may still be served while the database is unavailable. */
   suspect(key: string): void {
     this.#loads.delete(key);
     const entry = this.#store.get(key);
@@ -214,7 +214,7 @@ export class ReadThrough<T extends object> {
     load.promise = (async () => {
       try {
         if (this.#coherence.epoch() === undefined) await this.#coherence.listen();
-        // From before the row is read: a write that is not heard after this may not be in it.
+        // Taken before the row is read: a write that is not noticed after this may be missing from the row.
         const epoch = this.#epoch();
         const begun = this.#now();
         const need = { atLeastMs, ttlMs: this.#policy.ttlMs, freshMs: (value: T | undefined) => this.#freshMs(value) };
@@ -228,7 +228,7 @@ export class ReadThrough<T extends object> {
     return load;
   }
 
-  /** Once for each entry: if that fails, readers wait at the end of its time, and not before. */
+  /** Refreshes an entry in the background, once: after a failure, readers wait when the entry expires, and not before. */
   #renew(key: string, entry: Entry<T>, run: () => Promise<T | undefined>): void {
     if (this.#loads.has(key)) return;
     this.#store.set(key, { ...entry, renewFrom: entry.freshUntil });
@@ -248,7 +248,7 @@ export class ReadThrough<T extends object> {
     this.#store.set(key, {
       value,
       readAt,
-      // To know soon that a row has come matters more than to know fast that it has not.
+      // A missing row is not refreshed in advance: it matters more to notice soon that the row was created.
       renewFrom: missing ? end : end - ttlMs * RENEWAL,
       freshUntil,
       epoch,
@@ -257,8 +257,8 @@ export class ReadThrough<T extends object> {
   }
 
   /**
-   * The loaded value. With a usable row at hand, nobody waits longer than patience lasts, for a database may also fail
-   * by silence; nor does anybody wait after the first who did so in vain.
+   * Returns the loaded value. With a stale row at hand, a reader waits for the configured patience at most, because a database can also
+   * fail by silence; after the first reader that waited in vain, no further reader waits.
    */
   async #inTime(load: Load<T>, entry: Entry<T> | undefined): Promise<T | undefined | typeof TOO_LATE> {
     if (!this.#isUsable(entry)) return load.promise;
@@ -276,7 +276,7 @@ export class ReadThrough<T extends object> {
     return entry.epoch !== undefined && entry.epoch === this.#epoch();
   }
 
-  /** Changes whenever something from before is no longer to be believed: both parts only grow. */
+  /** Changes when earlier loads must not be trusted any more: both parts only grow. */
   #epoch(): number | undefined {
     const heard = this.#coherence.epoch();
     return heard === undefined ? undefined : heard + this.#generation;

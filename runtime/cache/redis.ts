@@ -12,11 +12,11 @@ export interface RedisOptions {
   readonly url: string;
 }
 
-/** A command that is not answered by then has failed: the database would have answered. */
+/** The timeout of a command; the database would have responded by then. */
 const COMMAND_TIMEOUT_MS = 100;
-/** How long one process may load a row while others wait for it; longer, and another tries. */
+/** The lease: how long one process may load a row while others wait; after it, another one tries. */
 const LEASE_MS = 2000;
-/** How long those others wait, from look to look; then they load it themselves. */
+/** The time that those others wait, polling; then they load the row themselves. */
 const LOOKS_MS = [5, 10, 20, 40, 80];
 const RECONNECT: Backoff = { initialBackoffMs: 100, maxBackoffMs: 2000, backoffMultiplier: 2 };
 
@@ -26,14 +26,14 @@ type Scripts = Redis & {
 };
 
 /**
- * Rows shared through Redis. Connects in the background, and again whenever the connection breaks.
+ * Opens a tier in Redis. It connects in the background, and reconnects whenever the connection breaks.
  *
- * @throws Error if the package ioredis, an optional peer of this one, is not installed
+ * @throws Error if the package ioredis, an optional peer dependency, is not installed
  */
 export async function openRedis({ url }: RedisOptions): Promise<SharedTier> {
   const redis = (await connect(url)) as Scripts;
   const breaker = new Breaker();
-  // "OOM command not allowed", and the like, are answers: they cost little, and what is there can still be read.
+  // Redis responds with errors such as "OOM command not allowed" quickly, and reads still work: do not open the breaker.
   const ask = <T>(command: () => Promise<T>) =>
     breaker.try(async () => {
       try {
@@ -76,17 +76,17 @@ async function connect(url: string): Promise<Redis> {
   const redis = new Redis(url, {
     commandTimeout: COMMAND_TIMEOUT_MS,
     connectTimeout: 2000,
-    // While it is away, nothing waits for it, and nothing is sent twice.
+    // While disconnected, commands fail at once and are never sent twice.
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
     retryStrategy: (attempt) => backoffMs(attempt, RECONNECT),
   });
-  // Commands say themselves when it is away; an `error` that nobody listens to would end the process.
+  // Commands report a lost connection themselves; an `error` event without a listener would end the process.
   redis.on("error", () => undefined);
   redis.defineCommand("scaffoldRead", { numberOfKeys: 1, lua: readScript });
   redis.defineCommand("scaffoldFill", { numberOfKeys: 1, lua: fillScript });
-  // A moment to connect, so that the first reads need not go without.
+  // Allow a moment to connect, so that the first reads can use the tier.
   await Promise.race([new Promise((resolve) => redis.once("ready", resolve).once("error", resolve)), sleep(500)]);
   return redis;
 }

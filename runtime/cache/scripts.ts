@@ -1,6 +1,6 @@
 /**
- * What a row's hash holds, for each shape: `v` its bytes, `u` until when they are fresh, `l` who may fill it, `m` until
- * when; instants as Redis' own clock counts. Forgetting a row is a DEL of the hash, leases included.
+ * Lua scripts. A row's hash holds, for each shape: `v` its bytes, `u` its expiry, `l` the lease to fill it, `m` the lease's expiry;
+ * instants are on Redis's clock. An invalidation is a DEL of the hash, which removes leases, too.
  */
 const now = `
 local t = redis.call('TIME')
@@ -10,7 +10,7 @@ local function keep(ms)
   if redis.call('PTTL', KEYS[1]) < ms then redis.call('PEXPIRE', KEYS[1], ms) end
 end`;
 
-/** shape, lease, its time, least time left -> {bytes, time left} | {"lease"} | {"wait"} */
+/** shape, lease, the lease's duration, minimum time to live -> {bytes, time to live} | {"lease"} | {"wait"} */
 export const readScript = `${now}
 local row = redis.call('HMGET', KEYS[1], 'v' .. shape, 'u' .. shape, 'm' .. shape)
 local left = tonumber(row[2] or 0) - now
@@ -23,7 +23,7 @@ redis.call('HSET', KEYS[1], 'l' .. shape, ARGV[2], 'm' .. shape, now + ARGV[3])
 keep(tonumber(ARGV[3]))
 return {'lease'}`;
 
-/** shape, lease, bytes, time left */
+/** shape, lease, bytes, time to live */
 export const fillScript = `${now}
 if redis.call('HGET', KEYS[1], 'l' .. shape) ~= ARGV[2] then return 0 end
 redis.call('HDEL', KEYS[1], 'l' .. shape, 'm' .. shape)

@@ -1,27 +1,27 @@
-/** A cached row of a tier that processes share, as bytes. */
+/** A cached row in the tier that processes share, as bytes. */
 export interface Found {
-  /** Empty: there is no such row. */
+  /** Empty if the row does not exist. */
   readonly bytes: Uint8Array;
-  /** How much longer it is fresh, in milliseconds. */
+  /** The remaining time to live in milliseconds. */
   readonly freshMs: number;
 }
 
-/** What a shared tier says to a reader: here it is; load it, and fill with this lease; load it, and fill nothing. */
+/** The result of a lookup: a row, a lease to load and fill it, or permission to load it without filling. */
 export type Answer = { readonly found: Found } | { readonly lease: string } | undefined;
 
 /**
- * Where processes share cached rows. Nothing here fails or waits for long: a tier that does not answer is one that knows
- * nothing. Only whoever holds the lease of a row may fill it, and an invalidation takes the lease away, so that what was
- * read before a write never comes after it.
+ * A cache tier that processes share. Operations never fail and never wait for long: an unavailable tier is like an empty one. Only the
+ * holder of a row's lease may fill it, and an invalidation revokes the lease, so that a value read before a write is never stored after
+ * it.
  */
 export interface SharedTier {
   /**
-   * @param shape fingerprint of the value's type: other shapes are kept beside it, and never read
-   * @param atLeastMs a row with less time left counts as gone for the first who asks
+   * @param shape the fingerprint of the value's type: values of other shapes are stored beside it, and never returned
+   * @param atLeastMs a row with less time to live counts as missing for the first reader
    */
   read(id: string, shape: string, atLeastMs: number): Promise<Answer>;
   fill(id: string, shape: string, lease: string, found: Found): Promise<void>;
-  /** Forgets rows, in all shapes. False: it may still hold them. */
+  /** Invalidates rows, in all shapes. Returns false if the tier may still hold them. */
   invalidate(ids: readonly string[]): Promise<boolean>;
   close(): Promise<void>;
 }

@@ -4,9 +4,8 @@ import { setField, valueOfField } from "../codec/field.js";
 import { FieldBehavior, field_behavior } from "../options/google/api/field_behavior_pb.js";
 
 /**
- * The answer to a call that was taken down and is still to be made: the enum field that says so, and what of the request
- * has the same name and type. A request that holds what is answered with, as in CreateOrder, gives all of that, less
- * what only the service sets.
+ * Returns the response to a deferred call: the enum field that says so, and the request's fields of the same name and type. If the
+ * request contains the response's type, as in CreateOrder, the response has all of that, except fields that only the service sets.
  */
 export function acceptedAnswer(
   input: DescMessage,
@@ -28,7 +27,7 @@ export function acceptedAnswer(
   }
   copy(request, input.fields);
   setField(answer, output.field[field]!, value);
-  // What was copied may still be the request's own.
+  // The copied values may be shared with the request.
   return copyMessage(answer);
 }
 

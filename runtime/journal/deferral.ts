@@ -27,10 +27,10 @@ export interface DeferralOptions {
   readonly metrics: JournalMetrics;
 }
 
-/** A method whose calls may be deferred. */
+/** A method whose calls can be deferred. */
 interface Deferrable {
   readonly method: DescMethod;
-  /** Runs the handler, as for a call with these headers. */
+  /** Runs the handler as for a call with these headers. */
   run(request: Message, headers: Headers): Promise<unknown>;
 }
 
@@ -69,8 +69,8 @@ export class Deferral {
   }
 
   /**
-   * Returns the stage that defers a method's calls, or undefined if its contract does not ask for that. Deferred calls run through
-   * the stages behind it.
+   * Returns the stage that defers a method's calls, or undefined if its contract does not enable it. Deferred calls run through the
+   * stages behind it.
    */
   stage(served: ServedMethod): ServerStage | undefined {
     const { method, policy } = served;
@@ -86,7 +86,7 @@ export class Deferral {
     };
   }
 
-  /** Begins to run calls that are left in the journal. */
+  /** Starts to run the calls that are left in the journal. */
   start(): void {
     if (this.#journal.size > 0) {
       this.#log.info({ queued: this.#journal.size }, "deferred writes are left from before");
@@ -104,7 +104,7 @@ export class Deferral {
     const { context } = call;
     const request = call.request as Message;
     const key = context.idempotencyKey;
-    // Without a key a second attempt would happen twice.
+    // Without an idempotency key a second attempt would repeat the write.
     if (key === undefined) return run();
     let outage: unknown;
     if (await this.#waitForTurn(context.timeoutMs())) {
@@ -126,7 +126,7 @@ export class Deferral {
     return acceptedAnswer(method.input, method.output, request, accepted);
   }
 
-  /** Writes a call to the journal, unless it is there or being written already. */
+  /** Writes a call to the journal, unless it is already in it or being written. */
   async #defer(
     method: DescMethod,
     key: string,
@@ -166,7 +166,7 @@ export class Deferral {
     this.#work();
   }
 
-  /** Waits for the call under way. The other calls stay for the next start. */
+  /** Waits for the running call. The other calls stay in the journal for the next start. */
   async close(): Promise<void> {
     this.#closing.abort();
     this.#condition.tell();

@@ -1,10 +1,10 @@
 import { type FileHandle, open } from "node:fs/promises";
 
 /**
- * Writes all of `bytes`, at `position` or, without one, where the file's own offset is. One write(2) may take less than it
- * was given, on a disk that is almost full above all, and report no error.
+ * Writes all of `bytes` at `position`, or else at the file's current offset. A single write(2) may write less than requested without
+ * an error, above all on a disk that is almost full.
  *
- * @throws Error if not all of it can be written; some of it may have been
+ * @throws Error if not all of it can be written; a part may have been
  */
 export async function writeAll(file: FileHandle, bytes: Uint8Array, position: number | null = null): Promise<void> {
   for (let at = 0; at < bytes.length; ) {
@@ -14,7 +14,7 @@ export async function writeAll(file: FileHandle, bytes: Uint8Array, position: nu
   }
 }
 
-/** Syncs a folder: a file's name is on the disk only when its folder is. */
+/** Syncs a folder: a new file's name survives a crash only after that. */
 export async function syncFolder(path: string): Promise<void> {
   const folder = await open(path);
   try {

@@ -1,16 +1,16 @@
-/** A call that was taken down. */
+/** A deferred call. */
 export interface Entry {
-  /** Grows in the order in which calls came. */
+  /** Ids ascend in the order in which calls arrived. */
   readonly id: number;
-  /** The method's name in the contract. */
+  /** The method's full name in the contract. */
   readonly method: string;
   readonly key: string;
-  /** A digest of the request without its key, in base64. */
+  /** A digest of the request without its idempotency key, in base64. */
   readonly fingerprint: string;
-  /** The request, as binary protobuf in base64. */
+  /** The request in Protobuf's wire format, in base64. */
   readonly request: string;
-  /** The headers that go on from hop to hop. */
+  /** The headers that are propagated to downstream calls. */
   readonly headers: Readonly<Record<string, string>>;
-  /** When it came, in RFC 3339. */
+  /** The time at which the call arrived, in RFC 3339. */
   readonly at: string;
 }

@@ -1,10 +1,10 @@
 import { crc32 } from "node:zlib";
 
-/** How a frame begins; no byte of a payload, which is JSON in UTF-8, is 0xff. */
+/** The magic byte of a frame. Payloads are JSON in UTF-8, which never contains 0xff. */
 const MAGIC = Buffer.from([0xff, 0x53, 0x4a, 0x31]);
 const HEAD = 12;
 
-/** What is written at once, so that it is there as a whole or not at all: magic, length, CRC-32, payload. */
+/** Encodes a frame, which is on the disk as a whole or not at all: magic, length, CRC-32, payload. */
 export function frame(payload: Buffer): Buffer {
   const head = Buffer.alloc(HEAD);
   MAGIC.copy(head);
@@ -16,19 +16,19 @@ export function frame(payload: Buffer): Buffer {
 /** The frames of a file. */
 export interface Frames {
   readonly frames: readonly Frame[];
-  /** Where the last one ends. What stands after it was being written when the process or the machine died. */
+  /** The end of the last whole frame. The bytes after it were being written when the process or the machine crashed. */
   readonly end: number;
-  /** Whether `end` is not the end: whole frames stand behind something that neither a crash nor a torn write leaves. */
+  /** Whether whole frames follow after damage that neither a crash nor a torn write leaves. */
   readonly damaged: boolean;
 }
 
 export interface Frame {
   readonly payload: Buffer;
-  /** A frame of which only the beginning was written, although others follow. Its payload ends where writing did. */
+  /** A frame of which only the beginning was written, although others follow. Its payload ends where the write stopped. */
   readonly torn?: TornFrame;
 }
 
-/** The bytes of a torn frame: its beginning, then zeros to where it should have ended. */
+/** The bytes of a torn frame: its beginning, then zeros up to its end. */
 export interface TornFrame {
   readonly at: number;
   readonly bytes: Buffer;
@@ -60,7 +60,7 @@ function payloadAt(file: Buffer, at: number): Buffer | undefined {
   return payload.length === length && crc32(payload) === file.readUInt32LE(at + 8) ? payload : undefined;
 }
 
-/** Where the next whole frame begins. */
+/** Returns the offset of the next whole frame. */
 function nextFrame(file: Buffer, from: number): number | undefined {
   for (let at = file.indexOf(MAGIC, from); at >= 0; at = file.indexOf(MAGIC, at + 1)) {
     if (payloadAt(file, at) !== undefined) return at;
@@ -68,14 +68,14 @@ function nextFrame(file: Buffer, from: number): number | undefined {
   return undefined;
 }
 
-/** What stands between two whole frames, as frames that were torn; undefined if it is anything else. */
+/** Returns the bytes between two whole frames as torn frames, or undefined if they are anything else. */
 function tornFrames(bytes: Buffer, at: number): Frame[] | undefined {
   const torn: Frame[] = [];
   for (let start = 0; start < bytes.length; ) {
     if (bytes.compare(MAGIC, 0, MAGIC.length, start, start + MAGIC.length) !== 0) return undefined;
     const stop = tornEnd(bytes, start);
     if (stop === undefined) return undefined;
-    // JSON escapes a zero: the first one is where writing ended.
+    // JSON escapes NUL: the first zero is where the write stopped.
     const hole = bytes.indexOf(0, start + HEAD);
     const payload = bytes.subarray(start + HEAD, hole);
     if (hole < 0 || hole >= stop || bytes.subarray(hole, stop).some((byte) => byte !== 0)) return undefined;
@@ -85,13 +85,13 @@ function tornFrames(bytes: Buffer, at: number): Frame[] | undefined {
   return torn;
 }
 
-/** Where a torn frame was to end: where its length says, or else, if not even that was written, at the next one. */
+/** Returns the end of a torn frame: by its length, or, if that was not written, at the next frame. */
 function tornEnd(bytes: Buffer, start: number): number | undefined {
   if (start + HEAD > bytes.length) return undefined;
   const stop = start + HEAD + bytes.readUInt32LE(start + 4);
   const next = bytes.indexOf(MAGIC, start + 1);
   const latest = next < 0 ? bytes.length : next;
   if (stop === latest) return stop;
-  // Zeros from within the head on.
+  // The zeros begin within the header.
   return bytes.subarray(start + HEAD, latest).every((byte) => byte === 0) ? latest : undefined;
 }

@@ -3,22 +3,22 @@ import { open, rm } from "node:fs/promises";
 import { connect, createServer, type Server } from "node:net";
 import { join } from "node:path";
 
-/** What systems take for a socket's path, at least. */
+/** The maximum length of a Unix socket's path on all supported systems. */
 const LONGEST = 100;
 
 /**
- * Takes a folder for this process alone, by listening on a socket in it: the system lets go of that however the process
- * ends. Answers what gives the folder back.
+ * Locks a folder for this process by listening on a Unix socket in it: the kernel releases it however the process ends. Returns the
+ * function that releases it.
  */
 export async function lockFolder(folder: string): Promise<() => Promise<void>> {
   const handle = await open(folder);
-  // On Linux a folder has a short path too, as long as it is open.
+  // On Linux an open folder also has a short path.
   const path = join(process.platform === "linux" ? `/proc/self/fd/${handle.fd}` : folder, "lock");
   try {
     if (Buffer.byteLength(path) > LONGEST) {
       throw new Error(`the path ${folder} is too long: choose a JOURNAL_DIR of ${LONGEST - 5} bytes at most`);
     }
-    // A process that died left the socket's name behind.
+    // A process that was killed left its socket file.
     if (await isAbandoned(path)) await rm(path, { force: true });
     const server = createServer((socket) => socket.destroy()).unref();
     server.listen(path);
@@ -35,8 +35,8 @@ export async function lockFolder(folder: string): Promise<() => Promise<void>> {
 }
 
 /**
- * Whether the name is there, and surely nobody listens on it. A failure to connect for any other reason says nothing: no
- * descriptor is left, or the other process has too much to do to accept.
+ * Returns whether the socket file exists and certainly has no listener. Any error other than a refused connection is inconclusive: this
+ * process may be out of file descriptors, or the other one too busy to accept.
  */
 async function isAbandoned(path: string): Promise<boolean> {
   const socket = connect(path);

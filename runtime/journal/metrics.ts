@@ -1,6 +1,6 @@
 import type { Counter, Gauge, Meter } from "../observe/telemetry.js";
 
-/** What the journal of deferred writes counts. */
+/** The metrics of the journal of deferred writes. */
 export class JournalMetrics {
   readonly queued: Gauge;
   readonly accepted: Counter;

@@ -1,6 +1,6 @@
 import type { Entry } from "./entry.js";
 
-/** What one frame says: calls that came, and ids of those that are settled. */
+/** The content of a frame: calls that arrived, and ids of calls that are settled. */
 export interface Page {
   readonly add: readonly Entry[];
   readonly done: readonly number[];
@@ -14,11 +14,11 @@ export function readPage(payload: Buffer): Page {
   return JSON.parse(payload.toString()) as Page;
 }
 
-/** What is left of a page that was written only in part. */
+/** The readable rest of a page that was written only in part. */
 export interface TornPage {
   /** The whole entries at its beginning. */
   readonly add: readonly Entry[];
-  /** Whether these are all that it had. What it said is settled is lost. */
+  /** Whether the page had no further entries. Its settled ids are lost. */
   readonly complete: boolean;
 }
 
@@ -32,10 +32,10 @@ export function readTornPage(payload: Buffer): TornPage {
   return { add: [], complete: false };
 }
 
-/** What stands behind the entries of a page. */
+/** The text that follows a page's entries. */
 const ADDED = '],"done":[';
 
-/** Where the last whole entry may end, the likeliest place first. In a string the quotes of these marks would be escaped. */
+/** The offsets where the last whole entry may end, likeliest first. Inside a string the quotes of these marks would be escaped. */
 function* ends(text: string, allAdded: number): Generator<number> {
   if (allAdded >= 0) yield allAdded;
   yield text.lastIndexOf("}]") + 1;
