@@ -15,7 +15,7 @@ export class Database {
 
   constructor(
     private readonly folder: RunFolder,
-    /** Called whenever `record` answers something else; resolves once that is written down. */
+    /** Called whenever `record` changes. Resolves once the change is stored. */
     private readonly changed: () => Promise<void>,
     private readonly report: (event: ProcessEvent) => void,
   ) {}
@@ -77,7 +77,7 @@ export class Database {
     }
   }
 
-  /** Says it once it is written down, so that `ps` agrees with what is said here. */
+  /** Prints an event once the state is stored, so that `ps` agrees with it. */
   async #report(event: ProcessEvent): Promise<void> {
     await this.changed();
     this.report(event);

@@ -1,9 +1,9 @@
 import pc from "picocolors";
 import { duration } from "../text/duration.js";
-import { columns, inColor } from "./console.js";
 import { runFolder } from "./folder.js";
 import { isRunning } from "./pid.js";
 import { type ProcessRecord, type ProcessState, readState } from "./state.js";
+import { columns, inColor } from "./terminal.js";
 
 /** A process of a running system, with the names of `scaffold ps`. */
 export interface ListedProcess {

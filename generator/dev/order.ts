@@ -11,8 +11,8 @@ export interface ServicePlan {
 }
 
 /**
- * The order in which services stop: whoever calls another ends before that other, so that a call that is on its way still
- * finds its peer. Services of one group call none of each other, unless they call in a circle, which has no order.
+ * Returns the order in which services stop: callers end before callees, so that a running call still finds its peer. Services of
+ * one group do not call each other, except in a cycle, which has no order.
  */
 export function stopOrder(services: readonly ServicePlan[]): string[][] {
   const groups: string[][] = [];

@@ -61,7 +61,7 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
   for (let attempt = 1; ; attempt++) {
     const port = options.port ?? (await freePort());
     const log = await open(logPath, "a", 0o600);
-    // One that was there may have been open to others.
+    // An existing folder may have been open to other users.
     await log.chmod(0o600);
     const from = (await log.stat()).size;
     const child = spawn(join(binaries.bin, "postgres"), ["-D", data, ...settings(port, options)], {
@@ -78,8 +78,8 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
       return running(identity, gone, port, password);
     } catch (error) {
       const said = (await readFile(logPath)).subarray(from).toString();
-      // Another process took the free port before the server did; or a server that was killed is still ending, or waits
-      // for its parent to take notice.
+      // Another process took the free port before the server did; or a killed server is still ending, or its parent has not
+      // waited for it yet.
       const passing = options.port === undefined && said.includes("could not bind");
       if ((passing || ending.test(said)) && attempt < 20) await sleep(100 * attempt);
       else throw new Error(explain((error as Error).message, said, options.port, logPath));
@@ -89,22 +89,22 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
   }
 }
 
-/** What a server says that finds what another has left, which is known not to run any more. */
+/** The messages of a server that finds the files of another one that has ended. */
 const ending = /pre-existing shared memory block|lock file "postmaster\.pid" already exists/;
 
-/** Stops the server that runs on the data in `directory`, whoever started it. Answers whether there was one. */
+/** Stops the server that runs on the data in `directory`, started by any process. Returns whether there was one. */
 export async function stopPostgresIn(directory: string): Promise<boolean> {
   const data = await placeOf(directory);
   return data !== undefined && (await stopLeftover(data));
 }
 
-/** Forgets the data and the password in `directory`, after stopping the server that may still run on it. */
+/** Removes the data and the password in `directory`, after stopping a server that still runs on it. */
 export async function removePostgres(directory: string): Promise<void> {
   await stopPostgresIn(directory);
   await removeCluster(directory);
 }
 
-/** For one machine that runs other things as well. */
+/** Settings for a machine that also runs other programs. */
 function settings(port: number, { fsync = true, settings: further }: PostgresOptions): string[] {
   const values = {
     port,
@@ -112,12 +112,12 @@ function settings(port: number, { fsync = true, settings: further }: PostgresOpt
     unix_socket_directories: "",
     max_connections: 200,
     max_wal_size: "256MB",
-    // Compiling a query costs more than the short queries of services take.
+    // JIT compilation costs more than the short queries of services.
     jit: "off",
     timezone: "UTC",
     log_timezone: "UTC",
-    // The log says what became of the server. What became of a statement is said to whoever sent it: its text, its error and
-    // the error's details quote values, and a service logs errors without them.
+    // The log is about the server. Errors of statements go to the client only: a statement's text, its error and the error's
+    // details contain values, and a service logs errors without them.
     log_min_messages: "log",
     log_min_error_statement: "panic",
     log_error_verbosity: "terse",
@@ -127,7 +127,7 @@ function settings(port: number, { fsync = true, settings: further }: PostgresOpt
   return Object.entries(values).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
 }
 
-/** Waits until the server says in its postmaster.pid, as pg_ctl reads it, that it takes connections. */
+/** Waits until the server's postmaster.pid, which pg_ctl reads too, says that it accepts connections. */
 async function ready(child: ChildProcess, gone: Promise<string>, data: string): Promise<ProcessIdentity> {
   let how: string | undefined;
   gone.then((said) => {
@@ -135,7 +135,7 @@ async function ready(child: ChildProcess, gone: Promise<string>, data: string): 
   });
   for (;;) {
     const lines = await postmasterFile(data);
-    // Recovery after a crash may take long; a server that lives is waited for.
+    // Recovery after a crash may take long: wait while the server runs.
     if (Number(lines?.[0]) === child.pid && lines?.[7]?.trim() === "ready") {
       const identity = await identify(child.pid!);
       if (identity !== undefined) return identity;

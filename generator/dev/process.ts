@@ -7,7 +7,7 @@ import { isServing } from "./health.js";
 import { identify, type ProcessIdentity } from "./pid.js";
 import type { ProcessRecord, ProcessState } from "./state.js";
 
-/** What a process is to run, and with what. */
+/** The program and environment of a process. */
 export interface ProcessPlan {
   readonly name: string;
   /** A JavaScript file. */
@@ -16,27 +16,27 @@ export interface ProcessPlan {
   readonly environment: NodeJS.ProcessEnv;
   /** The file that its output goes to. */
   readonly log: string;
-  /** How long it may take to drain before it is killed. */
+  /** The time limit of its drain, after which it is killed. */
   readonly drainMs: number;
 }
 
-/** What happens to a process after it was up. */
+/** An event of a process after it was up. */
 export type ProcessEvent =
-  /** It died, and is back. */
+  /** It died and was restarted. */
   | { readonly kind: "restarted"; readonly how: string; readonly ms: number }
-  /** It died, and could not be brought back yet. */
+  /** It died and could not be restarted yet. */
   | { readonly kind: "failing"; readonly how: string; readonly nextMs: number };
 
-/** Milliseconds between two questions for its health, while a process starts and when it is up. */
+/** The interval of health checks in milliseconds, while a process starts and when it is up. */
 const STARTING_MS = 40;
 const RUNNING_MS = 1_000;
-/** A process that was up this long is not failing: the next restart is quick again. */
+/** The uptime after which the restart delay is reset. */
 const SETTLED_MS = 10_000;
 
 /**
- * A Node process that is kept running: started again when it dies, at once and then ever later (0.1 s to 10 s). It is in a
- * session of its own, so that Ctrl-C in a terminal does not reach it before its turn, and has an IPC channel, by whose end
- * it notices that this process is gone.
+ * A supervised Node.js process: it is restarted when it dies, with back-off (0.1 s to 10 s). It has a session of its own, so that
+ * Ctrl-C in a terminal does not reach it before its turn, and an IPC channel, by whose end it notices that the supervisor has
+ * ended.
  */
 export class SupervisedProcess {
   #child: ChildProcess | undefined;
@@ -51,7 +51,7 @@ export class SupervisedProcess {
 
   constructor(
     readonly plan: ProcessPlan,
-    /** Called whenever `record` answers something else; resolves once that is written down. */
+    /** Called whenever `record` changes. Resolves once the change is stored. */
     private readonly changed: () => Promise<void>,
     private readonly report: (event: ProcessEvent) => void,
   ) {}
@@ -78,7 +78,7 @@ export class SupervisedProcess {
     void this.#keep();
   }
 
-  /** Lets it drain, and resolves when it is gone; it is killed if it takes too long. Never started again. */
+  /** Drains it, and resolves when it has ended. Kills it after the time limit. It is not restarted. */
   async stop(): Promise<void> {
     this.#stopping.abort();
     if (this.#child === undefined || this.#state === "stopped") return;
@@ -90,11 +90,11 @@ export class SupervisedProcess {
     this.#set("stopped");
   }
 
-  /** Ends it this instant, and everything that it started. Never started again. */
+  /** Kills it and every process that it started. It is not restarted. */
   kill(): void {
     this.#stopping.abort();
     const child = this.#child;
-    // Until its end was noticed, its pid cannot be another's.
+    // Before its exit event, its pid cannot belong to another process.
     if (child?.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
     try {
       process.kill(-child.pid, "SIGKILL");
@@ -123,13 +123,13 @@ export class SupervisedProcess {
     void this.changed();
   }
 
-  /** Finds out which process it is. Where that cannot be told it is tried again, and the process runs all the same. */
+  /** Identifies the process. Tries again if that fails, while the process runs. */
   async #identify(): Promise<void> {
     const { pid } = this.#child!;
     this.#identity = pid === undefined ? undefined : await identify(pid).catch(() => undefined);
   }
 
-  /** Waits until the process serves; answers how it ended, if it did. */
+  /** Waits until the process serves. Returns the reason if it ended instead. */
   async #untilHealthy(): Promise<string | undefined> {
     let how: string | undefined;
     void this.#ended.then((said) => {
@@ -137,7 +137,7 @@ export class SupervisedProcess {
     });
     for (;;) {
       const serving = await isServing(this.plan.port, RUNNING_MS);
-      // Whoever answers on the port of a process that is gone is another.
+      // A response on the port of an ended process comes from another process.
       if (how !== undefined) return how;
       if (this.#stopping.signal.aborted) return "it was stopped";
       if (serving) break;
@@ -157,16 +157,16 @@ export class SupervisedProcess {
     }
   }
 
-  /** Keeps asking for its health; answers how it ended. */
+  /** Checks its health until it ends. Returns the reason of its end. */
   async #watch(): Promise<string> {
     for (;;) {
       const how = await Promise.race([this.#ended, sleep(RUNNING_MS, undefined, { ref: false })]);
       if (how !== undefined) return how;
       if (this.#identity === undefined) await this.#identify();
       const serving = await isServing(this.plan.port, RUNNING_MS);
-      // It is as it was.
+      // Its state did not change.
       if (serving === undefined) continue;
-      // A process that does not answer may stand at a breakpoint: it is left alone, and gets no new connections.
+      // An unresponsive process may be at a breakpoint: it is not killed, and gets no new connections.
       if (this.#state === "healthy" || this.#state === "unhealthy") this.#set(serving ? "healthy" : "unhealthy");
     }
   }
@@ -185,7 +185,7 @@ export class SupervisedProcess {
       if (signal.aborted) return this.#set("stopped");
       last = await this.#spawn().then(
         () => this.#untilHealthy(),
-        // No descriptor is left, or no room for its log.
+        // No file descriptor is left, or the disk is full.
         (error: Error) => error.message,
       );
       if (signal.aborted) return;
@@ -193,14 +193,14 @@ export class SupervisedProcess {
     await this.#report({ kind: "restarted", how, ms: Math.round(performance.now() - died) });
   }
 
-  /** Says it once it is written down, so that `ps` agrees with what is said here. */
+  /** Prints an event once the state is stored, so that `ps` agrees with it. */
   async #report(event: ProcessEvent): Promise<void> {
     await this.changed();
     this.report(event);
   }
 
   #set(state: ProcessState): void {
-    // Whoever stops it has the last word.
+    // A stop takes precedence.
     const stopping = this.#state === "stopping" && state !== "stopped";
     if (this.#state === state || this.#state === "stopped" || stopping) return;
     this.#state = state;
@@ -209,7 +209,7 @@ export class SupervisedProcess {
   }
 }
 
-/** What a log ends with, for an error message. */
+/** Returns the end of a log, for an error message. */
 export async function lastWords(log: string): Promise<string> {
   const text = await readFile(log, "utf8").catch(() => "");
   const lines = text.trimEnd().split("\n").slice(-15);

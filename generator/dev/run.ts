@@ -1,19 +1,19 @@
-import { Console } from "./console.js";
 import { watchParent } from "./parent.js";
 import { Stopped, Supervisor, type SystemPlan } from "./supervisor.js";
+import { Terminal } from "./terminal.js";
 
-/** npm passes a Ctrl-C on that the terminal has sent to both already: signals this close together are one. */
+/** The time within which signals count as one: npm forwards a Ctrl-C that the terminal has sent to both processes. */
 const SAME_MS = 500;
 
 /**
- * Runs a system until it is told to stop: by Ctrl-C (again: without waiting for what drains; a third time: at once), by
- * SIGTERM, when its terminal closes, or when the npm that started it is gone. Rejects if it cannot start.
+ * Runs a system until it is stopped: by Ctrl-C (a second time: without a drain; a third time: at once), by SIGTERM, when its
+ * terminal closes, or when the npm that started it has ended. Rejects if it cannot start.
  */
-export async function runSystem(plan: SystemPlan, console = new Console(plan.root)): Promise<void> {
-  // Whoever read along may have gone; that is no reason to fall over and leave everything to the guard.
+export async function runSystem(plan: SystemPlan, terminal = new Terminal(plan.root)): Promise<void> {
+  // The reader of the output may have ended: do not crash and leave the cleanup to the guard.
   for (const stream of [process.stdout, process.stderr]) stream.removeAllListeners("error").on("error", () => {});
 
-  const supervisor = new Supervisor(plan, console);
+  const supervisor = new Supervisor(plan, terminal);
   let asked = 0;
   let last = Number.NEGATIVE_INFINITY;
   const stopped = new Promise<void>((resolve, reject) => {
@@ -23,11 +23,11 @@ export async function runSystem(plan: SystemPlan, console = new Console(plan.roo
       asked++;
       if (asked > 2) process.exit(1);
       if (asked === 2) {
-        console.warn("not waiting any longer");
+        terminal.warn("not waiting any longer");
         supervisor.kill();
         return;
       }
-      console.note(`stopping (${reason}); Ctrl-C again does not wait for calls in flight`);
+      terminal.note(`stopping (${reason}); Ctrl-C again does not wait for calls in flight`);
       supervisor.stop().then(resolve, reject);
     };
     for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => stop(signal));
@@ -37,7 +37,7 @@ export async function runSystem(plan: SystemPlan, console = new Console(plan.roo
   const up = new Promise<void>((resolve) => {
     tellUp = resolve;
   });
-  // From before it is up: what changes meanwhile is not missed.
+  // Watch before it is up, so that no change is missed.
   const watcher = await plan.watch?.((services, programs) => supervisor.reload(services, programs), up);
   try {
     await supervisor.start();
@@ -49,5 +49,5 @@ export async function runSystem(plan: SystemPlan, console = new Console(plan.roo
   } finally {
     watcher?.close();
   }
-  console.note("stopped");
+  terminal.note("stopped");
 }

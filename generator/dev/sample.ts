@@ -4,9 +4,9 @@ import { promisify } from "node:util";
 import type { RunFolder } from "./folder.js";
 
 /**
- * Fills a new database with sample data, once: runs the default export of `program`, `(address: string) => Promise<void>`,
- * in a process of its own, against the system's public address. Answers whether there was anything to do. Rejects if it
- * fails; it is then tried again at the next start.
+ * Fills a new database with sample data, once: runs the default export of `program`, `(address: string) => Promise<void>`, in a
+ * process of its own, with the system's public address. Returns whether there was anything to do. Rejects if it fails; the next
+ * start tries again.
  */
 export async function fillSampleData(
   program: string,

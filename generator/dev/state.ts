@@ -2,13 +2,13 @@ import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { ProcessIdentity } from "./pid.js";
 
-/** How a process is. `unhealthy`: it runs, but does not answer that it serves. */
+/** The state of a process. `unhealthy`: it runs, but is not ready. */
 export type ProcessState = "starting" | "healthy" | "unhealthy" | "restarting" | "stopping" | "stopped";
 
 /** One process of a system. */
 export interface ProcessRecord {
   readonly name: string;
-  /** Which process; undefined while none runs. */
+  /** The identity of the process. Undefined: it does not run. */
   readonly process?: ProcessIdentity;
   readonly port: number;
   readonly state: ProcessState;
@@ -16,25 +16,25 @@ export interface ProcessRecord {
   readonly since?: number;
 }
 
-/** What runs in a project, as its supervisor last wrote it down. Its pids may be others' by now. */
+/** The running processes of a project, as their supervisor last stored them. Other processes may have the pids now. */
 export interface RunState {
   readonly supervisor: ProcessIdentity;
-  /** Ends the rest, should the supervisor be gone. */
+  /** The guard, which ends the others if the supervisor dies. */
   readonly guard?: ProcessIdentity;
-  /** Where the system answers, once it does. */
+  /** The system's public address, once it serves. */
   readonly url?: string;
   readonly balancer: ProcessRecord;
   /** Services and gateways. */
   readonly processes: readonly ProcessRecord[];
   readonly postgres?: ProcessRecord;
-  /** How long a process may take to drain. */
+  /** The time limit of a process's drain. */
   readonly drainMs: number;
 }
 
 /**
- * What was last written; undefined if nothing was, or if the machine died before it was on the disk.
+ * Returns the stored state. Undefined: there is none, or the machine died before it was on the disk.
  *
- * @throws Error if it is there and cannot be read
+ * @throws Error if it exists and cannot be read
  */
 export async function readState(path: string): Promise<RunState | undefined> {
   const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
@@ -48,7 +48,7 @@ export async function readState(path: string): Promise<RunState | undefined> {
   }
 }
 
-/** Keeps a file as the state is: written whole or not at all, one change after the other. */
+/** Stores the state in a file: atomically, one change after the other. */
 export class StateFile {
   #last: Promise<void> = Promise.resolve();
   #next: RunState | undefined;
@@ -56,17 +56,17 @@ export class StateFile {
 
   constructor(readonly path: string) {}
 
-  /** Resolves once this state, or a later one, is in the file. */
+  /** Stores a state. Resolves once it, or a later one, is in the file. */
   write(state: RunState): Promise<void> {
     if (this.#removed) return this.#last;
     const waiting = this.#next !== undefined;
     this.#next = state;
-    // A state that waits for its turn is replaced by a newer one.
+    // A newer state replaces a waiting one.
     if (!waiting) this.#last = this.#last.then(() => this.#flush());
     return this.#last;
   }
 
-  /** Removes the file, for good: later states are not written. */
+  /** Removes the file. Later states are not stored. */
   async remove(): Promise<void> {
     this.#removed = true;
     await this.#last;
@@ -82,7 +82,7 @@ export class StateFile {
       await writeFile(part, `${text}\n`, { mode: 0o600 });
       await rename(part, this.path);
     } catch {
-      // A full disk, or a folder that is being removed: no reason for what runs to end. The next change tries again.
+      // A full disk or a removed folder must not end the running processes. The next change tries again.
     }
   }
 }

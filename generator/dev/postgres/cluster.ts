@@ -20,15 +20,15 @@ import { sharedFolder, sharedName } from "./shared-folder.js";
 import { stopLeftover } from "./stop.js";
 import { closedFolder, type User } from "./user.js";
 
-/** Where a server keeps its data, and the password of its user "postgres". */
+/** A server's data, and the password of its user "postgres". */
 export interface Cluster {
   readonly data: string;
   readonly password: string;
 }
 
 /**
- * The data in `directory`, made if there is none: `directory/data`, and `directory/password`, which only its owner reads.
- * If `user` cannot get there, `data` is a link to a folder below /var/tmp that they can get to.
+ * Returns the data in `directory`, and creates it if there is none: `directory/data`, and `directory/password`, which only its
+ * owner can read. If `user` cannot get there, `data` is a link to a folder below /var/tmp.
  */
 export async function openCluster(
   directory: string,
@@ -53,31 +53,31 @@ export async function openCluster(
   return { data: place, password: await readPassword(password) };
 }
 
-/** The real path of the data in `directory`, the one that a server is started with; undefined if there is none. */
+/** Returns the real path of the data in `directory`, with which the server is started. Undefined: there is none. */
 export function placeOf(directory: string): Promise<string | undefined> {
   return realpath(join(directory, "data")).catch((error: NodeJS.ErrnoException) => {
-    // Not "any": a server whose data was taken for gone would go on running on what is then removed.
+    // Only ENOENT: otherwise a server could keep running on data that is then removed.
     if (error.code !== "ENOENT" && error.code !== "ENOTDIR" && error.code !== "EACCES") throw error;
     return undefined;
   });
 }
 
-/** Removes the data, wherever it is. Nothing may be running on it. */
+/** Removes the data. No server may run on it. */
 export async function removeCluster(directory: string): Promise<void> {
   const link = await readlink(join(directory, "data")).catch(() => undefined);
   if (link !== undefined) await rm(dirname(link), { recursive: true, force: true });
   await rm(directory, { recursive: true, force: true });
 }
 
-/** The folder to make the data in. */
+/** Returns the folder in which the data is created. */
 async function homeOf(directory: string, user: User | undefined): Promise<string> {
   if (user === undefined || (await closedFolder(directory, user)) === undefined) return directory;
   return sharedFolder(sharedName(directory));
 }
 
 /**
- * initdb, all or nothing: it works in a folder of another name, which gets its own name when all is done. What an
- * initdb left that was killed half-way is not looked at, but removed; so is data below /var/tmp that no link leads to.
+ * Runs initdb atomically: in a folder with a temporary name, which is renamed at the end. Removes the folders of killed runs, and
+ * data below /var/tmp without a link to it.
  */
 async function initialize(
   directory: string,
@@ -99,7 +99,7 @@ async function initialize(
   await writeFile(words, password, { mode: 0o600, flag: "wx" });
   if (user) await Promise.all([chown(part, user.uid, user.gid), chown(words, user.uid, user.gid)]);
   const options = [`--pgdata=${part}`, "--username=postgres", `--pwfile=${words}`, "--auth=scram-sha-256"];
-  // One collation on every machine, whatever its locales: by code point, with Unicode's upper and lower case.
+  // The same collation on every machine: by code point, with Unicode's upper and lower case.
   options.push("--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8");
   if (!sync) options.push("--no-sync");
   try {
@@ -119,7 +119,7 @@ async function initialize(
   if (home !== directory) await symlink(join(home, "data"), join(directory, "data"));
 }
 
-/** What the server's programs see of our environment: nothing. PGPORT and the like are meant for others. */
+/** The environment of the server's programs: empty, because PGPORT and the like are for other programs. */
 export const serverEnvironment = { LC_ALL: "C", TZ: "UTC", PATH: "/usr/bin:/bin" };
 
 async function checkVersion(data: string, version: string): Promise<void> {

@@ -1,24 +1,24 @@
 import { createHash, createHmac } from "node:crypto";
 import pg from "pg";
 
-/** Who may do everything on a server, and where the server is. */
+/** A server's administrator and address. */
 export interface Administrator {
   readonly port: number;
   readonly password: string;
 }
 
-/** The address of a database, as its owner: a role of its own, that no other database lets in. */
+/** Returns the URL of a database with its owner: a role without access to other databases. */
 export function ownerUrl({ port, password }: Administrator, database: string): string {
   const [role, secret] = [roleOf(database), passwordOf(password, database)].map(encodeURIComponent);
   return `postgres://${role}:${secret}@127.0.0.1:${port}/${encodeURIComponent(database)}`;
 }
 
-/** The address of a database, as the administrator. */
+/** Returns the URL of a database with the administrator. */
 export function administratorUrl({ port, password }: Administrator, database = "postgres"): string {
   return `postgres://postgres:${password}@127.0.0.1:${port}/${encodeURIComponent(database)}`;
 }
 
-/** Makes a database and its owner, unless they are there. What the administrator owns in it becomes the owner's. */
+/** Creates a database and its owner, unless they exist. Objects of the administrator in it become the owner's. */
 export async function createOwned(administrator: Administrator, database: string): Promise<void> {
   const role = pg.escapeIdentifier(roleOf(database));
   const name = pg.escapeIdentifier(database);
@@ -38,18 +38,18 @@ export async function createOwned(administrator: Administrator, database: string
   );
 }
 
-/** A prefix, for a service may be called like a role that every server has. What PostgreSQL would cut is told apart by its hash. */
+/** Returns the owner's role. Its prefix avoids the names of predefined roles. A long name is cut, with a hash. */
 function roleOf(database: string): string {
   const role = `scaffold_${database}`;
   return role.length <= 63 ? role : `scaffold_${createHash("sha256").update(database).digest("hex").slice(0, 40)}`;
 }
 
-/** Made of the administrator's, so that nothing more has to be kept; it says nothing of that, nor of another owner's. */
+/** Derives the owner's password from the administrator's, so that it need not be stored. It reveals no other password. */
 function passwordOf(administrators: string, database: string): string {
   return createHmac("sha256", administrators).update(database).digest("base64url");
 }
 
-/** Data that were made before each database had an owner belong to the administrator. What stands with a table goes with it. */
+/** Data from versions without owners belong to the administrator. Dependent objects follow their table. */
 const handOver = `
 DO $$
 DECLARE

@@ -8,13 +8,13 @@ import { placeOf } from "./cluster.js";
 import { serverUser } from "./user.js";
 
 export interface ReplicaOptions extends PostgresOptions {
-  /** The server to follow, and the directory that it was started in. */
+  /** The primary, and the directory in which it was started. */
   readonly of: { readonly server: Postgres; readonly directory: string };
-  /** What it is called by its primary: in synchronous_standby_names, and in pg_stat_replication. */
+  /** Its application_name: in synchronous_standby_names, and in pg_stat_replication. */
   readonly name: string;
 }
 
-/** What is not copied: it is the running server's own, or comes by replication. */
+/** Files that are not copied: they belong to the running server, or are replicated. */
 const left = new Set(["pg_wal", "pg_replslot", "postmaster.pid", "postmaster.opts"]);
 
 /**
@@ -45,7 +45,7 @@ export async function startReplica({ of, name, ...options }: ReplicaOptions): Pr
   }
   await writeFile(join(data, "standby.signal"), "");
   await promisify(execFile)("cp", ["-p", join(of.directory, "password"), directory]);
-  // All that was made here must be the server's, whoever that is.
+  // The server's user must own all files created here.
   const user = await serverUser(source);
   if (user !== undefined) await promisify(execFile)("chown", ["-R", `${user.uid}:${user.gid}`, data]);
   const primary = new URL(of.server.url());
@@ -54,14 +54,14 @@ export async function startReplica({ of, name, ...options }: ReplicaOptions): Pr
     settings: {
       primary_conninfo: `host=127.0.0.1 port=${of.server.port} user=postgres password=${primary.password} application_name=${name}`,
       primary_slot_name: name,
-      // How soon it looks again for a primary that is gone, and lets itself be promoted.
+      // The interval of reconnections to a lost primary, after which it can also be promoted.
       wal_retrieve_retry_interval: "200ms",
       ...options.settings,
     },
   });
 }
 
-/** Files that come and go while the server runs are no fault: what matters of them is in its log. */
+/** Ignores files that appear and disappear while the server runs: their content is in the WAL. */
 async function copy(path: string, to: string): Promise<void> {
   await promisify(execFile)("cp", ["-a", path, to]).catch((error: Error & { stderr?: string }) => {
     const lines = error.stderr?.trim().split("\n") ?? [];

@@ -3,11 +3,10 @@ import { lstat, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 
 /**
- * A folder below /var/tmp that root owns and that every user may pass, for what another user must reach while the
- * project's own path is closed to them. /var/tmp outlives a restart of the machine, /tmp need not.
+ * Returns a folder below /var/tmp that root owns and every user may enter, for files that another user must reach while the
+ * project's path is closed to them. Unlike /tmp, /var/tmp survives a restart of the machine.
  *
- * Anybody may write to /var/tmp, so a folder that is already there is used only if nobody but root can have put
- * anything into it.
+ * Every user may write to /var/tmp, so an existing folder is used only if only root can have written into it.
  */
 export async function sharedFolder(name: string): Promise<string> {
   const path = join("/var/tmp", name);
@@ -21,7 +20,7 @@ export async function sharedFolder(name: string): Promise<string> {
   return path;
 }
 
-/** The name of the folder for one project's data: the same on every start. */
+/** Returns the name of the folder for a project's data: the same on every start. */
 export function sharedName(directory: string): string {
   return `protoscaffold-${createHash("sha256").update(directory).digest("hex").slice(0, 16)}`;
 }

@@ -1,18 +1,18 @@
 import { stat } from "node:fs/promises";
 import { dirname } from "node:path";
 
-/** Whom a process is to run as, in Node's words for `spawn`. */
+/** The user that a process runs as, in the format of `spawn`. */
 export interface User {
   readonly uid: number;
   readonly gid: number;
 }
 
-/** "nobody" on every system: owns nothing, may do nothing. */
+/** The user "nobody" of every system, without rights. */
 const nobody: User = { uid: 65534, gid: 65534 };
 
 /**
- * Whom PostgreSQL runs as, since it refuses to run as root: us, said as undefined, unless we are root. Then it is the one
- * who owns the data already, or else nobody.
+ * Returns the user that PostgreSQL runs as, because it refuses to run as root. Undefined: the current user, unless that is root.
+ * For root: the owner of existing data, or else the user "nobody".
  */
 export async function serverUser(data: string): Promise<User | undefined> {
   if (process.getuid?.() !== 0) return undefined;
@@ -21,8 +21,8 @@ export async function serverUser(data: string): Promise<User | undefined> {
 }
 
 /**
- * The first folder on the way from the root to `path`, that one included, which `user` may not pass; undefined if the way
- * is open. What is not there yet is no hindrance.
+ * Returns the first folder from the root to `path`, including it, that `user` may not enter. Undefined: the path is accessible.
+ * Missing folders do not count.
  */
 export async function closedFolder(path: string, user: User): Promise<string | undefined> {
   const above = dirname(path) === path ? undefined : await closedFolder(dirname(path), user);
@@ -31,13 +31,13 @@ export async function closedFolder(path: string, user: User): Promise<string | u
   return found === undefined || may(user, found, 1) ? undefined : path;
 }
 
-/** Whether `user` may read the file or folder, once there. */
+/** Returns whether `user` may read the file or folder itself. */
 export async function isReadable(path: string, user: User): Promise<boolean> {
   const found = await stat(path).catch(() => undefined);
   return found !== undefined && may(user, found, found.isDirectory() ? 5 : 4);
 }
 
-/** Permission bits as of one triple: 4 read, 2 write, 1 execute or pass. */
+/** Returns the permission bits that apply: 4 read, 2 write, 1 execute or enter. */
 function may(user: User, file: { uid: number; gid: number; mode: number }, bits: number): boolean {
   const shift = file.uid === user.uid ? 6 : file.gid === user.gid ? 3 : 0;
   return ((file.mode >> shift) & bits) === bits;

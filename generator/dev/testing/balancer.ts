@@ -3,8 +3,8 @@ import { takeLock } from "../lock.js";
 import { watchParent } from "../parent.js";
 
 /**
- * A program for tests: what a supervisor does with connections and with /proc. Arguments: its port, and its backend's. Says
- * on standard output what it thinks, a line each.
+ * A program for tests: what a supervisor does with connections and with /proc. Arguments: its port, and its backend's. Prints
+ * one line per message on standard output.
  */
 const [port = 0, backend = 0] = process.argv.slice(2).map(Number);
 const say = (what: string) => process.stdout.write(`${what}\n`);

@@ -7,24 +7,24 @@ import { runFolder } from "../folder.js";
 import { identify, isRunning, type ProcessIdentity } from "../pid.js";
 import { type ProcessRecord, type RunState, readState } from "../state.js";
 
-/** A system that a test runs, by `scaffold dev` or npm, as a real process. */
+/** A system that a test runs in a real process, by `scaffold dev` or npm. */
 export class DevProcess {
   stdout = "";
   stderr = "";
   readonly pid: number;
-  /** How it ended: "exit code 0", "SIGKILL". */
+  /** The reason of its end: "exit code 0", "SIGKILL". */
   readonly ended: Promise<string>;
   readonly #child: ChildProcess;
   readonly #root: string;
   readonly #seen = new Map<number, ProcessIdentity>();
 
   /**
-   * Starts `command` in `root`, in a process group of its own as a terminal would. Whatever it left is killed when the test
-   * ends.
+   * Starts `command` in `root`, in a process group of its own as a terminal would. Kills its remaining processes at the end of the
+   * test.
    */
   constructor(root: string, [program, ...args]: readonly string[], environment: NodeJS.ProcessEnv = {}) {
     this.#root = root;
-    // The test runner's own variables and npm's are none of its business.
+    // Variables of the test runner and of npm must not reach it.
     const inherited = Object.entries(process.env).filter(
       ([name]) => !/^(npm_|VITEST|NODE_|TEST|DEV|PROD|MODE|BASE_URL)/.test(name),
     );
@@ -62,7 +62,7 @@ export class DevProcess {
     return url;
   }
 
-  /** What the supervisor wrote down. */
+  /** Reads the state that the supervisor stored. */
   async state(): Promise<RunState> {
     return eventually("run.json", () => readState(runFolder(this.#root).state));
   }
@@ -72,7 +72,7 @@ export class DevProcess {
     return [...processes, balancer, ...(postgres ? [postgres] : [])].find((record) => record.name === name)!;
   }
 
-  /** Keeps in mind every process that there is now, those of PostgreSQL and below npm too. */
+  /** Remembers every current process, those of PostgreSQL and below npm too. */
   async remember(): Promise<void> {
     const { supervisor, guard, processes, postgres } = await this.state();
     const recorded = [supervisor, guard, postgres?.process, ...processes.map(({ process }) => process)];
@@ -83,7 +83,7 @@ export class DevProcess {
     }
   }
 
-  /** Of all processes that were ever seen, those that still run. */
+  /** Returns the remembered processes that still run. */
   async running(): Promise<ProcessIdentity[]> {
     const seen = [...this.#seen.values()];
     const runs = await Promise.all(seen.map(isRunning));
@@ -99,13 +99,13 @@ export class DevProcess {
     process.kill(this.pid, name);
   }
 
-  /** What a terminal does at Ctrl-C: the signal goes to the whole process group in the foreground. */
+  /** Sends Ctrl-C as a terminal does: to the whole process group in the foreground. */
   ctrlC(): void {
     process.kill(-this.pid, "SIGINT");
   }
 }
 
-/** Asks until there is an answer. The deadline is only for what never happens. */
+/** Polls until there is a result. The deadline only ends a wait that would never end. */
 export async function eventually<T>(what: string, ask: () => Promise<T | undefined> | T | undefined): Promise<T> {
   for (const deadline = Date.now() + 40_000; Date.now() < deadline; await sleep(25)) {
     const answer = await ask();
@@ -118,7 +118,7 @@ function kill(pid: number): void {
   try {
     process.kill(pid, "SIGKILL");
   } catch {
-    // It went by itself meanwhile.
+    // It has ended by itself.
   }
 }
 

@@ -13,10 +13,10 @@ const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 /** A system of two services, of which one calls the other, in a folder of its own. */
 export interface Fixture {
   readonly root: string;
-  /** How to run it; `npm start` does too. */
+  /** The command that runs it, as `npm start` does. */
   readonly command: readonly string[];
   write(path: string, content: string): void;
-  /** What its processes wrote down since `forget` was last called, one line each. */
+  /** The lines that its processes have written since the last `forget`. */
   journal(): string[];
   forget(): void;
   /** Removes `.scaffold`, as `git clean` would while the system runs. */
@@ -46,7 +46,7 @@ export function systemFixture(): Fixture {
       const { path, postgres } = runFolder(root);
       const place = await realpath(join(postgres, "data"));
       await rm(path, { recursive: true });
-      // Below /var/tmp it would be left to nobody.
+      // The user "nobody" would own it below /var/tmp.
       places.push(dirname(place));
     },
     async remove() {
@@ -57,7 +57,7 @@ export function systemFixture(): Fixture {
   };
 }
 
-/** The text of a program that runs testing/service.js under a name. */
+/** Returns a program that runs testing/service.js under a name. */
 export function program(name: string, journal: string): string {
   const service = JSON.stringify(here("./service.js"));
   return `import { run } from ${service};\nrun(${JSON.stringify(name)}, ${JSON.stringify(journal)});\n`;

@@ -4,14 +4,14 @@ import { lockHolder, takeLock } from "../lock.js";
 import { identify, isRunning } from "../pid.js";
 import { readState } from "../state.js";
 
-/** A program for tests: what can be told of others without any file descriptor. Arguments: a lock and a state that are there. */
+/** A program for tests: what a process without file descriptors knows of others. Arguments: an existing lock and state. */
 const [lock = "", state = ""] = process.argv.slice(2);
 const parent = (await identify(process.ppid))!;
 const held: number[] = [];
 try {
   for (;;) held.push(openSync("/dev/null", "r"));
 } catch {
-  // There are none left.
+  // No file descriptors are left.
 }
 const failed = ({ code }: NodeJS.ErrnoException) => code;
 const told = {

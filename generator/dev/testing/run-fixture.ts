@@ -8,11 +8,11 @@ const few = [
   { name: "stock", calls: [], database: true },
   { name: "orders", calls: ["stock"], database: true },
 ];
-/** With a program of that name there is one service more. */
+/** A program of that name is a further service. */
 const services = () =>
   existsSync(join(root, "dist/mail")) ? [...few, { name: "mail", calls: [], database: true }] : few;
 
-/** The program that runs a fixture's system, in the folder that it is started in. */
+/** The program that runs a fixture's system in its working directory. */
 try {
   await runSystem({
     root,
@@ -20,7 +20,7 @@ try {
     port: process.env.PORT,
     reset: process.argv.includes("--reset"),
     prepare: async () => services(),
-    // What is built is what the test writes.
+    // The test writes the built programs.
     watch: async (reload) =>
       watchTree(
         join(root, "dist"),

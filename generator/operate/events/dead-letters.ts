@@ -1,5 +1,5 @@
 import { createInterface } from "node:readline/promises";
-import { columns } from "../../dev/console.js";
+import { columns } from "../../dev/terminal.js";
 import type { Settings } from "../../project/settings.js";
 import { eventDatabases } from "./databases.js";
 import { type DeadLetter, type DeadLetterChoice, loadOperations, type Operations } from "./operations.js";

@@ -1,4 +1,4 @@
-import { columns } from "../../dev/console.js";
+import { columns } from "../../dev/terminal.js";
 import type { Settings } from "../../project/settings.js";
 import { brokerUrl, eventDatabases } from "./databases.js";
 import { loadOperations, type Operations } from "./operations.js";

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { Console } from "./console.js";
 import { printProcesses } from "./list.js";
+import { Terminal } from "./terminal.js";
 
 function output(isTTY: boolean) {
   const written = { text: "" };
@@ -13,13 +13,13 @@ function output(isTTY: boolean) {
 
 test("a table and the ready line, without colour where there is no terminal", () => {
   const out = output(false);
-  const console = new Console("/shop", out, output(false));
-  console.table([
+  const terminal = new Terminal("/shop", out, output(false));
+  terminal.table([
     { name: "balancer", address: "http://127.0.0.1:8080", pid: 41 },
     { name: "orders", address: "http://127.0.0.1:8083", pid: 4242, log: "/shop/.scaffold/logs/orders.log" },
   ]);
-  console.databases([{ name: "orders", url: "postgres://postgres:secret@127.0.0.1:8085/orders" }]);
-  console.ready("http://127.0.0.1:8080");
+  terminal.databases([{ name: "orders", url: "postgres://postgres:secret@127.0.0.1:8085/orders" }]);
+  terminal.ready("http://127.0.0.1:8080");
   expect(out.written.text).toBe(`
 name      address                pid   log
 balancer  http://127.0.0.1:8080  41
@@ -35,10 +35,10 @@ ready http://127.0.0.1:8080
 test("progress on standard error: once it is done, and on a terminal while it lasts", async () => {
   for (const isTTY of [false, true]) {
     const [out, err] = [output(false), output(isTTY)];
-    const console = new Console("/shop", out, err);
-    expect(await console.step("postgres", async () => 7)).toBe(7);
-    await expect(console.step("services", () => Promise.reject(new Error("no")))).rejects.toThrow("no");
-    console.event("orders", { kind: "restarted", how: "SIGKILL", ms: 420 });
+    const terminal = new Terminal("/shop", out, err);
+    expect(await terminal.step("postgres", async () => 7)).toBe(7);
+    await expect(terminal.step("services", () => Promise.reject(new Error("no")))).rejects.toThrow("no");
+    terminal.event("orders", { kind: "restarted", how: "SIGKILL", ms: 420 });
     expect(out.written.text).toBe("");
     expect(err.written.text.includes("postgres …")).toBe(isTTY);
     expect(err.written.text.includes("\u001b")).toBe(isTTY);

@@ -18,7 +18,7 @@ type Output = Pick<WriteStream, "write" | "isTTY">;
  * Prints the output of a running system: its processes, once it is up, on standard output; its progress on standard error.
  * Uses colour only on a terminal.
  */
-export class Console {
+export class Terminal {
   readonly #outColors: ReturnType<typeof pc.createColors>;
   readonly #errColors: ReturnType<typeof pc.createColors>;
 
