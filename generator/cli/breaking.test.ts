@@ -109,7 +109,7 @@ message NotePinned {
   const found = await breaking();
   expect(found.code).toBe(100);
   expect(found.stdout).toMatch(
-    /EVENT_CHANGED: NotePinned cannot be read as it was, and nobody says place of an old one/,
+    /EVENT_CHANGED: NotePinned cannot be read in its old version without an upcaster, which fills place/,
   );
   await scaffold(project.root, ["generate"]);
   expect((await breaking()).stdout).not.toContain("EVENT_CHANGED");

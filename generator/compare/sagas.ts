@@ -27,8 +27,8 @@ export function compareSagas(before: Contract, after: Contract): Diagnostic[] {
     }
     const rule = "SAGA_NO_DELETE";
     const message =
-      `${desc.name} started a saga (${listed(saga.steps)}), and does not any more: those that run would never end. ` +
-      "Keep it until none is left, and let another method start what takes its place.";
+      `${desc.name} no longer starts its saga (${listed(saga.steps)}): running sagas would never end. ` +
+      "Keep it until none is running, and let another method start the new one.";
     const remainder = method?.desc ?? remainderOf(desc, after);
     const old = placeOf(desc, optionPath(methodOption, "saga"));
     if (remainder !== undefined) findings.error(rule, remainder, message, undefined, old);
@@ -49,8 +49,8 @@ function compareSteps(
     const at =
       moved < after.length ? optionPath(methodOption, "saga", "steps", moved) : optionPath(methodOption, "saga");
     const message =
-      `The steps of ${desc.name}'s saga were ${listed(before)}, and are ${listed(after)}: one that runs finds another step ` +
-      "where it goes on. Keep those that there were, and let new ones come last.";
+      `The steps of ${desc.name}'s saga changed from ${listed(before)} to ${listed(after)}: a running saga would continue with ` +
+      "another step. Keep the old steps and their order, and add new ones at the end.";
     const deleted = before.findIndex(({ name }) => !after.some((step) => step.name === name));
     const old = deleted < 0 ? undefined : placeOf(oldDesc, optionPath(methodOption, "saga", "steps", deleted));
     findings.error("SAGA_SAME_STEPS", desc, message, at, old);
@@ -65,8 +65,8 @@ function compareSteps(
     if (called !== calls) {
       error(
         "SAGA_SAME_CALL",
-        `Step ${step.name} of ${desc.name} called ${called}, and calls ${calls}: the requests of sagas that run are for the ` +
-          "one before. Keep it, and let another method start a saga with the new one.",
+        `Step ${step.name} of ${desc.name} called ${called}, and now calls ${calls}: requests of running sagas are for the old ` +
+          "one. Keep it, and let another method start a saga with the new one.",
       );
     }
     const undone = asked(step.compensation, step.compensationKey);
@@ -74,8 +74,8 @@ function compareSteps(
     if (undone !== undoes) {
       error(
         "SAGA_SAME_COMPENSATION",
-        `Step ${step.name} of ${desc.name} was undone by ${undone}, and is by ${undoes}: the one before may be at ` +
-          "work for a saga that runs. Keep it, and change what it does.",
+        `Step ${step.name} of ${desc.name} was compensated by ${undone}, and now is by ${undoes}: the old one may be in ` +
+          "progress for a running saga. Keep it, and change what it does.",
       );
     }
   }

@@ -88,7 +88,11 @@ it("takes a removed field's number for no other", async () => {
   desk.commit();
   desk.write(notesPath, contract("string note_id = 1;", "int32 height = 2;"));
   expect(await generate(desk)).toEqual({
-    found: [expect.stringMatching(/^EVENT_CHANGED: NotePinned cannot be read as its version 1 was: .* says height of/)],
+    found: [
+      expect.stringMatching(
+        /^EVENT_CHANGED: NotePinned cannot be read in its version 1 without an upcaster: .* fills height/,
+      ),
+    ],
     versions: ["1.0.json", "1.1.json", "2.0.json", "from-1.ts"],
   });
 });
@@ -102,7 +106,9 @@ it.each([
   await generate(desk);
   desk.commit();
   desk.write(notesPath, contract(...fields).replace(`{key: "note_id"}`, "{}"));
-  const changed = expect.stringMatching(/^EVENT_CHANGED: NotePinned cannot be read as its version 1 was/);
+  const changed = expect.stringMatching(
+    /^EVENT_CHANGED: NotePinned cannot be read in its version 1 without an upcaster/,
+  );
   const { found } = await generate(desk, "check");
   expect(found).toEqual(expect.arrayContaining([changed, `GENERATED_STALE ${folder}/2.0.json`]));
   expect((await inspect(await readSettings(desk.root))).map(({ rule }) => rule)).toEqual(["EVENT_CHANGED"]);

@@ -148,7 +148,7 @@ function noteUpcast({ desc, handler }: Event, { upcasts }: History, findings: Fi
   findings.note(
     "EVENT_CHANGED",
     desc,
-    `${desc.name} cannot be read as its version ${from} was: who consumes it needs ${handler}From${from}, which says ${what} of an old one. scaffold generate starts it.`,
+    `${desc.name} cannot be read in its version ${from} without an upcaster: consumers need ${handler}From${from}, which fills ${what}. scaffold generate starts it.`,
   );
 }
 

@@ -28,8 +28,8 @@ export async function unreadEvents(settings: Settings, before: Contract, after: 
     findings.error(
       "EVENT_CHANGED",
       event.desc,
-      `${event.desc.name} cannot be read as it was, and nobody says ${holes.join(" and ")} of an old one. ` +
-        "scaffold generate starts the function that does. Consumers then go out before the publisher.",
+      `${event.desc.name} cannot be read in its old version without an upcaster, which fills ${holes.join(" and ")}. ` +
+        "scaffold generate starts it. Deploy consumers before the publisher then.",
     );
   }
   return findings.all();

@@ -10,7 +10,7 @@ export const migrations = {
 services/orders/migrations/0001_create_orders.{sql,json}
 services/orders/migrations/0002_add_orders_note.{sql,json}
 services/orders/migrations/0002_add_orders_status.{sql,json}`,
-    good: `# The one that no database has yet was deleted, and scaffold generate wrote it anew:
+    good: `# The one that no database has yet was deleted, and scaffold generate wrote it again:
 services/orders/migrations/0001_create_orders.{sql,json}
 services/orders/migrations/0002_add_orders_note.{sql,json}
 services/orders/migrations/0003_add_orders_status.{sql,json}`,

@@ -66,7 +66,7 @@ export function watchTree(
       if (code === "ENOENT" || code === "ENOTDIR") return leave(folder);
       if (code !== "ENOSPC" && code !== "EMFILE") throw error;
       throw new Error(
-        `the system lets nobody watch more folders (${code}). Raise its limit: sudo sysctl fs.inotify.max_user_watches=524288`,
+        `the limit of watched folders is reached (${code}). Raise it: sudo sysctl fs.inotify.max_user_watches=524288`,
       );
     }
   };

@@ -41,7 +41,7 @@ type Shape = (method: DescMethod, entity: Entity) => { standard: Standard; reads
 /** The shape of each standard method. A string says what differs. */
 const shapes: Record<string, Shape> = {
   GetEntity({ input, output }, entity) {
-    if (output !== entity.desc) return `it answers with ${output.name} instead of ${entity.desc.name}`;
+    if (output !== entity.desc) return `it returns ${output.name} instead of ${entity.desc.name}`;
     const key = stringField(input, entity.key.name);
     if (key === undefined) return `${input.name} has no string ${entity.key.name}`;
     return { standard: { kind: "get", entity, key }, reads: [key] };
@@ -68,13 +68,13 @@ const shapes: Record<string, Shape> = {
     return { standard: { kind: "batchGet", entity, keys, items }, reads: [keys] };
   },
   CreateEntity({ input, output }, entity) {
-    if (output !== entity.desc) return `it answers with ${output.name} instead of ${entity.desc.name}`;
+    if (output !== entity.desc) return `it returns ${output.name} instead of ${entity.desc.name}`;
     const resource = messageField(input, entity.desc);
     if (resource === undefined) return `${input.name} holds no ${entity.desc.name}`;
     return { standard: { kind: "create", entity, resource }, reads: [resource] };
   },
   UpdateEntity({ input, output }, entity) {
-    if (output !== entity.desc) return `it answers with ${output.name} instead of ${entity.desc.name}`;
+    if (output !== entity.desc) return `it returns ${output.name} instead of ${entity.desc.name}`;
     const resource = messageField(input, entity.desc);
     if (resource === undefined) return `${input.name} holds no ${entity.desc.name}`;
     const mask = input.fields.find(
@@ -90,7 +90,7 @@ const shapes: Record<string, Shape> = {
     // In AIP-164 a soft delete returns the resource. Empty is accepted, too: changing it would break callers.
     const answers = entity.deleteTime !== undefined && output === entity.desc;
     if (output.typeName !== "google.protobuf.Empty" && !answers)
-      return `it answers with ${output.name} instead of google.protobuf.Empty`;
+      return `it returns ${output.name} instead of google.protobuf.Empty`;
     const key = stringField(input, entity.key.name);
     if (key === undefined) return `${input.name} has no string ${entity.key.name}`;
     const etag = entity.etag && stringField(input, "etag");
@@ -99,7 +99,7 @@ const shapes: Record<string, Shape> = {
   UndeleteEntity({ input, output }, entity) {
     if (entity.deleteTime === undefined)
       return `${entity.desc.name} has no google.protobuf.Timestamp delete_time marked OUTPUT_ONLY`;
-    if (output !== entity.desc) return `it answers with ${output.name} instead of ${entity.desc.name}`;
+    if (output !== entity.desc) return `it returns ${output.name} instead of ${entity.desc.name}`;
     const key = stringField(input, entity.key.name);
     if (key === undefined) return `${input.name} has no string ${entity.key.name}`;
     const etag = entity.etag && stringField(input, "etag");
