@@ -17,21 +17,21 @@ import type { Repository } from "./rows/repository.js";
 import { Rows } from "./rows/rows.js";
 import { runTransaction, type Transaction } from "./transaction.js";
 
-/** How a transaction is run. */
+/** Options of a transaction. */
 export interface TransactionOptions {
-  /** Whether it may run again when nobody knows if it was committed. Default: no. */
+  /** Whether to retry when the outcome of the commit is unknown. Default: no. */
   readonly repeatable?: boolean;
-  /** What goes on, with the events that it publishes, of the call that it belongs to: headers. */
+  /** Headers of the call that are propagated with the events that the transaction publishes. */
   readonly trace?: () => Readonly<Record<string, string>>;
-  /** How long it may take, in milliseconds. Default: as long as the call that it runs for. */
+  /** The time limit in milliseconds. Default: the active call's deadline. */
   readonly timeoutMs?: number | undefined;
 }
 
-/** What a transaction is part of, for those who add to it. */
+/** The context of a transaction for extensions such as event publishing. */
 export interface TransactionScope {
-  /** What goes on of the call that it belongs to: headers. */
+  /** Headers of the call that are propagated. */
   readonly trace: () => Readonly<Record<string, string>>;
-  /** Has something done once this has committed, or may have: the connection broke meanwhile. */
+  /** Registers a callback for after the commit, or after a commit whose outcome is unknown because the connection broke. */
   afterCommit(run: () => void): void;
 }
 
@@ -41,30 +41,30 @@ export interface Data<
   Published extends DescMessage = never,
 > {
   readonly repositories: Entities;
-  /** What the repositories hold, by the same names. */
+  /** The repositories by name. */
   readonly entities: Readonly<Record<string, Entity>>;
   /**
-   * Runs `body` in one transaction: all of its writes happen, or none. Reads inside bypass the cache, and what was
-   * written leaves it after the commit, here and in other instances. It runs again when the database asks for that (serialization failure,
-   * deadlock), so effects outside the database belong outside. When the call that it runs for is cancelled, so is its statement,
-   * and the transaction is rolled back; what `body` asks of it later fails.
+   * Runs `body` in one transaction: all of its writes are committed, or none. Reads inside bypass the cache, and written rows are
+   * invalidated after the commit, in this and other instances. The transaction is retried after a serialization failure or a deadlock, so
+   * side effects outside the database do not belong in `body`. If the call is cancelled, the running statement is cancelled, the
+   * transaction is rolled back, and further statements of `body` fail.
    */
   transaction<T>(body: (tx: Transaction<Entities, Published>) => Promise<T>, options?: TransactionOptions): Promise<T>;
   /**
-   * Runs `body` in one transaction, once for each idempotency key of the context's method: its writes and its answer
-   * are kept together, and a repeat, even a simultaneous one, gets that answer instead. Without a key it is a plain
-   * transaction. The same key with another request is INVALID_ARGUMENT. Answers are kept for good.
+   * Runs `body` in one transaction, once for each idempotency key of the context's method. The writes and the response are stored
+   * together; a repeated request, even a concurrent one, returns the stored response. Without a key it is a plain transaction. The same
+   * key with a different request fails with INVALID_ARGUMENT. Responses are kept forever.
    */
   once<O extends DescMessage, P extends DescMessage = never>(
     context: KeyedContext<O, P>,
     body: (tx: Transaction<Entities, P>) => Promise<MessageInitShape<O>>,
   ): Promise<MessageShape<O>>;
-  /** The primary's address. UNAVAILABLE if there is none. */
+  /** Returns the primary's address. Throws UNAVAILABLE if there is no primary. */
   primary(): Promise<string>;
   /**
-   * Undoes what `once` did for another method under the same key, and does that once as well: `body` gets the answer
-   * of then, or undefined if there was none yet. From then on the method is refused with FAILED_PRECONDITION under this key,
-   * so that a request which was late, or lost its way, does not do what has been undone.
+   * Undoes what `once` did for another method under the same key, once as well: `body` gets the stored response, or undefined if there
+   * is none. After that the method fails with FAILED_PRECONDITION under this key, so that a delayed request cannot repeat what was
+   * undone.
    *
    * @throws ConnectError INVALID_ARGUMENT without a key
    */
@@ -73,50 +73,49 @@ export interface Data<
     done: DescMethodUnary<DescMessage, D>,
     body: (tx: Transaction<Entities, P>, answer: MessageShape<D> | undefined) => Promise<MessageInitShape<O>>,
   ): Promise<MessageShape<O>>;
-  /** The primary server, for statements that repositories cannot say. */
+  /** The primary, for statements that repositories cannot express. */
   readonly db: Database;
-  /** Ends when the database answers; UNAVAILABLE if it does not. */
+  /** Resolves when the database responds; rejects with UNAVAILABLE if it does not. */
   ready(): Promise<void>;
-  /** Is told, at once and whenever it is looked for, whether there is a primary. Only a watched database is looked for. */
+  /** Calls a listener at once, and after each check, with whether there is a primary. Only a watched database is checked. */
   onAvailability(tell: (available: Availability) => void): void;
-  /** Lets running statements end, then closes all connections. */
+  /** Waits for running statements, then closes all connections. */
   close(): Promise<void>;
 }
 
 export interface DataOptions {
   /** `postgres://user:password@host:port/database`. */
   readonly url: string;
-  /** The service's short name, "orders": in the names of its connections and spans. */
+  /** The service's short name, "orders", for the names of connections and spans. */
   readonly service: string;
-  /** What it owns, by the names that its handlers use. Rows without a cache policy are always read from the database. */
+  /** The service's entities by the names that handlers use. Entities without a cache policy are always read from the database. */
   readonly entities: Readonly<Record<string, { readonly entity: Entity; readonly cache?: CachePolicy }>>;
   /**
-   * Where instances share cached rows, behind the cache that each has in its own process: `openRedis`. Closed with the
-   * rest. Default: nowhere.
+   * A cache tier shared by all instances, behind the cache in each process: `openRedis`. It is closed with the database.
+   * Default: none.
    */
   readonly shared?: SharedTier;
-  /** Returns what each transaction has beside its entities. Default: nothing. */
+  /** Returns what a transaction offers besides its entities. Default: nothing. */
   readonly extend?: (tx: DatabaseTransaction, scope: TransactionScope) => object;
-  /** The most connections to each server at once; further work waits for one. Default 10. */
+  /** The maximum number of connections to each node; further work waits for one. Default 10. */
   readonly maxConnections?: number;
-  /** The addresses of the database's replicas. Which of all servers is the primary, now or later, is found out. */
+  /** The addresses of the replicas. The primary among all nodes is detected, also after a failover. */
   readonly replicas?: readonly string[];
-  /** Whether a database without replicas is looked at while nothing is wrong, so that its end is noticed. Default: no. */
+  /** Whether to check a database without replicas periodically, so that an outage is noticed early. Default: no. */
   readonly watch?: boolean;
   /**
-   * Whether statements that are always the same are prepared, once for each connection. Default: no. A pooler that shares
-   * connections by transaction has to know prepared statements (PgBouncer 1.21).
+   * Whether to use prepared statements. Default: no. A pooler in transaction mode must support them (PgBouncer 1.21).
    */
   readonly prepares?: boolean;
-  /** Default: nothing is counted. */
+  /** Default: no metrics. */
   readonly metrics?: PostgresMetrics;
   readonly log?: Logger;
 }
 
 /**
- * Opens a service's database. Connections are made when they are needed, so this never fails: see `ready`.
+ * Opens a service's database. It connects on demand, so this never fails: see `ready`.
  *
- * @typeParam Entities the repositories by name, as the generated `…Entities` interface has them
+ * @typeParam Entities the repositories by name, as in the generated `…Entities` interface
  */
 export function openData<Entities = Readonly<Record<string, Repository<DescMessage>>>>(
   options: DataOptions,
@@ -172,7 +171,7 @@ export function openData<Entities = Readonly<Record<string, Repository<DescMessa
         return body(Object.assign(tx, more) as unknown as Transaction<Entities>);
       },
       (outcome) => {
-        // What was committed is so, whatever has become of the call meanwhile.
+        // A committed transaction stays committed, even if the call was cancelled meanwhile.
         runApart(() => {
           for (const apply of outcome === "committed" ? written : suspected) apply();
         });
@@ -200,7 +199,7 @@ export function openData<Entities = Readonly<Record<string, Repository<DescMessa
   };
 }
 
-/** How a method's transaction is run. With a key, a repeat finds what a commit that was cut off has left. */
+/** Returns the transaction options of a method. With a key a retry is safe: it finds the response of an interrupted commit. */
 function of(context: KeyedContext<DescMessage>): TransactionOptions {
   const { idempotencyKey } = context;
   const trace = () => propagated(context);

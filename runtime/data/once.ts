@@ -9,38 +9,38 @@ import { errorFor } from "../errors/error.js";
 import { bytes } from "./postgres/columns.js";
 import type { DatabaseTransaction } from "./postgres/driver.js";
 
-/** Requests that were handled once, and what they were answered. */
+/** Idempotent requests and their responses. */
 const requests = pgTable(
   "scaffold_requests",
   {
-    /** The method's full name: two methods may be sent the same key. */
+    /** The method's full name: two methods may receive the same key. */
     method: text("method").notNull(),
     key: text("key").notNull(),
     /** A digest of the request without its key. */
     fingerprint: bytes("fingerprint").notNull(),
-    /** The answer, binary. NULL only inside the transaction that is working on it. */
+    /** The encoded response. NULL only inside the transaction that computes it. */
     answer: bytes("answer"),
     createdAt: timestamp("created_at", { withTimezone: true }).notNull().defaultNow(),
-    /** When it was undone, or forbidden before it was ever made: see `undoOnce`. */
+    /** The time at which it was undone, or forbidden before it ran: see `undoOnce`. */
     undoneAt: timestamp("undone_at", { withTimezone: true }),
   },
   (table) => [primaryKey({ columns: [table.method, table.key] })],
 );
 
 /**
- * Runs `body` unless this request was answered before, and then answers the same again. Without a key it just runs.
+ * Runs `body` unless this request has a stored response, and then returns that. Without a key it always runs.
  *
- * The claim on the key, what the body writes and the answer are one transaction: whoever comes second, even while the
- * first is at work, waits for its end; if it fails, nothing of it is left, and the second one runs.
+ * The insert of the key, the writes of `body` and the response are one transaction: a concurrent request with the same key waits for
+ * its end. If it is rolled back, nothing is stored, and the waiting request runs.
  *
- * @throws ConnectError INVALID_ARGUMENT if the key came with another request before; FAILED_PRECONDITION if it was undone
+ * @throws ConnectError INVALID_ARGUMENT if the key was used with another request; FAILED_PRECONDITION if it was undone
  */
 export async function answerOnce<O extends DescMessage>(
   tx: DatabaseTransaction,
   context: KeyedContext<O>,
   body: () => Promise<MessageInitShape<O>>,
 ): Promise<MessageShape<O>> {
-  // A KeyedContext<O> is made for a method that answers an O.
+  // A KeyedContext<O> belongs to a method whose response is an O.
   const output = context.method.output as O;
   const key = context.idempotencyKey;
   if (key === undefined) return createMessage(output, await body());
@@ -61,10 +61,10 @@ export async function answerOnce<O extends DescMessage>(
 }
 
 /**
- * Undoes what `answerOnce` did for the method `done` under the context's key, and does that once as well. Whoever is
- * doing it at the time is waited for. Under this key the method is refused from then on, done before or not.
+ * Undoes what `answerOnce` did for the method `done` under the context's key, once as well. It waits for a transaction that is running
+ * the method. After that the method is refused under this key, whether it had run or not.
  *
- * @param body undoes what was answered; `undefined`: nothing was done, and nothing will be
+ * @param body undoes the response; `undefined` if the method did not run, and never will
  * @throws ConnectError INVALID_ARGUMENT without a key
  */
 export async function undoOnce<O extends DescMessage, D extends DescMessage>(
@@ -80,7 +80,7 @@ export async function undoOnce<O extends DescMessage, D extends DescMessage>(
   return answerOnce(tx, context, async () => {
     const undoneAt = sql`now()`;
     const method = pathOf(done);
-    // A tombstone of a request that nobody has seen: no request has an empty fingerprint.
+    // A tombstone for a request that has not arrived: no real request has an empty fingerprint.
     const tombstone = { method, key, fingerprint: new Uint8Array(), undoneAt };
     const claimed = await tx.insert(requests).values(tombstone).onConflictDoNothing();
     if (claimed.rowCount !== 0) return body(undefined);
@@ -90,7 +90,7 @@ export async function undoOnce<O extends DescMessage, D extends DescMessage>(
   });
 }
 
-/** Whether a key was kept with these bytes before its method ignored some of them. */
+/** Returns whether the key was stored with a digest from before the method ignored some fields. */
 function isOlder(kept: Uint8Array, whole: Uint8Array | undefined): boolean {
   return whole !== undefined && Buffer.compare(kept, hash(whole)) === 0;
 }

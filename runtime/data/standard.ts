@@ -30,7 +30,7 @@ function standardHandler(method: StandardMethod, data: Data): Handler {
     case "get":
       return (request) => rows.get(given(request, method.key));
     case "list":
-      // Whichever of these the contract gives it: what a request has no field for is absent.
+      // The request may lack any of these fields.
       return async (request) => {
         const page = await rows.list(request as PageRequest);
         return { [method.items]: page.items, nextPageToken: page.nextPageToken };
@@ -49,7 +49,7 @@ function standardHandler(method: StandardMethod, data: Data): Handler {
           const deleted = await on.delete(key, precondition);
           return method.answers ? deleted : {};
         };
-        // One statement needs no transaction around it.
+        // A single statement needs no transaction.
         return isKeyed(context) ? data.once(context, (tx) => run(soft(tx[method.entity]!))) : run(soft(rows));
       };
     case "update":
@@ -62,7 +62,7 @@ function standardHandler(method: StandardMethod, data: Data): Handler {
   }
 }
 
-/** Adds a row. What a request cannot set is cleared, as AIP-203 wants it, rather than refused. */
+/** Inserts a row. Fields that a request cannot set are cleared instead of refused (AIP-203). */
 function createHandler(
   field: string,
   name: string,
@@ -79,7 +79,7 @@ function createHandler(
   };
 }
 
-/** An undelete is standard only of an entity whose rows come back. */
+/** Undelete is a standard method only for entities with soft delete. */
 function soft(rows: Repository<DescMessage>): SoftRepository<DescMessage> {
   return rows as SoftRepository<DescMessage>;
 }
@@ -88,7 +88,7 @@ function isKeyed(context: KeyedContext<DescMessage>): boolean {
   return context.idempotencyKey !== undefined;
 }
 
-/** A key of a request; empty if it is not set. */
+/** Returns a string field of a request; empty if it is not set. */
 function given(request: Request, field: string): string {
   return (own(request, field) as string | undefined) ?? "";
 }

@@ -10,7 +10,7 @@ import type { Repository, SoftRepository, TransactionRepository } from "./rows/r
 const ATTEMPTS = 5;
 const RETRY: Backoff = { initialBackoffMs: 5, maxBackoffMs: 100, backoffMultiplier: 2 };
 
-/** Entities as a transaction sees them, what publishes, and the transaction itself for what repositories cannot say. */
+/** The entities inside a transaction, event publishing, and the transaction itself for what repositories cannot express. */
 export type Transaction<Entities, Published extends DescMessage = never> = {
   readonly [Name in keyof Entities]: Entities[Name] extends SoftRepository<infer D, infer K, infer U>
     ? TransactionRepository<D, K, U> & SoftRepository<D, K, U>
@@ -18,34 +18,33 @@ export type Transaction<Entities, Published extends DescMessage = never> = {
       ? TransactionRepository<D, K, U>
       : never;
 } & ([Published] extends [never] ? object : Publisher<Published>) & {
-    /** The Drizzle transaction. What is written through it must not be cached, for the cache does not see it. */
+    /** The Drizzle transaction. Do not write cached entities through it: the cache would not be invalidated. */
     readonly db: DatabaseTransaction;
-    /** Has something done once this has committed. If the connection broke meanwhile and nobody knows, it is not done. */
+    /** Registers a callback for after the commit. It is not called if the outcome of the commit is unknown. */
     afterCommit(run: () => void): void;
   };
 
 declare const published: unique symbol;
 
-/** What a transaction may publish: there is none where the contract says that nothing is. */
+/** Publishes events in a transaction; absent if the contract publishes none. */
 export interface Publisher<Published extends DescMessage> {
   /**
    * Publishes an event if, and only if, the transaction is committed.
    *
-   * @throws ConnectError RESOURCE_EXHAUSTED if it is larger than brokers take
+   * @throws ConnectError RESOURCE_EXHAUSTED if it is larger than brokers accept
    */
   publish<D extends Published>(event: EventType<D>, message: MessageInitShape<D>): Promise<void>;
-  /** Keeps it from whoever would publish more; no value exists at run time. */
+  /** A phantom property for the type checker, so that other events cannot be published; it has no value at run time. */
   readonly [published]?: (schema: Published) => void;
 }
 
 /**
- * Runs `body` in a transaction, and again if the database asks for that (serialization failure, deadlock), or if its
- * server was lost before the commit.
+ * Runs `body` in a transaction. It is retried after a serialization failure or a deadlock, or if the node was lost before the commit.
  *
- * @param settled is told each attempt's end: `committed`, or `unknown` if the connection broke while it was committing.
- *   A rolled back attempt is not told.
- * @param repeatable whether it may run again when nobody knows if it was committed
- * @param deadline when it must be done, in milliseconds since the epoch. Default: when the active call must
+ * @param settled called at each attempt's end: `committed`, or `unknown` if the connection broke during the commit; not after a
+ *   rollback
+ * @param repeatable whether to retry when the outcome of the commit is unknown
+ * @param deadline in milliseconds since the epoch. Default: the active call's deadline
  */
 export async function runTransaction<T>(
   driver: Driver,
@@ -66,7 +65,7 @@ export async function runTransaction<T>(
       return result;
     } catch (error) {
       if (committing) settled("unknown");
-      // The next attempt waits for another server, or fails.
+      // The next attempt waits for another node, or fails.
       const again = isRetryable(error) || (isLoss(error) && (!committing || repeatable));
       if (attempt === ATTEMPTS || !again) throw fromDatabase(error);
       await sleep(backoffMs(attempt, RETRY));

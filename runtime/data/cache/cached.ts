@@ -11,14 +11,13 @@ import { notFound, pick, type Rows, uniqueFields } from "../rows/rows.js";
 
 type Row = Record<string, unknown>;
 
-/** Larger pages are read for their own sake, by exports for one, and would push out what is read again. */
+/** Larger pages are not cached: they are typically exports, and would evict rows that are read again. */
 const LARGEST_PAGE = 100;
-/** How many unique keys are remembered. */
+/** The maximum number of remembered unique keys. */
 const MOST_UNIQUE = 10_000;
 
 /**
- * The rows of one entity: single ones and pages of lists are read through caches. What is written leaves them by the rows'
- * observer.
+ * The cached rows of one entity: single rows and pages of lists are read through caches. The rows' observer invalidates written rows.
  */
 export class CachedRows<D extends DescMessage> implements SoftRepository<D, string, Row> {
   readonly #entity: Entity<D>;
@@ -27,14 +26,14 @@ export class CachedRows<D extends DescMessage> implements SoftRepository<D, stri
   readonly #rows: Rows<D>;
   readonly #cache: ReadThrough<MessageShape<D>>;
   readonly #pages: ReadThrough<Page<MessageShape<D>>>;
-  /** Which key a unique one led to. That it still does is asked of the row each time. */
+  /** The key of the row that a unique key led to. Each read verifies that the row still has the unique key. */
   readonly #unique = new LRUCache<string, string>({ max: MOST_UNIQUE });
   readonly #doubt: (key: string) => void;
   readonly #span: string;
 
   /**
-   * @param doubt is told the key of each row that may have been written or not
-   * @param span the name of the span of a look into the cache
+   * @param doubt called with the key of each row whose write may or may not have been committed
+   * @param span the name of the span of a cache lookup
    */
   constructor(
     entity: Entity<D>,
@@ -62,7 +61,7 @@ export class CachedRows<D extends DescMessage> implements SoftRepository<D, stri
     return this.#hit(key) ?? this.#read(key);
   }
 
-  /** Most reads end here, without anything that they do not need. A span wants to be told of the hit. */
+  /** The hot path of a read: a cache hit outside of a trace. A traced hit needs a span. */
   #hit(key: string): MessageShape<D> | undefined {
     return activeCollectors() === undefined ? this.#cache.hit(key) : undefined;
   }
@@ -88,12 +87,12 @@ export class CachedRows<D extends DescMessage> implements SoftRepository<D, stri
     return found;
   }
 
-  /** What a row has in the fields of a unique key. */
+  /** Returns a row's values in the fields of a unique key. */
   #printed(row: MessageShape<D>, unique: Row): string {
     return print(this.#entity.toRow(row), uniqueFields(this.#entity, unique));
   }
 
-  /** Takes the time of a look into a cache, and notes how old a row is that could not be read anew. */
+  /** Measures a cache lookup, and records the age of a stale row. */
   #tell(): (outcome: Outcome, ageMs: number) => void {
     const span = startSpan(this.#span);
     return (outcome, ageMs) => {
@@ -132,12 +131,12 @@ export class CachedRows<D extends DescMessage> implements SoftRepository<D, stri
       });
     span?.end(tally(outcomes));
     await Promise.all(reads);
-    // Only now is it known what was stale.
+    // Stale rows are known only now.
     if ([...outcomes.values()].includes("stale")) span?.end(tally(outcomes));
     return pick(this.#schema, keys, found);
   }
 
-  /** Loads rows whose keys are asked for at the same time by one query. */
+  /** Loads rows whose keys are requested at the same time in one query. */
   #together(): (key: string) => Promise<MessageShape<D> | undefined> {
     let asked: { readonly keys: string[]; readonly rows: Promise<Map<string, MessageShape<D>>> } | undefined;
     return async (key) => {
@@ -158,7 +157,7 @@ export class CachedRows<D extends DescMessage> implements SoftRepository<D, stri
     const { pageSize = 0, pageToken = "", filter = "", orderBy = "", showDeleted = false } = request;
     if (pageSize > LARGEST_PAGE) return this.#rows.list(request);
     const name = JSON.stringify([pageSize, pageToken, filter, orderBy, showDeleted]);
-    // A list is a page, also when nothing is in it.
+    // An empty list is a page, too.
     return (await this.#pages.read(name, () => this.#rows.list(request), this.#tell()))!;
   }
 
@@ -187,14 +186,14 @@ export class CachedRows<D extends DescMessage> implements SoftRepository<D, stri
     try {
       return await write();
     } catch (error) {
-      // It may have happened all the same.
+      // The write may have been committed all the same.
       if (isOutage(error) || (error !== undefined && error === activeCall()?.cancelled)) this.#doubt(key);
       throw error;
     }
   }
 }
 
-/** Values that are the same print the same. */
+/** Returns a key that is equal for equal values. */
 function print(row: Row, fields: readonly string[]): string {
   return JSON.stringify([fields, fields.map((name) => row[name])], (_, value: unknown) =>
     typeof value === "bigint" ? `${value}n` : value instanceof Uint8Array ? [...value] : value,

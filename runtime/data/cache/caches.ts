@@ -14,20 +14,20 @@ import type { Page } from "../rows/repository.js";
 import { SharedCache } from "./shared-cache.js";
 import { SharedRows } from "./shared-rows.js";
 
-/** The cache of one entity, and how it learns of writes. */
+/** The cache of one entity and its invalidation. */
 export interface EntityCache {
   readonly rows: ReadThrough<MessageShape<DescMessage>>;
-  /** Pages of lists, by what was asked for. Any write makes them old. */
+  /** Pages of lists by query. Any write invalidates all of them. */
   readonly pages: ReadThrough<Page<MessageShape<DescMessage>>>;
-  /** What a statement that writes this row says to other instances. */
+  /** The expression in a statement that announces the written row to other instances. */
   readonly announce: (key: string) => SQL | undefined;
-  /** Forgets a row that was written; `announced` is what its announcement answered. */
+  /** Invalidates a row that was written; `announced` is the result of its announcement. */
   readonly forget: (key: string, announced?: unknown) => void;
-  /** Takes a row as possibly written, or still to be: a statement that was cut off may yet take effect. */
+  /** Suspects a row that may have been written, or may still be: an interrupted statement can take effect later. */
   readonly doubt: (key: string) => void;
 }
 
-/** The caches of a service's entities in this process, kept in agreement with those of its other instances. */
+/** The caches of a service's entities in this process, kept consistent with those of other instances. */
 export interface Caches {
   open(entity: Entity, policy: CachePolicy): EntityCache;
   close(): Promise<void>;
@@ -36,15 +36,15 @@ export interface Caches {
 export interface CachesOptions {
   readonly service: string;
   readonly driver: Driver;
-  /** A tier that all instances share, behind the one in this process. */
+  /** A tier behind the in-process cache, shared by all instances. */
   readonly shared?: SharedTier;
 }
 
-/** More keys in doubt than this, and everything is. */
+/** If more keys than this are in doubt, all rows are suspected. */
 const MOST_DOUBTS = 1000;
-/** How many pages of lists are kept of each entity. */
+/** The maximum number of cached pages of lists per entity. */
 const MOST_PAGES = 200;
-/** Named in place of a row that no cache has: lists have it. No row has an empty key. */
+/** The key announced for an entity whose rows are not cached but whose lists are. No row has an empty key. */
 const NO_ROW = "";
 
 export function openCaches({ service, driver, shared: tier }: CachesOptions): Caches {
@@ -56,7 +56,7 @@ export function openCaches({ service, driver, shared: tier }: CachesOptions): Ca
   const listener = new Listener({ url: () => driver.primary(), service, channel: CHANNEL, heard, began });
   driver.onPrimary(() => listener.move());
 
-  /** What was written before is not heard, and the shared tier may not have been told either. */
+  // Earlier writes went unheard, and the shared tier may have missed them, too.
   function began(): void {
     doubts.clear();
     shared?.begin();
@@ -66,7 +66,7 @@ export function openCaches({ service, driver, shared: tier }: CachesOptions): Ca
     const notice = parseNotice(payload);
     if (notice === undefined) return;
     const { table, key } = notice;
-    // What this instance wrote it has forgotten already, and perhaps read anew; unless it did not know.
+    // This instance has invalidated its own writes already, and perhaps reloaded the rows, unless the commit's outcome was unknown.
     if (notice.instance === instance && !doubts.has(`${table}/${key}`)) return;
     byTable.get(table)?.forget(key);
   }

@@ -1,10 +1,10 @@
 import { type Counter, type Meter, silentMeter } from "../../observe/telemetry.js";
 
-/** What the cache of rows counts. */
+/** The metrics of the row cache. */
 export class CacheMetrics {
   readonly staleResponses: Counter;
 
-  /** @param meter Default: nothing is counted */
+  /** @param meter Default: no metrics */
   constructor(meter: Meter = silentMeter) {
     this.staleResponses = meter.counter({
       name: "scaffold_stale_answers_total",

@@ -2,8 +2,8 @@ import { createHash } from "node:crypto";
 import type { DescField, DescMessage } from "@bufbuild/protobuf";
 
 /**
- * A fingerprint of a message's shape: its fields' numbers and types, and those of the messages in it. Bytes of one shape
- * may lack what another has; names do not matter, for they are not in the bytes.
+ * Returns a fingerprint of a message's schema: the numbers and types of its fields, and of the messages in it. Bytes of another schema
+ * may lack fields; names do not matter, because the wire format does not have them.
  */
 export function shapeOf(message: DescMessage): string {
   const seen = new Set<DescMessage>();

@@ -6,37 +6,37 @@ export interface SharedCacheOptions {
   readonly tier: SharedTier;
   readonly driver: Driver;
   readonly service: string;
-  /** How long the tier keeps a row at most, in milliseconds: what was written before then needs no invalidation. */
+  /** The maximum TTL of a row in milliseconds: writes from before that time need no invalidation. */
   readonly longestMs: () => number;
 }
 
 const TICK_MS = 1000;
-/** How many ticks pass from one look for what others left undone to the next. */
+/** The number of ticks between two sweeps for invalidations that other processes left. */
 const SWEEP_TICKS = 10;
 const BATCH = 500;
-/** What clocks, statements under way, and leases may add to the time that a row is kept. */
+/** Added to the TTL for clock skew, running statements, and leases. */
 const MARGIN_MS = 60_000;
 
 /**
- * The shared tier of one database, and what keeps it right. Each write leaves a row in `scaffold_invalidations`, in its
- * own transaction; it is taken away when the tier has forgotten what was written. So an invalidation that was not made,
- * since the process died after its commit or the tier was out of reach, is made by whoever comes next.
+ * The shared tier of one database, and its invalidation. Each write inserts a row into `scaffold_invalidations` in its own transaction;
+ * the row is deleted when the tier has invalidated what was written. If a process dies after its commit, or the tier is unreachable,
+ * another process makes the invalidation later.
  *
- * While this process knows of an invalidation that it could not make, it does not read from the tier.
+ * While this process knows of a pending invalidation, it does not read from the tier.
  */
 export class SharedCache {
   readonly tier: SharedTier;
   readonly #driver: Driver;
   readonly #service: string;
   readonly #longestMs: () => number;
-  /** The database's part of every key; undefined until it is known. */
+  /** The database's prefix of every key; undefined until it is known. */
   #namespace: string | undefined;
-  /** How often there was reason for distrust, and up to which of them a sweep has mended it. */
+  /** Counts the reasons for distrust, and those that a sweep has resolved. */
   #reasons = 1;
   #mended = 0;
   #done: string[] = [];
   #ticks = 0;
-  /** The sweep with which trust begins, or begins again. */
+  /** The sweep after which the tier is trusted again. */
   #beginning: Promise<void>;
   #ticking: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -51,16 +51,16 @@ export class SharedCache {
     this.#schedule();
   }
 
-  /** The tier's name of a row; undefined if the tier may know an old one at the moment. */
+  /** Returns the tier's key of a row, or undefined if the tier may hold an outdated one. */
   async readable(table: string, key: string): Promise<string | undefined> {
     if (this.#mended < this.#reasons) await this.#beginning;
     return this.#mended < this.#reasons ? undefined : this.#id(table, key);
   }
 
   /**
-   * Has the tier forget a row that was written, in the background.
+   * Invalidates a written row in the tier, in the background.
    *
-   * @param line the write's own in `scaffold_invalidations`, if it is known
+   * @param line the id of the write's row in `scaffold_invalidations`, if it is known
    */
   invalidate(table: string, key: string, line?: string): void {
     const id = this.#id(table, key);
@@ -68,19 +68,19 @@ export class SharedCache {
       this.distrust();
       return;
     }
-    // Sent before this returns, so that what is read from now on comes after it.
+    // The command is sent before this returns, so that later reads come after it.
     this.tier.invalidate([id]).then((done) => {
       if (!done) this.distrust();
       else if (line !== undefined) this.#done.push(line);
     });
   }
 
-  /** Reads nothing from the tier until it has forgotten all that is written in the database. */
+  /** Reads nothing from the tier until all pending invalidations have been made. */
   distrust(): void {
     this.#reasons++;
   }
 
-  /** The same, and whoever reads waits for that. The database may be another one by now: a replica that was promoted. */
+  /** Does the same, and makes readers wait for it. The database may have changed: a replica may have been promoted. */
   begin(): void {
     this.distrust();
     this.#beginning = this.#beginning.then(() => {
@@ -115,7 +115,7 @@ export class SharedCache {
     if (this.#mended < this.#reasons || this.#ticks % SWEEP_TICKS === 0) await this.#sweep();
   }
 
-  /** Makes every invalidation that is left. Whatever fails is tried again. */
+  /** Makes all pending invalidations. Failed ones are retried. */
   async #sweep(): Promise<void> {
     const reasons = this.#reasons;
     try {
@@ -131,7 +131,7 @@ export class SharedCache {
 
   #sweepSome(): Promise<number> {
     return this.#driver.transaction(async (tx) => {
-      // Waits for whoever sweeps the same lines: when this is done, they are done.
+      // Waits for another process that sweeps the same rows: when this ends, they are done.
       const { rows } = await tx.execute<{ table: string; key: string }>(
         sql`delete from "scaffold_invalidations" where "id" in (
           select "id" from "scaffold_invalidations" order by "id" limit ${BATCH} for update
@@ -144,7 +144,7 @@ export class SharedCache {
     });
   }
 
-  /** Takes away the lines of invalidations that were made. */
+  /** Deletes the rows of invalidations that were made. */
   async #strike(): Promise<void> {
     const lines = this.#done.splice(0);
     if (lines.length === 0) return;
@@ -156,8 +156,8 @@ export class SharedCache {
   }
 
   /**
-   * Tells this database from any other, however it is addressed; and from what it was before a replica was promoted, which
-   * may lack what others have read before.
+   * Returns an identifier of the database, independent of its address. It changes when a replica is promoted, because the new primary may
+   * lack writes that others have read before.
    */
   async #identify(): Promise<string> {
     const { rows } = await this.#driver.db.execute<{ name: string }>(

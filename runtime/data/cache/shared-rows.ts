@@ -8,7 +8,7 @@ import type { SharedCache } from "./shared-cache.js";
 
 const NOTHING = new Uint8Array();
 
-/** The rows of one entity in the cache that a service's instances share; as bytes, so that nobody changes another's. */
+/** The rows of one entity in the shared tier. They are kept as bytes, so that readers share no memory. */
 export class SharedRows<D extends DescMessage> implements Behind<MessageShape<D>> {
   readonly #codec: Codec<D>;
   readonly #table: string;
@@ -33,14 +33,14 @@ export class SharedRows<D extends DescMessage> implements Behind<MessageShape<D>
     if (answer !== undefined && "found" in answer) {
       const { bytes, freshMs } = answer.found;
       const value = bytes.length === 0 ? undefined : this.#codec.decode(bytes);
-      // Chance took a part of its time, so it may be younger.
+      // Its TTL has a jitter, so it may have been read later than this says.
       return { value, freshMs, ageMs: Math.max(0, need.ttlMs - freshMs) };
     }
     const value = await load();
     const freshMs = need.freshMs(value);
     if (id !== undefined && answer !== undefined) {
       const bytes = value === undefined ? NOTHING : this.#codec.toBytes(value);
-      // Nobody waits for that; it never fails.
+      // Not awaited; it never fails.
       void tier.fill(id, this.#shape, answer.lease, { bytes, freshMs });
     }
     return { value, freshMs, ageMs: 0 };

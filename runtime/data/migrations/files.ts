@@ -3,27 +3,27 @@ import { readdir, readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { type SqlStatement, splitSql } from "./sql-statements.js";
 
-/** A migration as it lies in a service's folder. */
+/** A migration file of a service. */
 export interface MigrationFile {
-  /** `0001_create_orders.sql`. */
+  /** The file name: `0001_create_orders.sql`. */
   readonly name: string;
   readonly sql: string;
-  /** Of its text; line endings do not count, for git may change them. */
+  /** A digest of its text. Line endings do not count, because git may convert them. */
   readonly sha256: string;
-  /** What runs in one transaction. */
+  /** The statements that run in one transaction. */
   readonly inside: string;
-  /** What runs after it, one by one: what stands below the line `-- scaffold: outside a transaction`. */
+  /** The statements that run after it, one by one: those below the line `-- scaffold: outside a transaction`. */
   readonly outside: readonly SqlStatement[];
 }
 
 const outsideTransaction = /^-- scaffold: outside a transaction$/m;
 
-/** A folder or a database whose migrations do not fit; the message says how to get out of it. */
+/** A conflict between the migration files and the database; the message says how to resolve it. */
 export class MigrationError extends Error {
   override readonly name = "MigrationError";
 }
 
-/** The migrations in a folder, in their order. */
+/** Returns the migrations in a folder, in order. */
 export async function readMigrations(directory: URL): Promise<MigrationFile[]> {
   const path = fileURLToPath(directory);
   const entries = await readdir(directory).catch((error: NodeJS.ErrnoException) => {
@@ -33,13 +33,13 @@ export async function readMigrations(directory: URL): Promise<MigrationFile[]> {
   const names = entries.filter((name) => name.endsWith(".sql")).sort();
   const faults = [...namesThatAreNone(names), ...numbersTakenTwice(names)];
   if (faults.length > 0) throw new MigrationError([`the migrations in ${path} have no order:`, ...faults].join("\n  "));
-  // A trailing slash decides what a URL resolves against, so one is made sure of.
+  // A URL resolves against its parent unless it ends with a slash.
   const base = new URL(directory.href.endsWith("/") ? directory.href : `${directory.href}/`);
   return Promise.all(
     names.map(async (name) => {
       const sql = (await readFile(new URL(name, base), "utf8")).replaceAll("\r\n", "\n");
       const border = outsideTransaction.exec(sql)?.index ?? sql.length;
-      // Blank up to there, so that offsets are those of the file.
+      // Blank the first part instead of removing it, so that offsets are those of the file.
       const outside = splitSql(sql.slice(0, border).replace(/[^\n]/g, " ") + sql.slice(border));
       return { name, sql, sha256: sha256(sql), inside: sql.slice(0, border), outside };
     }),

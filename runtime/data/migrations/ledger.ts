@@ -1,33 +1,33 @@
 import type pg from "pg";
 import type { MigrationFile } from "./files.js";
 
-/** What a database knows of a migration. */
+/** A row of the ledger: an applied migration. */
 export interface LedgerLine {
   readonly sha256: string;
-  /** How many of its statements outside a transaction are done; null, once the whole file is. */
+  /** The number of completed statements outside a transaction; null once the whole file is applied. */
   readonly progress: number | null;
 }
 
-/** What was applied, by file name. */
+/** The applied migrations by file name. */
 export type Ledger = ReadonlyMap<string, LedgerLine>;
 
-/** The ledger of a database; undefined if nobody ever migrated it. */
+/** Returns the ledger of a database, or undefined if it was never migrated. */
 export async function readLedger(client: pg.Client): Promise<Ledger | undefined> {
   const { rows } = await client.query(`SELECT to_regclass('"scaffold_migrations"') IS NOT NULL AS "exists"`);
   if (!rows[0].exists) return undefined;
-  // Asked for as JSON, for a ledger of old has no progress.
+  // Rows are read as JSON, because an old ledger has no column `progress`.
   const lines = await client.query(`SELECT to_jsonb("line") AS "line" FROM "scaffold_migrations" AS "line"`);
   return new Map(
     lines.rows.map(({ line }) => [line.name, { sha256: line.sha256, progress: line.progress ?? null }] as const),
   );
 }
 
-/** Whether everything in a file was done. */
+/** Returns whether a file was applied completely. */
 export function isApplied(ledger: Ledger, { name }: MigrationFile): boolean {
   return ledger.get(name)?.progress === null;
 }
 
-/** Says that a database is another service's, if it is: it was migrated, by none of these files. */
+/** Returns a problem if the database belongs to another service: it was migrated, but with none of these files. */
 export function otherService(files: readonly MigrationFile[], ledger: Ledger): string | undefined {
   if (files.length === 0 || ledger.size === 0 || files.some(({ name }) => ledger.has(name))) return undefined;
   const names = [...ledger.keys()].sort();
@@ -35,7 +35,7 @@ export function otherService(files: readonly MigrationFile[], ledger: Ledger): s
   return `the database has the migrations of another service (${some}): check DATABASE_URL`;
 }
 
-/** Everything in which a database and the files contradict each other, and the way out of it. */
+/** Returns all conflicts between a database and the files, and how to resolve them. */
 export function contradictions(files: readonly MigrationFile[], ledger: Ledger): string[] {
   const foreign = otherService(files, ledger);
   if (foreign !== undefined) return [foreign];

@@ -12,32 +12,32 @@ export interface MigrateOptions {
   /** The folder with `NNNN_name.sql` files. */
   readonly directory: URL;
   /**
-   * How long a statement may wait for a lock that shuts out others, who queue behind it; then they go first, and it is
-   * tried again, five times in all. In milliseconds; default 5000.
+   * The lock timeout of a statement, in milliseconds. Other statements queue behind a waiting lock; after the timeout they proceed, and
+   * the statement is retried, five times in all. Default 5000.
    */
   readonly lockTimeoutMs?: number;
 }
 
-/** The statements that make the runtime's own tables, beside those of the service. Each changes nothing where it ran before. */
+/** The idempotent statements that create the runtime's own tables, besides those of the service. */
 interface OwnTables {
   readonly tables: string;
 }
 
-/** How a database and a folder of migrations stand to each other. */
+/** The state of a database relative to a folder of migrations. */
 export interface MigrationStatus {
-  /** The files that were applied whole. */
+  /** The files that were applied completely. */
   readonly applied: readonly string[];
-  /** The files that were not; `done`: one that was broken off goes on after so many statements outside a transaction. */
+  /** The files that were not; `done` is the number of completed statements outside a transaction in an interrupted file. */
   readonly pending: readonly { readonly name: string; readonly done?: number }[];
-  /** What they contradict each other in, and the way out. */
+  /** The conflicts, and how to resolve them. */
   readonly faults: readonly string[];
 }
 
-/** Any number that nobody else locks; the lock holds in one database only. */
+/** The key of the advisory lock. It is arbitrary, and applies to one database only. */
 const LOCK = 270_100;
 const LOCK_POLL_MS = 100;
 
-/** `migrate` of service/migrations.ts, over tables of the runtime that the service names. */
+/** `migrate` of service/migrations.ts, with the runtime tables that the service uses. */
 export async function migrate({
   url,
   directory,
@@ -57,7 +57,7 @@ export async function migrate({
   });
 }
 
-/** Says what was applied and what was not; changes nothing. */
+/** Returns which files are applied and which are pending; changes nothing. */
 export async function migrationStatus({ url, directory }: MigrateOptions): Promise<MigrationStatus> {
   const files = await readMigrations(directory);
   return connected(url, async (client) => {
@@ -74,7 +74,7 @@ export async function migrationStatus({ url, directory }: MigrateOptions): Promi
   });
 }
 
-/** `verifyMigrated` of service/migrations.ts, over tables of the runtime that the service names. */
+/** `verifyMigrated` of service/migrations.ts, with the runtime tables that the service uses. */
 export async function verifyMigrated({ url, directory, tables }: MigrateOptions & OwnTables): Promise<void> {
   const files = await readMigrations(directory);
   await connected(url, async (client) => {
@@ -89,8 +89,8 @@ export async function verifyMigrated({ url, directory, tables }: MigrateOptions 
 }
 
 /**
- * Waits until no other process migrates. The lock is tried for: a statement that waits for it holds a snapshot, and
- * whoever builds an index concurrently waits for that. It is released with the connection, however that ends.
+ * Waits until no other process migrates. The lock is polled: a statement that waits for it would hold a snapshot, and CREATE INDEX
+ * CONCURRENTLY in the other process waits for old snapshots. The lock is released when the connection ends.
  */
 async function lock(client: pg.Client): Promise<void> {
   for (;;) {
@@ -102,7 +102,7 @@ async function lock(client: pg.Client): Promise<void> {
 
 async function connected<T>(url: string, run: (client: pg.Client) => Promise<T>): Promise<T> {
   const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5000, keepAlive: true });
-  // Statements say themselves when the connection is gone.
+  // Statements report a lost connection themselves.
   client.on("error", () => undefined);
   try {
     await client.connect().catch((error: unknown) => {

@@ -4,12 +4,12 @@ import { MigrationError } from "./files.js";
 import { lockHelp, patiently, type RunOptions } from "./run.js";
 import { splitSql } from "./sql-statements.js";
 
-/** Names a set of tables. A database may have had several: versions of a service run side by side. */
+/** Identifies a set of tables. A database may have had several, because versions of a service run side by side. */
 function versionOf(tables: string): string {
   return createHash("sha256").update(tables).digest("hex");
 }
 
-/** Whether a database has these tables of the runtime. */
+/** Returns whether a database has these tables of the runtime. */
 export async function hasOwnTables(client: pg.Client, tables: string): Promise<boolean> {
   const { rows } = await client.query(`SELECT to_regclass('"scaffold_runtimes"') IS NOT NULL AS "exists"`);
   if (!rows[0].exists) return false;
@@ -18,9 +18,9 @@ export async function hasOwnTables(client: pg.Client, tables: string): Promise<b
 }
 
 /**
- * Gives a database the tables of the runtime, unless it has them: then no lock is taken on any. Each statement is a
- * transaction of its own, for other instances are at work: one that held the lock of a table and waited for the next
- * could wait for somebody who waits for it. What was broken off is done again, which changes nothing.
+ * Creates the runtime's tables, unless they exist: then no table is locked. Each statement is its own transaction, because other
+ * instances are running: holding one table's lock while waiting for the next could deadlock. The statements are idempotent, so an
+ * interrupted run is repeated.
  */
 export async function applyOwnTables(client: pg.Client, tables: string, options: RunOptions): Promise<void> {
   if (await hasOwnTables(client, tables)) return;

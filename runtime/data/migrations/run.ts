@@ -4,24 +4,24 @@ import { MigrationError, type MigrationFile } from "./files.js";
 import { dropInvalid, indexBuiltBy, stateOf } from "./index.js";
 import type { LedgerLine } from "./ledger.js";
 
-/** How often a lock is tried for; in between, those who queued behind the statement get on with their work. */
+/** The number of attempts at a lock; between attempts, statements that queued behind it proceed. */
 const ATTEMPTS = 5;
 const LOCK_NOT_AVAILABLE = "55P03";
 const DEADLOCK_DETECTED = "40P01";
 
 export interface RunOptions {
-  /** How long a statement that locks out others may wait for its lock, and hold up all that come after it. */
+  /** The lock timeout of a statement, during which later statements queue behind it. */
   readonly lockTimeoutMs: number;
 }
 
-/** Applies a file, or what a run before has left of it. */
+/** Applies a file, or the rest of an interrupted one. */
 export async function applyFile(
   client: pg.Client,
   file: MigrationFile,
   line: LedgerLine | undefined,
   options: RunOptions,
 ): Promise<void> {
-  // Limits for ordinary statements would end one that reads a large table.
+  // The session's limits for ordinary statements would cancel a scan of a large table.
   await client.query("SET statement_timeout = 0");
   if (line === undefined) await applyInside(client, file, options);
   for (let i = line?.progress ?? 0; i < file.outside.length; i++) {
@@ -29,7 +29,7 @@ export async function applyFile(
   }
 }
 
-/** The first part of a file and its line in the ledger are there together, or neither is. */
+/** Applies the first part of a file and inserts its ledger row in one transaction. */
 async function applyInside(client: pg.Client, file: MigrationFile, options: RunOptions): Promise<void> {
   const { name, inside, outside, sha256 } = file;
   await patiently(options, async () => {
@@ -51,7 +51,7 @@ async function applyInside(client: pg.Client, file: MigrationFile, options: RunO
   });
 }
 
-/** @param again whether a run before may have begun this statement, or even ended it */
+/** @param again whether an interrupted run may have started or completed this statement */
 async function applyAlone(
   client: pg.Client,
   file: MigrationFile,
@@ -65,7 +65,7 @@ async function applyAlone(
   if (index !== undefined && state === "invalid") await dropInvalid(client, index);
   if (!(again && state === "valid")) {
     await patiently(options, async () => {
-      // What runs CONCURRENTLY waits long for others, but nobody waits for it.
+      // A CONCURRENTLY statement may wait for long, but no other statement queues behind it.
       const waits = /\bCONCURRENTLY\b|\bVALIDATE\b/i.test(sql);
       await client.query(`SET lock_timeout = ${waits ? 0 : options.lockTimeoutMs}`);
       try {
@@ -74,7 +74,7 @@ async function applyAlone(
         if (!(error instanceof pg.DatabaseError)) throw error;
         if (index !== undefined) await dropInvalid(client, index);
         const nothing = position === 0 && file.inside.trim() === "";
-        // Then the file may still be changed.
+        // Nothing was applied, so the file may still be edited.
         if (nothing) await client.query(`DELETE FROM "scaffold_migrations" WHERE "name" = $1`, [file.name]);
         const done = nothing
           ? "nothing of this file was applied"
@@ -89,7 +89,7 @@ async function applyAlone(
   ]);
 }
 
-/** Runs something that may find no lock, or be in the way of others who hold some, several times. */
+/** Retries a statement that may not get its lock, or that blocks others, several times. */
 export async function patiently({ lockTimeoutMs }: RunOptions, run: () => Promise<void>): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     try {
@@ -108,7 +108,7 @@ function failure(file: MigrationFile, offset: number, error: pg.DatabaseError, d
   return new MigrationError(`${file.name}:${line}: ${error.message}; ${done}${lockHelp(error)}`, { cause: error });
 }
 
-/** The way out, if others hold the locks that a statement needs. */
+/** Returns how to proceed if other sessions hold the locks that a statement needs. */
 export function lockHelp(error: pg.DatabaseError): string {
   return isAboutLocks(error)
     ? "; another transaction uses what this needs: end it (SELECT * FROM pg_stat_activity WHERE state = 'idle in transaction') and migrate again"

@@ -1,18 +1,18 @@
-/** One statement of a text, without its semicolon and the comments before it. */
+/** One statement of an SQL text, without its semicolon and preceding comments. */
 export interface SqlStatement {
   readonly sql: string;
-  /** Where in the text it begins. */
+  /** The offset of its first character. */
   readonly offset: number;
 }
 
 /**
- * What a semicolon in it does not end: quoted text with '' or (in E'…') \' in it, names, dollar-quoted bodies, and
- * comments, of which those between asterisks nest (PostgreSQL manual, 4.1).
+ * Matches tokens that may contain a semicolon: strings with '' or (in E'…') \' in them, quoted names, dollar-quoted strings, and
+ * comments, of which block comments nest (PostgreSQL manual, 4.1).
  */
 const opaque =
   /[eE]'(?:[^'\\]|\\[\s\S]|'')*'|'(?:[^']|'')*'|"(?:[^"]|"")*"|\$([A-Za-z_]\w*)?\$[\s\S]*?\$\1\$|--[^\n]*|\/\*|;|\w[\w$]*/y;
 
-/** The statements of an SQL text, one by one. */
+/** Returns the statements of an SQL text. */
 export function splitSql(text: string): SqlStatement[] {
   const statements: SqlStatement[] = [];
   let start: number | undefined;

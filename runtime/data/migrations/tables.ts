@@ -1,6 +1,6 @@
 /**
- * The tables that data itself needs in every database: the ledger of migrations, the answers of `once`, the log of
- * invalidations. Each statement changes nothing where it ran before.
+ * The tables of this layer in every database: the ledger of migrations, the responses of `once`, the log of invalidations. Each
+ * statement is idempotent.
  */
 export const dataTables = `
 CREATE TABLE IF NOT EXISTS "scaffold_migrations" (

@@ -3,21 +3,21 @@ import { LoneSurrogateError } from "../../codec/lone-surrogate.js";
 import { BoundedQuery } from "./bounded.js";
 import { summary } from "./redact.js";
 
-/** A statement, as the driver takes it. With a `name` the server prepares it once for each connection. */
+/** A statement for the driver. A named one is prepared once for each connection. */
 export interface Statement {
   readonly text: string;
   readonly name?: string | undefined;
   readonly values?: readonly unknown[] | undefined;
-  /** Rows as arrays, or as objects by columns' names. Default: as objects. */
+  /** Returns rows as arrays instead of objects. Default: objects. */
   readonly rowMode?: "array" | undefined;
-  /** How many bytes of rows are kept: see `BoundedQuery`. Default: all. */
+  /** The maximum size of the kept rows in bytes: see `BoundedQuery`. Default: no limit. */
   readonly maxBytes?: number | undefined;
-  /** How cells are read. Default: as pg does. */
+  /** The parsers of column values. Default: those of pg. */
   readonly types?: pg.CustomTypesConfig | undefined;
 }
 
 /**
- * pg writes a lone surrogate as U+FFFD, so another text would be kept, or looked for, than was meant.
+ * Refuses lone surrogates. pg replaces them with U+FFFD, so another string than the given one would be stored or looked up.
  *
  * @throws LoneSurrogateError if a parameter has one
  */
@@ -31,10 +31,10 @@ function isWhole(value: unknown): boolean {
 }
 
 /**
- * Sends statements in one go, and answers what each of them gave. They are one message to the server (extended query,
- * with one Sync at the end): once one fails, those after it are not begun, and the server answers once.
+ * Pipelines statements, and returns their results. They are one message to the server (extended query protocol with one Sync at the
+ * end): after a failed statement the rest is skipped.
  *
- * @param refusal is asked when they are about to be sent, after those before them on the connection: an error keeps them back
+ * @param refusal called just before they are sent, after earlier queries of the connection; an error cancels them
  */
 export function runBatch(
   client: pg.ClientBase,
@@ -48,7 +48,7 @@ export function runBatch(
 
 type Done = (error: Error | undefined, results: pg.QueryArrayResult[]) => void;
 
-/** What pg asks of whatever it runs, and of its own statements. */
+/** The interface of pg's queries that its client calls. */
 interface Handler {
   readonly name?: string | undefined;
   readonly text: string;
@@ -70,21 +70,21 @@ type One = Handler &
   };
 type Connection = pg.Connection & Prepared & { _send(message: Buffer): void };
 
-/** What a connection has prepared, by name, and what is on its way to be. */
+/** A connection's prepared statements by name, and those being prepared. */
 interface Prepared {
   readonly parsedStatements: Record<string, string | undefined>;
   readonly submittedNamedStatements: Record<string, string | undefined>;
 }
 
-/** What has the server answer (PostgreSQL, protocol-message-formats). */
+/** The Sync message (PostgreSQL, protocol-message-formats). */
 const SYNC = Buffer.from("S\0\0\0\x04", "latin1");
 
-/** pg's own, which its types leave out. */
+/** A property of pg that its types omit. */
 const { Result } = pg as unknown as {
   Result: new (rowMode: string | undefined, types: pg.CustomTypesConfig) => pg.QueryArrayResult;
 };
 
-/** Stands for a connection while statements say what they would send. */
+/** A recorder in place of a connection, for the messages of statements. */
 class Collector implements Prepared {
   readonly messages: Buffer[] = [];
   readonly parsedStatements: Prepared["parsedStatements"];
@@ -99,18 +99,18 @@ class Collector implements Prepared {
     this.messages.push(message);
   }
 
-  /** Each would end with one of its own. */
+  // Each statement would send a Sync of its own.
   sync(): void {}
 }
 const { parse, bind, describe, execute, close } = pg.Connection.prototype;
 Object.assign(Collector.prototype, { parse, bind, describe, execute, close });
 
-/** Several of pg's own statements behind one another. */
+/** Several pg queries in one pipeline. */
 class Batch implements Handler {
   readonly #queries: readonly One[];
   readonly callback: (error: Error | undefined) => void;
   #at = 0;
-  /** A value that could not be sent. */
+  /** An error during serialization. */
   #unsent: Error | undefined;
 
   readonly #refusal: () => Error | undefined;
@@ -118,7 +118,7 @@ class Batch implements Handler {
   constructor(statements: readonly Statement[], refusal: () => Error | undefined, done: Done) {
     this.#refusal = refusal;
     this.#queries = statements.map(({ text, name, values, rowMode, maxBytes, types = pg.types }) => {
-      // What pg is given as an object it copies property by property, which costs more than all else here.
+      // pg copies each property of an object argument, which is comparatively expensive.
       const given = values as unknown[];
       const query = (
         maxBytes === undefined ? new pg.Query(text, given) : new BoundedQuery(text, given, maxBytes)
@@ -133,7 +133,7 @@ class Batch implements Handler {
     this.callback = (error) => done(error, error ? [] : this.#queries.map(({ _result }) => _result));
   }
 
-  /** The statement that the server is at: pg notes by it what is prepared. */
+  /** The statement whose results are being received: pg records by it what is prepared. */
   get #current(): One {
     return this.#queries[this.#at] as One;
   }
@@ -152,7 +152,7 @@ class Batch implements Handler {
       query.prepare(collector);
       if (this.#unsent !== undefined) break;
     }
-    // One piece: the system and the server's process are woken once.
+    // One write: a single system call and a single packet.
     connection._send(Buffer.concat([...collector.messages, SYNC]));
     return undefined;
   };
@@ -176,7 +176,7 @@ class Batch implements Handler {
   }
 
   handleError(error: Error, connection: Connection): void {
-    // The server has not seen these.
+    // The server has not received these.
     for (const { name } of this.#queries.slice(this.#at)) if (name) delete connection.submittedNamedStatements[name];
     this.callback(error);
   }

@@ -1,12 +1,12 @@
 import pg from "pg";
 import { Cancellation } from "./cancellation.js";
 
-/** A statement of which only so much is read: see `BoundedQuery`. */
+/** Options of a bounded statement: see `BoundedQuery`. */
 export interface Bounded {
   readonly maxBytes?: number | undefined;
 }
 
-/** So many times the bound is read in vain before the server is asked to stop. */
+/** How many times the limit may be read in excess before the statement is cancelled. */
 const PATIENCE = 4;
 
 interface DataRow {
@@ -20,8 +20,8 @@ interface Internals {
 const base = pg.Query.prototype as unknown as Internals;
 
 /**
- * A statement that keeps rows up to a number of bytes together, as they come from the server, and one row at least. If there are
- * more, a row of NULLs stands for them at the end, and they are not kept.
+ * A query that keeps rows as they arrive up to a number of bytes, and at least one row. If there are more, they are discarded, and a row
+ * of NULLs at the end marks that.
  */
 export class BoundedQuery extends pg.Query {
   readonly #maxBytes: number;
@@ -29,7 +29,7 @@ export class BoundedQuery extends pg.Query {
   #bytes = 0;
   #isCut = false;
 
-  /** @param flooded is told once when far more comes than is kept; the statement may then be cancelled */
+  /** @param flooded called once when far more arrives than is kept; the statement may then be cancelled */
   constructor(config: string | pg.QueryConfig, values: unknown[] | undefined, maxBytes: number, flooded?: () => void) {
     super(config as string, values as never);
     this.#maxBytes = maxBytes;
@@ -54,13 +54,13 @@ export class BoundedQuery extends pg.Query {
       callback: (error: null, result: unknown) => void;
       _results: unknown;
     };
-    // What was to be read has been.
+    // The rows within the limit have arrived.
     if (this.#isCut && error.code === "57014") callback(null, _results);
     else base.handleError.call(this, error, connection);
   }
 }
 
-/** Runs a statement outside of a transaction. If far more rows come than are kept, the server is asked to stop. */
+/** Runs a statement outside a transaction. It is cancelled if far more rows arrive than are kept. */
 export async function queryBounded(
   client: pg.ClientBase,
   config: pg.QueryArrayConfig & Bounded,
@@ -84,7 +84,7 @@ export async function queryBounded(
   }
 }
 
-/** Has a prepared statement of Drizzle keep no more than so many bytes of rows. */
+/** Limits the size of a prepared Drizzle statement's rows. */
 export function keepAtMost<P extends object>(prepared: P, maxBytes: number): P {
   Object.assign((prepared as unknown as { readonly queryConfig: object }).queryConfig, { maxBytes });
   return prepared;

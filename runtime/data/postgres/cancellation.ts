@@ -2,12 +2,12 @@ import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import { type ActiveCall, activeCall } from "../../call/active-call.js";
 
-/** How long a server may take to cancel a statement before its connection is closed. */
+/** The time that the server has to cancel a statement before its connection is closed. */
 const CANCEL_MS = 2000;
-/** How long after a cancel request a second one is sent; each later one waits twice as long as the one before. */
+/** The delay before a cancel request is repeated; it doubles each time. */
 const AGAIN_MS = 50;
 
-/** What pg keeps of a connection, and its types leave out. */
+/** Properties of pg's connection that its types omit. */
 interface Internals {
   readonly processID: number;
   readonly secretKey: number;
@@ -21,14 +21,14 @@ type Canceller = pg.Connection & {
   readonly stream: { destroy(): void };
 };
 
-/** The socket under a connection. */
+/** Returns the socket of a connection. */
 export function streamOf(client: pg.ClientBase): { destroy(): void; readonly destroyed: boolean } | undefined {
   return (client as unknown as Internals).connection?.stream;
 }
 
 /**
- * Runs a statement of the active call on a connection that nobody else uses meanwhile. If the call is cancelled, the server
- * is asked to cancel the statement. Ends when the connection may be used by others, or is closed.
+ * Runs a statement of the active call on a connection that is exclusive meanwhile. If the call is cancelled, the statement is cancelled on
+ * the server. Settles when the connection can be reused, or is closed.
  */
 export async function runCancellable<T>(client: pg.ClientBase, run: () => Promise<T>): Promise<T> {
   const call = activeCall();
@@ -47,7 +47,7 @@ export async function runCancellable<T>(client: pg.ClientBase, run: () => Promis
   }
 }
 
-/** Waits for a connection, no longer than the call lasts. One that comes later goes back at once. */
+/** Waits for a connection, but no longer than the call lasts. A connection that arrives later is returned to the pool. */
 export function takeWithin(call: ActiveCall, connecting: Promise<pg.PoolClient>): Promise<pg.PoolClient> {
   return new Promise((resolve, reject) => {
     const unlisten = call.onCancel((reason) => {
@@ -72,8 +72,8 @@ export function takeWithin(call: ActiveCall, connecting: Promise<pg.PoolClient>)
 }
 
 /**
- * Asks the server to cancel the statement that a connection runs (PostgreSQL, protocol-flow, "Canceling Requests in Progress"), again and
- * again until it has ended: the server ignores a request that overtakes its statement.
+ * Sends cancel requests for the statement that a connection runs (PostgreSQL, protocol-flow, "Canceling Requests in Progress") until it
+ * has ended: the server ignores a request that overtakes its statement.
  */
 export class Cancellation {
   readonly #client: pg.ClientBase;
@@ -88,9 +88,8 @@ export class Cancellation {
   }
 
   /**
-   * To be called once the statement has ended. Ends when no request can hit the next statement any more: the server has
-   * signalled the connection's process before it closes the connection that the request came by. Otherwise the statement's
-   * connection is closed.
+   * Call this when the statement has ended. Resolves when no request can cancel the next statement: the server signals the backend process
+   * before it closes the connection of the cancel request. Otherwise the statement's connection is closed.
    */
   async settled(): Promise<void> {
     this.#ended.abort();
@@ -98,7 +97,7 @@ export class Cancellation {
     clearTimeout(this.#late);
   }
 
-  /** Sends requests until the statement has ended. Returns false if it is unknown whether the server has heard one. */
+  /** Sends requests until the statement has ended. Returns false if it is unknown whether the server has received one. */
   async #send(): Promise<boolean> {
     const { signal } = this.#ended;
     for (let delayMs = AGAIN_MS; ; delayMs *= 2) {
@@ -109,7 +108,7 @@ export class Cancellation {
   }
 }
 
-/** Sends a cancel request, and waits until the server has closed the connection for it. False: nobody knows if it was heard. */
+/** Sends a cancel request, and waits until the server closes its connection. Returns false if it may not have arrived. */
 function send(client: pg.ClientBase): Promise<boolean> {
   const { processID, secretKey, ssl } = client as unknown as Internals;
   const { host, port } = client as pg.Client;

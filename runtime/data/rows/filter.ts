@@ -9,24 +9,24 @@ import { fraction, ranges, wholeNumber } from "../../codec/protojson/number.js";
 import type { Entity } from "../../spec/entity.js";
 
 const IMPLICIT = 2;
-/** A filter is read by people; one with more parts is none that anybody wrote. */
+/** The maximum number of comparisons in a filter. Filters written by people have far fewer. */
 const MOST_PARTS = 32;
 
 const operators = { "=": eq, "<": lt, "<=": lte, ">": gt, ">=": gte } as const;
 type Operator = keyof typeof operators | "!=";
 
-/** `name operator value`; the value is quoted, or a word. */
+/** Matches `name operator value`; the value is quoted or a word. */
 const comparison =
   /\s*([A-Za-z_][\w.]*)\s*(<=|>=|!=|=|<|>)\s*("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[^\s"'()<>=!,]+)\s*/sy;
 const conjunction = /AND\s/y;
 
 /**
- * Reads a filter, as much of AIP-160 as indexes serve: comparisons (`=`, `!=`, `<`, `<=`, `>`, `>=`) of fields that an
- * index covers, joined by AND. Text and instants are quoted; numbers, true and false, durations (`1.5s`) and the names of
- * enum values are not. What is not set equals nothing that is.
+ * Parses a filter, the subset of AIP-160 that indexes support: comparisons (`=`, `!=`, `<`, `<=`, `>`, `>=`) of indexed fields, joined
+ * by AND. Strings and timestamps are quoted; numbers, booleans, durations (`1.5s`) and enum names are not. An unset field is not equal
+ * to any set value.
  *
- * @returns conditions that all hold
- * @throws ConnectError INVALID_ARGUMENT, naming what may be used
+ * @returns the conditions, all of which must hold
+ * @throws ConnectError INVALID_ARGUMENT that names what is allowed
  */
 export function parseFilter(entity: Entity, text: string): SQL[] {
   const conditions: SQL[] = [];
@@ -60,7 +60,7 @@ function condition(entity: Entity, name: string, operator: Operator, word: strin
   const value = valueIn(entity, field, word);
   const emptyIsNull = field.presence === IMPLICIT && !column.notNull && !column.primary;
   if (emptyIsNull && typeof value === "string") return compareText(column, operator, value);
-  // What is not set is not this.
+  // An unset field is not equal to the value.
   if (operator === "!=") return sql`${column} is distinct from ${sql.param(value, column)}`;
   return operators[operator](column, value);
 }
@@ -77,7 +77,7 @@ function valueIn(entity: Entity, field: DescField, word: string): unknown {
   throw refused(entity, `compares ${field.name} with ${short(word)}${problem}: write ${wanted(field)}`);
 }
 
-/** Compares a text that is NULL where its field is empty. */
+/** Compares a string column that is NULL where its field is empty. */
 function compareText(column: PgColumn, operator: Operator, value: string): SQL {
   if (value !== "") {
     if (operator === "!=") return sql`${column} is distinct from ${value}`;
@@ -90,9 +90,9 @@ function compareText(column: PgColumn, operator: Operator, value: string): SQL {
 }
 
 /**
- * What a word means as a value of this field; undefined: nothing.
+ * Parses a word as a value of this field; returns undefined if it is not one.
  *
- * @throws JsonFault that says why a word that looks like a value is none
+ * @throws JsonFault with the reason if a word that looks like a value is invalid
  */
 function meaning(field: DescField, word: string): unknown {
   const quoted = /^["']/.test(word);
@@ -106,7 +106,7 @@ function meaning(field: DescField, word: string): unknown {
   const range = ranges[scalar];
   if (range !== undefined) return sound(wholeNumber(text, range));
   if (!/^-?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/.test(text)) return undefined;
-  // As JSON has it: a digit on either side of the point.
+  // As in JSON, the decimal point needs a digit on either side.
   const json = text
     .replace(/(?<!\d)\./, "0.")
     .replace(/\.(?!\d)/, "")
@@ -125,7 +125,7 @@ function instantOrDuration(field: DescField, text: string): unknown {
     : create(DurationSchema, sound(parseDurationText(text)));
 }
 
-/** A value that was read; what is wrong with it is a text. */
+/** Returns a parsed value; throws if it is a string, which is the reason why parsing failed. */
 function sound<T>(read: T | string): T {
   if (typeof read === "string") throw new JsonFault(read);
   return read;

@@ -2,30 +2,30 @@ import type { SQL } from "drizzle-orm";
 import { type PgColumn, PgDialect, type PgTable } from "drizzle-orm/pg-core";
 import type { Database } from "../postgres/driver.js";
 
-/** A row, or some of it, by its columns' names in TypeScript. */
+/** Some or all columns of a row, by their names in TypeScript. */
 type Row = Record<string, unknown>;
 
 export interface Insertion {
   readonly table: PgTable;
   readonly columns: Readonly<Record<string, PgColumn>>;
-  /** Columns that are undefined get their defaults. */
+  /** Undefined columns get their defaults. */
   readonly row: Row;
-  /** What else the statement answers, by name. */
+  /** Further expressions that the statement returns, by name. */
   readonly beside: Readonly<Record<string, SQL>>;
 }
 
 const dialect = new PgDialect();
-/** Drizzle builds each statement once: that costs more than the database takes to run it. */
+/** Each statement is built once, because building it with Drizzle takes longer than the database takes to run it. */
 const built = new WeakMap<PgTable, Map<string, Built>>();
 let names = 0;
 
 interface Built {
   readonly text: string;
-  /** For servers that are to prepare it. */
+  /** The name for prepared statements. */
   readonly name: string;
 }
 
-/** Inserts a row, and answers it as it is then. */
+/** Inserts a row, and returns it as stored. */
 export async function insertRow(db: Database, { table, columns, row, beside }: Insertion): Promise<Row> {
   const given = Object.keys(columns).filter((name) => row[name] !== undefined);
   const more = Object.entries(beside).map(([name, asked]) => ({ name, ...dialect.sqlToQuery(asked) }));

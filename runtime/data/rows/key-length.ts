@@ -3,14 +3,14 @@ import { field as fieldRules } from "@bufbuild/protovalidate/gen/buf/validate/va
 import { violated } from "../../call/violations.js";
 import type { Entity } from "../../spec/entity.js";
 
-/** PostgreSQL's B-trees take 2,704 bytes for an entry, in which a key may stand beside other columns. */
+/** The maximum length of a key. A PostgreSQL B-tree entry takes 2,704 bytes, and may contain other columns beside the key. */
 const LONGEST_KEY_BYTES = 1024;
 
 const bounds = new WeakMap<DescMessage, number>();
 
-/** @throws ConnectError INVALID_ARGUMENT if a new row's key is too long, unless its contract says itself how long it may be */
+/** @throws ConnectError INVALID_ARGUMENT if a new row's key is too long, unless its contract limits the length itself */
 export function checkKeyLength({ schema, key: name }: Entity, key: string): void {
-  // A character has four bytes at most.
+  // A character takes four bytes at most.
   if (key.length * 4 <= LONGEST_KEY_BYTES) return;
   let longest = bounds.get(schema);
   if (longest === undefined) {
@@ -28,6 +28,6 @@ function boundOf(schema: DescMessage, name: string): number {
   const { type } = getOption(schema.field[name]!, fieldRules);
   if (type.case !== "string") return LONGEST_KEY_BYTES;
   const { maxLen, len, maxBytes, lenBytes } = type.value;
-  // Zero stands for a rule that is not there: nothing has a key of no characters.
+  // Zero stands for a missing rule: no key has zero characters.
   return maxLen || len || maxBytes || lenBytes ? Number.POSITIVE_INFINITY : LONGEST_KEY_BYTES;
 }

@@ -4,18 +4,18 @@ import { violated } from "../../call/violations.js";
 import type { Entity } from "../../spec/entity.js";
 import type { Position } from "./page-token.js";
 
-/** One field that a list is ordered by. */
+/** One field of a sort order. */
 export interface OrderField {
-  /** Its name in TypeScript. */
+  /** The field's name in TypeScript. */
   readonly name: string;
   readonly column: PgColumn;
   readonly descending: boolean;
 }
 
 /**
- * Reads an `order_by` (AIP-132): `create_time desc, id`. The key is always the last, so that every row has its one place.
+ * Parses an `order_by` (AIP-132): `create_time desc, id`. The key is always the last field, so that the order is total.
  *
- * @throws ConnectError INVALID_ARGUMENT, naming the fields that a list may be ordered by
+ * @throws ConnectError INVALID_ARGUMENT that names the sortable fields
  */
 export function parseOrder(entity: Entity, text: string): OrderField[] {
   const columns = getTableColumns(entity.table);
@@ -34,7 +34,7 @@ export function parseOrder(entity: Entity, text: string): OrderField[] {
     order.push({ name: field, column, descending: direction === "desc" });
   }
   const keyed = order.findIndex(({ name }) => name === entity.key);
-  // No two rows have one key, so what would come after it decides nothing.
+  // The key is unique, so fields after it have no effect.
   if (keyed >= 0) return order.slice(0, keyed + 1);
   return [...order, { name: entity.key, column: columns[entity.key]!, descending: false }];
 }
@@ -43,7 +43,7 @@ export function inOrder(order: readonly OrderField[]): SQL[] {
   return order.map(({ column, descending }) => (descending ? desc(column) : asc(column)));
 }
 
-/** Where a row stands. */
+/** Returns a row's position in the order. */
 export function positionOf(order: readonly OrderField[], row: Record<string, unknown>): Position {
   return order.map(({ name, column }) => {
     const value = row[name];
@@ -51,7 +51,7 @@ export function positionOf(order: readonly OrderField[], row: Record<string, unk
   });
 }
 
-/** Rows that come later than this. PostgreSQL has NULL after everything else, in descending order before it. */
+/** Returns the condition for rows after a position. PostgreSQL sorts NULL last in ascending order, first in descending order. */
 export function after(order: readonly OrderField[], position: Position): SQL | undefined {
   let condition: SQL | undefined;
   for (const [i, { column, descending }] of [...order.entries()].reverse()) {
@@ -62,7 +62,7 @@ export function after(order: readonly OrderField[], position: Position): SQL | u
   }
   const { column, descending } = order[0]!;
   const first = position[0] ?? null;
-  // Says nothing new, but lets the database begin in the middle of an index.
+  // Redundant, but lets the database start an index scan at the position.
   if (order.length === 1 || first === null || !(descending || column.notNull)) return condition;
   return and(descending ? sql`${column} <= ${first}` : sql`${column} >= ${first}`, condition);
 }
@@ -74,7 +74,7 @@ function laterThan(column: PgColumn, descending: boolean, value: string | null):
   return column.notNull || column.primary ? later : or(later, isNull(column));
 }
 
-/** As PostgreSQL reads it. */
+/** Returns a value as a parameter of its column's type. */
 function text(value: unknown): string {
   return Buffer.isBuffer(value) ? `\\x${value.toString("hex")}` : String(value);
 }

@@ -3,27 +3,27 @@ import { violated } from "../../call/violations.js";
 
 const CHECK_BYTES = 9;
 
-/** Where a page ends: what its last row has in the fields that the list is ordered by, as the database writes it. */
+/** The end of a page: the last row's values of the sort fields, in PostgreSQL's text format. */
 export type Position = readonly (string | null)[];
 
-/** A page token: goes on after this position of this list. Opaque to clients (AIP-158). */
+/** Returns a page token, which continues after a position of a list. It is opaque to clients (AIP-158). */
 export function pageToken(list: string, position: Position): string {
   return encode(list, JSON.stringify(position));
 }
 
 /**
- * The position that a page token goes on after.
+ * Returns the position in a page token.
  *
- * A token is checked so that one of another list, of another filter or order, or a mistyped one, is refused rather than
- * taken for a place in this list. It guards against mistakes only: whoever may list rows may as well know what is in them.
+ * A token of another list, filter or order, or a mistyped one, is refused. This guards against mistakes, not attacks: a caller that may
+ * list the rows may also know their values.
  *
- * @param list names the list: the entity, and whatever else makes it another
- * @param length how many fields it is ordered by
- * @throws ConnectError INVALID_ARGUMENT if it is no token of this list
+ * @param list identifies the list: the entity, and everything else that distinguishes it
+ * @param length the number of sort fields
+ * @throws ConnectError INVALID_ARGUMENT if it is not a token of this list
  */
 export function parsePageToken(list: string, token: string, length: number): Position {
   const payload = Buffer.from(token, "base64url").subarray(CHECK_BYTES).toString();
-  // Compares the token itself, so that no second spelling of it is accepted.
+  // Compare the re-encoded token, so that no second spelling of it is accepted.
   const position = encode(list, payload) === token ? parse(payload) : undefined;
   if (position?.length === length) return position;
   throw violated([
@@ -46,7 +46,7 @@ function parse(payload: string): Position | undefined {
   }
 }
 
-/** Whether the database may have written this. */
+/** Returns whether the database can have written this value. */
 function isText(value: unknown): value is string {
   return typeof value === "string" && value.isWellFormed() && !value.includes("\0");
 }

@@ -4,15 +4,15 @@ import { isOutage } from "../postgres/errors.js";
 import type { Page, PageRequest, Precondition, SoftRepository } from "./repository.js";
 import { notFound, pick, type Rows } from "./rows.js";
 
-/** A row that the cache holds for true at the moment; undefined inside: there is no such row. */
+/** Returns the cache's current entry; the inner undefined stands for a missing row. */
 export type Known<T> = { readonly value: T | undefined } | undefined;
 
 /**
- * The rows of one entity, read from replicas by the calls whose methods allow it, and by others, and when no replica
- * answers, as if there were none.
+ * The rows of one entity, read from replicas by calls whose methods allow stale reads. Other calls, and all calls while no replica
+ * responds, read from the primary.
  *
- * What the cache holds for true is at least as new as a replica, so it comes first. What a replica answers never goes
- * into the cache: it may be what a notice has just removed from there.
+ * A fresh cache entry is at least as new as a replica, so the cache comes first. Rows from a replica are never cached: a notice may have
+ * just invalidated them.
  */
 export class ReplicatedRows<D extends DescMessage> implements SoftRepository<D, string, Record<string, unknown>> {
   readonly #schema: D;
@@ -80,7 +80,7 @@ export class ReplicatedRows<D extends DescMessage> implements SoftRepository<D, 
         yield row;
       }
     } catch (error) {
-      // What has been given out cannot be taken back.
+      // Rows that were already yielded cannot be taken back.
       if (some || !isOutage(error)) throw error;
       yield* this.#primary.all();
     }

@@ -23,25 +23,25 @@ import type { Page, PageRequest, Precondition, SoftRepository, TransactionReposi
 
 const DEFAULT_PAGE_SIZE = 50;
 const MAX_PAGE_SIZE = 1000;
-/** A page ends before its rows are more than this together, as the database sends them: answers of calls may have 4 MiB. */
+/** The maximum size of a page's rows as the database sends them: responses may have 4 MiB. */
 const MAX_PAGE_BYTES = 3 * 1024 * 1024;
-/** Rows that are asked for by their keys are all or none. */
+/** The maximum size of a batch's rows: a batch is returned completely or not at all. */
 const MAX_BATCH_BYTES = 16 * 1024 * 1024;
-/** What a statement answers beside a row; no field is called so. */
+/** The name of a statement's further result beside a row; no field has it. */
 const ANNOUNCED = "$announced";
 
-/** A row, or some of it, by its columns' names in TypeScript. */
+/** Some or all columns of a row, by their names in TypeScript. */
 type Written = Record<string, unknown>;
 
-/** Who wants to know of writes. */
+/** Observes writes. */
 export interface WriteObserver {
-  /** An expression that the statement which writes this row evaluates beside it; undefined: none. */
+  /** Returns an expression that the statement which writes this row evaluates, or undefined. */
   announce?(key: string): SQL | undefined;
-  /** Is told the key of each row that was written, and what `announce` gave. */
+  /** Called with the key of each written row, and the value of `announce`. */
   wrote(key: string, announced: unknown): void;
 }
 
-/** The rows of one entity, read and written by SQL with no cache in between. */
+/** The rows of one entity, read and written by SQL without a cache. */
 export class Rows<D extends DescMessage>
   implements TransactionRepository<D, string, Written>, SoftRepository<D, string, Written>
 {
@@ -50,7 +50,7 @@ export class Rows<D extends DescMessage>
   readonly #columns: Readonly<Record<string, PgColumn>>;
   readonly #key: PgColumn;
   readonly #observer: WriteObserver | undefined;
-  // Of all statements these are asked for most: Drizzle builds them once.
+  // The most frequent statements are built once.
   #finding: { execute(values: { key: string }): Promise<Written[]> } | undefined;
   readonly #listing = new Map<boolean, { execute(values: { limit: number }): Promise<Written[]> }>();
 
@@ -91,11 +91,11 @@ export class Rows<D extends DescMessage>
       .select()
       .from(this.#entity.table)
       .where(this.#there(sql.placeholder("key")));
-    // Without a name, the server prepares nothing: a pooler may give the next statement to another connection.
+    // An unnamed statement is not prepared: a pooler may send the next one to another connection.
     return query.prepare("");
   }
 
-  /** The row with this key, unless it is deleted. */
+  /** Returns the row with this key, unless it is deleted. */
   #there(key: string | Placeholder): SQL | undefined {
     return and(eq(this.#key, key), this.#notDeleted());
   }
@@ -116,10 +116,10 @@ export class Rows<D extends DescMessage>
     return pick(this.#entity.schema, keys, found);
   }
 
-  /** The rows with these keys, by key; those that do not exist are left out. */
+  /** Returns the rows with these keys, by key, without the missing ones. */
   async findAll(keys: readonly string[]): Promise<Map<string, MessageShape<D>>> {
     if (keys.length === 0) return new Map();
-    // One parameter, however many keys: the statement's text stays the same.
+    // One array parameter keeps the statement's text the same for any number of keys.
     const named = sql`${this.#key} = any(${sql.param([...new Set(keys)])})`;
     const query = this.#db.select().from(this.#entity.table).where(and(named, this.#notDeleted())).prepare("");
     const rows = await translated(() => keepAtMost(query, MAX_BATCH_BYTES).execute());
@@ -143,7 +143,7 @@ export class Rows<D extends DescMessage>
     const list = [this.#entity.schema.typeName, filter, orderBy, showDeleted].join("\0");
     if (token !== "") conditions.push(after(order, parsePageToken(list, token, order.length))!);
     const size = Math.min(pageSize || DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE);
-    // One more than asked for tells whether there is another page.
+    // One extra row tells whether there is another page.
     const limit = size + 1;
     const rows = await translated(() => {
       if (conditions.length === 0 && orderBy === "") return this.#firstPage(showDeleted).execute({ limit });
@@ -221,8 +221,8 @@ export class Rows<D extends DescMessage>
   }
 
   /**
-   * Changes these fields of a row to what they are in `message`, those that it does not have to nothing; NOT_FOUND if
-   * the row does not exist. The key, and what the repository sets itself, stay.
+   * Sets these fields of a row to their values in `message`; a field without a value is cleared. Throws NOT_FOUND if the row does not exist.
+   * The key and the fields that the repository sets itself are kept.
    */
   async write(
     key: string,
@@ -268,7 +268,7 @@ export class Rows<D extends DescMessage>
     throw errorFor("ROW_NOT_DELETED", `the ${schema.name} ${quote(key)} is not deleted`);
   }
 
-  /** Writes to the row with this key, if it is as it must be, and what the repository sets itself with it. */
+  /** Updates the row with this key if it meets the conditions, together with the columns that the repository sets itself. */
   async #change(
     key: string,
     change: Written,
@@ -293,7 +293,7 @@ export class Rows<D extends DescMessage>
     return changed && this.#written(changed);
   }
 
-  /** Drizzle also sets columns that `change` only inherits a value for; those stay what they are. */
+  /** Removes inherited properties, which Drizzle would set, too. */
   #settable(change: Written): Written {
     const inherited = Object.keys(this.#columns).filter((name) => isInherited(name) && !Object.hasOwn(change, name));
     return { ...change, ...Object.fromEntries(inherited.map((name) => [name, sql`${this.#columns[name]}`])) };
@@ -312,7 +312,7 @@ export class Rows<D extends DescMessage>
     return eq(this.#columns[field]!, etag);
   }
 
-  /** Says why no row was written: there is none in this state, or it is not what the caller has seen. */
+  /** Throws the reason why no row was written: it does not exist in this state, or has another etag. */
   async #refuse(key: string, state?: SQL): Promise<never> {
     const [found] = await this.#select(and(eq(this.#key, key), state), 1);
     if (found === undefined) return this.#missing(key);
@@ -343,17 +343,17 @@ export class Rows<D extends DescMessage>
   }
 }
 
-/** Whether more rows came than are kept: a row without a key stands for them. */
+/** Returns whether the result was truncated: a row without a key marks that. */
 function isCut(rows: readonly Written[], { key }: Entity): boolean {
   return rows.at(-1)?.[key] === null;
 }
 
-/** Fields with all that exclude them: who sets one member of a oneof unsets the others. */
+/** Adds the other members of a oneof: setting one member clears the others. */
 function withOthers(schema: DescMessage, fields: readonly string[]): ReadonlySet<string> {
   return new Set(fields.flatMap((name) => schema.field[name]?.oneof?.fields.map((field) => field.localName) ?? [name]));
 }
 
-/** The fields by which a row is looked up. @throws Error if they are not those of one unique index */
+/** Returns the fields of a lookup. @throws Error if they are not exactly those of one unique index */
 export function uniqueFields(
   { schema, unique = [] }: Entity,
   values: Readonly<Record<string, unknown>>,
@@ -365,7 +365,7 @@ export function uniqueFields(
   return fields;
 }
 
-/** One row for each key, in their order. @throws ConnectError NOT_FOUND that names the keys without one */
+/** Returns a row for each key, in order. @throws ConnectError NOT_FOUND with the missing keys */
 export function pick<D extends DescMessage>(
   schema: D,
   keys: readonly string[],
@@ -376,7 +376,7 @@ export function pick<D extends DescMessage>(
   return keys.map((key) => found.get(key)!);
 }
 
-/** @throws ConnectError ABORTED if a row that was found is not the one that the caller has seen */
+/** @throws ConnectError ABORTED if the row has another etag than the caller expects */
 export function checkEtag(entity: Entity, key: string, found: Message, etag: string | undefined): void {
   if (!etag || entity.etag === undefined) return;
   if ((found as unknown as Record<string, unknown>)[entity.etag] !== etag) throw changedMeanwhile(entity.schema, key);
@@ -389,12 +389,12 @@ function changedMeanwhile(schema: DescMessage, key: string): ConnectError {
   );
 }
 
-/** Opaque, and never the same twice (AIP-154). */
+/** Returns a new etag, opaque and unique (AIP-154). */
 function newEtag(): string {
   return randomBytes(12).toString("base64url");
 }
 
-/** NOT_FOUND, naming the keys (the first ten of them). */
+/** Returns the NOT_FOUND error that names the first ten keys. */
 export function notFound(schema: DescMessage, keys: readonly string[]): ConnectError {
   const named = keys.slice(0, 10).map(quote).join(", ");
   const more = keys.length > 10 ? ` and ${keys.length - 10} more` : "";

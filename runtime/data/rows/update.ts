@@ -8,13 +8,14 @@ import type { Entity } from "../../spec/entity.js";
 import { checkEtag, type Rows } from "./rows.js";
 
 /**
- * The standard update (AIP-134): changes the fields of a row that a mask names. The row is locked meanwhile, and its
- * rules hold for what it becomes.
+ * The standard update (AIP-134): changes the fields of a row that a mask names. The row is locked meanwhile, and the updated row is
+ * validated.
  *
- * @param resource names the row by its key, and has the new values
- * @param paths top-level fields in proto spelling. Empty: every field that is set in `resource`; `*`: every field that
- *   may change. Fields that only the service sets are passed over (AIP-203).
- * @throws ConnectError ABORTED if `resource` has another etag than the row; INVALID_ARGUMENT for a path that is none, for a field that cannot change, and for broken rules
+ * @param resource has the row's key and the new values
+ * @param paths top-level fields in proto spelling. Empty: every field that is set in `resource`; `*`: every mutable field. Fields that
+ *   only the service sets are ignored (AIP-203).
+ * @throws ConnectError ABORTED if `resource` has another etag than the row; INVALID_ARGUMENT for an unknown path, for an immutable field,
+ *   and for violated rules
  */
 export async function updateRow(
   entity: Entity,
@@ -45,7 +46,7 @@ export async function updateRow(
   return rows.write(key, after, masked);
 }
 
-/** `before` with these fields as `change` has them, less what only the service sets in their messages. */
+/** Returns `before` with these fields from `change`, except output-only fields inside their messages. */
 function merge(schema: DescMessage, before: Message, change: Message, fields: readonly string[]): Message {
   const after = copyMessage(before);
   for (const name of fields) {
@@ -57,7 +58,7 @@ function merge(schema: DescMessage, before: Message, change: Message, fields: re
   return after;
 }
 
-/** The fields to change, by their names in TypeScript. */
+/** Returns the fields to change, by their names in TypeScript. */
 function maskedFields(
   { schema, outputOnly, immutable }: Entity,
   resource: Message,

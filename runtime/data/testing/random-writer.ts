@@ -4,7 +4,7 @@ import { productEntity } from "@shop/generated/shop/inventory/v1/inventory_repos
 import { openRedis } from "../../cache/redis.js";
 import { openData } from "../data.js";
 
-/** One of several processes that read and write the same few rows at random: told what to do by messages, and answers each. */
+/** A child process that reads and writes the same few rows at random with others; messages tell it what to do. */
 const KEYS = ["a", "b", "c", "d", "e", "f"];
 const [url = "", cacheUrl = "", seed = "0", operations = "0"] = process.argv.slice(2);
 const data = openData<{ products: ProductRepository }>({
@@ -33,7 +33,7 @@ const steps = [
   () => products.delete(pick()),
   () =>
     data.transaction(async (tx) => {
-      // In one order, or they would spend their time on deadlocks.
+      // Lock in one order to avoid deadlocks.
       const [first, second] = [pick(), pick()].sort() as [string, string];
       await tx.products.update(first, { priceCents: price() });
       if (random() < 0.3) throw new Error("rolled back");
@@ -53,7 +53,7 @@ async function answer(what: string): Promise<unknown> {
   return undefined;
 }
 
-/** Four at a time, so that loads and writes of one process meet as well. */
+/** Runs four steps concurrently, so that loads and writes of one process overlap, too. */
 async function work(): Promise<string> {
   let left = Number(operations);
   const lane = async () => {
@@ -63,7 +63,7 @@ async function work(): Promise<string> {
   return "worked";
 }
 
-/** The rows for which the cache says something else than the database. */
+/** Returns the rows for which the cache and the database differ. */
 async function disagreements(): Promise<string[]> {
   const differences = KEYS.map(async (key) => {
     const cached = (await products.find(key))?.priceCents;

@@ -7,13 +7,13 @@ export interface Crowd {
   readonly url: string;
   readonly cacheUrl?: string;
   readonly processes: number;
-  /** By each process. */
+  /** The number of steps of each process. */
   readonly operations: number;
-  /** Happens while they work. */
+  /** Runs while the processes work. */
   readonly meanwhile?: () => Promise<void>;
 }
 
-/** Has several processes read and write the same rows at random; when all is quiet, cache and database must agree in each. */
+/** Lets several processes read and write the same rows at random; afterwards cache and database must agree in each. */
 export async function expectAgreement({ url, cacheUrl = "", processes, operations, meanwhile }: Crowd): Promise<void> {
   const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 1e9));
   console.info(`random writers: SEED=${seed}`);
@@ -26,7 +26,7 @@ export async function expectAgreement({ url, cacheUrl = "", processes, operation
     const work = Promise.all(children.map((child) => ask(child, "work")));
     await meanwhile?.();
     await work;
-    // Nothing expires meanwhile: waiting helps against notices under way only.
+    // Nothing expires during the test: only outstanding notices can correct a row.
     await expect
       .poll(async () => (await Promise.all(children.map((child) => ask(child, "disagreements")))).flat(), {
         timeout: 15_000,
@@ -45,7 +45,7 @@ function ask(child: ChildProcess, what: string): Promise<unknown> {
   return answer;
 }
 
-/** What a child says next; rejects if it ends instead. */
+/** Resolves with a child's next message; rejects if the child exits. */
 async function said(child: ChildProcess): Promise<unknown> {
   const heard = new AbortController();
   const ended = once(child, "exit", { signal: heard.signal }).then(([code]) => {
