@@ -8,42 +8,42 @@ import type { PostgresMetrics } from "./metrics.js";
 import { type Role, Server } from "./node.js";
 
 export interface ServersOptions {
-  /** `postgres://user:password@host:port/database`, of each server. Which of them is the primary is found out. */
+  /** `postgres://user:password@host:port/database` of each node. The primary among them is detected. */
   readonly urls: readonly string[];
-  /** Whose connections these are. */
+  /** The service's name, for the names of connections. */
   readonly service: string;
   readonly maxConnections: number;
-  /** Whether to look at a single server too while nothing is wrong. Several are always watched. */
+  /** Whether to check a single node periodically, too. Several nodes are always checked. */
   readonly watch: boolean;
   readonly metrics: PostgresMetrics;
   readonly log?: Logger;
 }
 
-/** Which servers of a database answered when they were last looked at. */
+/** The nodes that responded at the last check. */
 export interface Availability {
   readonly primary: boolean;
   /** Whether replicas can be read. */
   readonly replicas: boolean;
 }
 
-/** How long after the loss of a primary those who need one wait for the next. */
+/** How long after the loss of a primary callers wait for a new one. */
 const GRACE_MS = 2000;
-/** How long they wait for the first one. */
+/** How long callers wait for the first primary. */
 const FIRST_MS = 5000;
-/** How often, and how long at most, it is looked for on behalf of those who come after that. */
+/** The interval and the time limit of checks for callers that come after that. */
 const LAST_LOOKS = 2;
 const LAST_LOOKS_MS = 1000;
 const WATCH_MS = 1000;
 const SEARCH: Backoff = { initialBackoffMs: 50, maxBackoffMs: 500, backoffMultiplier: 2 };
-/** So many looks in a row must a server be silent for before it is given up: it may be us who are slow. */
+/** A node is given up after this many checks in a row without a response, because this process may be the slow one. */
 const SILENCES = 2;
 
 /**
- * The servers of one database: one primary, and replicas of it. Who is who is asked of each of them, again whenever there
- * is reason to doubt it, so that a promotion is followed without a restart.
+ * The nodes of one database: a primary and its replicas. Roles are detected by asking every node, again whenever they may have changed,
+ * so that a promotion is followed without a restart.
  *
- * A server that is in recovery is never the primary. Of several that claim to be, the one with the highest timeline is,
- * and one with a lower timeline than has ever been seen is none: a primary that was replaced, and came back.
+ * A node in recovery is never the primary. If several nodes claim to be the primary, the one with the highest timeline is. A node with a
+ * lower timeline than has been seen before is not: it is a replaced primary that came back.
  */
 export class Servers {
   readonly #servers: readonly Server[];
@@ -52,20 +52,20 @@ export class Servers {
   readonly #toldOfAvailability: ((available: Availability) => void)[] = [];
   readonly #condition = new Condition();
   #primary: Server | undefined;
-  /** The primary before, while there is none; or the one that there is. */
+  /** The primary, or the last one while there is none. */
   #last: Server | undefined;
-  /** The database's own name for itself: what has another is not one of its servers. */
+  /** PostgreSQL's system identifier. A node with another one belongs to another cluster. */
   #system: string | undefined;
   #timeline = 0;
   readonly #foreign = new Set<string>();
   #doubted = false;
-  /** Since when there is doubt, or no primary. The first look may take longer: nobody is connected yet. */
+  /** The time since which the primary is in doubt or lost. The first check may take longer, because no connection exists yet. */
   #since = performance.now() + FIRST_MS - GRACE_MS;
   #failures = 0;
   #looking: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
   #next = 0;
-  /** Whether the log knows that there is no primary. */
+  /** Whether the loss of the primary has been logged. */
   #said = false;
   #closed = false;
 
@@ -73,17 +73,17 @@ export class Servers {
     this.#options = options;
     this.#servers = options.urls.map((url) => new Server(url, options, (server) => this.doubt(server)));
     options.metrics.up.set(1);
-    // A single one is taken for what it is until it fails.
+    // A single node is assumed to be the primary until it fails.
     if (options.urls.length === 1) this.#primary = this.#last = this.#servers[0];
     if (this.#isWatched) this.#look();
   }
 
-  /** Is told whenever another server is the primary. */
+  /** Calls a listener whenever the primary changes. */
   onPrimary(tell: () => void): void {
     this.#told.push(tell);
   }
 
-  /** Is told, at once and after each look that finds one or none, whether there is a primary. */
+  /** Calls a listener at once, and after each conclusive check, with whether there is a primary. */
   onAvailability(tell: (available: Availability) => void): void {
     this.#toldOfAvailability.push(tell);
     tell(this.#availability());
@@ -99,10 +99,10 @@ export class Servers {
   }
 
   /**
-   * The primary. Waits while it is being looked for: until 2 s after it was lost, and then for another look or two; no longer
-   * than the call that this runs for can spare.
+   * Returns the primary. Waits while it is being detected: until 2 s after its loss, later for another check or two, and never beyond the
+   * active call's deadline.
    *
-   * @throws ConnectError UNAVAILABLE if there is none
+   * @throws ConnectError UNAVAILABLE if there is no primary
    */
   async primary(): Promise<Server> {
     const last = performance.now() + LAST_LOOKS_MS;
@@ -123,17 +123,17 @@ export class Servers {
     }
   }
 
-  /** The replicas that answered when they were last looked at, another first each time. */
+  /** Returns the replicas that responded at the last check, in round-robin order. */
   replicas(): Server[] {
     const usable = this.#servers.filter(({ role }) => {
-      // While there is a primary, a replica that does not follow it would fall further and further behind.
+      // While there is a primary, a replica without replication from it falls further and further behind.
       return role?.kind === "replica" && role.system === this.#system && (role.follows || this.#primary === undefined);
     });
     const from = this.#next++ % Math.max(1, usable.length);
     return [...usable.slice(from), ...usable.slice(0, from)];
   }
 
-  /** What each server says of itself, or why it says nothing: for a person. */
+  /** Describes the state of each node for logs and errors. */
   describe(): string {
     const words = this.#servers.map(({ address, role, fault }) => {
       const foreign = role !== undefined && this.#system !== undefined && role.system !== this.#system;
@@ -142,7 +142,7 @@ export class Servers {
     return words.join("; ");
   }
 
-  /** Says that a server did not answer, or is not what it was taken for. */
+  /** Reports that a node did not respond, or has another role than assumed. */
   doubt(server: Server): void {
     if (server !== this.#primary) {
       server.role = undefined;
@@ -166,7 +166,7 @@ export class Servers {
     return this.#options.watch || this.#servers.length > 1;
   }
 
-  /** Looks at all servers, now; and again, as long as there is reason to. */
+  /** Checks all nodes now, and repeatedly while there is reason to. */
   #look(): void {
     if (this.#looking !== undefined || this.#closed) return;
     clearTimeout(this.#timer);
@@ -184,7 +184,7 @@ export class Servers {
     const begun = this.#since;
     const roles = await this.#ask();
     const system = this.#system ?? systemOf(this.#servers);
-    // Behind a single address may be another database tomorrow: that is for whoever runs it to say.
+    // A single address may lead to another database later: that is the operator's decision.
     const alone = this.#servers.length === 1;
     const claims = roles.flatMap(({ server, role }) => {
       if (role?.kind !== "primary") return [];
@@ -199,7 +199,7 @@ export class Servers {
     else if (!this.#mayBeSlow(roles)) this.#lost();
   }
 
-  /** Says it once if an address leads to another database: nothing is ever asked there. */
+  /** Logs once that an address leads to another database, which is never queried. */
   #tellForeign(): void {
     for (const { address, role } of this.#servers) {
       if (role === undefined || this.#system === undefined || role.system === this.#system) continue;
@@ -210,7 +210,7 @@ export class Servers {
     }
   }
 
-  /** Every server's role; no longer than it takes to know that nothing has changed, or that there is a new primary. */
+  /** Returns every node's role, as soon as it is certain that nothing has changed or that there is a new primary. */
   #ask(): Promise<{ readonly server: Server; readonly role: Role | undefined }[]> {
     return new Promise((resolve) => {
       const known: { server: Server; role: Role | undefined }[] = [];
@@ -221,7 +221,7 @@ export class Servers {
             role?.kind === "primary" &&
             role.system === this.#system &&
             (role.timeline > this.#timeline || (role.timeline === this.#timeline && server === this.#last));
-          // While all is well, everybody is heard: a newer primary may be among them.
+          // While all is well, wait for every response: a newer primary may be among them.
           const inHaste = this.#primary === undefined || this.#doubted;
           if (known.length === this.#servers.length || (decides && inHaste)) resolve(known);
         });
@@ -229,7 +229,7 @@ export class Servers {
     });
   }
 
-  /** Whether the primary has only been silent, and not for long. */
+  /** Returns whether the primary has merely not responded, and not for long. */
   #mayBeSlow(roles: readonly { readonly server: Server; readonly role: Role | undefined }[]): boolean {
     const own = roles.find(({ server }) => server === this.#primary);
     return own !== undefined && own.role === undefined && own.server.silences > 0 && own.server.silences < SILENCES;
@@ -239,7 +239,7 @@ export class Servers {
     const { metrics, log } = this.#options;
     const before = this.#last;
     const wasAway = this.#primary === undefined;
-    // Doubt that came while this look was under way is not answered by it.
+    // This check does not resolve a doubt that arose while it was running.
     if (this.#since === begun || server !== this.#primary) this.#doubted = false;
     this.#primary = this.#last = server;
     this.#system = role.system;
@@ -269,12 +269,12 @@ export class Servers {
     if (primary === undefined) return;
     if (!this.#doubted) this.#since = performance.now();
     this.#doubted = false;
-    // What waits for it would wait until its time is over.
+    // Break its connections: statements that wait for it would run into their timeouts.
     primary.abandon();
   }
 }
 
-/** What DATABASE_URL's server says that the database is; if it is silent, what the others agree on. */
+/** Returns the system identifier of DATABASE_URL's node; if it does not respond, the one on which the other nodes agree. */
 function systemOf([first, ...others]: readonly Server[]): string | undefined {
   const systems = new Set(others.flatMap(({ role }) => role?.system ?? []));
   return first?.role?.system ?? (systems.size === 1 ? [...systems][0] : undefined);

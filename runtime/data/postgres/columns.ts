@@ -16,13 +16,12 @@ import { formatTimestamp, parseTimestamp } from "./timestamp.js";
 import { UnkeepableError } from "./unkeepable-error.js";
 
 /**
- * Drizzle columns for what Protobuf has and Drizzle's own columns do not keep exactly. What is written comes back
- * equal.
+ * Drizzle columns for Protobuf types that Drizzle's own columns do not store exactly. Every value is read back equal.
  */
 
-/** An instant. Microseconds are kept, as PostgreSQL keeps them; what is finer is cut off. */
+/** A timestamp in microseconds, PostgreSQL's precision; finer digits are truncated. */
 export const timestamptz = customType<{ data: Timestamp; driverData: string }>({
-  // The name that the database itself answers with, for tools that compare.
+  // The name in PostgreSQL's catalogs, for tools that compare.
   dataType: () => "timestamp with time zone",
   toDriver: formatTimestamp,
   fromDriver: parseTimestamp,
@@ -35,7 +34,7 @@ export const bytes = customType<{ data: Uint8Array; driverData: Buffer }>({
   fromDriver: (value) => new Uint8Array(value),
 });
 
-/** `float`. PostgreSQL answers the shortest decimals that name a float32; Protobuf holds the float32 itself. */
+/** `float`. PostgreSQL returns the shortest decimal that identifies a float32; Protobuf has the float32 itself. */
 export const float = customType<{ data: number; driverData: number | string }>({
   dataType: () => "real",
   toDriver: signedZero,
@@ -49,21 +48,21 @@ export const double = customType<{ data: number; driverData: number | string }>(
   fromDriver: Number,
 });
 
-/** `uint64` and `fixed64`, which no integer of PostgreSQL holds. */
+/** `uint64` and `fixed64`, which exceed PostgreSQL's integers. */
 export const uint64 = customType<{ data: bigint; driverData: string }>({
   dataType: () => "numeric",
   toDriver: String,
   fromDriver: BigInt,
 });
 
-/** `google.protobuf.Duration`, in nanoseconds: the whole range fits, and longer is more. */
+/** `google.protobuf.Duration` in nanoseconds: the whole range fits, and durations sort by length. */
 export const duration = customType<{ data: Duration; driverData: string }>({
   dataType: () => "numeric",
   toDriver: formatDuration,
   fromDriver: parseDuration,
 });
 
-/** `google.protobuf.Struct`, which TypeScript holds as JSON. */
+/** `google.protobuf.Struct`, which TypeScript represents as JSON. */
 export function struct(name: string) {
   return jsonb<JsonObject>(
     name,
@@ -75,12 +74,12 @@ export function struct(name: string) {
   );
 }
 
-/** A foreign key of one column. `to` is asked when both tables are there. */
+/** A foreign key of one column. `to` is called when both tables exist. */
 export function reference(name: string, column: AnyPgColumn, to: () => AnyPgColumn) {
   return foreignKey({ name, columns: [column], foreignColumns: [to()] });
 }
 
-/** Refuses what a Struct cannot hold. */
+/** Throws if a Struct cannot hold the value. */
 function checkObject(value: unknown): void {
   if (typeof value !== "object" || value === null || Array.isArray(value)) throw new TypeError("a Struct is an object");
   for (const each of Object.values(value)) checkJson(each);
@@ -96,7 +95,7 @@ function isPlain(value: unknown): boolean {
   return typeof value === "string" || typeof value === "boolean" || Number.isFinite(value);
 }
 
-/** One message, as JSON. */
+/** One message as JSON. */
 export function messageColumn<D extends DescMessage>(name: string, schema: D) {
   return jsonb<MessageShape<D>>(
     name,
@@ -105,7 +104,7 @@ export function messageColumn<D extends DescMessage>(name: string, schema: D) {
   );
 }
 
-/** A list of messages, as a JSON array. */
+/** A list of messages as a JSON array. */
 export function messagesColumn<D extends DescMessage>(name: string, schema: D) {
   return jsonb<MessageShape<D>[]>(
     name,
@@ -114,7 +113,7 @@ export function messagesColumn<D extends DescMessage>(name: string, schema: D) {
   );
 }
 
-/** What a field holds, a list or a map for example, as the JSON that it has in its message. */
+/** A field's value, such as a list or a map, in the JSON form that it has in its message. */
 export function jsonColumn<D extends DescMessage, F extends keyof MessageShape<D> & string>(
   name: string,
   schema: D,
@@ -123,7 +122,7 @@ export function jsonColumn<D extends DescMessage, F extends keyof MessageShape<D
   const field = schema.field[localName];
   if (field === undefined) throw new Error(`${schema.typeName} has no field ${localName}`);
   type Held = NonNullable<MessageShape<D>[F]>;
-  // ProtoJSON leaves out what is empty.
+  // ProtoJSON omits empty lists and maps.
   const empty = { list: "[]", map: "{}" }[field.fieldKind as string];
   return jsonb<Held>(
     name,
@@ -141,10 +140,10 @@ export function jsonColumn<D extends DescMessage, F extends keyof MessageShape<D
 }
 
 const written = { stored: true };
-// A newer process may have written fields that this one does not know.
+// A newer version of the service may have written fields that this one does not know.
 const read = { stored: true, ignoreUnknownFields: true };
 
-/** @param encode returns JSON as text: the driver would send an array as PostgreSQL's own array */
+/** @param encode returns JSON as text: the driver would send a JavaScript array as a PostgreSQL array */
 function jsonb<T>(name: string, encode: (value: T) => string, decode: (json: JsonValue) => T) {
   return customType<{ data: T; driverData: JsonValue }>({
     dataType: () => "jsonb",
@@ -159,7 +158,7 @@ function jsonb<T>(name: string, encode: (value: T) => string, decode: (json: Jso
   })(name);
 }
 
-/** JavaScript prints -0 as "0", which an implicit field takes as not set. */
+/** JavaScript prints -0 as "0", which a field with implicit presence would take as unset. */
 function signedZero(value: number): number | string {
   return Object.is(value, -0) ? "-0" : value;
 }

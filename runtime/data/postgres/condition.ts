@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** A condition variable: those who wait for something to change are woken together, and look for themselves. */
+/** A condition variable: all waiters are woken together when something changes, and check for themselves. */
 export class Condition {
   readonly #waiting = new Set<() => void>();
 
-  /** Ends at the next change, or after so many milliseconds without one. */
+  /** Resolves at the next change, or after the timeout in milliseconds. */
   async change(timeoutMs: number): Promise<void> {
     const done = new AbortController();
     let wake: () => void = () => undefined;
@@ -17,7 +17,7 @@ export class Condition {
     this.#waiting.delete(wake);
   }
 
-  /** Wakes all who wait. */
+  /** Wakes all waiters. */
   tell(): void {
     for (const wake of this.#waiting) wake();
     this.#waiting.clear();

@@ -7,15 +7,15 @@ import { checkParameters, runBatch, type Statement } from "./batch.js";
 import { Cancellation, streamOf } from "./cancellation.js";
 import { failedStatement, summary, withoutValues } from "./redact.js";
 
-/** A transaction, as Drizzle has it. */
+/** A Drizzle transaction. */
 export type DatabaseTransaction = Parameters<Parameters<NodePgDatabase["transaction"]>[0]>[0];
 
 /** A transaction's connection, for statements that are so short that a query builder costs more than the database. */
 export interface Connection {
   run(statement: Statement): Promise<pg.QueryArrayResult>;
   /**
-   * Has a statement sent with the next one, at the latest with the commit. If the database refuses it, that one fails with
-   * its error, and nothing is committed.
+   * Sends a statement together with the next one, at the latest with COMMIT. If it fails, the next one fails with its error, and nothing is
+   * committed.
    */
   add(statement: Statement): void;
 }
@@ -23,7 +23,7 @@ export interface Connection {
 const connections = new WeakMap<DatabaseTransaction, Connection>();
 const dialect = new PgDialect();
 
-/** Drizzle's, but its errors do not hold the parameters of statements. */
+/** Drizzle's client, with errors that do not contain parameters. */
 class Session extends NodePgSession<NoTables, NoTables> {
   override prepareQuery<T extends PreparedQueryConfig = PreparedQueryConfig>(
     ...args: Parameters<NodePgSession<NoTables, NoTables>["prepareQuery"]>
@@ -43,7 +43,7 @@ async function queryWithCache<T>(text: string, _params: unknown[], query: () => 
   }
 }
 
-/** What runs statements for Drizzle, outside of transactions. */
+/** Runs Drizzle's statements outside transactions. */
 export function databaseOf(client: pg.PoolClient): NodePgDatabase {
   return new (NodePgDatabase as unknown as new (...parts: [PgDialect, Session, undefined]) => NodePgDatabase)(
     dialect,
@@ -54,42 +54,42 @@ export function databaseOf(client: pg.PoolClient): NodePgDatabase {
 const begin: Statement = { name: "begin", text: "begin" };
 const commit: Statement = { name: "commit", text: "commit" };
 
-/** The connection of a transaction that `inTransaction` has begun. */
+/** The connection of a transaction that `inTransaction` began. */
 export function connectionOf(tx: DatabaseTransaction): Connection {
   const connection = connections.get(tx);
   if (connection === undefined) throw new Error("this is no transaction of the service's own database");
   return connection;
 }
 
-/** How a database is spoken to. */
+/** Options of a connection. */
 export interface Manner {
   /** The name of its statements' spans. */
   readonly span: string;
-  /** Whether it prepares statements that have a name. */
+  /** Whether named statements are prepared. */
   readonly prepares: boolean;
-  /** When the work must be done, by `performance.now()`. Default: when the active call must. */
+  /** The deadline by `performance.now()`. Default: the active call's. */
   readonly deadline?: number | undefined;
 }
 
-/** How long a server may take to end a transaction of a call that is over before its connection is closed. */
+/** The time that the server has to end a cancelled call's transaction before its connection is closed. */
 const END_MS = 2000;
 /**
- * How much later than its call the server ends a statement by itself. That is for a process that cannot ask for it any
- * more, and comes after the process's own request.
+ * The server's statement timeout exceeds the call's by this much. It is for a process that can no longer send a cancel request, and comes
+ * after the process's own request.
  */
 const NET_MS = 500;
 
-/** Bounds each statement of a transaction, waiting for locks included. */
+/** Sets the timeout of a transaction's statements, which includes waiting for locks. */
 function limit(deadline: number): Statement {
   return { text: `set local statement_timeout = ${Math.max(1, Math.ceil(deadline - performance.now())) + NET_MS}` };
 }
 
 /**
- * Runs `body` between BEGIN and COMMIT; rolls back if it throws, or if the active call is cancelled. What need not be waited
- * for goes with what is next: BEGIN with the first statement, what was added with the next one or with COMMIT.
+ * Runs `body` between BEGIN and COMMIT; rolls back if it throws, or if the active call is cancelled. Statements without a result are
+ * pipelined: BEGIN with the first statement, added ones with the next or with COMMIT.
  *
- * A statement that runs while the transaction is rolled back is cancelled. COMMIT is not: it is let end, or its connection
- * is closed, and nobody knows what came of it.
+ * A statement that runs during a rollback is cancelled. COMMIT is not: it completes, or its connection is closed, and the outcome is
+ * unknown.
  */
 export async function inTransaction<T>(
   client: pg.PoolClient,
@@ -105,7 +105,7 @@ export async function inTransaction<T>(
   /** The statement that was sent last, until it has ended. */
   let running: Promise<unknown> | undefined;
 
-  // Whoever goes on when a transaction has ended must not get into the next one on its connection.
+  // A body that continues after its transaction has ended must not run statements in the connection's next transaction.
   const refusal = () => call?.cancelled ?? (over ? new Error("the transaction is over") : undefined);
 
   async function send(statement: Statement): Promise<pg.QueryArrayResult> {
@@ -124,7 +124,7 @@ export async function inTransaction<T>(
     }
   }
 
-  /** Rolls back. What runs may be what nobody waits for any more. */
+  /** Rolls back. A statement that is not awaited may still be running. */
   async function giveUp(): Promise<void> {
     if (running !== undefined) {
       const cancellation = new Cancellation(client);
@@ -132,7 +132,7 @@ export async function inTransaction<T>(
       await cancellation.settled();
     }
     const late = setTimeout(() => streamOf(client)?.destroy(), END_MS);
-    // Where that fails, too, the connection is gone, and its transaction with it.
+    // If that fails, too, the connection is lost, and its transaction with it.
     await client.query("rollback").catch(() => undefined);
     clearTimeout(late);
   }
@@ -174,13 +174,13 @@ export async function inTransaction<T>(
 
 export type Query = (config: pg.QueryArrayConfig, values: unknown[]) => Promise<pg.QueryArrayResult>;
 
-/** All that Drizzle needs of a client. Each statement is reported to the call that it runs for. */
+/** The part of a client that Drizzle uses. Each statement is reported to the active call. */
 export function measured(run: Query, span: string): pg.PoolClient {
   const query: Query = (config, values) => timedQuery(span, config.text, () => run(config, values));
   return { query } as unknown as pg.PoolClient;
 }
 
-/** The same, for a database that is to prepare nothing. */
+/** The same, for a database without prepared statements. */
 export function unnamed<S extends Statement | pg.QueryArrayConfig>(statement: S): S {
   return { ...statement, name: undefined };
 }

@@ -10,7 +10,7 @@ import { type DatabaseTransaction, databaseOf, inTransaction, measured, type Que
 import { isLoss, isRetryable, isStale, isUndone, translated, unavailable } from "./errors.js";
 import { PostgresMetrics } from "./metrics.js";
 
-/** What runs statements: the pool, or one transaction. */
+/** Runs statements: the pool, or one transaction. */
 export type Database = PgDatabase<NodePgQueryResultHKT>;
 
 export type { DatabaseTransaction };
@@ -19,51 +19,50 @@ export type { DatabaseTransaction };
 export interface Driver {
   /** The primary. */
   readonly db: Database;
-  /** For SELECT alone: the replicas, one after the other until one answers. Undefined if there are none at all. */
+  /** For SELECT only: the replicas, tried in turn until one responds. Undefined if none is configured. */
   readonly replicas: Database | undefined;
   /**
    * Runs `body` between BEGIN and COMMIT on one connection; rolls back if it throws, or if the active call is cancelled.
    *
-   * @param deadline when it must be done, by `performance.now()`. Default: when the active call must
+   * @param deadline by `performance.now()`. Default: the active call's
    */
   transaction<T>(body: (tx: DatabaseTransaction) => Promise<T>, deadline?: number): Promise<T>;
-  /** The primary's address. UNAVAILABLE if there is none. */
+  /** Returns the primary's address. Throws UNAVAILABLE if there is no primary. */
   primary(): Promise<string>;
-  /** Is told whenever another server is the primary. */
+  /** Calls a listener whenever the primary changes. */
   onPrimary(tell: () => void): void;
-  /** Is told, at once and after each look that finds one or none, whether there is a primary. */
+  /** Calls a listener at once, and after each conclusive check, with whether there is a primary. */
   onAvailability(tell: (available: Availability) => void): void;
-  /** Ends when the database answers; UNAVAILABLE if it does not. */
+  /** Resolves when the database responds; rejects with UNAVAILABLE if it does not. */
   ready(): Promise<void>;
-  /** Lets running statements end, then closes all connections. */
+  /** Waits for running statements, then closes all connections. */
   close(): Promise<void>;
 }
 
 export interface DriverOptions {
   /** `postgres://user:password@host:port/database`. */
   readonly url: string;
-  /** The same of its replicas. Whichever of all these is the primary, now or later, is found out. */
+  /** The addresses of the replicas. The primary among all nodes is detected, also after a failover. */
   readonly replicas?: readonly string[];
-  /** The service's short name: in the names of its connections and spans. */
+  /** The service's short name, for the names of connections and spans. */
   readonly service: string;
-  /** The most connections to each server at once; further work waits for one. Default 10. */
+  /** The maximum number of connections to each node; further work waits for one. Default 10. */
   readonly maxConnections?: number;
-  /** Whether a database without replicas is looked at while nothing is wrong, so that its end is noticed. Default: no. */
+  /** Whether to check a database without replicas periodically, so that an outage is noticed early. Default: no. */
   readonly watch?: boolean;
   /**
-   * Whether statements that are always the same are prepared, once for each connection. Default: no. A pooler that shares
-   * connections by transaction has to know prepared statements (PgBouncer 1.21).
+   * Whether to use prepared statements. Default: no. A pooler in transaction mode must support them (PgBouncer 1.21).
    */
   readonly prepares?: boolean;
-  /** Default: nothing is counted. */
+  /** Default: no metrics. */
   readonly metrics?: PostgresMetrics;
   readonly log?: Logger;
 }
 
-/** How often something is begun anew when it fails before it had any effect. */
+/** The number of attempts at work that fails before it has any effect. */
 const ATTEMPTS = 3;
 
-/** Opens pools of connections; they are made as they are needed. */
+/** Creates connection pools; they connect on demand. */
 export function openDriver(options: DriverOptions): Driver {
   const { url, replicas = [], service, maxConnections = 10, watch = false, prepares = false, log } = options;
   const { metrics = new PostgresMetrics() } = options;
@@ -76,7 +75,7 @@ export function openDriver(options: DriverOptions): Driver {
       }, span),
     );
 
-  /** Begins something anew, on another server if need be, as long as it fails without an effect. */
+  /** Retries work, on another node if necessary, while it fails without an effect. */
   async function onPrimary<T>(
     run: (client: pg.PoolClient) => Promise<T>,
     isHarmless: (error: unknown) => boolean,
@@ -110,7 +109,7 @@ export function openDriver(options: DriverOptions): Driver {
       try {
         return await server.lease((client) => runCancellable(client, () => queryBounded(client, config, values)));
       } catch (error) {
-        // 40001: what the primary has removed since was still being read.
+        // 40001: the query conflicted with recovery, since the primary removed rows that it was still reading.
         if (!isLoss(error) && !isRetryable(error)) throw error;
         servers.doubt(server);
       }
@@ -146,7 +145,7 @@ export function openDriver(options: DriverOptions): Driver {
   };
 }
 
-/** The address of the primary among the servers of a database. UNAVAILABLE, with what each of several says, without one. */
+/** Returns the primary's address. Throws UNAVAILABLE, with the state of each node, if there is no primary. */
 export async function findPrimary({ url, replicas = [], service }: DriverOptions): Promise<string> {
   if (replicas.length === 0) return url;
   const metrics = new PostgresMetrics();

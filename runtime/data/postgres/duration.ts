@@ -3,16 +3,16 @@ import { type Duration, DurationSchema } from "@bufbuild/protobuf/wkt";
 import { UnkeepableError } from "./unkeepable-error.js";
 
 const SECOND = 1_000_000_000n;
-// google.protobuf.Duration's own bound: about 10,000 years, either way.
+// The range of google.protobuf.Duration: about 10,000 years in either direction.
 const LONGEST = 315_576_000_000n;
 
-/** Reads a number of nanoseconds. */
+/** Returns the duration of a number of nanoseconds. */
 export function parseDuration(nanoseconds: string): Duration {
   const all = BigInt(nanoseconds);
   return create(DurationSchema, { seconds: all / SECOND, nanos: Number(all % SECOND) });
 }
 
-/** Why google.protobuf.Duration cannot hold this; undefined: it can. With parts of different signs nobody says which is meant. */
+/** Returns why google.protobuf.Duration cannot hold this, or undefined. Parts of different signs are ambiguous. */
 export function durationFault({ seconds, nanos }: Pick<Duration, "seconds" | "nanos">): string | undefined {
   if (!(seconds >= -LONGEST && seconds <= LONGEST && Math.abs(nanos) < Number(SECOND))) {
     return `is a duration out of range: use ±${LONGEST} seconds, ±999999999 nanos`;
@@ -22,7 +22,7 @@ export function durationFault({ seconds, nanos }: Pick<Duration, "seconds" | "na
 }
 
 /**
- * The nanoseconds of a duration.
+ * Returns a duration in nanoseconds.
  *
  * @throws UnkeepableError if google.protobuf.Duration cannot hold it
  */

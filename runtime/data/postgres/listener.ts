@@ -3,29 +3,29 @@ import { Condition } from "./condition.js";
 import { inSessions, type Session } from "./sessions.js";
 
 export interface ListenerOptions {
-  /** Where the primary is: replicas hear nothing. A connection of its own, so no pooler that shares it by transaction. */
+  /** The primary's address: replicas receive no notices. The connection must not go through a pooler in transaction mode. */
   readonly url: () => Promise<string>;
-  /** Names the connection in the server's own views. */
+  /** The connection's name in the server's statistics views. */
   readonly service: string;
   readonly channel: string;
-  /** Is told each notice. */
+  /** Called with each notice. */
   readonly heard: (payload: string) => void;
-  /** Is told whenever it has begun to listen, again or for the first time. */
+  /** Called whenever listening has started, for the first time or again. */
   readonly began?: () => void;
 }
 
-/** A connection that broke without a word is found out by this. */
+/** The keep-alive interval, which detects connections that are lost silently. */
 const BEAT_MS = 5000;
 const BEAT_TIMEOUT_MS = 3000;
 
 /**
- * Hears what transactions announce on a channel of a database (LISTEN), and comes back when its connection breaks.
- * Notices of the time between are lost: whoever relies on them must hold nothing from before an `epoch` for true.
+ * Receives notifications on a channel (LISTEN), and reconnects when its connection is lost. Notifications in between are lost: a consumer
+ * must distrust everything from before the current `epoch`.
  */
 export class Listener {
   readonly #options: ListenerOptions;
   readonly #closing = new AbortController();
-  /** The connection that hears. */
+  /** The listening connection. */
   #client: pg.Client | undefined;
   #epochs = 0;
   #moves = 0;
@@ -40,23 +40,23 @@ export class Listener {
     this.#options = options;
   }
 
-  /** Changes whenever notices may have been missed; undefined while none are heard. */
+  /** Changes whenever notices may have been missed; undefined while not listening. */
   epoch(): number | undefined {
     return this.#client === undefined ? undefined : this.#epochs;
   }
 
-  /** Begins to listen; ends when the first attempt has succeeded or failed. Further ones follow by themselves. */
+  /** Starts to listen; settles when the first attempt has succeeded or failed. Further attempts follow in the background. */
   listen(): Promise<void> {
     this.#running ??= this.#run();
     return this.#first;
   }
 
-  /** Holds everything from before for possibly untrue. */
+  /** Starts a new epoch, which marks everything from before as possibly outdated. */
   renew(): void {
     this.#epochs++;
   }
 
-  /** Listens elsewhere, for `url` says something else now. */
+  /** Reconnects, because `url` has changed. */
   move(): void {
     this.#moves++;
     this.#client = undefined;
@@ -85,7 +85,7 @@ export class Listener {
     this.#tried();
   }
 
-  /** One connection's time. `isThere`: it still leads to where the database is. */
+  /** Listens over one connection. `isThere` checks that it still leads to the primary. */
   async #hear({ client, gone, well }: Session, isThere: () => boolean): Promise<void> {
     const { channel, heard, began } = this.#options;
     const deaf = () => {

@@ -1,11 +1,11 @@
 import { type Counter, type Gauge, type Meter, silentMeter } from "../../observe/telemetry.js";
 
-/** What the nodes of a database count. */
+/** The metrics of a database's nodes. */
 export class PostgresMetrics {
   readonly up: Gauge;
   readonly failovers: Counter;
 
-  /** @param meter Default: nothing is counted */
+  /** @param meter Default: no metrics */
   constructor(meter: Meter = silentMeter) {
     this.up = meter.gauge({
       name: "scaffold_database_up",

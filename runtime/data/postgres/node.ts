@@ -3,49 +3,49 @@ import { activeCall } from "../../call/active-call.js";
 import { streamOf, takeWithin } from "./cancellation.js";
 import { isSilence, isStale, unavailable } from "./errors.js";
 
-/** What a server says of itself. */
+/** The role that a node reports. */
 export type Role =
   | { readonly kind: "primary"; readonly system: string; readonly timeline: number }
   | {
       readonly kind: "replica";
       readonly system: string;
-      /** Whether it receives what a primary writes at the moment. */
+      /** Whether it is streaming from a primary at the moment. */
       readonly follows: boolean;
     };
 
 const LOOK_TIMEOUT_MS = 2000;
-/** How long a connection is waited for, one that is made or one that others use. */
+/** The time limit for a connection, new or from the pool. */
 const CONNECT_MS = 5000;
 
-/** A timeline is the first third of a WAL file's name, in hexadecimal; it grows with each promotion. */
+/** Matches a timeline, the first third of a WAL file's name in hexadecimal; each promotion increments it. */
 const roleQuery = `
 SELECT pg_is_in_recovery() AS "recovers", c.system_identifier::text AS "system",
   CASE WHEN pg_is_in_recovery() THEN NULL ELSE substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) END AS "timeline",
   EXISTS (SELECT FROM pg_stat_wal_receiver WHERE pid IS NOT NULL) AS "follows"
 FROM pg_control_system() AS c`;
 
-/** One PostgreSQL server, by its address: connections to it, and a look at what it is. */
+/** One PostgreSQL node by its address: its connection pool and its role. */
 export class Server {
   readonly url: string;
-  /** Without user and password, for logs. */
+  /** The address without user and password, for logs. */
   readonly address: string;
-  /** When it was last looked at; undefined: it did not answer. */
+  /** The result of the last check; undefined if the node did not respond. */
   role: Role | undefined;
-  /** Why it did not answer. */
+  /** Why it did not respond. */
   fault: string | undefined;
-  /** How often in a row a look got no answer at all, not even a refusal. */
+  /** The number of consecutive checks without any response, not even a refused connection. */
   silences = 0;
   readonly #service: string;
   readonly #maxConnections: number;
   readonly #broke: (server: Server) => void;
   readonly #pool: pg.Pool;
   readonly #clients = new Set<pg.PoolClient>();
-  /** Connections that have statements prepared for what a table once was. */
+  /** Connections with prepared statements that a migration has outdated. */
   readonly #stale = new WeakSet<pg.PoolClient>();
   #watcher: pg.Client | undefined;
   #looking: Promise<Role | undefined> | undefined;
 
-  /** @param broke is told when a connection breaks */
+  /** @param broke called when a connection is lost */
   constructor(
     url: string,
     { service, maxConnections }: { readonly service: string; readonly maxConnections: number },
@@ -60,12 +60,13 @@ export class Server {
       connectionString: url,
       application_name: service,
       max: maxConnections,
-      // Long enough for a server that restarts, shorter than what most callers wait.
+      // Long enough for a server's restart, shorter than most callers wait.
       connectionTimeoutMillis: CONNECT_MS,
       idleTimeoutMillis: 60_000,
       keepAlive: true,
     });
-    // A connection that breaks fails its statement, or leaves the pool if it has none; an `error` that nobody listens to
+    // A lost connection fails its statement, or leaves the pool if it is idle; an `error` event without a listener would end
+    // the process.
     // would end the process.
     this.#pool.on("error", () => broke(this));
     this.#pool.on("connect", (client) => {
@@ -75,7 +76,7 @@ export class Server {
     this.#pool.on("remove", (client) => this.#clients.delete(client));
   }
 
-  /** Runs something on a connection of its own, for which nobody waits longer than the active call lasts. */
+  /** Runs something on a connection from the pool; the wait ends with the active call. */
   async lease<T>(run: (client: pg.PoolClient) => Promise<T>): Promise<T> {
     const call = activeCall();
     const take = () => {
@@ -91,7 +92,7 @@ export class Server {
       if (isStale(error)) for (const each of this.#clients) this.#stale.add(each);
       throw error;
     } finally {
-      // Without the error: a statement that was refused says nothing against the connection, and the pool sees by
+      // Without the error: a failed statement does not make the connection unusable, and the pool notices a lost one itself.
       // itself when one is broken.
       client.release(this.#stale.has(client) || streamOf(client)?.destroyed);
     }
@@ -106,22 +107,22 @@ export class Server {
       }
       return client;
     } catch (error) {
-      // Otherwise connections were being made, and the server did not answer.
+      // Otherwise connections were being opened, and the server did not respond.
       const isFull = isSilence(error) && this.#clients.size >= this.#maxConnections;
       if (!isFull) throw error;
-      // It may be in use for nothing but a server that is gone.
+      // A pool may be exhausted just because its server is gone.
       this.#broke(this);
       const all = this.#maxConnections === 1 ? "the one connection" : `all ${this.#maxConnections} connections`;
       throw unavailable(`${all} of this service to its database stayed in use for ${CONNECT_MS / 1000} s: try again`);
     }
   }
 
-  /** Breaks all connections: what waits for an answer has none to expect. */
+  /** Breaks all connections, because their statements will get no response. */
   abandon(): void {
     for (const client of this.#clients) streamOf(client)?.destroy();
   }
 
-  /** Asks what it is, on a connection apart, so that a full pool is not taken for a server that is gone. */
+  /** Checks the role on a separate connection, so that an exhausted pool is not mistaken for an outage. */
   look(): Promise<Role | undefined> {
     this.#looking ??= this.#ask().finally(() => {
       this.#looking = undefined;
@@ -174,7 +175,7 @@ export class Server {
   #forget(client: pg.Client | undefined): void {
     if (client === undefined) return;
     if (this.#watcher === client) this.#watcher = undefined;
-    // Not asked to end: it may be that nobody is there to answer.
+    // Destroyed instead of closed, because the server may not respond.
     streamOf(client)?.destroy();
   }
 }

@@ -1,39 +1,39 @@
 import { randomBytes } from "node:crypto";
 import { type SQL, sql } from "drizzle-orm";
 
-/** The channel on which a service's instances tell each other what they write. */
+/** The channel on which a service's instances announce writes. */
 export const CHANNEL = "scaffold_cache";
 
-/** The longest key, in UTF-16 units, of a row that is cached: a notice has room for 8,000 bytes (NOTIFY, PostgreSQL). */
+/** The maximum key length, in UTF-16 units, of a cached row: NOTIFY has a limit of 8,000 bytes. */
 const LONGEST_KEY = 1000;
 
-/** Rows of one table that must leave every cache. */
+/** Rows of one table to invalidate in every cache. */
 export interface Notice {
-  /** Who wrote it. */
+  /** The instance that wrote them. */
   readonly instance: string;
   readonly table: string;
   readonly key: string;
 }
 
-/** Names this process among the instances of a service. */
+/** Identifies this process among the instances of a service. */
 export function instanceName(): string {
   return randomBytes(9).toString("base64url");
 }
 
-/** Whether a row with this key can be announced, and so cached. */
+/** Returns whether a row with this key can be announced, and therefore cached. */
 export function isCacheable(key: string): boolean {
   return key.length <= LONGEST_KEY;
 }
 
 /**
- * Announces a write. Said inside the statement that writes, so that the database tells it if, and only if, the write is
- * committed, also when this process is gone by then.
+ * Announces a write. It is part of the writing statement, so the notice is sent if, and only if, the write is committed, even if this
+ * process has died by then.
  */
 export function announce(notice: Notice): SQL {
   return sql`pg_notify(${CHANNEL}, ${payload(notice)})`;
 }
 
-/** The same, and leaves a line in `scaffold_invalidations`, whose id it answers. */
+/** Does the same, and inserts a row into `scaffold_invalidations`, whose id it returns. */
 export function record(notice: Notice): SQL {
   return sql`scaffold_invalidate(${CHANNEL}, ${payload(notice)}, ${notice.table}, ${notice.key})`;
 }
@@ -42,7 +42,7 @@ function payload({ instance, table, key }: Notice): string {
   return JSON.stringify([instance, table, key]);
 }
 
-/** The notice that a payload holds; undefined if it is none of ours. */
+/** Parses a payload; returns undefined if it is not a notice. */
 export function parseNotice(payload: string): Notice | undefined {
   try {
     const [instance, table, key] = JSON.parse(payload) as unknown[];

@@ -1,4 +1,4 @@
-/** A text for people, as the database can keep it: half a character, or U+0000, must not be why it is not written down. */
+/** Replaces what PostgreSQL cannot store, lone surrogates and U+0000, in text for people. */
 export function plainText(text: string): string {
   return text.toWellFormed().replaceAll("\0", "\ufffd");
 }

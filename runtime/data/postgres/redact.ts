@@ -2,8 +2,8 @@ import { DrizzleQueryError } from "drizzle-orm/errors";
 import pg from "pg";
 
 /**
- * The error of a statement, without any value that the statement had or met: errors go to logs, to tables, and to people. Left
- * are what was done to which table, the SQLSTATE, and the names of columns and constraints.
+ * Returns a statement's error without any value of the statement or of rows, because errors go to logs, tables and people. It keeps the
+ * operation and table, the SQLSTATE, and the names of columns and constraints.
  */
 export function failedStatement(text: string, cause: unknown): unknown {
   if (!(cause instanceof Error)) return cause;
@@ -12,7 +12,7 @@ export function failedStatement(text: string, cause: unknown): unknown {
   return retold(error, `${summary(text)} failed${state}`);
 }
 
-/** `select orders` for `select "id", … from "orders" where …`. */
+/** Returns `select orders` for `select "id", … from "orders" where …`. */
 export function summary(text: string): string {
   const verb = /^\s*(\w+)/.exec(text)?.[1] ?? "query";
   const table = /\b(?:from|into|update)\s+"(\w+)"/i.exec(text)?.[1];
@@ -21,7 +21,7 @@ export function summary(text: string): string {
 
 const done = new WeakSet<Error>();
 
-/** Takes the values out of what PostgreSQL says, in the error itself and what caused it. Other errors stay as they are. */
+/** Removes values from a PostgreSQL error and its causes. Other errors are unchanged. */
 export function withoutValues<E>(error: E): E {
   for (let each: unknown = error; each instanceof Error && !done.has(each); each = each.cause) {
     done.add(each);
@@ -35,15 +35,15 @@ export function withoutValues<E>(error: E): E {
 }
 
 function redact(error: pg.DatabaseError): void {
-  // `Key (customer_id, slot)=(17, 3) already exists.`: which fields, not which values.
+  // `Key (customer_id, slot)=(17, 3) already exists.`: keep the fields, drop the values.
   const keys = /\(([^=]+)\)=\(/.exec(error.detail ?? "")?.[1];
   error.detail = keys === undefined ? undefined : `Key (${keys})=(…)`;
-  // What a function ran, and what it was given.
+  // The statement and arguments inside a function.
   error.where = error.internalQuery = error.hint = undefined;
   retold(error, told(error));
 }
 
-/** What may be said of an error's text. Classes 22 and P0 quote values; what a trigger raises is not known to be without. */
+/** Returns the safe part of an error's message. Classes 22 and P0 quote values; messages raised by triggers may contain some. */
 function told({ code: state = "", message, routine }: pg.DatabaseError): string {
   if (routine === "exec_stmt_raise") return `an error with SQLSTATE ${state} was raised`;
   if (state.startsWith("22")) return message.replace(/".*"/s, '"…"').replace(/: (0x|\d).*$/s, "");

@@ -5,35 +5,35 @@ import type { Backoff } from "../../spec/retry.js";
 import { withoutValues } from "./redact.js";
 
 export interface SessionsOptions {
-  /** Where to connect to; asked before each attempt. No pooler that shares connections by transaction. */
+  /** Returns the address, before each attempt. It must not go through a pooler in transaction mode. */
   readonly url: () => Promise<string>;
-  /** What else the connections are like: their name in the server's own views, the longest that a statement may take. */
+  /** Further connection options: the name in the server's statistics views, the statement timeout. */
   readonly config: pg.ClientConfig & { readonly application_name: string; readonly query_timeout: number };
-  /** Ends them. */
+  /** Stops the sessions. */
   readonly stop: AbortSignal;
-  /** Is told of each failure, and how many there were in a row before it. */
+  /** Called after each failure, with the number of consecutive failures before it. */
   failed(error: unknown, before: number): void;
-  /** Is told when all is well again after a failure. */
+  /** Called after the first success that follows a failure. */
   regained?(): void;
 }
 
-/** The time of one connection. */
+/** The lifetime of one connection. */
 export interface Session {
   readonly client: pg.Client;
   /** Rejects as soon as the connection is lost. */
   readonly gone: Promise<never>;
-  /** Says that all is well: a failure after that is the first in its row. */
+  /** Reports success: the next failure is the first of a new series. */
   well(): void;
 }
 
 const CONNECT_TIMEOUT_MS = 2000;
 const RECONNECT: Backoff = { initialBackoffMs: 100, maxBackoffMs: 5000, backoffMultiplier: 2 };
-/** How long a server is given to hear that a connection ends: one that is frozen does not. */
+/** The time to close a connection gracefully; a frozen server does not respond. */
 const LEAVE_TIMEOUT_MS = 1000;
 
 /**
- * Does something over a connection of its own, and again over another one whenever that is lost or the work fails, after
- * pauses that grow from 0.1 to 5 seconds. Ends once it is stopped and the work has ended.
+ * Runs work over a dedicated connection, and again over a new one whenever the connection is lost or the work fails, with a backoff from
+ * 0.1 to 5 seconds. Settles when it is stopped and the work has ended.
  */
 export async function inSessions(options: SessionsOptions, work: (session: Session) => Promise<void>): Promise<void> {
   const { url, config, stop, failed, regained } = options;
@@ -69,7 +69,7 @@ function ending(client: pg.Client): Promise<never> {
     client.on("error", reject);
     client.on("end", () => reject(new Error("the connection to the database was lost")));
   });
-  // Nobody may be waiting for it just then.
+  // It may not be awaited at this moment.
   gone.catch(() => undefined);
   return gone;
 }

@@ -1,4 +1,4 @@
-/** A value that Protobuf has and a column does not. Which field it is in, and whose it is, is said by `unkeepable`. */
+/** A Protobuf value that its column cannot store. `unkeepable` finds the field, and whether the caller sent the value. */
 export class UnkeepableError extends Error {
   override readonly name = "UnkeepableError";
 }

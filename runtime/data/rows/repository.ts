@@ -10,8 +10,8 @@ export interface Page<T> {
 /** The options of a list (AIP-158). */
 export interface PageRequest {
   /**
-   * How many at most. 0 or absent: 50. More than 1,000 is taken as 1,000; less than 0 is INVALID_ARGUMENT. Before its rows have
-   * more than 3 MiB together a page ends sooner; a single row of any size is a page.
+   * The maximum number of rows. 0 or absent: 50. Values above 1,000 are reduced to 1,000; negative values are INVALID_ARGUMENT. A page
+   * ends early before its rows exceed 3 MiB together; a single row may have any size.
    */
   readonly pageSize?: number;
   /** `nextPageToken` of the previous page; empty or absent for the first page. An invalid token is INVALID_ARGUMENT. */
@@ -21,7 +21,7 @@ export interface PageRequest {
    * indexed fields. Anything else is INVALID_ARGUMENT. Empty or absent: all rows.
    */
   readonly filter?: string;
-  /** The order (AIP-132): `create_time desc, id`, of the same fields. Unset fields sort last, in descending order first. Default: by key. */
+  /** The order (AIP-132): `create_time desc, id`, of the same fields; default: by key. Unset fields sort last, or first if descending. */
   readonly orderBy?: string;
   /** Whether to include soft-deleted rows (AIP-164). */
   readonly showDeleted?: boolean;

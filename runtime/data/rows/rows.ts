@@ -221,8 +221,8 @@ export class Rows<D extends DescMessage>
   }
 
   /**
-   * Sets these fields of a row to their values in `message`; a field without a value is cleared. Throws NOT_FOUND if the row does not exist.
-   * The key and the fields that the repository sets itself are kept.
+   * Sets these fields of a row to their values in `message`; a field without a value is cleared. Throws NOT_FOUND if the row does not
+   * exist. The key and the fields that the repository sets itself are kept.
    */
   async write(
     key: string,
