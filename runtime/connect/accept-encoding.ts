@@ -4,7 +4,7 @@ type UniversalHandler = ConnectRouter["handlers"][number];
 type UniversalResponse = Awaited<ReturnType<UniversalHandler>>;
 type Compression = NonNullable<ConnectRouterOptions["acceptCompression"]>[number];
 
-/** What a request accepts of the encodings that there are. */
+/** The supported encodings that a request accepts. */
 export interface Accepted {
   /** The one that it likes best; undefined: none. */
   readonly encoding: string | undefined;
@@ -44,7 +44,7 @@ export function plainEncoding(name: string): string {
   return plain === "x-gzip" ? "gzip" : plain;
 }
 
-/** Calls of one message in no envelope, and by GET: those whose body's encoding is HTTP's. */
+/** Requests whose content encoding is HTTP's: unary Connect calls without an envelope, including GET. */
 const unary = /^application\/(json|proto)\s*(;|$)/i;
 
 /**

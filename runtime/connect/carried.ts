@@ -32,20 +32,20 @@ export function carry(codec: Codec, message: unknown): Empty {
   }
   const carried = create(EmptySchema);
   if (bytes.length === 0) return carried;
-  // One field, whose value goes on with the fields behind it.
+  // A single unknown field, whose data continue with the following fields.
   const reader = new Reader(bytes, 0, bytes.length);
   const tag = reader.tag(bytes.length);
   carried.$unknown = [{ no: tag >>> 3, wireType: tag & 7, data: bytes.subarray(reader.at) }];
   return carried;
 }
 
-/** Returns the message whose bytes Connect read as `carried`. Throws a ConnectError if they are none. */
+/** Returns the message whose bytes Connect decoded as `carried`. Throws a ConnectError if they are invalid. */
 export function delivered(codec: Codec, carried: Empty, blame: Blame): unknown {
   const bytes = codecOf(EmptySchema).toBytes(carried);
   return readMessage(codec, bytes, 0, bytes.length, blame);
 }
 
-/** Has a transport of Connect's that speaks binary write and read messages with codecs. */
+/** Makes a binary Connect transport encode and decode messages with codecs. */
 export function withCodecs(transport: Transport): Transport {
   const methods = new Map<DescMethod, Carried>();
   const carriedOf = (method: DescMethod): Carried => {

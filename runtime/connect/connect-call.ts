@@ -12,7 +12,7 @@ import { explains } from "./explain.js";
 /** The longest that a timer of Node.js waits, in milliseconds; it fires at once for more. */
 const LONGEST_TIMER = 2 ** 31 - 1;
 
-/** The reason for ending what a handler left running. Made once: a stack for every call would cost most of its end. */
+/** The abort reason for a handler's remaining work. It is shared, because a stack trace per call would be expensive. */
 const callIsOver = errorFor("CALL_CANCELED", "the call is over");
 
 /**
@@ -31,7 +31,7 @@ export class ConnectCall extends IncomingCall {
   #expiresAt = Number.POSITIVE_INFINITY;
   #deadline: number | undefined;
   #isOver = false;
-  /** Fails what the caller waits for. */
+  /** Rejects the promise that the caller waits for. */
   #fail: (error: ConnectError) => void = () => undefined;
 
   constructor(
@@ -83,7 +83,7 @@ export class ConnectCall extends IncomingCall {
     else if (!this.#isOver) this.#unlinks.push(onAbort(signal, () => this.#end(error())));
   }
 
-  /** Has the call handled. Fails with DEADLINE_EXCEEDED, CANCELED or UNAVAILABLE as soon as the call ends. */
+  /** Runs the handler. Rejects with DEADLINE_EXCEEDED, CANCELED or UNAVAILABLE as soon as the call ends. */
   async answer(handle: Handle): Promise<unknown> {
     try {
       const response = await this.#bounded(async () => handle(this));
@@ -133,7 +133,7 @@ export class ConnectCall extends IncomingCall {
     this.#deadline = Date.now() + timeoutMs;
   }
 
-  /** The call ends before it is answered. */
+  /** Ends the call before its response. */
   #end(reason: ConnectError): void {
     if (this.#isOver) return;
     this.#isOver = true;
@@ -143,7 +143,7 @@ export class ConnectCall extends IncomingCall {
     this.#fail(reason);
   }
 
-  /** The call is answered, or nobody reads its responses any more: what the handler left running is aborted. */
+  /** Ends the call after its response, or when its caller has left, and aborts the handler's remaining work. */
   #close(): void {
     if (this.#isOver) return;
     this.#isOver = true;

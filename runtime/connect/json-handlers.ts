@@ -102,7 +102,7 @@ class JsonMethod {
     private readonly options: ConnectRouterOptions["jsonOptions"],
   ) {}
 
-  /** The same method, with texts for its messages. */
+  /** The same method with string messages. */
   carry(implementation: Implementation): (request: unknown, context: HandlerContext) => unknown {
     const { method } = this;
     const { methodKind } = method;

@@ -1,10 +1,10 @@
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { parseTimeout } from "../grpc/timeout.js";
 
-/** The longest that a timer runs, 24 days; Node.js takes 1 ms for what is longer. */
+/** The maximum duration of a timer, 24 days; Node.js replaces longer ones by 1 ms. */
 const LONGEST_MS = 2 ** 31 - 1;
 
-/** Has a handler of Connect's, which sets a timer for each timeout, take one that is longer than any timer runs for none. */
+/** Makes a Connect handler ignore timeouts that exceed a timer's maximum. */
 export function withoutLongTimeouts(handler: UniversalHandler): UniversalHandler {
   const handle = (request: Parameters<UniversalHandler>[0]) => {
     const { header } = request;

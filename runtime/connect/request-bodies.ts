@@ -37,7 +37,7 @@ class Requests {
   readonly #messages: unknown[] = [];
 
   add(message: unknown): void {
-    // Its call may be over before anybody waits for it.
+    // The call may end before the promise is awaited.
     if (message instanceof Promise) message.catch(() => undefined);
     this.#messages.push(message);
   }
@@ -52,7 +52,7 @@ const EMPTY = new Uint8Array(0);
 
 const requestsOf: ContextKey<Requests | undefined> = createContextKey<Requests | undefined>(undefined);
 
-/** Has a handler of Connect's get binary requests that `read` has read, for Connect can be given no codec of its own. */
+/** Makes a Connect handler use binary requests decoded by `read`, because Connect does not accept custom codecs. */
 export function readsRequests(handler: UniversalHandler, read: ReadRequest, options: BodyOptions): UniversalHandler {
   return Object.assign((request: UniversalRequest) => handler(withRead(request, read, options)), {
     ...handler,
@@ -213,7 +213,7 @@ interface Kind {
 
 const contentTypes = /^application\/(?:(grpc(?:-web)?)(?:\+proto)?|(connect\+)?proto)$/i;
 
-/** How a binary request is sent. Undefined: it is none. */
+/** Returns the encoding of a binary request, or undefined for any other. */
 function kindOf(contentType: string): Kind | undefined {
   const match = contentTypes.exec(contentType);
   if (match === null) return undefined;
@@ -228,7 +228,7 @@ function isStream(body: UniversalRequest["body"]): body is AsyncIterable<Uint8Ar
   return typeof body === "object" && body !== null && Symbol.asyncIterator in body;
 }
 
-/** Headers of a request whose body is empty. An answer may be packed as the request was. */
+/** Returns the headers of a request with an empty body. The response may be compressed as the request was. */
 function unpacked(header: Headers): Headers {
   const headers = new Headers(header);
   const encoding = headers.get("content-encoding");

@@ -179,7 +179,7 @@ export class UniversalCall implements StreamConsumer {
     });
   }
 
-  /** An answer that cannot be finished must not look as if it were. */
+  /** Breaks off a response that cannot be completed, so that it does not look complete. */
   #breakOff(): void {
     this.stream.reset(ErrorCode.INTERNAL_ERROR);
     this.#finish();

@@ -25,7 +25,7 @@ import { typesOf } from "./rest/types.js";
 import type { StaticFiles } from "./static.js";
 import type { Upstream } from "./upstream.js";
 
-/** What a gateway is made of. */
+/** The dependencies of a gateway. */
 export interface AppOptions {
   readonly system: System;
   /** The services, by their short names. */
@@ -42,7 +42,7 @@ export interface AppOptions {
   readonly tls?: TlsOptions | undefined;
   /** Which hosts may be asked for; undefined: any. */
   readonly hosts?: Hosts | undefined;
-  /** What the bodies of REST requests may cost while they arrive. */
+  /** The limits of REST request bodies while they arrive. */
   readonly bodyLimits?: BodyLimits | undefined;
   /** Aborted when the process begins to drain. */
   readonly draining: AbortSignal;
@@ -71,7 +71,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     methods: ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
     exposedHeaders: [...connectCors.exposedHeaders, "Server-Timing", staleAgeHeader],
     maxAge: 7200,
-    // What is no preflight is answered as any other request.
+    // An OPTIONS request that is not a preflight is handled like any other request.
     strictPreflight: false,
   });
   const bodies = new BodyGuard(options.bodyLimits);

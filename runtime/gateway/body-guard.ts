@@ -11,7 +11,7 @@ export interface BodyLimits {
   readonly maxBytes?: number;
 }
 
-/** What a chunk takes beside its bytes: who keeps a body keeps its chunks until it is whole. */
+/** The overhead of a chunk in bytes: a body's chunks are kept until the body is complete. */
 const CHUNK_BYTES = 256;
 
 /** Why a body is not waited for any longer; `statusCode` is what Fastify looks at. */
@@ -27,7 +27,7 @@ export class BodyGivenUp extends Error {
 interface Body {
   readonly request: FastifyRequest;
   readonly reply: FastifyReply;
-  /** How many listened for its errors when it began. */
+  /** The number of error listeners at the start. */
   readonly listeners: number;
   bytes: number;
 }
@@ -50,7 +50,7 @@ export class BodyGuard {
 
   /** Guards the bodies of a scope's requests, which its parsers read. */
   guard(scope: FastifyInstance): void {
-    // With the parser, which listens in the same turn: whoever listens to data has the body flow.
+    // Added in the same turn as the parser's listener, because a listener to `data` starts the flow.
     scope.addHook("preParsing", (request, reply, payload, next) => {
       if (hasBody(request.raw)) request.raw.on("data", this.#watch(request, reply));
       next(null, payload);
@@ -99,7 +99,7 @@ function hasBody(raw: FastifyRequest["raw"]): boolean {
   return raw.headers["transfer-encoding"] !== undefined || Number(raw.headers["content-length"] ?? 0) > 0;
 }
 
-/** Has whoever reads a body fail, who says why to its caller; what is still to come is not waited for. */
+/** Fails the reader of a body, which reports it to the caller; the rest of the body is not awaited. */
 function giveUp({ request, reply, listeners }: Body, error: BodyGivenUp): void {
   const raw: unknown = request.raw;
   if (request.raw.listenerCount("error") <= listeners) request.raw.destroy();

@@ -27,7 +27,7 @@ export class Caller {
     this.#forwardedFor = request.headers["x-forwarded-for"] as string | undefined;
   }
 
-  /** Why a new call is refused; undefined: it is not. */
+  /** Returns why a new call is refused, or undefined. */
   refusal(): ConnectError | undefined {
     if (brokenOff.size === 0) return undefined;
     if (!isFull(this.#session) && !isFull(this.#address())) return undefined;
@@ -35,7 +35,7 @@ export class Caller {
     return errorFor("CANCELLED_CALLS_OVER_LIMIT", text);
   }
 
-  /** Counts a call that is broken off. Returns what is to be called once it has ended in its service. */
+  /** Counts a cancelled call. Returns a function to call once it has ended in its service. */
   brokeOff(): () => void {
     const session = this.#session;
     const key = session === undefined || session.closed || session.destroyed ? this.#address() : session;
@@ -85,7 +85,7 @@ function withoutMapping(address: string): string {
   return address.startsWith("::ffff:") && address.includes(".") ? address.slice(7) : address;
 }
 
-/** Of IPv6 the first 64 bits: whoever has one of these addresses has them all. */
+/** Returns the first 64 bits of an IPv6 address: a caller with one of these addresses has all of them. */
 function networkOf(address: string): string {
   if (!isIPv6(address)) return address;
   const [head = "", tail] = address.split("::");

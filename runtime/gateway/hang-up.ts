@@ -3,12 +3,12 @@ import type { FastifyReply } from "fastify";
 import { onAbort } from "../call/on-abort.js";
 import { errorFor } from "../errors/error.js";
 
-/** Said to callers whose calls could go on forever, when the process has to stop. */
+/** The error for callers of unbounded calls when the process shuts down. */
 export function stopping(): ConnectError {
   return errorFor("SERVER_DRAINING", "the gateway is stopping: call again, and another one answers");
 }
 
-/** Aborted when the caller leaves before its answer is complete, after which `left` is called, and when `draining` is. */
+/** Returns a signal that aborts when `draining` does, or when the caller leaves early, after which `left` is called. */
 export function hangUpSignal(reply: FastifyReply, draining: AbortSignal | undefined, left: () => void): AbortSignal {
   const controller = new AbortController();
   const onDrain = () => controller.abort(stopping());

@@ -14,7 +14,7 @@ import type { GatewayEnvironment } from "./environment.js";
 import { StaticFiles } from "./static.js";
 import { Upstream } from "./upstream.js";
 
-/** A gateway that answers. */
+/** A running gateway. */
 export interface RunningGateway extends Running {
   readonly host: string;
   readonly port: number;
@@ -26,7 +26,7 @@ export interface GatewayLimits {
   readonly watchLimits?: WatchLimits;
 }
 
-/** Starts a gateway. Services need not be there yet: calls to one that is not are answered UNAVAILABLE. */
+/** Starts a gateway. Services need not be running yet: calls to one that is not are UNAVAILABLE. */
 export async function startGateway(
   system: System,
   environment: GatewayEnvironment,

@@ -60,7 +60,7 @@ export class StaticFiles {
     return this.files.has(path);
   }
 
-  /** Answers GET and HEAD for one of the files; otherwise leaves the request alone and says false. */
+  /** Serves GET and HEAD of one of the files; returns false, and leaves the request alone, for anything else. */
   answer(request: FastifyRequest, reply: FastifyReply): boolean {
     if (request.method !== "GET" && request.method !== "HEAD") return false;
     const file = this.files.get(request.url.split("?", 1)[0]!);

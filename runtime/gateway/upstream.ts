@@ -8,7 +8,7 @@ import { IncompleteMessages } from "./passthrough/incomplete.js";
 
 /** A service behind the gateway. */
 export class Upstream {
-  /** What of messages that are passed on is on its way. */
+  /** The incomplete messages of calls that are passed through. */
   readonly incomplete = new IncompleteMessages();
 
   readonly #sessions: NodeSessions;
@@ -17,7 +17,7 @@ export class Upstream {
     /** The service's full name, for messages. */
     readonly name: string,
     readonly baseUrl: string,
-    /** For what is passed on, and for calls that the gateway makes itself, on behalf of REST. */
+    /** The connections for passed-through calls, and for the gateway's own calls on behalf of REST requests. */
     readonly connections: Connections,
   ) {
     this.#sessions = connections.sessionsTo(baseUrl);

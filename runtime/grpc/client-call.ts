@@ -17,7 +17,7 @@ import { headersOf } from "./metadata.js";
 import type { ClientCompression } from "./method-compression.js";
 import { readStatus } from "./status.js";
 
-/** What a call is made with. */
+/** The parameters of a call. */
 export interface CallSetup extends DispatchedCall {
   readonly dispatcher: Dispatcher;
   readonly head: FieldList | ConstantBlock;

@@ -16,7 +16,7 @@ import { UnaryClientCall } from "./unary-client-call.js";
 export interface NativeTransportOptions extends ChannelOptions, CompressionChoice {
   /** Chooses the connection of each call. Default: a channel to the address, made by the other options. */
   readonly dispatcher?: Dispatcher;
-  /** The longest answer that is read, in bytes. Default: 64 MiB. */
+  /** The maximum size of a response message in bytes. Default: 64 MiB. */
   readonly readMaxBytes?: number;
 }
 
@@ -82,7 +82,7 @@ export function createNativeTransport(baseUrl: string, options: NativeTransportO
     };
   }
 
-  /** What is the same for every call of a method. */
+  /** The values that all calls of a method share. */
   function knownOf(method: DescMethod): Known {
     let known = calls.get(method);
     if (known === undefined) {
@@ -132,7 +132,7 @@ interface Known {
   readonly compression: ClientCompression;
 }
 
-/** What Connect's clients are answered with; headers and trailers are made for those who look at them. */
+/** The response for Connect's clients; headers and trailers are created on access. */
 class Answer {
   readonly service: DescMethod["parent"];
 

@@ -37,7 +37,7 @@ export function setPrefix(bytes: Uint8Array, flags: number): void {
   bytes[4] = length;
 }
 
-/** Whose fault it is when what arrives cannot be read: a caller's is INVALID_ARGUMENT, a server's INTERNAL. */
+/** The code for malformed input: from a caller it is INVALID_ARGUMENT, from a server INTERNAL. */
 export type Blame = Code.InvalidArgument | Code.Internal;
 
 /** Reads a message. Throws a ConnectError if the bytes from `start` to `end` are none. Nothing of them is kept. */
@@ -98,7 +98,7 @@ export class Deframer {
     return this.#bodyLength + this.#prefixLength;
   }
 
-  /** Throws a ConnectError if what arrives cannot be messages, or one is too long. */
+  /** Throws a ConnectError if the input is not a sequence of messages, or if one is too long. */
   read(source: Uint8Array, start: number, end: number, taker: MessageTaker): void {
     let at = start;
     while (at < end) {
@@ -158,7 +158,7 @@ export class Deframer {
     if (this.#length > this.maxBytes) throw tooLong(this.#length, this.maxBytes);
   }
 
-  /** Room grows with what has come, not with what is announced. */
+  /** The buffer grows with the bytes that arrive, not with the announced length. */
   #keep(source: Uint8Array, at: number, length: number): void {
     const needed = this.#bodyLength + length;
     if (this.#body === undefined || this.#body.length < needed) {

@@ -19,7 +19,7 @@ export class IncompleteMessages {
 
   constructor(readonly limits: Limits) {}
 
-  /** So many bytes more are here; less, if they are given up. */
+  /** Adds to the number of kept bytes; a negative number subtracts. */
   count(bytes: number): void {
     this.bytes += bytes;
     bytesInAll += bytes;
@@ -63,7 +63,7 @@ export class IncompleteMessage {
     private readonly fail: (error: ConnectError) => void,
   ) {}
 
-  /** So many bytes of it are here. */
+  /** Sets the number of bytes that have arrived. */
   keep(bytes: number): void {
     const { all } = this;
     if (!all.messages.has(this)) {
@@ -75,7 +75,7 @@ export class IncompleteMessage {
     all.count(more);
   }
 
-  /** It is complete, or nobody waits for it any more: the next one begins when some of it is kept. */
+  /** Ends the message, because it is complete or abandoned. The next one starts with its first kept byte. */
   end(): void {
     if (!this.all.messages.delete(this)) return;
     stopTimer(this.#late);
@@ -92,7 +92,7 @@ export class IncompleteMessage {
   }
 }
 
-/** Counts what has come of a message in a body of several, without keeping any of it. */
+/** Counts the bytes of the current message in a stream's body, without keeping any of them. */
 export class EnvelopeMeter {
   #prefix = 0;
   #length = 0;

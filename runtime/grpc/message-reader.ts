@@ -7,7 +7,7 @@ import { isLong, type MessageFormat, UnreadMessage } from "./unread-message.js";
 export interface MessageReceiver {
   /** Called before each message is decoded. Throws a ConnectError if no other message may follow. */
   expectMessage(): void;
-  /** A message, or an UnreadMessage, of so many bytes in the body. */
+  /** Receives a message, or an UnreadMessage, and its size in the body. */
   received(message: unknown, size: number): void;
 }
 
@@ -56,7 +56,7 @@ export class MessageReader implements MessageTaker {
     this.receiver.received(message, PREFIX + end - start);
   }
 
-  /** A message of so many bytes has been taken: the peer may send as many more. */
+  /** Reports that a message of this size was consumed: the peer may send as many more bytes. */
   credit(size: number): void {
     const credit = Math.min(size, this.#uncredited);
     this.#uncredited -= credit;

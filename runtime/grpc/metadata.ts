@@ -1,10 +1,10 @@
 import { type Field, FieldKind } from "../http2/field.js";
 
-/** What the protocol itself says in headers and trailers: a handler or a caller does not set it. */
+/** Reserved fields: the protocol sets these headers and trailers, handlers and callers cannot. */
 const reserved =
   /^(:|connection$|keep-alive$|proxy-connection$|transfer-encoding$|upgrade$|te$|content-type$|content-length$|host$|grpc-(status|message|status-details-bin|encoding|timeout)$)/;
 
-/** Fields as `Headers`, for those who ask for them. */
+/** Returns fields as `Headers`. */
 export function headersOf(fields: readonly Field[]): Headers {
   const headers = new Headers();
   let cookie: string | undefined;

@@ -6,7 +6,7 @@ import { COMPRESS_MIN_BYTES } from "./gzip.js";
 /** What contracts say of compression, as clients of their services have brought it along. */
 const known = new WeakMap<DescMethod, MessageCompression>();
 
-/** Makes known what a contract says of compression to the transports of this process. */
+/** Registers a contract's compression options for the transports of this process. */
 export function knowCompression<S extends DescService>(service: S, policy: ServicePolicy<S>): void {
   for (const method of service.methods) {
     const compression = own(policy, method.localName as keyof S["method"])?.compression;
@@ -22,7 +22,7 @@ export interface ClientCompression {
   readonly minBytes: number;
 }
 
-/** Whether a client sends long messages compressed with gzip, and asks for such responses. It understands them in any case. */
+/** Whether a client compresses long messages with gzip, and accepts such responses. It can decompress them in any case. */
 export interface CompressionChoice {
   /** Default: as the contract says of each method. */
   readonly compress?: boolean | undefined;

@@ -13,7 +13,7 @@ export interface ResponseStreamCall {
   finish(): void;
 }
 
-/** The responses of a handler that streams them: asks for the next one when there is room for it. */
+/** The responses of a server-streaming handler: requests the next one when the connection has room for it. */
 export class ResponseStream {
   /** "asked": the handler's next response is awaited. "blocked": the caller has to read before. */
   #state: "sending" | "asked" | "blocked" = "sending";
@@ -66,7 +66,7 @@ export class ResponseStream {
     else this.pull();
   }
 
-  /** Ends the handler's iterator without waiting for it: a generator that is stuck never returns. */
+  /** Ends the handler's iterator without waiting for it, because a stuck generator never returns. */
   leave(): void {
     this.#unhold?.();
     // A handler that was asked stops when it responds.

@@ -5,7 +5,7 @@ import type { Codec } from "../codec/codec.js";
 /** The longest request that a service reads by default, in bytes: gRPC's own default. */
 export const MAX_REQUEST_BYTES = 4 * 1024 * 1024;
 
-/** A method, and what answers it. */
+/** A method and its handler. */
 export interface Route {
   readonly method: DescMethod;
   /** As Connect's router takes it: one request or an iterable of them, and the call's context. */
@@ -14,16 +14,16 @@ export interface Route {
   readonly output: Codec;
   readonly readMaxBytes: number;
   readonly answers: AnswerSize;
-  /** The shortest answer that is compressed for those who accept it, in bytes. */
+  /** The minimum size of a response that is compressed if the caller accepts it, in bytes. */
   readonly compressMinBytes: number;
 }
 
-/** Answers shorter than this are not worth minding, in bytes. */
+/** Responses shorter than this are not tracked, in bytes. */
 const LONG_ANSWER = 64 * 1024;
 
-/** How long the answers of one request are, as far as they matter. */
+/** The typical size of a method's responses. */
 export class AnswerSize {
-  /** What the next one is expected to have, in bytes; 0: it is short, as almost all are. */
+  /** The expected size of the next response in bytes; 0 if it is short, as almost all are. */
   expected = 0;
 
   learn(bytes: number): void {

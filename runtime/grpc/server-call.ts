@@ -25,9 +25,9 @@ import { UnreadMessage } from "./unread-message.js";
 /** One object for all calls: a new error takes its stack, which would cost more than all else that ends a call. */
 const callIsOver = errorFor("CALL_CANCELED", "the call is over");
 
-/** What the calls of one connection share. */
+/** The state that the calls of one connection share. */
 export interface ConnectionCalls {
-  /** The number of running handlers, those whose call is over included. */
+  /** The number of running handlers, including those whose call has ended. */
   running: number;
   readonly incomplete: IncompleteMessages;
   readonly maxRunning: number;
@@ -85,7 +85,7 @@ export class ServerCall
     super();
   }
 
-  /** Begins the call, or fails it for its headers. */
+  /** Starts the call, or fails it because of its headers. */
   start(endStream: boolean): void {
     const { head, route } = this;
     if (head.grpcTimeout !== undefined) {
@@ -211,7 +211,7 @@ export class ServerCall
     } else this.#invoke(request);
   }
 
-  /** Bounds the memory and the time of an incomplete message of which so many bytes have arrived. */
+  /** Limits the memory and the time of an incomplete message, given the number of bytes that have arrived. */
   #keep(bytes: number): void {
     this.#incomplete ??= new IncompleteMessage(this.calls.incomplete, (error) => this.#fail(error));
     this.#incomplete.keep(bytes);
@@ -407,7 +407,7 @@ export class ServerCall
     return length - PREFIX >= this.route.compressMinBytes && this.#acceptsGzip();
   }
 
-  /** Returns whether a response can be sent at once, or the process has room for it until it can. */
+  /** Returns whether a response can be sent at once, or be buffered within the process's limits. */
   #canKeep({ length }: Uint8Array): boolean {
     const { connection } = this.stream;
     return length <= FRAME_SIZE || length <= connection.room(this.stream) || connection.backlog.takes(length);
@@ -531,7 +531,7 @@ function unreadable(error: unknown): ConnectError {
   return ConnectError.from(error);
 }
 
-/** The caller does not read its earlier responses, so no more are kept for it. */
+/** Returns the error for a caller that does not read its earlier responses, so that no more are buffered. */
 function overfull(): ConnectError {
   return errorFor("RESPONSES_NOT_READ", "too many answers wait to be read on this connection");
 }

@@ -6,7 +6,7 @@ import { type Field, FieldKind } from "../http2/field.js";
 import { type Status, StatusSchema } from "../options/google/rpc/status_pb.js";
 import { appendMetadata, headersOf } from "./metadata.js";
 
-/** Appends the fields that tell an error: in trailers, or in the headers of an answer that has nothing else. */
+/** Appends an error's fields to trailers, or to the headers of a trailers-only response. */
 export function appendStatus(fields: string[], thrown: ConnectError): void {
   const error = tellable(thrown);
   fields.push("grpc-status", String(error.code), "grpc-message", encodeMessage(error.rawMessage));
@@ -63,7 +63,7 @@ function readDetails(text: string): Status | undefined {
 
 const asIs = /^(?! )[\x20-\x24\x26-\x7e]*(?<! )$/;
 
-/** Percent-encodes what is not printable ASCII (gRPC over HTTP/2, "Status-Message"), and spaces at the ends of a field. */
+/** Percent-encodes everything but printable ASCII (gRPC over HTTP/2, "Status-Message"), and spaces at a field's ends. */
 function encodeMessage(text: string): string {
   if (asIs.test(text)) return text;
   let encoded = "";

@@ -81,7 +81,7 @@ export class StreamClientCall extends ClientCall {
     if (!this.isOver && this.stream !== undefined && !this.stream.isLocalEnded) this.#pull(this.stream);
   }
 
-  /** Tells the iterator of the requests that no more are needed, without waiting for it. */
+  /** Ends the request iterator without waiting for it. */
   #leaveRequests(): void {
     try {
       this.#requests?.return?.()?.catch(() => undefined);
@@ -121,7 +121,7 @@ export class StreamClientCall extends ClientCall {
     this.notBegun(error);
   }
 
-  /** Responses that have arrived and were not read are dropped as well. */
+  /** Unread responses are dropped, too. */
   protected override aborted(error: ConnectError): void {
     super.aborted(error);
     this.responses.abort(error);

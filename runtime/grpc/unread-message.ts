@@ -18,7 +18,7 @@ export interface MessageFormat {
 /** Messages longer than this are decoded in several turns of the event loop, in bytes. */
 const LONG = 256 * 1024;
 
-/** Returns whether a message of so many bytes is to be decoded in turns. */
+/** Returns whether a message of this size is decoded in several turns. */
 export function isLong(bytes: number): boolean {
   return bytes > LONG;
 }

@@ -4,7 +4,7 @@ import { errorFor } from "../../errors/error.js";
 import type { MethodPolicy } from "../../spec/policy.js";
 import type { Protocol } from "./protocol.js";
 
-/** What a timer of Node.js can wait at most. */
+/** The maximum duration of a Node.js timer. */
 const longestTimer = 2 ** 31 - 1;
 
 /**
@@ -23,7 +23,7 @@ export function applyDeadline(
   return asked === undefined ? allowed : Math.min(asked, allowed ?? asked);
 }
 
-/** Runs `onPassed` when the time is over; answers what cancels it. */
+/** Runs `onPassed` when the deadline passes; returns a function that cancels it. */
 export function startDeadline(timeoutMs: number | undefined, onPassed: (error: ConnectError) => void): () => void {
   if (timeoutMs === undefined || timeoutMs > longestTimer) return () => undefined;
   const timer = setTimeout(

@@ -7,7 +7,7 @@ export class FrameTracker {
   private prefixFilled = 0;
   private payloadLeft = 0;
 
-  /** Whether all frames that were begun are complete. */
+  /** Whether all frames so far are complete. */
   get betweenFrames(): boolean {
     return this.prefixFilled === 0 && this.payloadLeft === 0;
   }

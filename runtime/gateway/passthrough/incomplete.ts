@@ -1,7 +1,7 @@
 import type { ConnectError } from "@connectrpc/connect";
 import { errorFor } from "../../errors/error.js";
 
-/** What a service keeps of incomplete messages from all callers of a gateway, in bytes: less than it would. */
+/** The memory that a service spends on incomplete messages from all callers of a gateway, in bytes, below the service's own limit. */
 const MAX_BYTES = 24 * 1024 * 1024;
 
 /** What one connection of a caller has sent of messages that are not complete. */
@@ -58,7 +58,7 @@ export class IncompleteMessage {
     private readonly fail: (error: ConnectError) => void,
   ) {}
 
-  /** So many bytes of it have been passed on; 0 if there is none. */
+  /** The number of bytes that were passed on of the incomplete message; 0 if there is none. */
   keep(bytes: number): void {
     const more = bytes - this.#bytes;
     if (more > 0) {

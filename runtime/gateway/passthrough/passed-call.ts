@@ -23,7 +23,7 @@ import { IncompleteMessage } from "./incomplete.js";
 import { connectUnary, type Protocol, protocolOf } from "./protocol.js";
 import { resetError } from "./reset.js";
 
-/** A call from HTTP/1.1 or HTTP/2, and where its answer goes: what Node.js's two kinds of response have in common. */
+/** A call over HTTP/1.1 or HTTP/2 and its response: the common interface of Node.js's two kinds of response. */
 export interface Exchange {
   readonly request: IncomingMessage | Http2ServerRequest;
   readonly response: Pick<ServerResponse, "statusCode" | "headersSent" | "setHeader" | "flushHeaders" | "addTrailers"> &
@@ -101,13 +101,13 @@ export class PassedCall {
       if (!response.write(chunk)) stream.pause();
     });
     response.on("drain", () => this.settled || stream.resume());
-    // A stream that is reset also "ends"; what it did not say is told when it closes.
+    // A reset stream also emits "end"; the outcome is known when it closes.
     stream.once("end", () => stream.rstCode === constants.NGHTTP2_NO_ERROR && this.finish());
     stream.on("error", () => undefined);
     stream.once("close", () => this.fail(resetError(this.upstream.name, stream.rstCode, session)));
     if (stream.writableEnded) return;
     this.meter(request);
-    // Only what its caller has ended is ended here: a request that was broken off fails instead.
+    // End the upstream request only if the caller ended its own: an interrupted request fails instead.
     request.pipe(stream, { end: false });
     request.once("end", () => this.settled || stream.end());
     request.once("error", () => this.settle());
@@ -141,7 +141,7 @@ export class PassedCall {
     }
     const timing = gatewayTiming(request.headers, this.startedAt, headers["server-timing"]);
     this.writeHead(Number(headers[":status"]), { ...endToEnd(headers), ...timing });
-    // gRPC's answers without messages end with their headers, and some clients insist on that.
+    // Trailers-only responses of gRPC end with their headers, and some clients insist on that.
     if (flags & constants.NGHTTP2_FLAG_END_STREAM) this.finish();
     else response.flushHeaders();
   }
@@ -153,7 +153,7 @@ export class PassedCall {
     this.exchange.response.end();
   }
 
-  /** Says an error to the caller in what way is left; at worst by breaking the answer off. */
+  /** Reports an error to the caller as the state of the response permits; at worst by resetting it. */
   private fail(error: ConnectError): void {
     if (this.settled) return;
     this.settle();
@@ -209,7 +209,7 @@ function hasNoBody(request: Exchange["request"]): boolean {
 }
 
 function breakOff(response: Exchange["response"]): void {
-  // Not `close`, which ends the stream properly before it resets it: the caller would take the answer for whole.
+  // Not `close`, which ends the stream gracefully before it resets it: the caller would take the response for complete.
   if (response instanceof Http2ServerResponse) response.stream.destroy(new Error("the answer was broken off"));
   else if (response instanceof ServerResponse) response.destroy();
 }

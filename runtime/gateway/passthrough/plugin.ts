@@ -29,7 +29,7 @@ export async function passthrough(app: FastifyInstance, options: PassthroughOpti
     const policies = new Map<string, MethodPolicy | undefined>(
       service.methods.map((method) => [`/${service.typeName}/${method.name}`, policy[method.localName]]),
     );
-    // A method that this gateway's contract does not know yet may be one that answers GET.
+    // A method that this gateway's contract does not know yet may support GET.
     const verbs = new Map(
       service.methods.map((method) => [
         `/${service.typeName}/${method.name}`,

@@ -11,25 +11,25 @@ import {
 import { parseTimeout as parseGrpcTimeout, setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
 import { trailerFlag, trailerSerialize } from "@connectrpc/connect/protocol-grpc-web";
 
-/** A whole answer that says nothing but an error. */
+/** A complete response with only an error. */
 export interface Refusal {
   readonly status: number;
   readonly headers: OutgoingHttpHeaders;
   readonly body?: Uint8Array;
 }
 
-/** What ends an answer that has begun: HTTP trailers, or a last frame. */
+/** The end of a response that has started: HTTP trailers, or a last frame. */
 export type Ending = { readonly trailers: OutgoingHttpHeaders } | { readonly frame: Uint8Array };
 
-/** What the gateway must know of an RPC protocol whose calls it passes on without decoding them. */
+/** The parts of an RPC protocol that the gateway needs to pass its calls through without decoding them. */
 export interface Protocol {
   readonly timeoutHeader: "grpc-timeout" | "connect-timeout-ms";
   /** Milliseconds that the caller gives; undefined if it does not say, or not in words of the protocol. */
   parseTimeout(header: string): number | undefined;
   formatTimeout(milliseconds: number): string;
-  /** An error before anything else was answered. */
+  /** Returns the response for an error before anything was sent. */
   refuse(error: ConnectError, contentType: string): Refusal;
-  /** An error after messages were answered; undefined if the protocol cannot say one then. */
+  /** Returns the end of a response for an error after messages were sent; undefined if the protocol has none. */
   end(error: ConnectError): Ending | undefined;
   /** Whether an ending is a frame of the body, and so must not cut another one in two. */
   readonly framed: boolean;

@@ -7,10 +7,10 @@ import { endToEnd } from "../passthrough/headers.js";
 const names = new Set("accept accept-charset accept-encoding date expect range server-timing".split(" "));
 const families = /^(access-control-|connect-|content-|grpc-|if-)/;
 
-/** Headers that browsers send by themselves: nobody can mend what other programs of the same host have put into them. */
+/** Headers that browsers send by themselves: a caller cannot fix cookies that other programs of the same host have set. */
 const unasked = new Set(["cookie", "referer", "user-agent"]);
 
-/** The same of an answer: a REST answer has its own, and CORS its `vary`. */
+/** Reserved response headers: a REST response sets its own, and CORS sets `vary`. */
 const answerNames = new Set("accept-ranges allow date etag server-timing trailer vary".split(" "));
 const answerFamilies = /^(:|access-control-|connect-|content-(?!language$)|grpc-|proxy-)/;
 
@@ -33,7 +33,7 @@ export function requestMetadata(headers: IncomingHttpHeaders): Headers {
   return metadata;
 }
 
-/** The headers of a REST answer that its call's metadata becomes. */
+/** Returns the headers of a REST response for its call's metadata. */
 export function responseHeaders(metadata: Headers): Record<string, string | string[]> {
   const headers: Record<string, string | string[]> = {};
   for (const [name, value] of metadata) {

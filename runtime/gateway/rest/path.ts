@@ -33,7 +33,7 @@ export function splitPath(path: string): RequestPath {
  */
 export function matchPath(template: PathTemplate, path: RequestPath): PathValue[] | undefined {
   const { segments, rest, customVerb, variables } = template;
-  // By how many segments the path is longer: what follows "**" is moved by so many.
+  // The number of segments that "**" adds: later segments are shifted by it.
   const longer = path.raw.length - segments.length;
   if (rest === -1 ? longer !== 0 : longer < -1) return undefined;
   const bare = customVerb === undefined ? path : withoutVerb(path, customVerb);
@@ -76,7 +76,7 @@ function verbColon(segment: string, verb: string): number {
   return -1;
 }
 
-/** One segment is decoded whole; several keep `%2F`, so that a slash inside a segment is told from one between two. */
+/** A single segment is decoded completely; several keep `%2F`, which distinguishes a slash inside a segment from a separator. */
 function variableValue(variable: Variable, template: PathTemplate, path: RequestPath, longer: number): string {
   const start = placeInPath(variable.start, template, longer);
   if (!variable.multi) return path.decoded[start]!;

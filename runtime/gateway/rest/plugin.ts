@@ -22,18 +22,18 @@ import { endWithoutBody } from "./without-body.js";
 
 /** A route, and how its method is called: by a client of its service. */
 export interface RestRoute extends Route {
-  /** The contract's deadline; undefined for a method that may answer forever. */
+  /** The contract's deadline; undefined for a method without a time limit. */
   readonly timeoutMs: number | undefined;
-  /** Answers a promise of a message for a unary method, messages for a server-streaming one. */
+  /** Returns a promise of a message for a unary method, an iterable of messages for a server-streaming one. */
   call(request: Message, options: CallOptions): Promise<Message> | AsyncIterable<Message>;
   /** Calls `done` once every call that has been given up by now has ended in the service, or the service knows. */
   afterResets(done: () => void): void;
 }
 
 export interface RestOptions {
-  /** Routes of methods whose callers stream are left out: HTTP and JSON have no form for that. */
+  /** Routes of client-streaming methods are left out: HTTP with JSON cannot express them. */
   readonly routes: readonly RestRoute[];
-  /** The full names of the services whose RPC calls the gateway passes on: paths that no route can have. */
+  /** The full names of the services whose RPC calls are passed through: their paths are reserved. */
   readonly services: readonly string[];
   /** Types that a google.protobuf.Any may hold. */
   readonly types: Registry;
@@ -81,7 +81,7 @@ export async function rest(
   const exchanges = new WeakMap<FastifyRequest, Exchange>();
 
   app.removeAllContentTypeParsers();
-  // Read as bytes: what they say depends on the message that they are to be.
+  // Read as bytes: the message type determines how they are decoded.
   app.addContentTypeParser(/^application\/json(;|$)/, { parseAs: "buffer" }, (_request, bytes, done) => {
     done(null, bytes.length === 0 ? undefined : bytes);
   });
@@ -90,7 +90,7 @@ export async function rest(
     return sendError(reply, error, types);
   });
 
-  // Before the body is read: what nobody will answer need not be received.
+  // Checked before the body is read, because a refused request's body need not be received.
   app.addHook("onRequest", async (request, reply) => {
     const path = request.url.split("?", 1)[0]!;
     const match = router.match(request.method, path);
@@ -152,7 +152,7 @@ export async function rest(
     },
   });
 
-  /** An answer of one piece has a length; a larger one is written as it is taken, and broken off if it has no JSON. */
+  /** A response of one piece has a content length; a larger one is streamed, and broken off if a value has no JSON form. */
   async function sendOne(
     reply: FastifyReply,
     transcoder: Transcoder,

@@ -1,6 +1,6 @@
 import type { PathTemplate } from "./template.js";
 
-/** What a gateway answers itself beside RPC: its health. Its metrics are to come, at the path that all services have for theirs. */
+/** The gateway's own paths: its health, and a reserved path for metrics, the same as in all services. */
 const ownPaths: ReadonlySet<string> = new Set(["healthz", "readyz", "metrics"]);
 
 /** The services of every gateway, beside those of its system. */

@@ -8,11 +8,11 @@ import { httpError } from "./status.js";
 /** The largest body that a REST request may have, in bytes: what services take, too. */
 export const bodyLimit = 4 * 1024 * 1024;
 
-/** Answers an error as google.rpc.Status in JSON. `status` replaces the HTTP status that goes with the error's code. */
+/** Sends an error as google.rpc.Status in JSON. `status` replaces the HTTP status of the error's code. */
 export function sendError(reply: FastifyReply, thrown: unknown, types: Registry, status?: number): FastifyReply {
   const { error, exactStatus } = explain(thrown);
   if (error.code === Code.Internal || error.code === Code.Unknown) reply.log.error({ err: thrown }, "a request failed");
-  // Fastify asks for that where it leaves a body unread; HTTP/2 has no such header.
+  // Fastify requires it if a body is left unread; HTTP/2 has no such header.
   if (reply.request.raw.httpVersionMajor === 2) reply.removeHeader("connection");
   const { status: ownStatus, body } = httpError(error, types, status ?? exactStatus);
   return reply.code(ownStatus).type("application/json").send(JSON.stringify(body));
@@ -26,7 +26,7 @@ export function sendWrongVerb(request: FastifyRequest, reply: FastifyReply, verb
   return sendError(reply.header("allow", allow), error, types, 405);
 }
 
-/** Whether a body was refused for its size, which may leave the rest of it on its way. */
+/** Returns whether a body was refused for its size; the rest of it may still be arriving. */
 export function isTooLarge(thrown: unknown): boolean {
   return (thrown as { code?: string }).code === "FST_ERR_CTP_BODY_TOO_LARGE";
 }

@@ -4,7 +4,7 @@ import { compareTemplates, templateKey } from "./precedence.js";
 import { reservedBy } from "./reserved.js";
 import { type PathTemplate, parseTemplate } from "./template.js";
 
-/** What a request's verb and path lead to. */
+/** The route of a request's verb and path. */
 export type RouteMatch<R extends Route> =
   | { readonly kind: "found"; readonly route: R; readonly values: readonly PathValue[] }
   /** The path exists, but not with this verb; `allow` are those it has. */

@@ -20,7 +20,7 @@ export function httpError(error: ConnectError, types: Registry, status = codeToH
   return { status, body: { code: error.code, message: error.rawMessage, details } };
 }
 
-/** A detail of a type that nobody here knows, or whose bytes are broken, is shown as it came. */
+/** Returns a detail as JSON. One of an unknown type, or with invalid bytes, is left undecoded. */
 function anyToJson(any: Any, types: Registry): JsonObject {
   try {
     // From the text, so that a key called __proto__ is one.

@@ -56,13 +56,13 @@ export function parseTemplate(text: string): PathTemplate {
   return new Parser(text).template();
 }
 
-/** What a literal is made of: RFC 3986's pchar without `*`, which is a segment of its own. */
+/** Matches a literal: RFC 3986's pchar without `*`, which is a segment of its own. */
 const literal = /(?:[A-Za-z0-9\-._~!$&'()+,;=:@]|%[0-9A-Fa-f]{2})+/y;
 const identifier = /[A-Za-z_][A-Za-z0-9_]*/y;
 
 class Parser {
   private at = 0;
-  /** What is being read: the text up to the verb's colon, and then the whole of it. */
+  /** The text to parse: up to the verb's colon, then all of it. */
   private part: string;
   private readonly segments: Segment[] = [];
   private readonly variables: Variable[] = [];

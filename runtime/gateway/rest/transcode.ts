@@ -13,7 +13,7 @@ import type { PathValue } from "./path.js";
 import { type ResolvedRoute, resolveRoute } from "./resolve.js";
 import { UrlFields } from "./url-fields.js";
 
-/** Turns HTTP requests of one route into its method's request messages, and the method's answers into JSON. */
+/** Decodes HTTP requests of one route into request messages, and encodes the method's responses as JSON. */
 export class Transcoder {
   private readonly input: DescMessage;
   private readonly resolved: ResolvedRoute;
@@ -52,7 +52,7 @@ export class Transcoder {
     return message;
   }
 
-  /** Prints an answer in ProtoJSON, in pieces. Fields without presence are printed also when they hold their default. */
+  /** Encodes a response as ProtoJSON, in pieces. Fields without presence are included even if they have their default. */
   response(message: Message): JsonPieces {
     const path = this.resolved.responseBody ?? [];
     let holder = reflect(this.route.method.output, message);

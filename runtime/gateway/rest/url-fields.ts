@@ -50,7 +50,7 @@ export class UrlFields {
     return rival === pathName(path) ? "is given twice" : `cannot be given beside ${given.get(rival)}`;
   }
 
-  /** Sets one field from a text. Returns what is wrong with the text. */
+  /** Sets a field from a string. Returns the reason if the string is invalid. */
   private set(message: Message, path: readonly DescField[], text: string): string | undefined {
     const field = path.at(-1)!;
     const json = jsonFromText(field, text);
@@ -64,7 +64,7 @@ export class UrlFields {
   }
 }
 
-/** How many faults of a query are named: more would make the answer larger than the request. */
+/** The maximum number of reported faults in a query: more would make the response larger than the request. */
 const MOST = 10;
 
 /** What can be set once only: a field that is not repeated, and the oneof it is in. */
