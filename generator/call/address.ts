@@ -14,7 +14,7 @@ export function parseAddress(text: string): string {
   const address = /^[a-z]+:\/\//i.test(text) ? text : `http://${text}`;
   const url = URL.canParse(address) ? new URL(address) : undefined;
   if (url === undefined || !["http:", "https:"].includes(url.protocol) || url.hostname === "") {
-    throw new Error(`--address ${text} is no address: write it like http://127.0.0.1:8080`);
+    throw new Error(`--address ${text} is not an address: write it like http://127.0.0.1:8080`);
   }
   return address.replace(/\/+$/, "");
 }

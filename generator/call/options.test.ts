@@ -15,14 +15,14 @@ it("reads headers as curl does", () => {
     ["x-a", "1, 2"],
     ["x-time", "12:30"],
   ]);
-  for (const line of ["x", ": 1", "x y: 1", "x: a\nb"]) expect(() => parseHeaders([line])).toThrow("is no header");
+  for (const line of ["x", ": 1", "x y: 1", "x: a\nb"]) expect(() => parseHeaders([line])).toThrow("is not a header");
 });
 
 it("reads addresses", () => {
   expect(parseAddress("127.0.0.1:8080")).toBe("http://127.0.0.1:8080");
   expect(parseAddress("https://api.example.com/base/")).toBe("https://api.example.com/base");
   for (const text of ["ftp://x", "http://", "127.0.0.1:99999"])
-    expect(() => parseAddress(text)).toThrow("is no address");
+    expect(() => parseAddress(text)).toThrow("is not an address");
 });
 
 it("finds the running system", async () => {

@@ -6,7 +6,7 @@ export function parseTimeout(text: string): number {
   const timeoutMs = Math.ceil(Number(number) * (units[unit ?? ""] ?? 0));
   // setTimeout's limit.
   if (!(timeoutMs > 0) || timeoutMs > 0x7fffffff)
-    throw new Error(`--timeout ${text} is no length of time: write it like 500ms or 2s`);
+    throw new Error(`--timeout ${text} is not a length of time: write it like 500ms or 2s`);
   return timeoutMs;
 }
 
@@ -18,7 +18,7 @@ export function parseHeaders(lines: readonly string[]): Headers {
     try {
       headers.append(line.slice(0, Math.max(colon, 0)).trim(), line.slice(colon + 1).trim());
     } catch {
-      throw new Error(`-H "${line}" is no header: write it like -H "x-request-id: 1"`);
+      throw new Error(`-H "${line}" is not a header: write it like -H "x-request-id: 1"`);
     }
   }
   return headers;

@@ -22,7 +22,7 @@ export async function explain(asked: string): Promise<string> {
     return `${id} is buf's (${foreign.kind}). ${foreign.purpose}\nhttps://buf.build/docs/${foreign.kind}/rules/#${id.toLowerCase()}${comment}\n`;
   }
   const known = [...Object.keys(catalogue), ...rules.map((rule) => rule.id)];
-  throw new Error(`${asked} is no rule.${didYouMean(id, known)} scaffold explain lists them all`);
+  throw new Error(`${asked} is not a rule.${didYouMean(id, known)} scaffold explain lists them all`);
 }
 
 /** Lists the tool's rules, one per line. */

@@ -420,7 +420,7 @@ test.each([
   [["tail"], "No database runs in this project. Start the system with scaffold dev, or give --url"],
   [["tail", "desk.notes.note-pined"], `there is no topic desk.notes.note-pined. Did you mean ${topic}?`],
   [["tail", "--service", "note"], "there is no publisher note. Did you mean notes?"],
-  [["tail", "--from", "yesterday"], "--from yesterday is no place among events: write beginning, a time like"],
+  [["tail", "--from", "yesterday"], "--from yesterday is not a place among events: write beginning, a time like"],
   [["tail", "--limit", "0"], "--limit is a number of events, 1 or more"],
   [["tail", "--url", "notes"], "--url is a database's address"],
   [["tail", "--url", "postgres://127.0.0.1:1/x"], "no database answers at 127.0.0.1:1"],
@@ -436,7 +436,7 @@ test.each([
   [["dlq", "redrive", "audit/1", "--all"], "Name dead letters, or say --all: not both"],
   [["dlq", "redrive", "seventeen"], `"seventeen" names no dead letter`],
   [["dlq", "discard", "notes/1", "--group", "audit"], "notes/1 is not one of audit's"],
-  [["dlq", "list", "--from", "5"], "--from 5 is no time: write it like 1970-01-01T00:00:00.000Z"],
+  [["dlq", "list", "--from", "5"], "--from 5 is not a time: write it like 1970-01-01T00:00:00.000Z"],
 ])("refuses %j", async (args, message) => {
   const { root } = desk();
   const result = await scaffold(root, ["events", ...args]);

@@ -31,7 +31,7 @@ it("guesses what was meant", async () => {
   expect(await scaffold(temporaryProject().root, ["explain", "HTP_RULE"])).toEqual({
     code: 1,
     stdout: "",
-    stderr: "scaffold: HTP_RULE is no rule. Did you mean HTTP_RULE? scaffold explain lists them all\n",
+    stderr: "scaffold: HTP_RULE is not a rule. Did you mean HTTP_RULE? scaffold explain lists them all\n",
   });
 });
 

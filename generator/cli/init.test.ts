@@ -82,6 +82,9 @@ it("says what is wrong with what is there or asked for", async () => {
   expect(await scaffold(broken.root, init)).toMatchObject({ code: 1, stderr: /^scaffold: package\.json is not valid/ });
   const project = temporaryProject();
   const refused = await scaffold(project.root, [...init, "--package", "No Name"]);
-  expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining('"No Name", which is no name of an npm') });
+  expect(refused).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('"No Name", which is not a valid name of an npm'),
+  });
   expect(project.read("package.json")).toBeUndefined();
 });

@@ -87,7 +87,7 @@ it.each(["gateway", "postgres", "balancer", "dist", "sample"])("refuses the name
 
 it("says of a bad name only that it is bad", async () => {
   const { stderr } = await scaffold(contractProject().root, ["new-service", "Bad Name"]);
-  expect(stderr).toBe('scaffold: "Bad Name" is no name of a service: write it like order-history\n');
+  expect(stderr).toBe('scaffold: "Bad Name" is not a valid name of a service: write it like order-history\n');
 });
 
 it("says all that is wrong with what was asked for", async () => {
@@ -106,7 +106,7 @@ it("says all that is wrong with what was asked for", async () => {
   const { code, stderr } = await scaffold(project.root, ["new-service", ...args]);
   expect(code).toBe(1);
   for (const fault of [
-    '"Catalog" is no name',
+    '"Catalog" is not a valid name',
     "belongs to another",
     '"product"',
     '"Name"',

@@ -48,7 +48,7 @@ it("says where a project's own template is broken, and writes nothing", async ()
 it.each([
   [["templates"], "Name a command: list or eject"],
   [["templates", "lst"], "scaffold templates --help"],
-  [["templates", "eject", "service/handler.ts.hbs"], `is no template. Did you mean ${handlers}?`],
+  [["templates", "eject", "service/handler.ts.hbs"], `is not a template. Did you mean ${handlers}?`],
 ])("refuses %j", async (args, message) => {
   const { code, stderr } = await scaffold(contractProject().root, args);
   expect(code).toBe(1);

@@ -56,7 +56,7 @@ export async function readCorpus(
     const recorded = parse(path, text);
     if (recorded === undefined) {
       faults.push(
-        `${path} is no version of an event. Restore it from version control; of two with one number, keep the one that was published first, and run scaffold generate`,
+        `${path} is not a version of an event. Restore it from version control; of two with one number, keep the one that was published first, and run scaffold generate`,
       );
     } else if (typeof known === "object" && !known.has(hash(text))) {
       faults.push(

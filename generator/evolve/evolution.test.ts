@@ -167,7 +167,7 @@ it("refuses versions that were changed or removed, unless they are let go", asyn
   desk.write(path, recorded.replace("full 1", "full 0"));
   await refused("is not what was recorded");
   desk.write(path, "<<<<<<< ours\n");
-  await refused("is no version of an event");
+  await refused("is not a version of an event");
   desk.git("rm", "--quiet", "--force", path);
   await refused("is gone");
   desk.commit();

@@ -38,7 +38,7 @@ export async function readFolder(root: string, path: string): Promise<MigrationF
     if (name === undefined) return undefined;
     const schema = parse(await readFile(join(root, path, `${name}.json`), "utf8"));
     if (schema !== undefined) return { name, schema };
-    faults.push(`${path}/${name}.json is no snapshot of a schema. Restore it from version control`);
+    faults.push(`${path}/${name}.json is not a snapshot of a schema. Restore it from version control`);
     return undefined;
   };
   const recorded = await read(snapshots.findLast((name) => name !== started));

@@ -70,7 +70,7 @@ export function settingsOf(root: string, manifest: Readonly<Record<string, unkno
     faults.push(`"package" is needed, since package.json has no name to derive it from: "@acme/generated"`);
   } else if (typeof imported !== "string" || !/^(@[a-z0-9~-][a-z0-9._~-]*\/)?[a-z0-9~-][a-z0-9._~-]*$/.test(imported)) {
     faults.push(
-      `"package" is ${JSON.stringify(imported)}, which is no name of an npm package: "@acme/generated" is one`,
+      `"package" is ${JSON.stringify(imported)}, which is not a valid name of an npm package: "@acme/generated" is one`,
     );
   }
   if (typeof names !== "object" || names === null || Array.isArray(names)) {

@@ -21,7 +21,7 @@ message Order {
   option (scaffold.v1.entity) = {};
   string id = 1 [(google.api.field_behavior) = IDENTIFIER];
 }`,
-    ignoring: never("a message that is no entity has no table."),
+    ignoring: never("a message that is not an entity has no table."),
   },
   ENTITY_OWNER: {
     holds: "An entity is owned by one service at most.",

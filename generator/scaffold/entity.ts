@@ -37,7 +37,8 @@ const given = ["id", "create_time", "update_time"];
 export function parseEntity(text: string): EntityData {
   const [, name = "", list = ""] = /^([^:]*):?(.*)$/s.exec(text) ?? [];
   const faults: string[] = [];
-  if (!/^[A-Z][A-Za-z0-9]*$/.test(name)) faults.push(`"${name}" is no name of a message: write it like OrderLine`);
+  if (!/^[A-Z][A-Za-z0-9]*$/.test(name))
+    faults.push(`"${name}" is not a valid name of a message: write it like OrderLine`);
   const parts = list.split(",").filter((part) => part !== "");
   const fields = parts.map((part, index) => parseField(part, index + 2, faults));
   const names = fields.map((field) => field.name);

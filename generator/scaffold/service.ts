@@ -29,7 +29,7 @@ export function checkRequest(
 ): EntityData[] {
   const faults: string[] = [];
   if (!/^[a-z][a-z0-9]*(-[a-z][a-z0-9]*)*$/.test(name)) {
-    faults.push(`"${name}" is no name of a service: write it like order-history`);
+    faults.push(`"${name}" is not a valid name of a service: write it like order-history`);
   } else if (takenServiceNames.has(name)) {
     faults.push(`"${name}" is the system's own name for a part of it: choose another`);
   }
@@ -37,7 +37,7 @@ export function checkRequest(
   const word = name.replaceAll("-", "_");
   const isVersioned = words.every((part) => /^[a-z][a-z0-9_]*$/.test(part)) && version.test(words.at(-1) ?? "");
   if (!isUsualPackage && !isVersioned) {
-    faults.push(`--package ${pkg} is no package with a version: write it like shop.${word}.v1`);
+    faults.push(`--package ${pkg} is not a package with a version: write it like shop.${word}.v1`);
   } else if (!isUsualPackage && words.at(-2) !== word && !isVersion({ name, package: pkg }) && given[pkg] !== name) {
     faults.push(
       `--package ${pkg} belongs to another service: the word before its version must be ${word}, or package.json name it, "scaffold": {"names": {"${pkg}": "${name}"}}`,

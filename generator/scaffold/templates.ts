@@ -34,7 +34,7 @@ export async function listTemplates(root: string): Promise<{ templates: Template
 export async function ejectTemplate(root: string, name: string): Promise<string> {
   const names = await templatesIn(builtIn());
   if (!names.includes(name)) {
-    throw new Error(`${name} is no template.${didYouMean(name, names)} scaffold templates list shows them all`);
+    throw new Error(`${name} is not a template.${didYouMean(name, names)} scaffold templates list shows them all`);
   }
   const path = `${ownFolder}/${name}`;
   assertReachable(root, path);

@@ -60,7 +60,7 @@ export function checkColumnNames(columns: readonly Column[], findings: Findings)
           : systemColumns.has(name)
             ? `Every table of PostgreSQL has a column ${name} of its own`
             : given && !isSqlName(name)
-              ? `"${name}" is no name for a column, which has a-z, 0-9 and _, at most ${longestName} of them`
+              ? `"${name}" is not a valid name for a column, which has a-z, 0-9 and _, at most ${longestName} of them`
               : undefined;
     if (fault === undefined) continue;
     const free = freeName(desc, taken);

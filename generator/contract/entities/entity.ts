@@ -40,7 +40,7 @@ export function buildEntity(message: DescMessage, findings: Findings): EntityDra
     findings.error(
       "ENTITY_TABLE_TAKEN",
       message,
-      `"${table}" is no name for a table: use a-z, 0-9 and _, at most 63 of them.`,
+      `"${table}" is not a valid name for a table: use a-z, 0-9 and _, at most 63 of them.`,
       optionPath(entityOption, "table"),
     );
   }

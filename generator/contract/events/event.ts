@@ -24,7 +24,7 @@ export function buildEvent(message: DescMessage, findings: Findings): EventDraft
     findings.error(
       "EVENT_TOPIC",
       message,
-      `"${topic}" is no name for a topic: use a-z, 0-9, "." and "-", at most 200 of them.`,
+      `"${topic}" is not a valid name for a topic: use a-z, 0-9, "." and "-", at most 200 of them.`,
       optionPath(eventOption, "topic"),
     );
   }

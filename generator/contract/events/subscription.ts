@@ -97,7 +97,7 @@ function findEvent(
   return findings.error(
     "EVENT_UNDECLARED",
     desc,
-    `${message.typeName} is no event: give it option (scaffold.v1.event).`,
+    `${message.typeName} is not an event: give it option (scaffold.v1.event).`,
     at,
   );
 }

@@ -55,12 +55,12 @@ test.each([
   [
     "// scaffold:ignore HTP_RULE why\nx",
     [],
-    ["1 IGNORE_RULE: HTP_RULE is no rule of scaffold's. Did you mean HTTP_RULE?"],
+    ["1 IGNORE_RULE: HTP_RULE is not a rule of scaffold's. Did you mean HTTP_RULE?"],
   ],
   [
     "// scaffold:ignore FIELD_LOWER_SNAKE_CASE why\nx",
     [],
-    ["1 IGNORE_RULE: FIELD_LOWER_SNAKE_CASE is no rule of scaffold's. buf's rules"],
+    ["1 IGNORE_RULE: FIELD_LOWER_SNAKE_CASE is not a rule of scaffold's. buf's rules"],
   ],
   [
     "// scaffold:ignore ENTITY_KEY why\nx",

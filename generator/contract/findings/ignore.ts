@@ -41,7 +41,7 @@ function fault(comment: IgnoreComment & { file: string }, used: boolean): Diagno
     return error("IGNORE_RULE", `Nothing is said to be ignored: write // ${ignoreWord} <rule> <reason>.`);
   if (known === undefined) {
     const hint = didYouMean(rule, Object.keys(catalogue)) || " buf's rules are ignored by // buf:lint:ignore.";
-    return error("IGNORE_RULE", `${rule} is no rule of scaffold's.${hint} scaffold explain lists them all.`);
+    return error("IGNORE_RULE", `${rule} is not a rule of scaffold's.${hint} scaffold explain lists them all.`);
   }
   if (!known.ignoring.allowed) {
     return error("IGNORE_RULE", `${rule} cannot be ignored: ${known.ignoring.text} Remove the comment.`);

@@ -48,7 +48,7 @@ function checkMembers(parent: AnyDesc, scopes: readonly (readonly Member[])[], f
   for (const member of new Set(scopes.flat())) {
     // An object literal does not define a property called __proto__.
     if (/^[A-Za-z_$][\w$]*$/.test(member.localName) && member.localName !== "__proto__") continue;
-    const message = `${member.name} would be "${member.localName}" in TypeScript, which is no name there: choose another.`;
+    const message = `${member.name} would be "${member.localName}" in TypeScript, which is not a valid name there: choose another.`;
     findings.error("NAME_RESERVED", member, message);
   }
 }

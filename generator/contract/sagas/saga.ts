@@ -105,7 +105,7 @@ function buildStep(
   if (typeof found === "string") return fault("SAGA_STEP", "call", found);
   const { callee, method } = found;
   const path = `${callee.desc.name}.${method.desc.name}`;
-  if (method.desc.methodKind !== "unary") return fault("SAGA_STEP", "call", `${path} streams, so it is no step.`);
+  if (method.desc.methodKind !== "unary") return fault("SAGA_STEP", "call", `${path} streams, so it is not a step.`);
   const key = method.idempotencyKey;
   if (key === undefined) {
     return fault(
@@ -189,7 +189,7 @@ function findMethod(
     return `${callee.desc.name} has no method ${word}; it has ${callee.methods.map((known) => known.desc.name).join(", ")}.`;
   }
   const known = calls.map((service) => service.desc.typeName).join(", ") || "none";
-  return `"${name}" is no method of a service that may be called here (${known}): write <package>.<service>.<method>.`;
+  return `"${name}" is not a method of a service that may be called here (${known}): write <package>.<service>.<method>.`;
 }
 
 /** Returns whether a field may be left out: it has presence and is not required. */

@@ -142,7 +142,7 @@ function ownedEntities(
         findings.error(
           "ENTITY_UNDECLARED",
           desc,
-          `${message.name} is owned, but is no entity: give it option (scaffold.v1.entity).`,
+          `${message.name} is owned, but is not an entity: give it option (scaffold.v1.entity).`,
           at,
         ) ?? []
       );

@@ -8,7 +8,7 @@ const rfc3339 = /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)
 export function parseTime(option: string, text: string): Date {
   const time = new Date(rfc3339.test(text) ? text : Number.NaN);
   if (!Number.isNaN(time.getTime())) return time;
-  throw new Error(`${option} ${text} is no time: write it like ${new Date(0).toISOString()}`);
+  throw new Error(`${option} ${text} is not a time: write it like ${new Date(0).toISOString()}`);
 }
 
 /** Parses `beginning`, a time, or a position. The beginning is the oldest event that is kept. */
@@ -19,6 +19,6 @@ export function parsePoint(option: string, text: string): Point {
   if (!Number.isNaN(time.getTime())) return { time };
   const beginning = option === "--from" ? `${BEGINNING}, ` : "";
   throw new Error(
-    `${option} ${text} is no place among events: write ${beginning}a time like ${new Date(0).toISOString()}, or a position like 1042`,
+    `${option} ${text} is not a place among events: write ${beginning}a time like ${new Date(0).toISOString()}, or a position like 1042`,
   );
 }
