@@ -5,9 +5,9 @@ import type { Backoff } from "../../spec/retry.js";
 import { Condition } from "./condition.js";
 import { unavailable } from "./errors.js";
 import type { PostgresMetrics } from "./metrics.js";
-import { type Role, Server } from "./node.js";
+import { PostgresNode, type Role } from "./node.js";
 
-export interface ServersOptions {
+export interface ClusterOptions {
   /** `postgres://user:password@host:port/database` of each node. The primary among them is detected. */
   readonly urls: readonly string[];
   /** The service's name, for the names of connections. */
@@ -45,15 +45,15 @@ const SILENCES = 2;
  * A node in recovery is never the primary. If several nodes claim to be the primary, the one with the highest timeline is. A node with a
  * lower timeline than has been seen before is not: it is a replaced primary that came back.
  */
-export class Servers {
-  readonly #servers: readonly Server[];
-  readonly #options: ServersOptions;
+export class PostgresCluster {
+  readonly #nodes: readonly PostgresNode[];
+  readonly #options: ClusterOptions;
   readonly #told: (() => void)[] = [];
   readonly #toldOfAvailability: ((available: Availability) => void)[] = [];
   readonly #condition = new Condition();
-  #primary: Server | undefined;
+  #primary: PostgresNode | undefined;
   /** The primary, or the last one while there is none. */
-  #last: Server | undefined;
+  #last: PostgresNode | undefined;
   /** PostgreSQL's system identifier. A node with another one belongs to another cluster. */
   #system: string | undefined;
   #timeline = 0;
@@ -69,12 +69,12 @@ export class Servers {
   #said = false;
   #closed = false;
 
-  constructor(options: ServersOptions) {
+  constructor(options: ClusterOptions) {
     this.#options = options;
-    this.#servers = options.urls.map((url) => new Server(url, options, (server) => this.doubt(server)));
+    this.#nodes = options.urls.map((url) => new PostgresNode(url, options, (server) => this.doubt(server)));
     options.metrics.up.set(1);
     // A single node is assumed to be the primary until it fails.
-    if (options.urls.length === 1) this.#primary = this.#last = this.#servers[0];
+    if (options.urls.length === 1) this.#primary = this.#last = this.#nodes[0];
     if (this.#isWatched) this.#look();
   }
 
@@ -104,7 +104,7 @@ export class Servers {
    *
    * @throws ConnectError UNAVAILABLE if there is no primary
    */
-  async primary(): Promise<Server> {
+  async primary(): Promise<PostgresNode> {
     const last = performance.now() + LAST_LOOKS_MS;
     for (let looks = 0; ; ) {
       if (this.#primary !== undefined && !this.#doubted) return this.#primary;
@@ -124,8 +124,8 @@ export class Servers {
   }
 
   /** Returns the replicas that responded at the last check, in round-robin order. */
-  replicas(): Server[] {
-    const usable = this.#servers.filter(({ role }) => {
+  replicas(): PostgresNode[] {
+    const usable = this.#nodes.filter(({ role }) => {
       // While there is a primary, a replica without replication from it falls further and further behind.
       return role?.kind === "replica" && role.system === this.#system && (role.follows || this.#primary === undefined);
     });
@@ -135,7 +135,7 @@ export class Servers {
 
   /** Describes the state of each node for logs and errors. */
   describe(): string {
-    const words = this.#servers.map(({ address, role, fault }) => {
+    const words = this.#nodes.map(({ address, role, fault }) => {
       const foreign = role !== undefined && this.#system !== undefined && role.system !== this.#system;
       return `${address}: ${foreign ? "another database" : (fault ?? role?.kind ?? "unknown")}`;
     });
@@ -143,7 +143,7 @@ export class Servers {
   }
 
   /** Reports that a node did not respond, or has another role than assumed. */
-  doubt(server: Server): void {
+  doubt(server: PostgresNode): void {
     if (server !== this.#primary) {
       server.role = undefined;
       return;
@@ -159,11 +159,11 @@ export class Servers {
     clearTimeout(this.#timer);
     await this.#looking;
     this.#condition.tell();
-    await Promise.all(this.#servers.map((server) => server.close()));
+    await Promise.all(this.#nodes.map((server) => server.close()));
   }
 
   get #isWatched(): boolean {
-    return this.#options.watch || this.#servers.length > 1;
+    return this.#options.watch || this.#nodes.length > 1;
   }
 
   /** Checks all nodes now, and repeatedly while there is reason to. */
@@ -183,9 +183,9 @@ export class Servers {
   async #round(): Promise<void> {
     const begun = this.#since;
     const roles = await this.#ask();
-    const system = this.#system ?? systemOf(this.#servers);
+    const system = this.#system ?? systemOf(this.#nodes);
     // A single address may lead to another database later: that is the operator's decision.
-    const alone = this.#servers.length === 1;
+    const alone = this.#nodes.length === 1;
     const claims = roles.flatMap(({ server, role }) => {
       if (role?.kind !== "primary") return [];
       const holds = alone || (role.timeline >= this.#timeline && role.system === system);
@@ -201,7 +201,7 @@ export class Servers {
 
   /** Logs once that an address leads to another database, which is never queried. */
   #tellForeign(): void {
-    for (const { address, role } of this.#servers) {
+    for (const { address, role } of this.#nodes) {
       if (role === undefined || this.#system === undefined || role.system === this.#system) continue;
       if (this.#foreign.has(address)) continue;
       this.#foreign.add(address);
@@ -211,10 +211,10 @@ export class Servers {
   }
 
   /** Returns every node's role, as soon as it is certain that nothing has changed or that there is a new primary. */
-  #ask(): Promise<{ readonly server: Server; readonly role: Role | undefined }[]> {
+  #ask(): Promise<{ readonly server: PostgresNode; readonly role: Role | undefined }[]> {
     return new Promise((resolve) => {
-      const known: { server: Server; role: Role | undefined }[] = [];
-      for (const server of this.#servers) {
+      const known: { server: PostgresNode; role: Role | undefined }[] = [];
+      for (const server of this.#nodes) {
         void server.look().then((role) => {
           known.push({ server, role });
           const decides =
@@ -223,19 +223,19 @@ export class Servers {
             (role.timeline > this.#timeline || (role.timeline === this.#timeline && server === this.#last));
           // While all is well, wait for every response: a newer primary may be among them.
           const inHaste = this.#primary === undefined || this.#doubted;
-          if (known.length === this.#servers.length || (decides && inHaste)) resolve(known);
+          if (known.length === this.#nodes.length || (decides && inHaste)) resolve(known);
         });
       }
     });
   }
 
   /** Returns whether the primary has merely not responded, and not for long. */
-  #mayBeSlow(roles: readonly { readonly server: Server; readonly role: Role | undefined }[]): boolean {
+  #mayBeSlow(roles: readonly { readonly server: PostgresNode; readonly role: Role | undefined }[]): boolean {
     const own = roles.find(({ server }) => server === this.#primary);
     return own !== undefined && own.role === undefined && own.server.silences > 0 && own.server.silences < SILENCES;
   }
 
-  #found(server: Server, role: Role & { kind: "primary" }, begun: number): void {
+  #found(server: PostgresNode, role: Role & { kind: "primary" }, begun: number): void {
     const { metrics, log } = this.#options;
     const before = this.#last;
     const wasAway = this.#primary === undefined;
@@ -275,7 +275,7 @@ export class Servers {
 }
 
 /** Returns the system identifier of DATABASE_URL's node; if it does not respond, the one on which the other nodes agree. */
-function systemOf([first, ...others]: readonly Server[]): string | undefined {
+function systemOf([first, ...others]: readonly PostgresNode[]): string | undefined {
   const systems = new Set(others.flatMap(({ role }) => role?.system ?? []));
   return first?.role?.system ?? (systems.size === 1 ? [...systems][0] : undefined);
 }

@@ -5,7 +5,7 @@ import type { Logger } from "../../observe/log.js";
 import { checkParameters } from "./batch.js";
 import { queryBounded } from "./bounded.js";
 import { runCancellable } from "./cancellation.js";
-import { type Availability, Servers } from "./cluster.js";
+import { type Availability, PostgresCluster } from "./cluster.js";
 import { type DatabaseTransaction, databaseOf, inTransaction, measured, type Query, unnamed } from "./connection.js";
 import { isLoss, isRetryable, isStale, isUndone, translated, unavailable } from "./errors.js";
 import { PostgresMetrics } from "./metrics.js";
@@ -66,7 +66,7 @@ const ATTEMPTS = 3;
 export function openDriver(options: DriverOptions): Driver {
   const { url, replicas = [], service, maxConnections = 10, watch = false, prepares = false, log } = options;
   const { metrics = new PostgresMetrics() } = options;
-  const servers = new Servers({ urls: [url, ...replicas], service, maxConnections, watch, metrics, log });
+  const cluster = new PostgresCluster({ urls: [url, ...replicas], service, maxConnections, watch, metrics, log });
   const database = (query: Query, span: string) =>
     databaseOf(
       measured(async (config, values) => {
@@ -81,7 +81,7 @@ export function openDriver(options: DriverOptions): Driver {
     isHarmless: (error: unknown) => boolean,
   ): Promise<T> {
     for (let attempt = 1; ; attempt++) {
-      const server = await servers.primary();
+      const server = await cluster.primary();
       let leased = false;
       try {
         return await server.lease((client) => {
@@ -89,7 +89,7 @@ export function openDriver(options: DriverOptions): Driver {
           return run(client);
         });
       } catch (error) {
-        if (isLoss(error)) servers.doubt(server);
+        if (isLoss(error)) cluster.doubt(server);
         else if (!isStale(error)) throw error;
         if (attempt === ATTEMPTS || (leased && !isHarmless(error))) throw error;
       }
@@ -105,13 +105,13 @@ export function openDriver(options: DriverOptions): Driver {
   };
 
   const queryReplica: Query = async (config, values) => {
-    for (const server of servers.replicas()) {
+    for (const server of cluster.replicas()) {
       try {
         return await server.lease((client) => runCancellable(client, () => queryBounded(client, config, values)));
       } catch (error) {
         // 40001: the query conflicted with recovery, since the primary removed rows that it was still reading.
         if (!isLoss(error) && !isRetryable(error)) throw error;
-        servers.doubt(server);
+        cluster.doubt(server);
       }
     }
     throw unavailable("no replica of the database answers");
@@ -130,9 +130,9 @@ export function openDriver(options: DriverOptions): Driver {
         () => !begun,
       );
     },
-    primary: async () => (await servers.primary()).url,
-    onPrimary: (tell) => servers.onPrimary(tell),
-    onAvailability: (tell) => servers.onAvailability(tell),
+    primary: async () => (await cluster.primary()).url,
+    onPrimary: (tell) => cluster.onPrimary(tell),
+    onAvailability: (tell) => cluster.onAvailability(tell),
     async ready() {
       await translated(() =>
         onPrimary(
@@ -141,7 +141,7 @@ export function openDriver(options: DriverOptions): Driver {
         ),
       );
     },
-    close: () => servers.close(),
+    close: () => cluster.close(),
   };
 }
 
@@ -149,13 +149,13 @@ export function openDriver(options: DriverOptions): Driver {
 export async function findPrimary({ url, replicas = [], service }: DriverOptions): Promise<string> {
   if (replicas.length === 0) return url;
   const metrics = new PostgresMetrics();
-  const servers = new Servers({ urls: [url, ...replicas], service, maxConnections: 1, watch: false, metrics });
+  const cluster = new PostgresCluster({ urls: [url, ...replicas], service, maxConnections: 1, watch: false, metrics });
   try {
-    return (await servers.primary()).url;
+    return (await cluster.primary()).url;
   } catch {
-    const said = servers.describe();
+    const said = cluster.describe();
     throw unavailable(`no server takes writes: check DATABASE_URL and DATABASE_REPLICA_URLS (${said})`);
   } finally {
-    await servers.close();
+    await cluster.close();
   }
 }

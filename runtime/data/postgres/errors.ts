@@ -10,10 +10,9 @@ import { unkeepable, type Written } from "./unkeepable.js";
 import { UnkeepableError } from "./unkeepable-error.js";
 
 /**
- * What an error from the database means to a caller. Errors that are not the database's come back as they are, so this
- * may be applied to whatever was thrown.
+ * Converts a database error to the caller's error. Other errors are returned unchanged, so this can be applied to any.
  *
- * SQL and values stay in `cause`, for the log; the message is fit for a client.
+ * SQL and values stay in `cause`, for the log; the message is safe for a client.
  */
 export function fromDatabase(error: unknown, subject?: Subject): unknown {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
@@ -29,17 +28,17 @@ export function fromDatabase(error: unknown, subject?: Subject): unknown {
   return error;
 }
 
-/** What a statement was about, so that an error can name fields. */
+/** The subject of a statement, so that an error can name fields. */
 export interface Subject {
-  /** The database's constraints by name, and the fields that they are about. */
+  /** The fields of each constraint, by the constraint's name. */
   readonly constraints: Readonly<Record<string, readonly string[]>>;
-  /** Whether a row was to be removed: then it is others that refer to it. */
+  /** Whether the statement deletes a row: a foreign key violation then means that other rows refer to it. */
   readonly removes?: boolean;
-  /** What was to be written. */
+  /** The message to be written. */
   readonly written?: Written;
 }
 
-/** Runs `body`; what the database throws in it becomes a ConnectError. */
+/** Runs `body`, and converts the database errors that it throws to ConnectErrors. */
 export async function translated<T>(body: () => Promise<T>, subject?: Subject): Promise<T> {
   try {
     return await body();
@@ -48,20 +47,20 @@ export async function translated<T>(body: () => Promise<T>, subject?: Subject): 
   }
 }
 
-/** Whether an error says that the database did not answer, rather than that it answered no. */
+/** Returns whether an error means that the database did not respond, as opposed to an error response. */
 export function isOutage(error: unknown): boolean {
   return error instanceof ConnectError && (error.code === Code.Unavailable || error.code === Code.DeadlineExceeded);
 }
 
-/** Whether an error says that this service's own database did not answer, and not one behind another service. */
+/** Returns whether an error means that this service's own database did not respond, as opposed to another service's. */
 export function isDatabaseOutage(error: unknown): boolean {
   for (let cause = error; cause instanceof Error; cause = cause.cause) if (outages.has(cause)) return true;
   return false;
 }
 
 /**
- * Whether an error says that a server is gone, or is not the one that takes writes (any more): another may be. Whatever
- * was not committed has not happened.
+ * Returns whether an error means that a node is gone or no longer the primary, so that another may be. Uncommitted work has no effect
+ * then.
  */
 export function isLoss(error: unknown): boolean {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
@@ -72,7 +71,7 @@ export function isLoss(error: unknown): boolean {
   return false;
 }
 
-/** Whether a statement that failed with this was refused before it did anything. */
+/** Returns whether a statement that failed with this error was refused before it had any effect. */
 export function isUndone(error: unknown): boolean {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
     if (cause instanceof pg.DatabaseError) return cause.code === "25006" || cause.code === "57P03" || isStale(cause);
@@ -81,24 +80,24 @@ export function isUndone(error: unknown): boolean {
 }
 
 /**
- * Whether an error says that a statement which was prepared no longer fits its table, for a migration has changed the type
- * of a column. A new connection prepares it anew.
+ * Returns whether an error means that a prepared statement no longer matches its table, because a migration changed a column's type. A new
+ * connection prepares it again.
  */
 export function isStale(error: unknown): boolean {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
-    // PostgreSQL has no code for it alone, and says the text in its own language.
+    // PostgreSQL has no SQLSTATE for this alone, and localizes the message.
     if (cause instanceof pg.DatabaseError) return cause.code === "0A000" && cause.routine === "RevalidateCachedQuery";
   }
   return false;
 }
 
-/** Whether an error says that nothing was heard at all. Whoever refuses a connection, or breaks one, has been heard. */
+/** Returns whether an error means that there was no response at all. A refused or reset connection is a response. */
 export function isSilence(error: unknown): boolean {
   const { code, message } = error as { code?: unknown; message?: string };
   return code === "ETIMEDOUT" || /timeout|timed out/i.test(message ?? "");
 }
 
-/** UNAVAILABLE for want of a database, and when to try again (google.rpc.RetryInfo). */
+/** Returns UNAVAILABLE for a missing database, with a retry delay (google.rpc.RetryInfo). */
 export function unavailable(message: string, cause?: Error): ConnectError {
   const retry = { desc: RetryInfoSchema, value: { retryDelay: { seconds: RETRY_S } } };
   const error = errorFor("DATABASE_UNAVAILABLE", message, { details: [retry], cause });
@@ -106,14 +105,14 @@ export function unavailable(message: string, cause?: Error): ConnectError {
   return error;
 }
 
-/** What callers are told to wait: about as long as it takes to notice that somebody promoted a replica. */
+/** The retry delay for callers: about the time that it takes to detect a promoted replica. */
 const RETRY_S = 1n;
 
 const outages = new WeakSet<Error>();
 
 /**
- * Whether a transaction that failed with this may succeed if it is run again: serialization failure, deadlock, or a
- * statement that has to be prepared anew.
+ * Returns whether a transaction that failed with this error may succeed when retried: serialization failure, deadlock, or a statement that
+ * must be prepared again.
  */
 export function isRetryable(error: unknown): boolean {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
@@ -122,7 +121,7 @@ export function isRetryable(error: unknown): boolean {
   return false;
 }
 
-/** By SQLSTATE, the exact ones before their class (PostgreSQL, appendix A). */
+/** By SQLSTATE; exact codes take precedence over their class (PostgreSQL, appendix A). */
 const meanings: Readonly<Record<string, readonly [reason: Reason, message: string]>> = {
   "08": ["DATABASE_UNAVAILABLE", "the database does not answer"],
   "22": ["VALUE_INVALID", "a value does not fit"],
@@ -148,14 +147,14 @@ const meanings: Readonly<Record<string, readonly [reason: Reason, message: strin
   "57014": ["STATEMENT_TIMEOUT", "the database took too long"],
 };
 
-/** A value that no column of its type has; undefined: it is another error. */
+/** Returns the error for a value that no column of its type can store, or undefined for another error. */
 function refusedValue(error: pg.DatabaseError, subject: Subject | undefined): ConnectError | undefined {
   if (!error.code?.startsWith("22")) return undefined;
-  // U+0000 in a text, and in JSON.
+  // U+0000 in text, and in JSON.
   return unkeepable(error, subject?.written, error.code === "22021" || error.code === "22P05");
 }
 
-/** PostgreSQL names table, column and constraint, but a trigger that raises the same need not. */
+/** PostgreSQL names table, column and constraint, but a trigger that raises the same SQLSTATE need not. */
 function answered(error: pg.DatabaseError, subject: Subject | undefined): ConnectError {
   const { code: state = "", table, column, constraint } = error;
   if (state === "23505" && table !== undefined) {
@@ -201,13 +200,13 @@ function each(fields: readonly string[], description: string, reason: string): V
   return fields.map((field) => ({ field, description, reason }));
 }
 
-/** The unique fields, never the values: `Key (customer_id, slot)=(17, 3) already exists.` in any language. */
+/** Returns the unique fields without values, from `Key (customer_id, slot)=(17, 3) already exists.` in any language. */
 function keysOf({ detail }: pg.DatabaseError): string | undefined {
   const fields = /\(([^=]+)\)=\(/.exec(detail ?? "")?.[1];
   return fields && `this ${fields}`;
 }
 
-/** The driver's own words for a connection that is not there; they come without a code. */
+/** The driver's messages for a lost connection, which have no code. */
 const driverSays =
   /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Client was closed|Query read timeout|Cannot use a pool after calling end)/;
 const systemCodes = new Set(
@@ -215,7 +214,7 @@ const systemCodes = new Set(
 );
 
 function isConnectionTrouble(error: Error & { code?: unknown; syscall?: unknown }): boolean {
-  // A missing file is ENOENT too; only a missing Unix socket is the database's.
+  // A missing file is ENOENT, too; only a missing Unix socket means the database.
   if (error.code === "ENOENT") return error.syscall === "connect";
   return systemCodes.has(String(error.code)) || driverSays.test(error.message);
 }

@@ -25,7 +25,7 @@ SELECT pg_is_in_recovery() AS "recovers", c.system_identifier::text AS "system",
 FROM pg_control_system() AS c`;
 
 /** One PostgreSQL node by its address: its connection pool and its role. */
-export class Server {
+export class PostgresNode {
   readonly url: string;
   /** The address without user and password, for logs. */
   readonly address: string;
@@ -37,7 +37,7 @@ export class Server {
   silences = 0;
   readonly #service: string;
   readonly #maxConnections: number;
-  readonly #broke: (server: Server) => void;
+  readonly #broke: (server: PostgresNode) => void;
   readonly #pool: pg.Pool;
   readonly #clients = new Set<pg.PoolClient>();
   /** Connections with prepared statements that a migration has outdated. */
@@ -49,7 +49,7 @@ export class Server {
   constructor(
     url: string,
     { service, maxConnections }: { readonly service: string; readonly maxConnections: number },
-    broke: (server: Server) => void,
+    broke: (server: PostgresNode) => void,
   ) {
     this.url = url;
     this.address = new URL(url).host;

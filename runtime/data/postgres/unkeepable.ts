@@ -11,13 +11,13 @@ import { durationFault } from "./duration.js";
 import { timestampFault } from "./timestamp.js";
 import { UnkeepableError } from "./unkeepable-error.js";
 
-/** A message that was to be written, or what `create` would make one of. */
+/** A message to be written, or an init object for `create`. */
 export interface Written {
   readonly schema: DescMessage;
   readonly message: object;
 }
 
-/** What a column cannot keep. */
+/** A reason why a column cannot store a value. */
 interface Fault {
   readonly reason: string;
   readonly description: string;
@@ -49,7 +49,7 @@ export function unkeepable(cause: Error, written: Written | undefined, isNul: bo
   const place = written && loneSurrogateIn(written.schema, written.message);
   if (place !== undefined)
     return internal(new LoneSurrogateError(`${written!.schema.typeName}.${place}`).message, cause);
-  // It is the handler's: requests are refused that hold half a character when they are decoded.
+  // It is the handler's value: requests with lone surrogates are refused when they are decoded.
   if (cause instanceof LoneSurrogateError) return internal(cause.message, cause);
   const fault = written && faultIn(written.schema, written.message);
   const reason = fault?.found.reason ?? (isNul ? nul.reason : undefined);
@@ -65,7 +65,7 @@ function internal(message: string, cause: Error): ConnectError {
   return errorFor("VALUE_NOT_STORABLE", message, { cause });
 }
 
-/** The first fault in a message; with `reason`, the first that has it. */
+/** Returns the first fault in a message; with `reason`, the first one of that kind. */
 function faultIn(schema: DescMessage, message: object, reason?: string) {
   const only = (fault: Fault | undefined) => (reason === undefined || fault?.reason === reason ? fault : undefined);
   return searchMessage(schema, message, {
@@ -98,7 +98,7 @@ function described(reason: string, description: string | undefined): Fault | und
   return description === undefined ? undefined : { reason, description };
 }
 
-/** Whether a path of a field mask is the same when it was camelCase, in a list with commas, in between. */
+/** Returns whether a field mask path survives the conversion to camelCase in a comma-separated list, and back. */
 function isPath(path: string): boolean {
   return path !== "" && !path.includes(",") && protoSnakeCase(protoCamelCase(path)) === path;
 }
