@@ -91,7 +91,7 @@ export async function bench(args: readonly string[]): Promise<void> {
   await writeFile(here("results/codec.md"), text);
 }
 
-/** What is done last is kept, so that it is done at all. */
+/** Keeps the last result, so that the compiler cannot eliminate the work. */
 let kept: unknown;
 
 function many(once: () => unknown): Subject {

@@ -16,7 +16,7 @@ import { machine } from "./rounds.js";
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
-/** A broker to measure over: starts, or rejects if it is not installed. */
+/** Starts a broker to measure; rejects if it is not installed. */
 interface Subject {
   readonly name: Job["broker"];
   start(): Promise<{ readonly url: string; stop(): Promise<void> }>;
@@ -84,7 +84,7 @@ async function engine(make: () => Promise<{ readonly url: string; remove(): Prom
   return { url, stop: remove };
 }
 
-/** Has a program measure in a process of its own. */
+/** Runs a measurement in a process of its own. */
 async function measure(program: string, job: Job): Promise<Outcome> {
   const child = fork(program);
   child.send(job);

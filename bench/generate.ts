@@ -15,7 +15,7 @@ const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 export async function bench(args: readonly string[]): Promise<void> {
   const sizes = args.filter((arg) => /^\d+$/.test(arg)).map(Number);
   const rounds = Number(args.find((arg) => arg.startsWith("--rounds="))?.slice("--rounds=".length) ?? 5);
-  // Inside the repository, so that node_modules is found.
+  // Inside the repository, so that node_modules is resolved.
   const place = here("../.scaffold/bench");
   await rm(place, { recursive: true, force: true });
   await mkdir(place, { recursive: true });

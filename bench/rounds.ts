@@ -2,13 +2,13 @@ import { cpus, loadavg, totalmem } from "node:os";
 
 /** One subject's cost of one operation in one round, in microseconds. */
 export interface Cost {
-  /** By the clock; of operations that run side by side, their share of it. */
+  /** Wall-clock time; for concurrent operations, each one's share. */
   readonly wall: number;
-  /** Of this process's processor time. */
+  /** This process's CPU time. */
   readonly cpu: number;
 }
 
-/** Something to measure: runs `count` operations. */
+/** A subject of measurement: runs `count` operations. */
 export type Subject = (count: number) => Promise<void>;
 
 /**
@@ -22,7 +22,7 @@ export async function inRounds<Name extends string>(
   const names = Object.keys(subjects) as Name[];
   const costs = Object.fromEntries(names.map((name) => [name, [] as Cost[]])) as Record<Name, Cost[]>;
   for (let round = -1; round < rounds; round++) {
-    // Whoever comes first finds another heap than whoever comes last.
+    // The order changes each round, because earlier subjects affect the heap of later ones.
     for (const name of round % 2 === 0 ? names : names.toReversed()) {
       const cost = await measure(subjects[name], count);
       if (round >= 0) costs[name].push(cost);
@@ -40,7 +40,7 @@ async function measure(run: Subject, count: number): Promise<Cost> {
   return { wall: wall / count, cpu: (user + system) / count };
 }
 
-/** The median of one's cost divided by the other's in the same round. */
+/** Returns the median of the ratio of two subjects' costs in the same round. */
 export function ratio(one: readonly Cost[], other: readonly Cost[], of: keyof Cost): number {
   return median(one.map((cost, round) => cost[of] / other[round]![of]));
 }
@@ -51,7 +51,7 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
-/** What was measured on: `2 × AMD EPYC, 24 GiB, Node 20.20.2; load average at the end 1.1`. */
+/** Describes the machine: `2 × AMD EPYC, 24 GiB, Node 20.20.2; load average at the end 1.1`. */
 export function machine(node = process.versions.node): string {
   const memory = Math.round(totalmem() / 2 ** 30);
   const load = loadavg()[0]?.toFixed(1);

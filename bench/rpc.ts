@@ -62,7 +62,7 @@ const shapes: readonly Shape[] = [
 ];
 
 interface Sample extends Loaded {
-  /** Calls, or messages of streams, a second. */
+  /** Calls, or messages of streams, per second. */
   readonly rate: number;
 }
 
@@ -141,7 +141,7 @@ counts its messages. At 80 % calls are sent when they are due, and their times c
 connection had room. Our own uses generated codecs, grpc-go its own generated code, the others protobuf-es.
 `;
 
-/** The results, with this section in the place of the one with the same heading. */
+/** Returns the results with this section in place of the one with the same heading. */
 function withSection(results: string, section: string): string {
   const headingOf = (text: string) => text.slice(0, text.indexOf("\n"));
   const others = results
@@ -206,7 +206,7 @@ async function sampleOf(
     const paced = share === undefined ? {} : { rate: share * full };
     const client = isClient ? { client: peer } : {};
     const asked = { ...load, ...client, port };
-    // Compiled before it is measured.
+    // Warm-up: compiled before it is measured.
     await ask<Loaded>(loader, { ...asked, streams: Math.max(1, Math.min(50, load.streams)), milliseconds: 700 });
     if (share !== undefined) await ask<Loaded>(loader, { ...asked, ...paced, milliseconds: 700 });
     const before = await cpuOf(servers);
@@ -223,7 +223,7 @@ function startNode(node: string, file: string, args: readonly string[], core: nu
   return start(node, [`${programs}/${file}`, ...args], core);
 }
 
-/** A process on one core, with Node's channel to it. */
+/** Starts a process pinned to one core, with a Node IPC channel. */
 function start(program: string, args: readonly string[], core: number): ChildProcess {
   return spawn("taskset", ["-c", String(core), program, ...args], {
     stdio: ["ignore", "inherit", "inherit", "ipc"],

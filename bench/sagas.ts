@@ -12,7 +12,7 @@ const COUNT = 200;
 const STEPS = [1, 2, 4, 8];
 const RUNNING = [0, 1_000, 10_000, 100_000];
 
-/** What a saga costs beside its bare calls, what a step does, and how that grows with the sagas that are on their way. */
+/** Measures the cost of a saga relative to its bare calls, the cost of a step, and how both grow with the number of running sagas. */
 export async function bench(args: readonly string[]): Promise<void> {
   const rounds = Number(args.find((arg) => arg.startsWith("--rounds="))?.slice("--rounds=".length) ?? 9);
   await mkdir(here("../.scaffold"), { recursive: true });
@@ -47,12 +47,12 @@ interface Results {
   readonly whole: Readonly<Record<"saga" | "bare", readonly Cost[]>>;
   /** By the number of steps. */
   readonly steps: ReadonlyMap<number, readonly Cost[]>;
-  /** By how many others are on their way. */
+  /** By the number of other running sagas. */
   readonly growth: ReadonlyMap<number, readonly Cost[]>;
   readonly rounds: number;
 }
 
-/** Reserve, capture and confirm, as a saga and as calls one after the other. */
+/** Reserve, capture and confirm, as a saga and as sequential calls. */
 async function measureWhole(urls: Databases, rounds: number): Promise<Results["whole"]> {
   const peers = await openPeers(urls);
   const saga = await placing(bySaga, urls.orders, peers.peers);
@@ -66,7 +66,7 @@ async function measureWhole(urls: Databases, rounds: number): Promise<Results["w
   }
 }
 
-/** Sagas whose steps are answered at once: all that is left is the engine. */
+/** Sagas whose steps respond at once, so that only the engine's cost remains. */
 async function measureSteps(url: string, rounds: number): Promise<Results["steps"]> {
   const subjects = await Promise.all(
     STEPS.map(async (count) => {
@@ -80,7 +80,7 @@ async function measureSteps(url: string, rounds: number): Promise<Results["steps
   return new Map(STEPS.map((count) => [count, costs[String(count)] ?? []]));
 }
 
-/** The same with two steps, while so many others wait for their next attempt, each in a database of their own. */
+/** The same with two steps, while other sagas wait for a retry, each run in a database of its own. */
 async function measureGrowth(database: (name: string) => Promise<string>, rounds: number): Promise<Results["growth"]> {
   const { definition, peers } = withSteps(2);
   const subjects: [string, Awaited<ReturnType<typeof placing>>][] = [];

@@ -3,7 +3,7 @@ import { errorFor } from "../errors/error.js";
 import { EnvelopeMeter, IncompleteMessage, type IncompleteMessages } from "../grpc/incomplete.js";
 import { MessageQueue } from "../grpc/message-queue.js";
 import { headersOf } from "../grpc/metadata.js";
-import { AnswerSize } from "../grpc/route.js";
+import { ResponseSize } from "../grpc/route.js";
 import { ErrorCode, errorName } from "../http2/errors.js";
 import type { HeaderBlock } from "../http2/field.js";
 import type { RequestHead } from "../http2/head.js";
@@ -193,12 +193,12 @@ export class UniversalCall implements StreamConsumer {
   }
 }
 
-const sizes = new WeakMap<UniversalHandlerFn, AnswerSize>();
+const sizes = new WeakMap<UniversalHandlerFn, ResponseSize>();
 
-function sizeOf(handler: UniversalHandlerFn): AnswerSize {
+function sizeOf(handler: UniversalHandlerFn): ResponseSize {
   let size = sizes.get(handler);
   if (size === undefined) {
-    size = new AnswerSize();
+    size = new ResponseSize();
     sizes.set(handler, size);
   }
   return size;

@@ -13,7 +13,7 @@ export interface Route {
   readonly input: Codec;
   readonly output: Codec;
   readonly readMaxBytes: number;
-  readonly answers: AnswerSize;
+  readonly answers: ResponseSize;
   /** The minimum size of a response that is compressed if the caller accepts it, in bytes. */
   readonly compressMinBytes: number;
 }
@@ -22,7 +22,7 @@ export interface Route {
 const LONG_ANSWER = 64 * 1024;
 
 /** The typical size of a method's responses. */
-export class AnswerSize {
+export class ResponseSize {
   /** The expected size of the next response in bytes; 0 if it is short, as almost all are. */
   expected = 0;
 

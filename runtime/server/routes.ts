@@ -10,7 +10,7 @@ import { withoutLongTimeouts } from "../connect/long-timeouts.js";
 import { readsRequests, takesRequests } from "../connect/request-bodies.js";
 import { readMessage } from "../grpc/frame.js";
 import { COMPRESS_MIN_BYTES } from "../grpc/gzip.js";
-import { AnswerSize, MAX_REQUEST_BYTES, type Route } from "../grpc/route.js";
+import { MAX_REQUEST_BYTES, ResponseSize, type Route } from "../grpc/route.js";
 
 type UniversalHandler = ConnectRouter["handlers"][number];
 
@@ -63,7 +63,7 @@ export function recordRoutes(
       input: codecOf(method.input),
       output: codecOf(method.output),
       readMaxBytes: all.readMaxBytes ?? MAX_REQUEST_BYTES,
-      answers: new AnswerSize(),
+      answers: new ResponseSize(),
       compressMinBytes: all.compressMinBytes ?? COMPRESS_MIN_BYTES,
     });
   }

@@ -15,7 +15,7 @@ interface HelpPage {
   readonly help: string;
 }
 
-/** Returns the help of every command below `parent`, those that have commands of their own without those. */
+/** Returns the help of every command below `parent`, except command groups. */
 async function helpPages(parent: readonly string[]): Promise<HelpPage[]> {
   const pages: HelpPage[] = [];
   for (const [word, summary] of commandsIn(await helpOf(parent), parent)) {
@@ -38,10 +38,10 @@ async function helpOf(path: readonly string[]): Promise<string> {
   return help;
 }
 
-/** Returns the words and summaries that stand under "Commands:". */
+/** Returns the names and summaries listed under "Commands:". */
 function commandsIn(help: string, parent: readonly string[]): [word: string, summary: string][] {
   const [, list = ""] = /^Commands:\n((?: .*\n)+)/m.exec(help) ?? [];
-  // A summary goes on in lines that are indented further.
+  // A summary continues in lines that are indented further.
   const lines = list.replace(/\n {6,}/g, " ").split("\n");
   const start = `  scaffold ${[...parent, ""].join(" ")}`;
   return lines
@@ -52,7 +52,7 @@ function commandsIn(help: string, parent: readonly string[]): [word: string, sum
     });
 }
 
-/** Leaves out the options that every command has. */
+/** Removes the options that every command has. */
 function withoutCommon(help: string): string {
   return help
     .replace(/^ *(--version|-h, --help) .*\n/gm, "")

@@ -44,7 +44,7 @@ function defaultOf({ reader, unset }: Variable<never>): string {
   return String(value) || "none";
 }
 
-/** Where the documentation says more. */
+/** Links to further documentation. */
 const pages: Readonly<Record<string, readonly [title: string, path: string]>> = {
   ALLOWED_HOSTS: ["Hosts", "../guide/running.md#hosts"],
   TLS_CERT_FILE: ["Use TLS", "../guide/tls.md"],
