@@ -1,4 +1,13 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -70,6 +79,32 @@ test("a service starts with one command; what it is made of is fresh, linted and
 
 test("its own tests pass", async () => {
   expect((await run(project, "npm", "test")).stdout).toMatch(/Tests.* 1 passed/);
+});
+
+test("a test of its own runs the whole system", async () => {
+  const path = join(project, "services/system.test.ts");
+  writeFileSync(
+    path,
+    `import { startSystem } from "protoscaffold/testing/system";
+import { expect, test } from "vitest";
+
+test("the system answers", async () => {
+  const system = await startSystem({ root: process.cwd(), state: ".scaffold/tests/system" });
+  try {
+    expect((await fetch(system.address + "/readyz")).status).toBe(200);
+    expect((await system.processes()).every(({ state }) => state === "healthy")).toBe(true);
+    expect(await system.query<{ one: number }>("catalog", "select 1 as one")).toEqual([{ one: 1 }]);
+    expect(JSON.parse(await system.run("ps", "--json"))).toHaveLength((await system.processes()).length);
+  } finally {
+    await system.stop();
+  }
+}, 120_000);
+`,
+  );
+  await run(project, "npm", "run", "check");
+  expect((await run(project, "npx", "vitest", "run", "services/system.test.ts")).stdout).toMatch(/Tests.* 1 passed/);
+  expect(existsSync(join(project, ".scaffold/tests/system"))).toBe(false);
+  rmSync(path);
 });
 
 test("npm start runs it", async () => {

@@ -13,6 +13,7 @@ const entryPoints = {
   "print/message-thread": "print/message-thread.ts",
   database: "testing/database.ts",
   setup: "testing/setup.ts",
+  system: "testing/system.ts",
 };
 
 /** Packages that every command needs, or nearly: they come in, and so does yaml. All others are found where npm puts them. */

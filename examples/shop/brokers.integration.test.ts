@@ -4,10 +4,10 @@ import { createNotificationServiceClient } from "@shop/generated/shop/notificati
 import { createOrderServiceClient } from "@shop/generated/shop/orders/v1/orders_client.js";
 import { createRecommendationServiceClient } from "@shop/generated/shop/recommendations/v1/recommendations_client.js";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { kafkaEngine } from "../../runtime/events/testing/kafka-engine.js";
-import { rabbitmqEngine } from "../../runtime/events/testing/rabbitmq-engine.js";
+import { kafkaEngine } from "../../scripts/testing/kafka-engine.js";
+import { rabbitmqEngine } from "../../scripts/testing/rabbitmq-engine.js";
 import { effectsAddUp, eventsAreThrough, everyEventIsTakenOnce } from "./chaos/events.js";
-import { run, type Shop, startShop, until } from "./testing/shop.js";
+import { type Shop, startShop, until } from "./testing/shop.js";
 
 interface Lag {
   readonly subscriptions: readonly { readonly group: string; readonly topic: string; readonly lag: number | null }[];
@@ -41,8 +41,7 @@ describe.each([
   });
 
   const baseUrl = () => ({ baseUrl: shop.address });
-  const environment = () => ({ ...process.env, SCAFFOLD_STATE: shop.state, NO_COLOR: "1" });
-  const readLag = async () => JSON.parse(await run(["events", "lag", "--json"], environment())) as Lag;
+  const readLag = async () => JSON.parse(await shop.run("events", "lag", "--json")) as Lag;
   const lagOf = ({ subscriptions }: Lag, group: string) =>
     subscriptions.find((one) => one.group === group && one.topic === TOPIC)?.lag;
   const depthOf = ({ outboxes }: Lag, name: string) => outboxes.find(({ service }) => service === name)?.depth;
@@ -63,7 +62,7 @@ describe.each([
   test("what was published before has its lag until a consumer comes for it", async () => {
     const consumer = (await shop.processes()).find(({ service }) => service === "notifications")!;
     // It has not found the broker yet, and holds nothing of it in its hands.
-    process.kill(consumer.pid, "SIGSTOP");
+    process.kill(consumer.pid!, "SIGSTOP");
     try {
       await engine.start();
       await until(
@@ -74,7 +73,7 @@ describe.each([
       expect(lagOf(lag, "notifications")).toBe(ORDERS_BEFORE);
       expect(depthOf(lag, "orders")).toBe(0);
     } finally {
-      process.kill(consumer.pid, "SIGCONT");
+      process.kill(consumer.pid!, "SIGCONT");
     }
     await until("every event is handled", () => eventsAreThrough(shop), 60);
     const { subscriptions } = await readLag();
@@ -127,7 +126,7 @@ describe.each([
     expect(together?.orders).toBe(BigInt(placed.length));
 
     const args = ["events", "tail", TOPIC, "--from", "beginning", "--no-follow", "--json"];
-    const lines = (await run(args, environment())).trim().split("\n");
+    const lines = (await shop.run(...args)).trim().split("\n");
     const keys = lines.map((line) => (JSON.parse(line) as { key: string }).key);
     expect(keys.toSorted()).toEqual(placed.toSorted());
   }, 60_000);

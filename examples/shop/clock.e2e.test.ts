@@ -43,7 +43,7 @@ test("no call fails because the wall clock jumps by 40 days, ahead or back", asy
     for (let jump = 0; jump < 2; jump++) {
       await sleep(WHILE_MS);
       const processes = await shop.processes();
-      const pids = processes.filter(({ service }) => service !== "postgres").map(({ pid }) => pid);
+      const pids = processes.filter(({ service }) => service !== "postgres").map(({ pid }) => pid!);
       for (const pid of new Set([...pids, shop.supervisor.pid!])) process.kill(pid, "SIGUSR2");
     }
     await sleep(WHILE_MS);

@@ -342,7 +342,7 @@ describe("kill -9", () => {
     const placed = await Promise.all(
       wanted.map(async (order, position) => {
         await new Promise((resolve) => setTimeout(resolve, position * 10));
-        if (position === 20 && victim !== undefined) kills += Number(process.kill(victim.pid, "SIGKILL"));
+        if (position === 20) kills += Number(process.kill(victim!.pid!, "SIGKILL"));
         for (let attempt = 0; ; attempt++) {
           try {
             return await client.placeOrder(order);
@@ -410,7 +410,7 @@ test("what has happened is told, counted and learned from, each thing once, whoe
   const lines = products.map((productId) => ({ productId, quantity: 2 }));
   const { id } = (await json("POST", "/v1/orders", { ...orderOf("oak-tray"), customerId, lines })).body;
   for (const { service, pid } of await shop.processes()) {
-    if (["notifications", "analytics", "recommendations"].includes(service)) process.kill(pid, "SIGKILL");
+    if (["notifications", "analytics", "recommendations"].includes(service)) process.kill(pid!, "SIGKILL");
   }
 
   const filter = new URLSearchParams({ filter: `user_id = "${customerId}"` });
@@ -459,7 +459,7 @@ test("the supervisor is killed, the rest drains by itself, and the next start ha
   const order = orderOf("espresso-cup");
   const placed = await createClient(OrderService, createGrpcTransport({ baseUrl: shop.address })).placeOrder(order);
   expect(placed.state).toBe(OrderState.CONFIRMED);
-  const pids = (await shop.processes()).map(({ pid }) => pid);
+  const pids = (await shop.processes()).map(({ pid }) => pid!);
   shop.supervisor.kill("SIGKILL");
   await until("nothing is left behind", () => !pids.some(isAlive));
 
@@ -467,7 +467,7 @@ test("the supervisor is killed, the rest drains by itself, and the next start ha
   const client = createClient(OrderService, createGrpcTransport({ baseUrl: shop.address }));
   expect(await client.getOrder({ id: placed.id })).toEqual(placed);
   expect(await client.placeOrder(order)).toEqual(placed);
-  const left = (await shop.processes()).map(({ pid }) => pid);
+  const left = (await shop.processes()).map(({ pid }) => pid!);
   await shop.stop();
   expect(left.filter(isAlive)).toEqual([]);
 });

@@ -13,7 +13,8 @@ export const ps: CommandModule<object, { json: boolean }> = {
   async handler({ json }) {
     const { root } = await project();
     const { listProcesses } = await import("../dev/list.js");
-    const processes = await listProcesses(root);
+    const { runFolder } = await import("../dev/folder.js");
+    const processes = await listProcesses(runFolder(root));
     if (json) {
       process.stdout.write(`${JSON.stringify(processes, undefined, 2)}\n`);
     } else if (processes.length === 0) {

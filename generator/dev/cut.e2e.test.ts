@@ -4,7 +4,7 @@ import { listen } from "@protoscaffold/runtime/server/listen";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { calls, cutEverywhere, cuts, restCalls, Witness } from "../../runtime/gateway/testing/cut.js";
 import { startGatewayTo } from "../../runtime/gateway/testing/gateway.js";
-import { innocent } from "../../runtime/testing/innocent.js";
+import { innocent } from "../../scripts/testing/innocent.js";
 import { LoadBalancer } from "./load-balancer.js";
 import { freePort } from "./ports.js";
 

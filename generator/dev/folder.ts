@@ -21,8 +21,8 @@ export interface RunFolder {
   log(name: string): string;
 }
 
-export function runFolder(root: string): RunFolder {
-  const path = resolve(root, process.env.SCAFFOLD_STATE || ".scaffold");
+export function runFolder(root: string, state = process.env.SCAFFOLD_STATE || ".scaffold"): RunFolder {
+  const path = resolve(root, state);
   return {
     path,
     state: join(path, "run.json"),

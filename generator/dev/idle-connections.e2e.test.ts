@@ -7,8 +7,8 @@ import { type AddressInfo, connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { innocent } from "@protoscaffold/runtime/testing/innocent";
 import { beforeAll, expect, test } from "vitest";
+import { innocent } from "../../scripts/testing/innocent.js";
 import { takeLock } from "./lock.js";
 import { freePort } from "./ports.js";
 

@@ -1,6 +1,6 @@
 import pc from "picocolors";
 import { duration } from "../text/duration.js";
-import { runFolder } from "./folder.js";
+import type { RunFolder } from "./folder.js";
 import { isRunning } from "./pid.js";
 import { type ProcessRecord, type ProcessState, readState } from "./state.js";
 import { columns, inColor } from "./terminal.js";
@@ -16,8 +16,8 @@ export interface ListedProcess {
 }
 
 /** Returns the running processes of a project. */
-export async function listProcesses(root: string): Promise<ListedProcess[]> {
-  const state = await readState(runFolder(root).state);
+export async function listProcesses(folder: RunFolder): Promise<ListedProcess[]> {
+  const state = await readState(folder.state);
   if (state === undefined) return [];
   const supervised = await isRunning(state.supervisor);
   const records = [state.balancer, ...state.processes, ...(state.postgres ? [state.postgres] : [])];

@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeEach, describe, expect, onTestFinished, test } from "vitest";
+import { runFolder } from "./folder.js";
 import { listProcesses } from "./list.js";
 import { DevProcess, eventually } from "./testing/dev-process.js";
 import { program, systemFixture } from "./testing/fixture.js";
@@ -59,7 +60,7 @@ describe("a running system", () => {
     expect(logs).toContain("postgres.log");
     expect(readableByOthers(file(".scaffold"), open === 0o711 ? ["", "/postgres"] : [])).toEqual([]);
 
-    const listed = await listProcesses(fixture.root);
+    const listed = await listProcesses(runFolder(fixture.root));
     expect(listed.map(({ service }) => service)).toEqual([
       "balancer",
       "stock",
@@ -71,7 +72,7 @@ describe("a running system", () => {
     expect(new Set(listed.map(({ state }) => state))).toEqual(new Set(["healthy"]));
     dev.ctrlC();
     await dev.nothingLeft();
-    expect(await listProcesses(fixture.root)).toEqual([]);
+    expect(await listProcesses(runFolder(fixture.root))).toEqual([]);
   });
 
   test("brings back a service that is killed, on the port where it was", async () => {

@@ -13,11 +13,11 @@ import {
   ResourceTypes,
 } from "@platformatic/kafka";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { type KafkaEngine, kafkaEngine } from "../../scripts/testing/kafka-engine.js";
 import { type Broker, type BrokerSubscription, RecordRefused, type SubscribeOptions, type Topic } from "./broker.js";
 import { openKafka } from "./kafka.js";
 import type { EventRecord, ReceivedRecord } from "./record.js";
 import { describeBroker } from "./testing/broker-suite.js";
-import { type KafkaEngine, kafkaEngine } from "./testing/kafka-engine.js";
 import { testLosses } from "./testing/loss-suite.js";
 
 describeBroker("Apache Kafka", async () => {

@@ -1,12 +1,12 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { maxMessageSize, type RabbitmqEngine, rabbitmqEngine } from "../../scripts/testing/rabbitmq-engine.js";
 import type { Broker, BrokerSubscription, Topic } from "./broker.js";
 import { loadLibrary } from "./rabbitmq/connection.js";
 import { openRabbitmq } from "./rabbitmq.js";
 import type { EventRecord, ReceivedRecord } from "./record.js";
 import { describeBroker } from "./testing/broker-suite.js";
 import { testLosses } from "./testing/loss-suite.js";
-import { maxMessageSize, type RabbitmqEngine, rabbitmqEngine } from "./testing/rabbitmq-engine.js";
 
 describeBroker("RabbitMQ", async () => {
   const engine = await rabbitmqEngine();

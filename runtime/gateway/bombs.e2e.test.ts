@@ -4,10 +4,10 @@ import type { ConnectRouter } from "@connectrpc/connect";
 import { OrderService } from "@shop/generated/shop/orders/v1/orders_pb.js";
 import { CreateUsersRequestSchema, UserService } from "@shop/generated/shop/users/v1/users_pb.js";
 import { expect, onTestFinished, test } from "vitest";
+import { innocent } from "../../scripts/testing/innocent.js";
 import { message } from "../http2/testing/peer.js";
 import { createServerAdapter } from "../server/adapter.js";
 import { listen } from "../server/listen.js";
-import { innocent } from "../testing/innocent.js";
 import { bombsOf, Caller, codeOf, wrappings } from "./testing/bombs.js";
 import { startGatewayTo } from "./testing/gateway.js";
 

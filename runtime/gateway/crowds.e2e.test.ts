@@ -3,10 +3,10 @@ import { orderServiceCodecs } from "@shop/generated/shop/orders/v1/orders_codec.
 import { OrderService } from "@shop/generated/shop/orders/v1/orders_pb.js";
 import { UserService } from "@shop/generated/shop/users/v1/users_pb.js";
 import { expect, onTestFinished, test } from "vitest";
+import { innocent } from "../../scripts/testing/innocent.js";
 import { know } from "../codec/known.js";
 import { createServerAdapter } from "../server/adapter.js";
 import { listen } from "../server/listen.js";
-import { innocent } from "../testing/innocent.js";
 import { Caller, codeOf, wrappings } from "./testing/bombs.js";
 import { startGatewayTo } from "./testing/gateway.js";
 

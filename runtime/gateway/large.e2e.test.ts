@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { request } from "node:http";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { innocent } from "../testing/innocent.js";
+import { innocent } from "../../scripts/testing/innocent.js";
 
 const program = fileURLToPath(new URL("./testing/large-process.ts", import.meta.url));
 const children: ChildProcess[] = [];

@@ -5,8 +5,8 @@ import { text } from "node:stream/consumers";
 import { Code } from "@connectrpc/connect";
 import { OrderService } from "@shop/generated/shop/orders/v1/orders_pb.js";
 import { afterEach, describe, expect, test } from "vitest";
+import { innocent } from "../../scripts/testing/innocent.js";
 import { preface } from "../http2/frames.js";
-import { innocent } from "../testing/innocent.js";
 import type { GatewayLimits } from "./start.js";
 import { startTestGateway } from "./testing/gateway.js";
 

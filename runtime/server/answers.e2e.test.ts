@@ -6,11 +6,11 @@ import { createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import { GetUserRequestSchema, UserService } from "@shop/generated/shop/users/v1/users_pb.js";
 import { afterEach, describe, expect, test } from "vitest";
+import { innocent } from "../../scripts/testing/innocent.js";
 import type { RpcTransport } from "../config/transport.js";
 import { createNativeTransport } from "../grpc/client-transport.js";
 import { Flag, FrameType, Setting } from "../http2/frames.js";
 import { frame, message, Peer, setting } from "../http2/testing/peer.js";
-import { innocent } from "../testing/innocent.js";
 import { createServerAdapter } from "./adapter.js";
 import { listen } from "./listen.js";
 

@@ -1,5 +1,5 @@
-import { kafkaEngine } from "@protoscaffold/runtime/events/testing/kafka-engine";
-import { rabbitmqEngine } from "@protoscaffold/runtime/events/testing/rabbitmq-engine";
+import { kafkaEngine } from "../../../scripts/testing/kafka-engine.js";
+import { rabbitmqEngine } from "../../../scripts/testing/rabbitmq-engine.js";
 
 /** The brokers that a shop runs on. PostgreSQL is the shop's own; the others are started beside it, if the machine has them. */
 export const brokers = ["postgres", "kafka", "rabbitmq"] as const;

@@ -1,6 +1,5 @@
-import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type ProcessRecord, readState } from "protoscaffold/dev/state";
+import type { SystemProcess } from "protoscaffold/testing/system";
 import { type Shop, until } from "../testing/shop.js";
 import type { Broker } from "./broker.js";
 import { pick, type Random } from "./random.js";
@@ -91,10 +90,7 @@ export class Killer {
   async everyoneIsBack(): Promise<void> {
     await this.broker?.isBack();
     await until("every process is healthy", async () =>
-      (await this.#processes()).every(
-        ({ state, process: identity }) =>
-          state === "healthy" && identity !== undefined && !this.#dead.has(identity.pid),
-      ),
+      (await this.#processes()).every(({ state, pid }) => state === "healthy" && pid !== null && !this.#dead.has(pid)),
     );
   }
 
@@ -116,18 +112,16 @@ export class Killer {
 
   /** Who has been up for long enough. */
   async #settled(): Promise<Victim[]> {
-    const processes = (await this.#processes()).flatMap(({ name, state, since, process: identity }) =>
-      state === "healthy" && identity !== undefined && since !== undefined && Date.now() - since > SETTLED_MS
-        ? [processVictim(name, identity.pid, this.#dead)]
+    const processes = (await this.#processes()).flatMap(({ service, state, uptime, pid }) =>
+      state === "healthy" && pid !== null && uptime !== null && uptime * 1000 > SETTLED_MS
+        ? [processVictim(service, pid, this.#dead)]
         : [],
     );
     return this.broker !== undefined && (this.broker.upMs ?? 0) > SETTLED_MS ? [...processes, this.broker] : processes;
   }
 
-  async #processes(): Promise<ProcessRecord[]> {
-    const running = await readState(join(this.shop.state, "run.json"));
-    const all = running === undefined ? [] : [...running.processes, ...(running.postgres ? [running.postgres] : [])];
-    return all.filter(({ name }) => victims.has(name));
+  async #processes(): Promise<SystemProcess[]> {
+    return (await this.shop.processes()).filter(({ service }) => victims.has(service));
   }
 }
 

@@ -6,8 +6,8 @@ import { type GetOrderRequest, type OrderSchema, OrderState } from "@shop/genera
 import { paymentCaptured } from "@shop/generated/shop/payments/v1/payments_events.js";
 import { userRegistered } from "@shop/generated/shop/users/v1/users_events.js";
 import { testDatabase } from "protoscaffold/testing/database";
-import { execute } from "protoscaffold/testing/tables";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { execute } from "../testing/sql.js";
 import { notifications } from "./notifications.js";
 
 /** Orders as their service has them, and which of them it was asked for. */

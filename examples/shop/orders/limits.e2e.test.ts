@@ -3,7 +3,7 @@ import { createInventoryServiceClient } from "@shop/generated/shop/inventory/v1/
 import { createOrderServiceClient } from "@shop/generated/shop/orders/v1/orders_client.js";
 import { OrderState } from "@shop/generated/shop/orders/v1/orders_pb.js";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { innocent } from "../../../runtime/testing/innocent.js";
+import { innocent } from "../../../scripts/testing/innocent.js";
 import { type Shop, startShop } from "../testing/shop.js";
 
 const ORDERS = 200;
@@ -35,7 +35,7 @@ test("orders that can never be paid for are cancelled, and slow nobody else", as
   const first = await place("espresso-cup", 1);
   const caller = innocent(() => client.getOrder({ id: first.id }), 20, [
     shop.supervisor.pid!,
-    ...onTheWay.map(({ pid }) => pid),
+    ...onTheWay.map(({ pid }) => pid!),
   ]);
   // More than a payment may be.
   const placed = [];

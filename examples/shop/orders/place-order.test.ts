@@ -7,13 +7,13 @@ import { createOrderServiceClient } from "@shop/generated/shop/orders/v1/orders_
 import { type Order, OrderState } from "@shop/generated/shop/orders/v1/orders_pb.js";
 import { PaymentService } from "@shop/generated/shop/payments/v1/payments_pb.js";
 import { testDatabase } from "protoscaffold/testing/database";
-import { execute } from "protoscaffold/testing/tables";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { inventory } from "../inventory/inventory.js";
 import { payments } from "../payments/payments.js";
 import { type Fault, type Faulty, faulty } from "../testing/faults.js";
 import { buildServices, type ServiceProcess, startService } from "../testing/process.js";
 import { until } from "../testing/shop.js";
+import { execute } from "../testing/sql.js";
 
 const STOCK = 1000;
 const PRICE_CENTS = 250n;

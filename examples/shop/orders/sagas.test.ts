@@ -8,13 +8,12 @@ import {
   createPaymentServiceClient,
   type PaymentServiceClient,
 } from "@shop/generated/shop/payments/v1/payments_client.js";
-import { scaffold } from "protoscaffold/testing/cli";
 import { testDatabase } from "protoscaffold/testing/database";
-import { execute } from "protoscaffold/testing/tables";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { inventory } from "../inventory/inventory.js";
 import { payments } from "../payments/payments.js";
-import { root } from "../testing/shop.js";
+import { scaffold } from "../testing/shop.js";
+import { execute } from "../testing/sql.js";
 import { orders } from "./orders.js";
 
 let urls: Record<"orders" | "inventory" | "payments", string>;
@@ -62,11 +61,10 @@ const place = (paymentMethod = "card", wait = true) =>
 const eventually = <T>(ask: () => T | Promise<T>) => expect.poll(ask, { timeout: 30_000 });
 
 /** `scaffold sagas …` on the database of orders. */
-const sagas = async (...args: string[]) =>
-  scaffold(root, ["sagas", ...args, "--service", "orders", "--url", urls.orders]);
+const sagas = async (...args: string[]) => scaffold("sagas", ...args, "--service", "orders", "--url", urls.orders);
 
 const audit = (...args: string[]) =>
-  scaffold(root, ["sagas", "audit", ...Object.entries(urls).flatMap((each) => ["--url", each.join("=")]), ...args]);
+  scaffold("sagas", "audit", ...Object.entries(urls).flatMap((each) => ["--url", each.join("=")]), ...args);
 
 test("an order is shown with what it asked and was answered, and undone by hand", async () => {
   const { id } = await place();
@@ -89,7 +87,7 @@ test("an order is shown with what it asked and was answered, and undone by hand"
   expect((await sagas("show", id)).stdout).toMatch(
     /capture: done\n {4}shop\.payments.*\/CapturePayment \{.*\n {4}-> \{/,
   );
-  expect((await scaffold(root, ["sagas", "list", "orders", "--url", urls.orders])).stdout).toBe("");
+  expect((await scaffold("sagas", "list", "orders", "--url", urls.orders)).stdout).toBe("");
 
   const undone = await sagas("compensate", id, "--reason", "recalled");
   expect(undone).toEqual({ code: 0, stdout: `orders: ${id} is being undone\n`, stderr: "" });
@@ -135,7 +133,7 @@ test("a saga that cannot be undone is listed as stuck, and goes on all the same"
     const { rows } = await execute(urls.orders, `SELECT "attempts" FROM "scaffold_sagas" WHERE "id" = '${id}'`);
     return rows[0].attempts;
   }).toBeGreaterThanOrEqual(10);
-  const stuck = await scaffold(root, ["sagas", "list", "orders", "--url", urls.orders]);
+  const stuck = await scaffold("sagas", "list", "orders", "--url", urls.orders);
   expect(stuck.code).toBe(100);
   expect(stuck.stdout).toMatch(
     /compensating at capture, stuck, \d+ failures, the last: .*the bank is closed, for: payment/,

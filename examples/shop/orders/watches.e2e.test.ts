@@ -5,7 +5,7 @@ import { createGrpcTransport } from "@connectrpc/connect-node";
 import { createOrderServiceClient } from "@shop/generated/shop/orders/v1/orders_client.js";
 import { OrderService } from "@shop/generated/shop/orders/v1/orders_pb.js";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { innocent } from "../../../runtime/testing/innocent.js";
+import { innocent } from "../../../scripts/testing/innocent.js";
 import { type Shop, startShop } from "../testing/shop.js";
 
 /** A gateway takes 250 streams of one connection. */
@@ -58,7 +58,7 @@ test("a thousand idle watchers slow nobody else", async () => {
   const onTheWay = (await shop.processes()).filter(({ service }) =>
     /^(gateway-\d|orders|inventory|payments)$/.test(service),
   );
-  const caller = innocent(place, 100, [shop.supervisor.pid!, ...onTheWay.map(({ pid }) => pid)]);
+  const caller = innocent(place, 100, [shop.supervisor.pid!, ...onTheWay.map(({ pid }) => pid!)]);
   await expect.poll(() => shop.count("orders", "orders", "true"), { timeout: 60_000 }).toBeGreaterThan(50);
   const { failures, p99 } = await caller.stop();
   gone.abort();

@@ -1,9 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { build } from "protoscaffold/project/build";
-import { readSettings } from "protoscaffold/project/settings";
-import { root, stateFolder } from "./shop.js";
+import { root, scaffold, stateFolder } from "./shop.js";
 
 /** A service as a process of its own. */
 export interface ServiceProcess {
@@ -16,7 +14,8 @@ export interface ServiceProcess {
 /** Builds the shop's services as they run in production, into a folder of their own; the caller removes it. */
 export async function buildServices(): Promise<string> {
   const dist = await stateFolder("dist-");
-  await build(await readSettings(root), dist);
+  const { code, stderr } = await scaffold("build", "--out", dist);
+  if (code !== 0) throw new Error(stderr);
   return dist;
 }
 

@@ -5,12 +5,12 @@ import { createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { GetOrderRequestSchema, OrderService } from "@shop/generated/shop/orders/v1/orders_pb.js";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { innocent } from "../../../scripts/testing/innocent.js";
 import type { RpcTransport } from "../../config/transport.js";
 import { Flag, FrameType } from "../../http2/frames.js";
 import { frame, message, Peer, uint32 } from "../../http2/testing/peer.js";
 import { createServerAdapter } from "../../server/adapter.js";
 import { listen } from "../../server/listen.js";
-import { innocent } from "../../testing/innocent.js";
 import { startGatewayTo } from "../testing/gateway.js";
 
 const watch = "/shop.orders.v1.OrderService/WatchOrder";

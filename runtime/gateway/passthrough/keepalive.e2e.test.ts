@@ -4,10 +4,10 @@ import { type Client, createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { OrderService } from "@shop/generated/shop/orders/v1/orders_pb.js";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { innocent } from "../../../scripts/testing/innocent.js";
 import { Between } from "../../http2/testing/between.js";
 import { createServerAdapter } from "../../server/adapter.js";
 import { type Listener, listen } from "../../server/listen.js";
-import { innocent } from "../../testing/innocent.js";
 import type { RunningGateway } from "../start.js";
 import { startGatewayTo } from "../testing/gateway.js";
 

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { Admin } from "@platformatic/kafka";
-import { choosePorts, freePort } from "../../../generator/dev/ports.js";
+import { choosePorts, freePort } from "../../generator/dev/ports.js";
 import { kafkaJars } from "./kafka/jars.js";
 
 /** An Apache Kafka broker of a test's own, which may be killed and come back. */

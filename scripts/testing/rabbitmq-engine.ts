@@ -5,7 +5,7 @@ import { createConnection } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { choosePorts, freePort } from "../../../generator/dev/ports.js";
+import { choosePorts, freePort } from "../../generator/dev/ports.js";
 
 /** A RabbitMQ of a test's own, which may be killed and started again. */
 export interface RabbitmqEngine {
