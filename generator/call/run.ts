@@ -8,14 +8,14 @@ import { parseHeaders, parseTimeout } from "./options.js";
 import { describeError, printer } from "./print.js";
 import { reflect } from "./reflect.js";
 import { findMethod, resolveService, type Schema, schemaOf, splitName } from "./schema.js";
-import { openWay, type Protocol, type Way } from "./transport.js";
+import { type CallProtocol, openWay, type Way } from "./transport.js";
 
 export interface RunOptions {
   /** Undefined: list the methods. */
   readonly method: string | undefined;
   readonly data: readonly string[];
   readonly header: readonly string[];
-  readonly protocol: Protocol;
+  readonly protocol: CallProtocol;
   readonly address: string | undefined;
   readonly timeout: string | undefined;
   readonly reflect: boolean;

@@ -7,7 +7,7 @@ import {
   Http2SessionManager,
 } from "@connectrpc/connect-node";
 
-export type Protocol = "grpc" | "grpc-web" | "connect";
+export type CallProtocol = "grpc" | "grpc-web" | "connect";
 
 /** The largest message that is read, in bytes. It also limits decompressed messages. */
 const readMaxBytes = 64 * 1024 * 1024;
@@ -23,7 +23,7 @@ export interface Way {
  * Connects to the server at `baseUrl`: gRPC over HTTP/2; gRPC-Web and Connect over HTTP/1.1, as in browsers, except that
  * bidirectional streams need HTTP/2.
  */
-export function openWay(protocol: Protocol, baseUrl: string): Way {
+export function openWay(protocol: CallProtocol, baseUrl: string): Way {
   const sessionManager = new Http2SessionManager(baseUrl);
   return {
     for(kind) {

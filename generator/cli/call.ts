@@ -1,13 +1,13 @@
 import type { CommandModule } from "yargs";
-import type { Protocol } from "../call/transport.js";
+import type { CallProtocol } from "../call/transport.js";
 
-const protocols: readonly Protocol[] = ["grpc", "grpc-web", "connect"];
+const protocols: readonly CallProtocol[] = ["grpc", "grpc-web", "connect"];
 
 interface Options {
   method?: string;
   data: string[];
   header: string[];
-  protocol: Protocol;
+  protocol: CallProtocol;
   address?: string;
   timeout?: string;
   reflect: boolean;
@@ -49,7 +49,7 @@ export const call: CommandModule<object, Options> = {
         requiresArg: true,
         describe: "The server's address. Default: the running system, or else http://127.0.0.1:8080",
       })
-      .option("protocol", { choices: protocols, default: "grpc" as Protocol, describe: "The protocol" })
+      .option("protocol", { choices: protocols, default: "grpc" as CallProtocol, describe: "The protocol" })
       .option("timeout", { type: "string", requiresArg: true, describe: "The call's deadline, such as 500ms or 2s" })
       .option("reflect", {
         type: "boolean",

@@ -5,7 +5,7 @@ export const allowable = ["MIGRATION_LOSES_DATA", "MIGRATION_BREAKS_OLD"] as con
 export type Allowable = (typeof allowable)[number];
 
 /** A change that is not planned, and how to make it. */
-export interface Refusal {
+export interface RefusedChange {
   readonly rule: Allowable | "MIGRATION_REFUSED" | "MIGRATION_NUMBER_REUSED";
   /** The full name of the message, and the number of the field if one is concerned. */
   readonly message: string;
@@ -41,7 +41,7 @@ type Phase = (typeof phases)[number];
 export class Changes {
   readonly #statements: { readonly phase: Phase; readonly statement: Statement }[] = [];
   readonly #titles: string[] = [];
-  readonly #refusals: Refusal[] = [];
+  readonly #refusals: RefusedChange[] = [];
 
   constructor(private readonly allowed: readonly Allowable[]) {}
 
@@ -57,17 +57,17 @@ export class Changes {
   }
 
   /** Returns whether a change is allowed. Otherwise refuses it. */
-  allows(refusal: Refusal & { readonly rule: Allowable }): boolean {
+  allows(refusal: RefusedChange & { readonly rule: Allowable }): boolean {
     if (this.allowed.includes(refusal.rule)) return true;
     this.refuse(refusal);
     return false;
   }
 
-  refuse(refusal: Refusal): void {
+  refuse(refusal: RefusedChange): void {
     this.#refusals.push(refusal);
   }
 
-  result(): Migration | { readonly refusals: readonly Refusal[] } {
+  result(): Migration | { readonly refusals: readonly RefusedChange[] } {
     if (this.#refusals.length > 0) return { refusals: this.#refusals };
     const of = (wanted: Phase) =>
       this.#statements.filter(({ phase }) => phase === wanted).map(({ statement }) => statement);

@@ -5,7 +5,7 @@ import { Findings } from "../contract/findings/findings.js";
 import { processOwners } from "../contract/services/process.js";
 import type { OutputFile } from "../output/output-file.js";
 import type { Settings } from "../project/settings.js";
-import { type Allowable, allowable, type Migration, type Refusal } from "./changes.js";
+import { type Allowable, allowable, type Migration, type RefusedChange } from "./changes.js";
 import { lostMigration, type MigrationFolder, print, readFolder } from "./folder.js";
 import { emptySchema, planMigration } from "./plan.js";
 import { type SchemaSnapshot, snapshotOf } from "./snapshot.js";
@@ -130,7 +130,12 @@ function numbered(folder: MigrationFolder, title: string): string {
   return `${String(Number(last) + 1).padStart(4, "0")}_${title.slice(0, 80)}`;
 }
 
-function refuse(service: Service, folder: MigrationFolder, refusals: readonly Refusal[], findings: Findings): void {
+function refuse(
+  service: Service,
+  folder: MigrationFolder,
+  refusals: readonly RefusedChange[],
+  findings: Findings,
+): void {
   // One handwritten migration may contain all of them, so all findings name the same file.
   const path = `${folder.path}/${numbered(folder, refusals[0]!.title)}.sql`;
   for (const refusal of refusals) {
@@ -140,7 +145,7 @@ function refuse(service: Service, folder: MigrationFolder, refusals: readonly Re
 }
 
 /** Returns how to make a refused change. */
-function waysAround({ rule, statement }: Refusal, path: string): string[] {
+function waysAround({ rule, statement }: RefusedChange, path: string): string[] {
   if (rule === "MIGRATION_NUMBER_REUSED") return [];
   const forThis = statement === undefined ? "an UPDATE of what is stored" : `${statement};`;
   if (allowable.some((id) => id === rule)) return [`Or do it at once: scaffold generate --allow ${rule} (${forThis})`];

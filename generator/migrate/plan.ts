@@ -1,4 +1,4 @@
-import { type Allowable, Changes, type Migration, type Refusal } from "./changes.js";
+import { type Allowable, Changes, type Migration, type RefusedChange } from "./changes.js";
 import { planColumns, refuseReused } from "./plan-columns.js";
 import { planConstraints, releaseTable } from "./plan-constraints.js";
 import { planIndexes } from "./plan-indexes.js";
@@ -20,7 +20,7 @@ export function planMigration(
   before: SchemaSnapshot,
   after: SchemaSnapshot,
   allowed: readonly Allowable[] = [],
-): Migration | { readonly refusals: readonly Refusal[] } {
+): Migration | { readonly refusals: readonly RefusedChange[] } {
   const changes = new Changes(allowed);
   for (const table of after.tables) {
     const old = predecessor(before, table);

@@ -1,7 +1,7 @@
 import { LRUCache } from "lru-cache";
 
 /** A cached value and its lifetime; all instants are on the cache's clock. */
-export interface Entry<T extends object> {
+export interface CacheEntry<T extends object> {
   /** Undefined if the row does not exist. */
   readonly value: T | undefined;
   /** A time before the database read the row: later writes may be missing. */
@@ -17,8 +17,8 @@ export interface Entry<T extends object> {
 
 /** Stores the cached rows of one entity in a process. */
 export interface Store<T extends object> {
-  get(key: string): Entry<T> | undefined;
-  set(key: string, entry: Entry<T>): void;
+  get(key: string): CacheEntry<T> | undefined;
+  set(key: string, entry: CacheEntry<T>): void;
   delete(key: string): void;
 }
 
@@ -27,7 +27,7 @@ const MAX_BYTES = 64 * 1024 * 1024;
 
 /** An LRU store in this process's memory. Other processes have their own. */
 export function memoryStore<T extends object>(maxEntries = 10_000, maxBytes = MAX_BYTES): Store<T> {
-  const entries = new LRUCache<string, Entry<T>>({
+  const entries = new LRUCache<string, CacheEntry<T>>({
     max: maxEntries,
     maxSize: maxBytes,
     maxEntrySize: maxBytes / 8,

@@ -4,7 +4,7 @@ import { beforeEach, describe, expect, test } from "vitest";
 import type { CachePolicy } from "../spec/cache.js";
 import { copy } from "./copy.js";
 import { memoryStore } from "./memory.js";
-import { type Outcome, ReadThrough } from "./read-through.js";
+import { type ReadOutcome, ReadThrough } from "./read-through.js";
 
 interface Row {
   name: string;
@@ -16,7 +16,7 @@ let now: number;
 let chance: number;
 let cache: ReadThrough<Row>;
 let loads: number;
-let outcomes: Outcome[];
+let outcomes: ReadOutcome[];
 
 beforeEach(() => {
   now = 0;

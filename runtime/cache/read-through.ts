@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { CachePolicy } from "../spec/cache.js";
 import { now as clock } from "./clock.js";
-import type { Entry, Store } from "./memory.js";
+import type { CacheEntry, Store } from "./memory.js";
 
 /** The outcome of a read: fresh from the cache, loaded from the database, or stale because the database did not respond. */
-export type Outcome = "hit" | "miss" | "stale";
+export type ReadOutcome = "hit" | "miss" | "stale";
 
 /** The state of the subscription to other processes' writes. */
 export interface Coherence {
@@ -132,7 +132,7 @@ export class ReadThrough<T extends object> {
   async read(
     key: string,
     load: () => Promise<T | undefined>,
-    outcome: (outcome: Outcome, ageMs: number) => void = () => undefined,
+    outcome: (outcome: ReadOutcome, ageMs: number) => void = () => undefined,
   ): Promise<T | undefined> {
     const entry = this.#store.get(key);
     const now = this.#now();
@@ -152,9 +152,9 @@ export class ReadThrough<T extends object> {
 
   async #readAnew(
     key: string,
-    entry: Entry<T> | undefined,
+    entry: CacheEntry<T> | undefined,
     load: () => Promise<T | undefined>,
-    outcome: (outcome: Outcome, ageMs: number) => void,
+    outcome: (outcome: ReadOutcome, ageMs: number) => void,
   ): Promise<T | undefined> {
     try {
       const value = await this.#inTime(this.#loads.get(key) ?? this.#load(key, load), entry);
@@ -229,7 +229,7 @@ export class ReadThrough<T extends object> {
   }
 
   /** Refreshes an entry in the background, once: after a failure, readers wait when the entry expires, and not before. */
-  #renew(key: string, entry: Entry<T>, run: () => Promise<T | undefined>): void {
+  #renew(key: string, entry: CacheEntry<T>, run: () => Promise<T | undefined>): void {
     if (this.#loads.has(key)) return;
     this.#store.set(key, { ...entry, renewFrom: entry.freshUntil });
     this.#load(key, run, this.#policy.ttlMs * RENEWAL).promise.catch(() => undefined);
@@ -260,7 +260,7 @@ export class ReadThrough<T extends object> {
    * Returns the loaded value. With a stale row at hand, a reader waits for the configured patience at most, because a database can also
    * fail by silence; after the first reader that waited in vain, no further reader waits.
    */
-  async #inTime(load: Load<T>, entry: Entry<T> | undefined): Promise<T | undefined | typeof TOO_LATE> {
+  async #inTime(load: Load<T>, entry: CacheEntry<T> | undefined): Promise<T | undefined | typeof TOO_LATE> {
     if (!this.#isUsable(entry)) return load.promise;
     if (load.late) return TOO_LATE;
     const done = new AbortController();
@@ -271,7 +271,7 @@ export class ReadThrough<T extends object> {
     return first;
   }
 
-  #isFresh(entry: Entry<T> | undefined, now: number): entry is Entry<T> {
+  #isFresh(entry: CacheEntry<T> | undefined, now: number): entry is CacheEntry<T> {
     if (entry === undefined || now >= entry.freshUntil) return false;
     return entry.epoch !== undefined && entry.epoch === this.#epoch();
   }
@@ -282,7 +282,7 @@ export class ReadThrough<T extends object> {
     return heard === undefined ? undefined : heard + this.#generation;
   }
 
-  #isUsable(entry: Entry<T> | undefined): entry is Entry<T> {
+  #isUsable(entry: CacheEntry<T> | undefined): entry is CacheEntry<T> {
     return entry !== undefined && this.#now() < entry.staleUntil;
   }
 }

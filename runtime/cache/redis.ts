@@ -5,7 +5,7 @@ import { backoffMs } from "../call/backoff.js";
 import type { Backoff } from "../spec/retry.js";
 import { Breaker } from "./breaker.js";
 import { fillScript, readScript } from "./scripts.js";
-import type { Answer, Found, SharedTier } from "./shared.js";
+import type { SharedLookup, SharedRow, SharedTier } from "./shared.js";
 
 export interface RedisOptions {
   /** `redis://user:password@host:port/0`, or `rediss://` for TLS. */
@@ -44,7 +44,7 @@ export async function openRedis({ url }: RedisOptions): Promise<SharedTier> {
       }
     });
 
-  async function read(id: string, shape: string, atLeastMs: number): Promise<Answer> {
+  async function read(id: string, shape: string, atLeastMs: number): Promise<SharedLookup> {
     const lease = randomUUID();
     for (let look = 0; ; look++) {
       const reply = await ask(() => redis.scaffoldReadBuffer(id, shape, lease, LEASE_MS, Math.ceil(atLeastMs)));
@@ -57,7 +57,7 @@ export async function openRedis({ url }: RedisOptions): Promise<SharedTier> {
     }
   }
 
-  async function fill(id: string, shape: string, lease: string, { bytes, freshMs }: Found): Promise<void> {
+  async function fill(id: string, shape: string, lease: string, { bytes, freshMs }: SharedRow): Promise<void> {
     await ask(() => redis.scaffoldFill(id, shape, lease, Buffer.from(bytes), Math.ceil(freshMs)));
   }
 

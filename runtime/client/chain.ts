@@ -7,14 +7,14 @@ import { resend } from "./stages/resend.js";
 import { timing } from "./stages/timing.js";
 
 /** What the chain of a client's method is made of. */
-export interface ChainOptions {
+export interface ClientChainOptions {
   readonly policy: MethodPolicy;
   readonly interceptors: readonly ClientStage[];
   readonly carrier: Carrier;
 }
 
 /** Returns the way of every call of a method. It is composed here, once: a call goes through it without a list of stages. */
-export function clientChain(method: DescMethod, { policy, interceptors, carrier }: ChainOptions): Send {
+export function clientChain(method: DescMethod, { policy, interceptors, carrier }: ClientChainOptions): Send {
   const stages: readonly ClientStage[] = [
     deadline(method, policy.timeoutMs),
     ...interceptors,

@@ -14,13 +14,13 @@ export interface Search<T> {
 }
 
 /** A finding and its path in proto spelling: "lines[1].product_id". */
-export interface Found<T> {
+export interface SearchResult<T> {
   readonly path: string;
   readonly found: T;
 }
 
 /** Returns the first finding of a search in a message or an init object for `create`. */
-export function searchMessage<T>(schema: DescMessage, message: object, search: Search<T>): Found<T> | undefined {
+export function searchMessage<T>(schema: DescMessage, message: object, search: Search<T>): SearchResult<T> | undefined {
   const own = search.message?.(schema, message);
   if (own !== undefined) return { path: "", found: own };
   for (const field of search.fields?.(schema) ?? schema.fields) {
@@ -40,14 +40,14 @@ function isPlain(field: DescField): boolean {
   return field.message === undefined && field.scalar !== ScalarType.STRING;
 }
 
-function inField<T>(field: DescField, value: unknown, search: Search<T>): Found<T> | undefined {
+function inField<T>(field: DescField, value: unknown, search: Search<T>): SearchResult<T> | undefined {
   const item = (each: unknown) => inItem(field, each, search);
   if (field.fieldKind === "list") return inList(value as unknown[], item);
   if (field.fieldKind === "map") return inMap(value as Init, item, search);
   return item(value);
 }
 
-function inItem<T>(field: DescField, value: unknown, search: Search<T>): Found<T> | undefined {
+function inItem<T>(field: DescField, value: unknown, search: Search<T>): SearchResult<T> | undefined {
   const { message } = field;
   if (message === undefined || typeof value !== "object" || value === null) return inJson(value, search);
   if (isJsonField(field)) return inJson(value, search);
@@ -55,7 +55,7 @@ function inItem<T>(field: DescField, value: unknown, search: Search<T>): Found<T
   return inner === undefined || inner.path === "" ? inner : at(".", inner);
 }
 
-function inJson<T>(value: unknown, search: Search<T>): Found<T> | undefined {
+function inJson<T>(value: unknown, search: Search<T>): SearchResult<T> | undefined {
   const found = typeof value === "string" ? search.text(value) : search.json?.(value);
   if (found !== undefined) return { path: "", found };
   const item = (each: unknown) => inJson(each, search);
@@ -63,7 +63,10 @@ function inJson<T>(value: unknown, search: Search<T>): Found<T> | undefined {
   return typeof value === "object" && value !== null ? inMap(value as Init, item, search) : undefined;
 }
 
-function inList<T>(list: readonly unknown[], inItem: (item: unknown) => Found<T> | undefined): Found<T> | undefined {
+function inList<T>(
+  list: readonly unknown[],
+  inItem: (item: unknown) => SearchResult<T> | undefined,
+): SearchResult<T> | undefined {
   for (const [index, item] of list.entries()) {
     const inner = inItem(item);
     if (inner !== undefined) return at(`[${index}]`, inner);
@@ -71,7 +74,11 @@ function inList<T>(list: readonly unknown[], inItem: (item: unknown) => Found<T>
   return undefined;
 }
 
-function inMap<T>(map: Init, inItem: (item: unknown) => Found<T> | undefined, search: Search<T>): Found<T> | undefined {
+function inMap<T>(
+  map: Init,
+  inItem: (item: unknown) => SearchResult<T> | undefined,
+  search: Search<T>,
+): SearchResult<T> | undefined {
   for (const key of Object.keys(map)) {
     const found = search.text(key);
     const inner = found === undefined ? inItem(map[key]) : { path: "", found };
@@ -81,6 +88,6 @@ function inMap<T>(map: Init, inItem: (item: unknown) => Found<T> | undefined, se
   return undefined;
 }
 
-function at<T>(place: string, { path, found }: Found<T>): Found<T> {
+function at<T>(place: string, { path, found }: SearchResult<T>): SearchResult<T> {
   return { path: place + path, found };
 }

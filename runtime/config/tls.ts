@@ -1,6 +1,6 @@
 import type { ConnectionOptions, TlsOptions } from "node:tls";
 import { certificates, optional, privateKey } from "./environment.js";
-import type { Condition, Variables } from "./variables.js";
+import type { VariableCondition, Variables } from "./variables.js";
 
 /** What the environment says of TLS: the contents of files. */
 export interface TlsEnvironment {
@@ -42,7 +42,7 @@ export const tlsVariables = {
   },
 } satisfies Variables<unknown>;
 
-function whenSet(text: string): Condition<unknown> {
+function whenSet(text: string): VariableCondition<unknown> {
   return { text, holds: (_process, env) => showsCertificate.some((name) => env[name]?.trim()) };
 }
 

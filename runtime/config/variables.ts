@@ -1,20 +1,20 @@
 import { type EnvironmentReader, type EnvironmentText, optional, readEnvironment } from "./environment.js";
 
 /** One environment variable of a kind of process: a row of its table. `P` describes the process. */
-export interface Variable<P, T = unknown> {
+export interface EnvironmentVariable<P, T = unknown> {
   readonly reader: EnvironmentReader<T>;
   /** What it is for, as the reference prints it. */
   readonly meaning: string;
   /** What holds if it is not set, for a variable whose default is not a value. */
   readonly unset?: string;
   /** When it is asked for. Absent: always. Otherwise a value is checked, and not used. */
-  readonly askedIf?: Condition<P>;
+  readonly askedIf?: VariableCondition<P>;
   /** For a row that stands for several variables. */
   readonly each?: Names<P>;
 }
 
 /** When a variable is asked for. */
-export interface Condition<P> {
+export interface VariableCondition<P> {
   /** A sentence, as errors and the reference have it: "the service owns data". */
   readonly text: string;
   holds(process: P, env: EnvironmentText): boolean;
@@ -30,7 +30,7 @@ export interface Names<P> {
 }
 
 /** The environment variables of a kind of process, by name; rows for several have a name of their own. */
-export type Variables<P> = Readonly<Record<string, Variable<P>>>;
+export type Variables<P> = Readonly<Record<string, EnvironmentVariable<P>>>;
 
 /** What a table reads: a value for each row, by name for rows that stand for several. */
 export type Values<V> = { readonly [K in keyof V]: Value<V[K]> };

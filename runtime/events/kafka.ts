@@ -1,7 +1,7 @@
 import type { Logger } from "../observe/log.js";
 import { type Broker, RecordRefused, type SubscribeOptions } from "./broker.js";
 import { clientOptions, explained, guarded, type Kafka, loadKafka } from "./kafka/client.js";
-import { Publisher } from "./kafka/publisher.js";
+import { KafkaPublisher } from "./kafka/publisher.js";
 import { KafkaSubscription } from "./kafka/subscription.js";
 import { Topics } from "./kafka/topics.js";
 import { parseKafkaUrl } from "./kafka/url.js";
@@ -26,7 +26,7 @@ export function openKafka(url: string, { service, log }: KafkaOptions): Broker {
     return loaded;
   };
   const topics = new Topics(kafka, (kafka) => guarded(kafka, new kafka.Admin({ ...options })));
-  const publisher = new Publisher(kafka, (kafka) =>
+  const publisher = new KafkaPublisher(kafka, (kafka) =>
     guarded(
       kafka,
       new kafka.Producer<Buffer, Buffer, Buffer, Buffer>({ ...options, idempotent: true, compression: "lz4" }),

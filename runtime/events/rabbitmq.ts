@@ -1,8 +1,8 @@
 import type { Logger } from "../observe/log.js";
 import type { Broker, SubscribeOptions } from "./broker.js";
-import { Connection, loadLibrary } from "./rabbitmq/connection.js";
+import { loadLibrary, RabbitmqConnection } from "./rabbitmq/connection.js";
 import { within } from "./rabbitmq/pause.js";
-import { Publisher } from "./rabbitmq/publisher.js";
+import { RabbitmqPublisher } from "./rabbitmq/publisher.js";
 import { readSettings } from "./rabbitmq/settings.js";
 import { RabbitmqSubscription } from "./rabbitmq/subscription.js";
 import { countMessages } from "./rabbitmq/topology.js";
@@ -28,10 +28,11 @@ const LAST_CONFIRMS_MS = 5000;
 export async function openRabbitmq(url: string, { service, log }: RabbitmqOptions): Promise<Broker> {
   const settings = readSettings(url);
   const library = await loadLibrary();
-  const open = (what: string) => new Connection(library, { url: settings.url, name: `${service} (${what})`, log });
+  const open = (what: string) =>
+    new RabbitmqConnection(library, { url: settings.url, name: `${service} (${what})`, log });
   // RabbitMQ stops reading from connections that publish when it is short of memory; acknowledgements are to go on.
   const [toPublish, toConsume] = [open("publisher"), open("consumer")];
-  const publisher = new Publisher(toPublish, settings, log);
+  const publisher = new RabbitmqPublisher(toPublish, settings, log);
   const publishing = new Set<Promise<void>>();
   const subscriptions = new Set<RabbitmqSubscription>();
 

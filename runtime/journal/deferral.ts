@@ -17,7 +17,7 @@ import type { ServedMethod } from "../server/served-method.js";
 import { explainer } from "../server/stages/errors.js";
 import type { Backoff } from "../spec/retry.js";
 import { acceptedAnswer } from "./accepted.js";
-import type { Entry } from "./entry.js";
+import type { JournalEntry } from "./entry.js";
 import { Journal } from "./journal.js";
 import type { JournalMetrics } from "./metrics.js";
 
@@ -216,7 +216,7 @@ export class Deferral {
   }
 
   /** Runs a call. Returns false if it must be retried. */
-  async #run(entry: Entry, attempt: number): Promise<boolean> {
+  async #run(entry: JournalEntry, attempt: number): Promise<boolean> {
     const known = this.#methods.get(entry.method);
     try {
       if (known === undefined) throw errorFor("METHOD_NOT_IMPLEMENTED", `there is no method ${entry.method} any more`);
@@ -265,12 +265,12 @@ export async function openDeferral(
   return new Deferral({ journal: await Journal.open({ directory, maxBytes, log }), log, metrics });
 }
 
-function nameOf({ method, key }: Pick<Entry, "method" | "key">): string {
+function nameOf({ method, key }: Pick<JournalEntry, "method" | "key">): string {
   return `${method}/${key}`;
 }
 
 /** Returns a request as JSON for a person, or undefined if it cannot be read. */
-function readable(known: Deferrable | undefined, { request }: Entry): unknown {
+function readable(known: Deferrable | undefined, { request }: JournalEntry): unknown {
   try {
     if (known === undefined) return undefined;
     const { input } = known.method;

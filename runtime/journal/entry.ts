@@ -1,5 +1,5 @@
 /** A deferred call. */
-export interface Entry {
+export interface JournalEntry {
   /** Ids ascend in the order in which calls arrived. */
   readonly id: number;
   /** The method's full name in the contract. */

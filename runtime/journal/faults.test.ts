@@ -3,7 +3,7 @@ import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeEach, expect, test, vi } from "vitest";
-import type { Entry } from "./entry.js";
+import type { JournalEntry } from "./entry.js";
 import { Journal } from "./journal.js";
 import type { Fault } from "./testing/faulty-disk.js";
 
@@ -19,7 +19,7 @@ beforeEach(async () => {
   return () => rm(parent, { recursive: true, force: true });
 });
 
-const call = (key: string, bytes: number): Omit<Entry, "id"> => {
+const call = (key: string, bytes: number): Omit<JournalEntry, "id"> => {
   const headers = { tracestate: '"},{"id":9],"done":[' };
   return { method: "CreateOrder", key, fingerprint: "f", request: "r".repeat(bytes), headers, at: "2026-01-01" };
 };
@@ -35,7 +35,7 @@ interface Told {
 /** All that a journal does: batches, marks, dead letters, compaction, and the empty file. */
 async function use(directory: string, told: Told, failed: () => Promise<void>): Promise<void> {
   const journal = await Journal.open({ directory, maxBytes: 3500 });
-  const entries = new Map<string, Entry>();
+  const entries = new Map<string, JournalEntry>();
   const add = async (key: string, bytes: number) => {
     try {
       entries.set(key, await journal.add(call(key, bytes)));

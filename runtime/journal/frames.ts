@@ -15,14 +15,14 @@ export function frame(payload: Buffer): Buffer {
 
 /** The frames of a file. */
 export interface Frames {
-  readonly frames: readonly Frame[];
+  readonly frames: readonly JournalFrame[];
   /** The end of the last whole frame. The bytes after it were being written when the process or the machine crashed. */
   readonly end: number;
   /** Whether whole frames follow after damage that neither a crash nor a torn write leaves. */
   readonly damaged: boolean;
 }
 
-export interface Frame {
+export interface JournalFrame {
   readonly payload: Buffer;
   /** A frame of which only the beginning was written, although others follow. Its payload ends where the write stopped. */
   readonly torn?: TornFrame;
@@ -36,7 +36,7 @@ export interface TornFrame {
 
 /** Reads the frames of a file, up to its end or to damage. */
 export function readFrames(file: Buffer): Frames {
-  const frames: Frame[] = [];
+  const frames: JournalFrame[] = [];
   for (let end = 0; ; ) {
     const payload = payloadAt(file, end);
     if (payload !== undefined) {
@@ -69,8 +69,8 @@ function nextFrame(file: Buffer, from: number): number | undefined {
 }
 
 /** Returns the bytes between two whole frames as torn frames, or undefined if they are anything else. */
-function tornFrames(bytes: Buffer, at: number): Frame[] | undefined {
-  const torn: Frame[] = [];
+function tornFrames(bytes: Buffer, at: number): JournalFrame[] | undefined {
+  const torn: JournalFrame[] = [];
   for (let start = 0; start < bytes.length; ) {
     if (bytes.compare(MAGIC, 0, MAGIC.length, start, start + MAGIC.length) !== 0) return undefined;
     const stop = tornEnd(bytes, start);

@@ -9,7 +9,7 @@ import { createParcelServiceClient } from "../../generator/testdata/parcels/expe
 import { innocent } from "../../scripts/testing/innocent.js";
 import { inMemory } from "../service/in-memory.js";
 import { createParcels, parcels } from "../testing/parcels.js";
-import type { Entry } from "./entry.js";
+import type { JournalEntry } from "./entry.js";
 import { Journal } from "./journal.js";
 
 const place = await mkdtemp(join(tmpdir(), "scaffold-full-"));
@@ -22,7 +22,7 @@ beforeAll(() => async () => {
   await rm(place, { recursive: true, force: true });
 });
 
-const call = (key: string, bytes: number): Omit<Entry, "id"> => {
+const call = (key: string, bytes: number): Omit<JournalEntry, "id"> => {
   return { method: "PlaceOrder", key, fingerprint: "f", request: "r".repeat(bytes), headers: {}, at: "2026-01-01" };
 };
 const free = async () => {

@@ -2,7 +2,7 @@ import { appendFile, chmod, mkdtemp, readFile, rm, stat, truncate, writeFile } f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeEach, expect, onTestFinished, test } from "vitest";
-import type { Entry } from "./entry.js";
+import type { JournalEntry } from "./entry.js";
 import { Journal } from "./journal.js";
 
 let directory: string;
@@ -19,7 +19,7 @@ const journal = async (maxBytes = 1e6) => {
   onTestFinished(() => opened.close().catch(() => undefined));
   return opened;
 };
-const call = (key: string, request = "AAAA"): Omit<Entry, "id"> => {
+const call = (key: string, request = "AAAA"): Omit<JournalEntry, "id"> => {
   return { method: "CreateOrder", key, fingerprint: "f", request, headers: {}, at: "2026-01-01T00:00:00Z" };
 };
 const keys = (from: Journal) => [...from.entries()].map(({ key }) => key);
@@ -78,7 +78,7 @@ test("does not take damage for the end", async () => {
 test("takes no more than it may, makes room of what is settled, and counts dead letters", async () => {
   const first = await journal(3000);
   const big = "A".repeat(600);
-  const added: Entry[] = [];
+  const added: JournalEntry[] = [];
   const fill = async () => {
     for (;;) added.push(await first.add(call("k", big)));
   };

@@ -3,10 +3,10 @@ import { dirname, join } from "node:path";
 import type { Logger } from "../observe/log.js";
 import { DeadLetterFile } from "./dead-letter-file.js";
 import { syncFolder, writeAll } from "./disk.js";
-import type { Entry } from "./entry.js";
-import { type Frame, frame, readFrames, type TornFrame } from "./frames.js";
+import type { JournalEntry } from "./entry.js";
+import { frame, type JournalFrame, readFrames, type TornFrame } from "./frames.js";
 import { lockFolder } from "./lock.js";
-import { type Page, printPage, readPage, readTornPage, type TornPage } from "./page.js";
+import { type JournalPage, printPage, readPage, readTornPage, type TornPage } from "./page.js";
 
 export interface JournalOptions {
   /** A folder that no other process uses. It is created if it does not exist. */
@@ -18,7 +18,7 @@ export interface JournalOptions {
 
 /** A page that waits for the next frame. */
 interface PendingPage {
-  readonly page: Page;
+  readonly page: JournalPage;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
 }
@@ -33,7 +33,7 @@ export class Journal {
   readonly #maxBytes: number;
   readonly #unlock: () => Promise<void>;
   readonly #deadLetters: DeadLetterFile;
-  readonly #entries: Map<number, Entry>;
+  readonly #entries: Map<number, JournalEntry>;
   #file: FileHandle;
   /** The offset of the next frame. Bytes after it belong to a failed write. */
   #end: number;
@@ -50,7 +50,7 @@ export class Journal {
       unlock: () => Promise<void>;
       deadLetters: DeadLetterFile;
       end: number;
-      entries: Map<number, Entry>;
+      entries: Map<number, JournalEntry>;
       nextId: number;
     },
   ) {
@@ -88,7 +88,7 @@ export class Journal {
           `${path} is damaged at byte ${end}, and holds calls after it that were accepted: restore it, or move it away and see to them by hand`,
         );
       }
-      const entries = new Map<number, Entry>();
+      const entries = new Map<number, JournalEntry>();
       let nextId = 1;
       for (const frame of frames) {
         const { add, done } = await pageOf(frame, directory, log);
@@ -120,25 +120,25 @@ export class Journal {
   }
 
   /** Returns the calls that are not settled, in their order. */
-  entries(): IterableIterator<Entry> {
+  entries(): IterableIterator<JournalEntry> {
     return this.#entries.values();
   }
 
   /** Adds a call, and ends when all of it is on the disk. @throws Error if there is no room, or the disk fails */
-  async add(call: Omit<Entry, "id">): Promise<Entry> {
+  async add(call: Omit<JournalEntry, "id">): Promise<JournalEntry> {
     const entry = { id: this.#nextId++, ...call };
     await this.#write({ add: [entry], done: [] });
     return entry;
   }
 
   /** Removes a call that succeeded. */
-  async settle(entry: Entry): Promise<void> {
+  async settle(entry: JournalEntry): Promise<void> {
     this.#entries.delete(entry.id);
     await this.#write({ add: [], done: [entry.id] });
   }
 
   /** Moves a call that was refused to the dead letters, with further fields that say why. */
-  async deadLetter(entry: Entry, fields: Readonly<Record<string, unknown>>): Promise<void> {
+  async deadLetter(entry: JournalEntry, fields: Readonly<Record<string, unknown>>): Promise<void> {
     await this.#deadLetters.add({ ...fields, ...entry });
     await this.settle(entry);
   }
@@ -149,7 +149,7 @@ export class Journal {
     await this.#unlock();
   }
 
-  #write(page: Page): Promise<void> {
+  #write(page: JournalPage): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#queue.push({ page, resolve, reject });
       this.#writing ??= this.#writeAll();
@@ -177,7 +177,7 @@ export class Journal {
     this.#writing = undefined;
   }
 
-  async #writePage(page: Page): Promise<void> {
+  async #writePage(page: JournalPage): Promise<void> {
     if (page.add.length === 0 && this.#entries.size === 0) {
       await this.#file.truncate(0);
       this.#end = 0;
@@ -243,7 +243,11 @@ async function syncFolders(folder: string, top: string): Promise<void> {
   }
 }
 
-async function pageOf({ payload, torn }: Frame, directory: string, log: Logger | undefined): Promise<Page> {
+async function pageOf(
+  { payload, torn }: JournalFrame,
+  directory: string,
+  log: Logger | undefined,
+): Promise<JournalPage> {
   if (torn === undefined) return readPage(payload);
   const page = readTornPage(payload);
   await putAside(directory, torn, page, log);

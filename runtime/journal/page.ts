@@ -1,23 +1,23 @@
-import type { Entry } from "./entry.js";
+import type { JournalEntry } from "./entry.js";
 
 /** The content of a frame: calls that arrived, and ids of calls that are settled. */
-export interface Page {
-  readonly add: readonly Entry[];
+export interface JournalPage {
+  readonly add: readonly JournalEntry[];
   readonly done: readonly number[];
 }
 
-export function printPage(page: Page): Buffer {
+export function printPage(page: JournalPage): Buffer {
   return Buffer.from(JSON.stringify(page));
 }
 
-export function readPage(payload: Buffer): Page {
-  return JSON.parse(payload.toString()) as Page;
+export function readPage(payload: Buffer): JournalPage {
+  return JSON.parse(payload.toString()) as JournalPage;
 }
 
 /** The readable rest of a page that was written only in part. */
 export interface TornPage {
   /** The whole entries at its beginning. */
-  readonly add: readonly Entry[];
+  readonly add: readonly JournalEntry[];
   /** Whether the page had no further entries. Its settled ids are lost. */
   readonly complete: boolean;
 }
@@ -42,9 +42,9 @@ function* ends(text: string, allAdded: number): Generator<number> {
   for (let end = text.length; end >= 0; end = text.lastIndexOf(',{"id":', end - 1)) yield end;
 }
 
-function parsed(text: string): Page | undefined {
+function parsed(text: string): JournalPage | undefined {
   try {
-    return JSON.parse(text) as Page;
+    return JSON.parse(text) as JournalPage;
   } catch {
     return undefined;
   }

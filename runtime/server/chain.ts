@@ -12,7 +12,7 @@ import { timing } from "./stages/timing.js";
 import { validate } from "./stages/validate.js";
 
 /** What the stages of a service stand on. */
-export interface ChainOptions {
+export interface ServerChainOptions {
   readonly log: Logger;
   /** Aborted when the process begins to drain. */
   readonly draining: AbortSignal;
@@ -27,7 +27,7 @@ export interface ChainOptions {
 }
 
 /** Puts a method's handler behind all that its calls go through, of whichever protocol they are: the first stage is the outermost. */
-export function serverChain(served: ServedMethod, handle: Handle, options: ChainOptions): Handle {
+export function serverChain(served: ServedMethod, handle: Handle, options: ServerChainOptions): Handle {
   const { log, draining, metrics, interceptors = [], defer } = options;
   const stages = [
     errors(served, log),

@@ -7,7 +7,7 @@ import { ConnectCall } from "../connect/connect-call.js";
 import { responseMinBytes } from "../grpc/method-compression.js";
 import type { MethodPolicy } from "../spec/policy.js";
 import type { ServiceSpec } from "../spec/service.js";
-import { type ChainOptions, serverChain } from "./chain.js";
+import { type ServerChainOptions, serverChain } from "./chain.js";
 import { type ServedMethod, servedMethod } from "./served-method.js";
 
 /** A handler as a user writes it, its types forgotten. */
@@ -21,7 +21,7 @@ type Handler = (request: unknown, context: Context) => unknown;
 export function handlerRoutes(
   { service, policy, name }: Pick<ServiceSpec, "service" | "policy" | "name">,
   handlers: object,
-  options: ChainOptions,
+  options: ServerChainOptions,
 ): (router: ConnectRouter) => void {
   const routes = service.methods.map((method) => {
     const handler = own(handlers as Record<string, Handler>, method.localName)?.bind(handlers);

@@ -3,7 +3,7 @@ import { Code } from "@connectrpc/connect";
 import { jsonType, statusJson } from "./http-error.js";
 
 /** A text that is served beside the calls, by GET and HEAD, to monitors and people. */
-export interface Page {
+export interface HttpPage {
   readonly contentType: string;
   text(): string | Promise<string>;
   /** The status of its response. Default: 200. */
@@ -11,7 +11,7 @@ export interface Page {
 }
 
 /** Pages by their paths: `/metrics`. */
-export type Pages = Readonly<Record<string, Page>>;
+export type Pages = Readonly<Record<string, HttpPage>>;
 
 /** A page's response to one request. */
 export interface PageResponse {
@@ -21,7 +21,7 @@ export interface PageResponse {
 }
 
 /** Returns what a page says to a request. Never rejects: a page that fails says so. */
-export async function respond(page: Page, path: string, method: string): Promise<PageResponse> {
+export async function respond(page: HttpPage, path: string, method: string): Promise<PageResponse> {
   if (method !== "GET" && method !== "HEAD") {
     const message = `${path} does not answer ${method}, but GET, HEAD`;
     return response(405, jsonType, statusJson(Code.Unimplemented, message), { allow: "GET, HEAD" });

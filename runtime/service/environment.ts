@@ -13,7 +13,7 @@ import {
   redisUrl,
 } from "../config/environment.js";
 import { processVariables } from "../config/process-variables.js";
-import { type Condition, readVariables, type Values, type Variables } from "../config/variables.js";
+import { readVariables, type Values, type VariableCondition, type Variables } from "../config/variables.js";
 import { brokerUrl } from "../events/broker-url.js";
 import { COMPRESS_MIN_BYTES } from "../grpc/gzip.js";
 import type { MethodPolicy } from "../spec/policy.js";
@@ -23,7 +23,7 @@ import { addressVariable } from "../spec/system.js";
 /** The services of a process: the first owns its data, the others stand beside it. */
 type ServiceProcess = readonly [ServiceSpec, ...ServiceSpec[]];
 
-function when(text: string, holds: (spec: ServiceSpec) => boolean): Condition<ServiceProcess> {
+function when(text: string, holds: (spec: ServiceSpec) => boolean): VariableCondition<ServiceProcess> {
   return { text, holds: ([spec]) => holds(spec) };
 }
 

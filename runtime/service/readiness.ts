@@ -1,6 +1,6 @@
 import type { Availability } from "../data/postgres/cluster.js";
 import type { Health } from "../server/health.js";
-import type { Page } from "../server/page.js";
+import type { HttpPage } from "../server/page.js";
 import type { MethodPolicy } from "../spec/policy.js";
 import type { ServiceSpec } from "../spec/service.js";
 
@@ -21,8 +21,8 @@ export function canServe(
 }
 
 /** Health for those who ask by plain HTTP: 200 while it serves, 503 otherwise, and why that may be as JSON. */
-export function healthPages(health: Health): Readonly<Record<"/healthz" | "/readyz", Page>> {
-  const page = (name: string): Page => ({
+export function healthPages(health: Health): Readonly<Record<"/healthz" | "/readyz", HttpPage>> {
+  const page = (name: string): HttpPage => ({
     contentType: "application/json",
     status: () => (health.status(name) === "SERVING" ? 200 : 503),
     text: () => JSON.stringify({ status: health.status(name), ...health.dependencies() }),

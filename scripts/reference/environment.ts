@@ -1,5 +1,5 @@
 import { processVariables } from "../../runtime/config/process-variables.js";
-import type { Variable, Variables } from "../../runtime/config/variables.js";
+import type { EnvironmentVariable, Variables } from "../../runtime/config/variables.js";
 import { gatewayVariables } from "../../runtime/gateway/environment.js";
 import { serviceVariables } from "../../runtime/service/environment.js";
 
@@ -26,17 +26,17 @@ function table(variables: Variables<never>): string {
   return `| variable | meaning | value | asked for | default |\n| --- | --- | --- | --- | --- |\n| ${rows.join(" |\n| ")} |\n`;
 }
 
-function meaningOf(name: string, { meaning }: Variable<never>): string {
+function meaningOf(name: string, { meaning }: EnvironmentVariable<never>): string {
   const page = pages[name];
   return page === undefined ? meaning : `${meaning} See [${page[0]}](${page[1]}).`;
 }
 
-function askedOf({ each, askedIf }: Variable<never>): string {
+function askedOf({ each, askedIf }: EnvironmentVariable<never>): string {
   if (each !== undefined) return `for ${each.text}`;
   return askedIf === undefined ? "always" : `if ${askedIf.text}`;
 }
 
-function defaultOf({ reader, unset }: Variable<never>): string {
+function defaultOf({ reader, unset }: EnvironmentVariable<never>): string {
   if (unset !== undefined) return unset;
   if (reader.fallback === undefined) return "required";
   const { value } = reader.fallback;

@@ -1,10 +1,10 @@
 import { type DatabaseStatus, statusOf, verify as verifyOne } from "../../migrate/check.js";
 import type { ServiceDatabase } from "../../migrate/databases.js";
 import { loadRunner } from "../../migrate/runner.js";
-import type { Outcome } from "../print/act.js";
+import type { CommandOutcome } from "../print/act.js";
 
 /** Applies the pending migrations of each database. A failure of one does not stop the others. */
-export async function up(databases: readonly ServiceDatabase[]): Promise<Outcome> {
+export async function up(databases: readonly ServiceDatabase[]): Promise<CommandOutcome> {
   const { migrate } = await loadRunner();
   const results: { service: string; applied: readonly string[]; error?: string }[] = [];
   for (const { service, url, directory } of databases) {
@@ -24,7 +24,7 @@ export async function up(databases: readonly ServiceDatabase[]): Promise<Outcome
   };
 }
 
-export async function status(databases: readonly ServiceDatabase[]): Promise<Outcome> {
+export async function status(databases: readonly ServiceDatabase[]): Promise<CommandOutcome> {
   const all = await each(databases, statusOf);
   return {
     result: all,
@@ -41,7 +41,7 @@ export async function status(databases: readonly ServiceDatabase[]): Promise<Out
   };
 }
 
-export async function verify(databases: readonly ServiceDatabase[], root: string): Promise<Outcome> {
+export async function verify(databases: readonly ServiceDatabase[], root: string): Promise<CommandOutcome> {
   const all = await each(databases, (database) => verifyOne(root, database));
   return {
     result: all,

@@ -1,7 +1,7 @@
 import type { Argv, CommandModule } from "yargs";
 import type { DatabaseChoice, ServiceDatabase } from "../../migrate/databases.js";
 import { type Allowable, allowOption } from "../allow.js";
-import { type Outcome, print } from "../print/act.js";
+import { type CommandOutcome, print } from "../print/act.js";
 import { type ErrorFormat, errorFormatOption } from "../print/report.js";
 import { project } from "../project.js";
 
@@ -102,7 +102,7 @@ function databaseOptions(argv: Argv): Argv<Options> {
 
 async function act(
   { service, url, json }: Options,
-  run: (databases: readonly ServiceDatabase[], root: string) => Promise<Outcome>,
+  run: (databases: readonly ServiceDatabase[], root: string) => Promise<CommandOutcome>,
 ): Promise<void> {
   const settings = await project();
   const { chooseDatabases } = await import("../../migrate/databases.js");

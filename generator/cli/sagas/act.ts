@@ -11,7 +11,7 @@ import {
   type SagaQuery,
 } from "../../operate/sagas.js";
 import type { Settings } from "../../project/settings.js";
-import type { Outcome } from "../print/act.js";
+import type { CommandOutcome } from "../print/act.js";
 
 /** The project of a command about sagas, and the databases of its services. */
 export interface Target {
@@ -19,7 +19,7 @@ export interface Target {
   readonly databases: readonly ServiceDatabase[];
 }
 
-export async function list({ databases }: Target, query: SagaQuery): Promise<Outcome> {
+export async function list({ databases }: Target, query: SagaQuery): Promise<CommandOutcome> {
   const { listSagas } = await loadAdmin();
   const all: ({ service: string } & SagaListing)[] = [];
   for (const { service, url } of databases) {
@@ -28,7 +28,7 @@ export async function list({ databases }: Target, query: SagaQuery): Promise<Out
   return { result: all, lines: all.map(line), code: all.some(({ stuck }) => stuck) ? 100 : 0 };
 }
 
-export async function show({ settings, databases }: Target, id: string): Promise<Outcome> {
+export async function show({ settings, databases }: Target, id: string): Promise<CommandOutcome> {
   const { service, saga } = await find(databases, id);
   const files = descriptors(await buildImage(settings));
   const read = reader(files);
@@ -56,14 +56,14 @@ export async function show({ settings, databases }: Target, id: string): Promise
   return { result, lines, code: 0 };
 }
 
-export async function retry({ databases }: Target, id: string): Promise<Outcome> {
+export async function retry({ databases }: Target, id: string): Promise<CommandOutcome> {
   const { service, url, saga } = await find(databases, id);
   const { retrySaga } = await loadAdmin();
   if (!(await retrySaga(url, id))) throw new Error(`${id} has ended: it is ${saga.state}`);
   return { result: { service, id }, lines: [`${service}: ${id} goes on`], code: 0 };
 }
 
-export async function compensate({ databases }: Target, id: string, reason: string): Promise<Outcome> {
+export async function compensate({ databases }: Target, id: string, reason: string): Promise<CommandOutcome> {
   const { service, url, saga } = await find(databases, id);
   const { compensateSaga } = await loadAdmin();
   if (!(await compensateSaga(url, id, reason))) throw new Error(`${id} is ${saga.state} already`);
@@ -71,7 +71,7 @@ export async function compensate({ databases }: Target, id: string, reason: stri
 }
 
 /** @param urls URLs of databases outside of the running system, `orders=postgres://…` */
-export async function audit(settings: Settings, urls: readonly string[]): Promise<Outcome> {
+export async function audit(settings: Settings, urls: readonly string[]): Promise<CommandOutcome> {
   const steps = contractSteps(descriptors(await buildImage(settings)), settings);
   const urlOf = await addresses(settings, urls);
   const { auditSagas } = await loadAdmin();

@@ -1,6 +1,6 @@
 import type { Argv, CommandModule } from "yargs";
 import type { DatabaseChoice } from "../../migrate/databases.js";
-import { type Outcome, print } from "../print/act.js";
+import { type CommandOutcome, print } from "../print/act.js";
 import { project } from "../project.js";
 
 const filters = ["unfinished", "stuck", "running", "compensating", "completed", "compensated", "all"] as const;
@@ -114,7 +114,7 @@ function saga(argv: Argv): Argv<Options & { id: string }> {
     });
 }
 
-async function act({ service, url, json }: Options, run: (target: Target) => Promise<Outcome>): Promise<void> {
+async function act({ service, url, json }: Options, run: (target: Target) => Promise<CommandOutcome>): Promise<void> {
   const settings = await project();
   const { chooseDatabases } = await import("../../migrate/databases.js");
   print(await run({ settings, databases: await chooseDatabases(settings, { service, url }) }), json);

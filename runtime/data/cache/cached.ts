@@ -1,6 +1,6 @@
 import type { DescMessage, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import { LRUCache } from "lru-cache";
-import type { Outcome, ReadThrough } from "../../cache/read-through.js";
+import type { ReadOutcome, ReadThrough } from "../../cache/read-through.js";
 import { activeCall } from "../../call/active-call.js";
 import { activeCollectors, startSpan } from "../../observe/span.js";
 import type { Entity } from "../../spec/entity.js";
@@ -93,7 +93,7 @@ export class CachedRows<D extends DescMessage> implements SoftRepository<D, stri
   }
 
   /** Measures a cache lookup, and records the age of a stale row. */
-  #tell(): (outcome: Outcome, ageMs: number) => void {
+  #tell(): (outcome: ReadOutcome, ageMs: number) => void {
     const span = startSpan(this.#span);
     return (outcome, ageMs) => {
       span?.end(outcome);
@@ -104,7 +104,7 @@ export class CachedRows<D extends DescMessage> implements SoftRepository<D, stri
   async batchGet(keys: readonly string[]): Promise<MessageShape<D>[]> {
     const load = this.#together();
     const span = startSpan(this.#span);
-    const outcomes = new Map<string, Outcome>();
+    const outcomes = new Map<string, ReadOutcome>();
     const found = new Map<string, MessageShape<D>>();
     const read = async (key: string) => {
       const row = await this.#cache.read(
@@ -201,7 +201,7 @@ function print(row: Row, fields: readonly string[]): string {
 }
 
 /** `hit 2, miss 1`. */
-function tally(outcomes: ReadonlyMap<string, Outcome>): string {
+function tally(outcomes: ReadonlyMap<string, ReadOutcome>): string {
   const counts = (["hit", "miss", "stale"] as const).map((outcome) => {
     const count = [...outcomes.values()].filter((value) => value === outcome).length;
     return count === 0 ? [] : [`${outcome} ${count}`];

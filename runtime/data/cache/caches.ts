@@ -8,7 +8,7 @@ import type { CachePolicy } from "../../spec/cache.js";
 import type { Entity } from "../../spec/entity.js";
 import type { Driver } from "../postgres/driver.js";
 import { isOutage } from "../postgres/errors.js";
-import { Listener } from "../postgres/listener.js";
+import { NotificationListener } from "../postgres/listener.js";
 import { announce, CHANNEL, instanceName, isCacheable, parseNotice, record } from "../postgres/notices.js";
 import type { Page } from "../rows/repository.js";
 import { SharedCache } from "./shared-cache.js";
@@ -53,7 +53,7 @@ export function openCaches({ service, driver, shared: tier }: CachesOptions): Ca
   const doubts = new Set<string>();
   let longestMs = 0;
   const shared = tier && new SharedCache({ tier, driver, service, longestMs: () => longestMs });
-  const listener = new Listener({ url: () => driver.primary(), service, channel: CHANNEL, heard, began });
+  const listener = new NotificationListener({ url: () => driver.primary(), service, channel: CHANNEL, heard, began });
   driver.onPrimary(() => listener.move());
 
   // Earlier writes went unheard, and the shared tier may have missed them, too.

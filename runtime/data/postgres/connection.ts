@@ -11,7 +11,7 @@ import { failedStatement, summary, withoutValues } from "./redact.js";
 export type DatabaseTransaction = Parameters<Parameters<NodePgDatabase["transaction"]>[0]>[0];
 
 /** A transaction's connection, for statements that are so short that a query builder costs more than the database. */
-export interface Connection {
+export interface TransactionConnection {
   run(statement: Statement): Promise<pg.QueryArrayResult>;
   /**
    * Sends a statement together with the next one, at the latest with COMMIT. If it fails, the next one fails with its error, and nothing is
@@ -20,7 +20,7 @@ export interface Connection {
   add(statement: Statement): void;
 }
 
-const connections = new WeakMap<DatabaseTransaction, Connection>();
+const connections = new WeakMap<DatabaseTransaction, TransactionConnection>();
 const dialect = new PgDialect();
 
 /** Drizzle's client, with errors that do not contain parameters. */
@@ -55,7 +55,7 @@ const begin: Statement = { name: "begin", text: "begin" };
 const commit: Statement = { name: "commit", text: "commit" };
 
 /** The connection of a transaction that `inTransaction` began. */
-export function connectionOf(tx: DatabaseTransaction): Connection {
+export function connectionOf(tx: DatabaseTransaction): TransactionConnection {
   const connection = connections.get(tx);
   if (connection === undefined) throw new Error("this is no transaction of the service's own database");
   return connection;

@@ -22,7 +22,7 @@ const BEAT_TIMEOUT_MS = 3000;
  * Receives notifications on a channel (LISTEN), and reconnects when its connection is lost. Notifications in between are lost: a consumer
  * must distrust everything from before the current `epoch`.
  */
-export class Listener {
+export class NotificationListener {
   readonly #options: ListenerOptions;
   readonly #closing = new AbortController();
   /** The listening connection. */

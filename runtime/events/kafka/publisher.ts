@@ -19,7 +19,7 @@ const PAUSE_MS = 100;
  * did not come is made again as it was, and is kept once. One that failed for good leaves those numbers in doubt; since a
  * broker drops what it takes for a repetition, a new producer makes the next.
  */
-export class Publisher {
+export class KafkaPublisher {
   readonly #kafka: () => Promise<Kafka>;
   readonly #open: (kafka: Kafka) => Producer;
   #producer: Producer | undefined;

@@ -1,7 +1,7 @@
 import { connected } from "./database.js";
 
 /** What of one topic a group has not handled. */
-export interface Backlog {
+export interface EventBacklog {
   /** Events that wait for a try, or behind one that does, or behind a dead letter. */
   readonly waiting: number;
   readonly deadLetters: number;
@@ -12,7 +12,7 @@ export interface Backlog {
 }
 
 /** What a group has not handled, by topic; topics of which it has handled all are left out. */
-export function readBacklog(url: string, group: string): Promise<ReadonlyMap<string, Backlog>> {
+export function readBacklog(url: string, group: string): Promise<ReadonlyMap<string, EventBacklog>> {
   return connected(url, async ({ query }) => {
     const waiting = await query(
       `SELECT "topic", count(*)::integer AS "waiting", min("attributes"->>'time') AS "oldest"
@@ -28,8 +28,8 @@ export function readBacklog(url: string, group: string): Promise<ReadonlyMap<str
        FROM "scaffold_missing", unnest("numbers") AS "run" WHERE "group" = $1 GROUP BY "topic"`,
       [group],
     );
-    const none: Backlog = { waiting: 0, deadLetters: 0, missing: 0, oldest: null };
-    const backlog = new Map<string, Backlog>();
+    const none: EventBacklog = { waiting: 0, deadLetters: 0, missing: 0, oldest: null };
+    const backlog = new Map<string, EventBacklog>();
     for (const { topic, waiting: count, oldest } of waiting.rows) {
       const time = new Date(oldest ?? Number.NaN);
       backlog.set(topic, { ...none, waiting: count, oldest: Number.isNaN(time.getTime()) ? null : time });

@@ -4,7 +4,7 @@ import type { DatabaseTransaction } from "../../data/postgres/driver.js";
 import { fromDatabase, unavailable } from "../../data/postgres/errors.js";
 
 /** A connection to a service's database, for somebody who looks after it from outside. */
-export interface Connection {
+export interface OperatorConnection {
   query(text: string, values?: readonly unknown[]): Promise<pg.QueryResult>;
   transaction<T>(body: (tx: DatabaseTransaction) => Promise<T>): Promise<T>;
 }
@@ -14,7 +14,7 @@ export interface Connection {
  *
  * @throws ConnectError that says what is wrong: UNAVAILABLE if no database answers, INTERNAL if it has no tables of events
  */
-export async function connected<T>(url: string, run: (connection: Connection) => Promise<T>): Promise<T> {
+export async function connected<T>(url: string, run: (connection: OperatorConnection) => Promise<T>): Promise<T> {
   const client = new pg.Client({
     connectionString: url,
     application_name: "scaffold events",

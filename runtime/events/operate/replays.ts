@@ -4,7 +4,7 @@ import { connected } from "./database.js";
 import type { Point } from "./outbox.js";
 
 /** A part of what a service has published to a topic, and still keeps. */
-export interface Span {
+export interface EventSpan {
   readonly topic: string;
   /** The positions of its first and last event. */
   readonly first: string;
@@ -28,7 +28,7 @@ export interface SpanChoice {
 }
 
 /** What is there of such events; undefined if none is. */
-export function measureSpan(url: string, { topic, from, to, numbers }: SpanChoice): Promise<Span | undefined> {
+export function measureSpan(url: string, { topic, from, to, numbers }: SpanChoice): Promise<EventSpan | undefined> {
   return connected(url, async ({ query }) => {
     // A span is one of positions: times do not always grow with them, for what commits late gets a late position.
     const { rows } = await query(
@@ -54,7 +54,7 @@ export function measureSpan(url: string, { topic, from, to, numbers }: SpanChoic
  * published them sends them again, between those that are new. Those that it misses are new; if one of them has come
  * meanwhile, it is not handled again. Answers the replay's name.
  */
-export function requestReplay(url: string, group: string, { topic, first, last, numbers }: Span): Promise<string> {
+export function requestReplay(url: string, group: string, { topic, first, last, numbers }: EventSpan): Promise<string> {
   return connected(url, async ({ query }) => {
     const { rows } = await query(
       `INSERT INTO "scaffold_replays" ("topic", "group", "after", "until", "numbers") VALUES ($1, $2, $3::bigint - 1, $4, $5) RETURNING "id"`,

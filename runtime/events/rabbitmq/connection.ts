@@ -22,7 +22,7 @@ export const LEAVE_TIMEOUT_MS = 3000;
 export const FRAME_MAX = 131_072;
 
 /** A connection that is made when it is first needed, and again whenever it breaks. */
-export class Connection {
+export class RabbitmqConnection {
   readonly #library: RabbitmqClient;
   readonly #options: ConnectionOptions;
   #client: Client | undefined;

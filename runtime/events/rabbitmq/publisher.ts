@@ -4,10 +4,10 @@ import type { Logger } from "../../observe/log.js";
 import { RecordRefused, type Topic } from "../broker.js";
 import { partitionOf } from "../partition.js";
 import type { EventRecord } from "../record.js";
-import { type Connection, refusal } from "./connection.js";
+import { type RabbitmqConnection, refusal } from "./connection.js";
 import { propertiesOf } from "./message.js";
 import { within } from "./pause.js";
-import type { Settings } from "./settings.js";
+import type { RabbitmqSettings } from "./settings.js";
 import { declareTopic, exchangeOf, routingHeaders, routingKeyOf } from "./topology.js";
 
 /** A queue that does not answer by then is tried anew, over another channel. */
@@ -23,9 +23,9 @@ interface Session {
 }
 
 /** Publishes in order, and knows what RabbitMQ has confirmed. */
-export class Publisher {
-  readonly #connection: Connection;
-  readonly #settings: Settings;
+export class RabbitmqPublisher {
+  readonly #connection: RabbitmqConnection;
+  readonly #settings: RabbitmqSettings;
   readonly #log: Logger | undefined;
   readonly #topics = new Map<string, Topic>();
   /** In how many partitions topics are that were found on RabbitMQ, or made, since the last channel was lost. */
@@ -35,7 +35,7 @@ export class Publisher {
   #largest = Number.POSITIVE_INFINITY;
   #spread = 0;
 
-  constructor(connection: Connection, settings: Settings, log: Logger | undefined) {
+  constructor(connection: RabbitmqConnection, settings: RabbitmqSettings, log: Logger | undefined) {
     this.#connection = connection;
     this.#settings = settings;
     this.#log = log;

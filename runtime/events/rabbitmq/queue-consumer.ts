@@ -2,12 +2,12 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import type { AsyncMessage } from "rabbitmq-client";
 import type { Logger } from "../../observe/log.js";
 import type { SubscribeOptions } from "../broker.js";
-import { type Connection, LEAVE_TIMEOUT_MS, refusal } from "./connection.js";
+import { LEAVE_TIMEOUT_MS, type RabbitmqConnection, refusal } from "./connection.js";
 import { recordOf } from "./message.js";
 import { backOff, unlessAborted, within } from "./pause.js";
 
 export interface QueueConsumerOptions extends Pick<SubscribeOptions, "group" | "batch" | "handle"> {
-  readonly connection: Connection;
+  readonly connection: RabbitmqConnection;
   readonly queue: string;
   readonly topic: string;
   readonly partition: number;

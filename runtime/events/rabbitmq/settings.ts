@@ -4,7 +4,7 @@ export const exchangeTypes = ["topic", "direct", "fanout", "headers"] as const;
 export type ExchangeType = (typeof exchangeTypes)[number];
 
 /** What a broker's URL says. */
-export interface Settings {
+export interface RabbitmqSettings {
   /** The URL without what is ours in it. */
   readonly url: string;
   /** `exchange`: the type of the exchanges that are published to. Default: topic. */
@@ -18,7 +18,7 @@ export interface Settings {
  *
  * @throws TypeError if it is no such URL
  */
-export function readSettings(text: string): Settings {
+export function readSettings(text: string): RabbitmqSettings {
   const url = new URL(text);
   if (url.protocol !== "amqp:" && url.protocol !== "amqps:") {
     throw new TypeError(`a RabbitMQ's URL begins with amqp:// or amqps://, not ${url.protocol}//`);

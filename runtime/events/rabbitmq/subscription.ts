@@ -1,12 +1,12 @@
 import type { Logger } from "../../observe/log.js";
 import type { BrokerSubscription, SubscribeOptions } from "../broker.js";
-import type { Connection } from "./connection.js";
-import type { Settings } from "./settings.js";
+import type { RabbitmqConnection } from "./connection.js";
+import type { RabbitmqSettings } from "./settings.js";
 import { TopicConsumer } from "./topic-consumer.js";
 
 export interface RabbitmqSubscriptionOptions extends SubscribeOptions {
-  readonly connection: Connection;
-  readonly settings: Settings;
+  readonly connection: RabbitmqConnection;
+  readonly settings: RabbitmqSettings;
   readonly log: Logger | undefined;
   /** Is told when it is closed. */
   closed(subscription: RabbitmqSubscription): void;

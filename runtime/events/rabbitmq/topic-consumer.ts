@@ -1,15 +1,15 @@
 import { jittered } from "../../call/backoff.js";
 import type { Logger } from "../../observe/log.js";
 import type { SubscribeOptions, Topic } from "../broker.js";
-import type { Connection } from "./connection.js";
+import type { RabbitmqConnection } from "./connection.js";
 import { backOff, pause } from "./pause.js";
 import { QueueConsumer } from "./queue-consumer.js";
-import type { Settings } from "./settings.js";
+import type { RabbitmqSettings } from "./settings.js";
 import { declareTopic, membersOf, queueOf } from "./topology.js";
 
 export interface TopicConsumerOptions extends Pick<SubscribeOptions, "group" | "batch" | "handle"> {
-  readonly connection: Connection;
-  readonly settings: Settings;
+  readonly connection: RabbitmqConnection;
+  readonly settings: RabbitmqSettings;
   readonly topic: Topic;
   readonly log: Logger | undefined;
 }

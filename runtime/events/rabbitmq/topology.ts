@@ -1,8 +1,8 @@
 import type { Channel } from "rabbitmq-client";
 import type { Logger } from "../../observe/log.js";
 import type { Topic } from "../broker.js";
-import { type Connection, refusal } from "./connection.js";
-import type { ExchangeType, Settings } from "./settings.js";
+import { type RabbitmqConnection, refusal } from "./connection.js";
+import type { ExchangeType, RabbitmqSettings } from "./settings.js";
 
 /** The longest that RabbitMQ lets a message live, in milliseconds (32 bits); what is to be kept for longer is kept for good. */
 const LONGEST_TTL_MS = 2 ** 32 - 1;
@@ -24,7 +24,7 @@ const dropExchangeOf = (topic: string) => `${topic}:dropped`;
 const partitionsOf = (topic: string) => `${topic}:partitions`;
 
 /** Where a topic is published to. */
-export const exchangeOf = ({ name }: Settings, topic: string) => name ?? topic;
+export const exchangeOf = ({ name }: RabbitmqSettings, topic: string) => name ?? topic;
 export const routingKeyOf = (topic: string, partition: number) => `${topic}.${partition}`;
 /** What a headers exchange tells partitions apart by. */
 export const routingHeaders = (topic: string, partition: number) => ({ topic, partition: String(partition) });
@@ -34,8 +34,8 @@ export const routingHeaders = (topic: string, partition: number) => ({ topic, pa
  * is there already stays as it is. A user who may not make or bind them is expected to find them made and bound.
  */
 export async function declareTopic(
-  connection: Connection,
-  settings: Settings,
+  connection: RabbitmqConnection,
+  settings: RabbitmqSettings,
   { name: topic, partitions, retentionMs, groups }: Topic,
   log?: Logger,
 ): Promise<number> {
@@ -66,7 +66,7 @@ export async function declareTopic(
 }
 
 /** How many messages are in each of the queues of a group, less those that its members have in hand. */
-export async function countMessages(connection: Connection, topic: string, group: string): Promise<number[]> {
+export async function countMessages(connection: RabbitmqConnection, topic: string, group: string): Promise<number[]> {
   const declarations = new Declarations(connection);
   try {
     for (const messages: number[] = []; ; ) {
@@ -96,11 +96,11 @@ function queueArguments(topic: string, group: string, retentionMs: number): Reco
 
 /** Declarations over one channel, and over a new one after each that RabbitMQ refused, for a refusal closes it. */
 class Declarations {
-  readonly #connection: Connection;
+  readonly #connection: RabbitmqConnection;
   readonly #log: Logger | undefined;
   #channel: Channel | undefined;
 
-  constructor(connection: Connection, log?: Logger) {
+  constructor(connection: RabbitmqConnection, log?: Logger) {
     this.#connection = connection;
     this.#log = log;
   }
@@ -147,7 +147,7 @@ class Declarations {
     await this.#bind(queue, (channel) => channel.queueBind(binding));
   }
 
-  async bindPartition(settings: Settings, queue: string, topic: string, partition: number): Promise<void> {
+  async bindPartition(settings: RabbitmqSettings, queue: string, topic: string, partition: number): Promise<void> {
     const front = exchangeOf(settings, topic);
     const binding =
       settings.type === "headers"
