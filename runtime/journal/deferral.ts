@@ -25,6 +25,8 @@ export interface DeferralOptions {
   readonly journal: Journal;
   readonly log: Logger;
   readonly metrics: JournalMetrics;
+  /** The delays between attempts at a call. Default: from 100 ms to 1 s. */
+  readonly retry?: Backoff;
 }
 
 /** A method whose calls can be deferred. */
@@ -49,6 +51,7 @@ export class Deferral {
   readonly #journal: Journal;
   readonly #log: Logger;
   readonly #metrics: JournalMetrics;
+  readonly #retry: Backoff;
   readonly #methods = new Map<string, Deferrable>();
   /** The calls that are in the journal or being written to it, by method and key. */
   readonly #deferred = new Map<string, { readonly fingerprint: string; readonly added: Promise<unknown> }>();
@@ -58,7 +61,8 @@ export class Deferral {
   #isAway = true;
   #working: Promise<void> | undefined;
 
-  constructor({ journal, log, metrics }: DeferralOptions) {
+  constructor({ journal, log, metrics, retry = RETRY }: DeferralOptions) {
+    this.#retry = retry;
     this.#journal = journal;
     this.#log = log;
     this.#metrics = metrics;
@@ -197,26 +201,31 @@ export class Deferral {
   async #runAll(): Promise<void> {
     this.#isAway = true;
     let attempt = 0;
+    // Attempts that met an outage are not failures of the call.
+    let failures = 0;
     for (let [entry] = this.#journal.entries(); entry !== undefined; [entry] = this.#journal.entries()) {
       if (this.#closing.signal.aborted) return;
       try {
-        if (await this.#run(entry, ++attempt)) {
+        attempt++;
+        if (await this.#run(entry, failures + 1)) {
           attempt = 0;
+          failures = 0;
           this.#deferred.delete(nameOf(entry));
           this.#metrics.queued.set(this.#journal.size);
           this.#condition.tell();
           continue;
         }
+        if (!this.#isAway) failures++;
       } catch (error) {
         this.#log.error({ err: error }, "a deferred write stays in the journal: its end could not be written");
       }
-      const delayMs = backoffMs(attempt, RETRY);
+      const delayMs = backoffMs(attempt, this.#retry);
       await sleep(delayMs, undefined, { signal: this.#closing.signal, ref: false }).catch(() => undefined);
     }
   }
 
-  /** Runs a call. Returns false if it must be retried. */
-  async #run(entry: JournalEntry, attempt: number): Promise<boolean> {
+  /** Runs a call that has failed so often, this time included if it fails. Returns false if it must be retried. */
+  async #run(entry: JournalEntry, failures: number): Promise<boolean> {
     const known = this.#methods.get(entry.method);
     try {
       if (known === undefined) throw errorFor("METHOD_NOT_IMPLEMENTED", `there is no method ${entry.method} any more`);
@@ -229,7 +238,7 @@ export class Deferral {
     } catch (error) {
       this.#isAway = isDatabaseOutage(error);
       const { code, rawMessage } = ConnectError.from(error);
-      if (this.#isAway || (!isFinalCode(code) && attempt < ATTEMPTS)) return false;
+      if (this.#isAway || (!isFinalCode(code) && failures < ATTEMPTS)) return false;
       await this.#journal.deadLetter(entry, { code: Code[code], reason: rawMessage, json: readable(known, entry) });
       this.#metrics.dead.add();
       const { method, key } = entry;
