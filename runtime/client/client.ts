@@ -14,7 +14,7 @@ import type { Codec } from "../codec/codec.js";
 import { eachExplicit, explicit } from "../codec/create.js";
 import { know } from "../codec/known.js";
 import { own } from "../codec/message.js";
-import { knowCompression } from "../grpc/method-compression.js";
+import { registerCompression } from "../grpc/method-compression.js";
 import type { ServicePolicy } from "../spec/policy.js";
 import type { Carrier } from "./attempt.js";
 import { clientChain } from "./chain.js";
@@ -82,7 +82,7 @@ export function createServiceClient<S extends DescService>(
   codecs: readonly Codec[] = [],
 ): ServiceClient<S> {
   know(codecs);
-  knowCompression(service, policy);
+  registerCompression(service, policy);
   const { interceptors = [] } = options;
   const carrier = carrierOf(service, options);
   const methods = service.methods.map((method) => {

@@ -5,7 +5,7 @@ import type { Codec } from "../codec/codec.js";
 import { codecOf } from "../codec/known.js";
 import { Reader } from "../codec/reader.js";
 import { errorFor } from "../errors/error.js";
-import { type Blame, readMessage } from "../grpc/frame.js";
+import { type MalformedCode, readMessage } from "../grpc/frame.js";
 
 /**
  * Connect takes no codec: it reads and writes messages with protobuf-es. So a message in binary goes through it as an empty one
@@ -40,9 +40,9 @@ export function carry(codec: Codec, message: unknown): Empty {
 }
 
 /** Returns the message whose bytes Connect decoded as `carried`. Throws a ConnectError if they are invalid. */
-export function delivered(codec: Codec, carried: Empty, blame: Blame): unknown {
+export function delivered(codec: Codec, carried: Empty, malformedCode: MalformedCode): unknown {
   const bytes = codecOf(EmptySchema).toBytes(carried);
-  return readMessage(codec, bytes, 0, bytes.length, blame);
+  return readMessage(codec, bytes, 0, bytes.length, malformedCode);
 }
 
 /** Makes a binary Connect transport encode and decode messages with codecs. */

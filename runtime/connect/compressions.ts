@@ -1,9 +1,9 @@
 import { promisify } from "node:util";
 import { brotliCompress, constants, gzip } from "node:zlib";
 import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
-import type { Blame } from "../grpc/frame.js";
+import { decompress, type Encoding } from "../grpc/decompress.js";
+import type { MalformedCode } from "../grpc/frame.js";
 import { GZIP_LEVEL } from "../grpc/gzip.js";
-import { type Encoding, unpack } from "../grpc/unpack.js";
 
 const BROTLI_QUALITY = 4;
 
@@ -15,11 +15,11 @@ const compressors = {
   br: (bytes: Uint8Array) => brotliBytes(bytes, { params: { [constants.BROTLI_PARAM_QUALITY]: BROTLI_QUALITY } }),
 } satisfies Record<Encoding, (bytes: Uint8Array) => Promise<Uint8Array>>;
 
-/** How Connect's own handlers and clients compress and unpack, as their option `acceptCompression`. */
-export function compressions(blame: Blame): (typeof compressionGzip)[] {
+/** How Connect's own handlers and clients compress and decompress, as their option `acceptCompression`. */
+export function compressions(malformedCode: MalformedCode): (typeof compressionGzip)[] {
   return [compressionGzip, compressionBrotli].map((compression) => ({
     ...compression,
     compress: async (bytes) => new Uint8Array(await compressors[compression.name as Encoding](bytes)),
-    decompress: (bytes, maxBytes) => unpack(compression.name as Encoding, bytes, maxBytes, blame),
+    decompress: (bytes, maxBytes) => decompress(compression.name as Encoding, bytes, maxBytes, malformedCode),
   }));
 }

@@ -1,6 +1,6 @@
 import type { ConnectError, ConnectRouter } from "@connectrpc/connect";
 import { errorFor } from "../errors/error.js";
-import { EnvelopeMeter, IncompleteMessage, type IncompleteMessages } from "../grpc/incomplete.js";
+import { EnvelopeMeter, IncompleteMessage, type IncompleteMessages } from "../grpc/incomplete-messages.js";
 import { MessageQueue } from "../grpc/message-queue.js";
 import { headersOf } from "../grpc/metadata.js";
 import { ResponseSize } from "../grpc/route.js";

@@ -12,32 +12,33 @@ import { startTimer, stopTimer, Timer } from "../http2/timers.js";
 import type { Backoff } from "../spec/retry.js";
 
 export interface ChannelOptions {
-  /** For https: certificates and the like, as node:tls takes them. */
+  /** The options of node:tls for `https` addresses, such as certificates. */
   readonly tls?: ConnectionOptions;
   readonly limits?: Limits;
-  /** How many calls may wait for a connection, or for a place on it. Default: 10,000. */
+  /** The maximum number of calls that wait for a connection, or for a free stream on it. Default: 10,000. */
   readonly maxWaiting?: number;
 }
 
-/** How long one attempt to connect may take, until the peer has said its first word, in milliseconds. */
+/** The timeout of one connection attempt in milliseconds. The attempt ends when the peer's SETTINGS frame has arrived. */
 const CONNECT_TIMEOUT = 20_000;
-/** The delays between attempts to connect. */
+/** The delays between connection attempts. */
 const RECONNECT: Backoff = { initialBackoffMs: 25, maxBackoffMs: 1_000, backoffMultiplier: 2 };
-/** How long a connection without calls is kept, in milliseconds. */
+/** A connection without calls is closed after this time, in milliseconds. */
 const IDLE = 15 * 60_000;
 
 /**
- * The way to one address: one connection, opened by the first call, and again after it was lost or its peer asked to go
- * elsewhere. An attempt that fails fails the calls that wait for it; the next attempt is then made after a pause, which
- * grows. Calls above what the peer takes at a time wait for their turn. It does not keep the process alive by itself.
+ * A gRPC channel to one address. It has one connection at a time, which the first call opens. A call opens a new connection
+ * if the last one was lost or its peer has sent GOAWAY. A failed connection attempt fails all waiting calls. The next attempt
+ * is made after a delay, which grows with each failure. Calls wait while the peer's maximum of concurrent streams is reached.
+ * A channel without calls does not keep the process alive.
  */
 export class Channel implements Dispatcher {
   readonly #url: URL;
   readonly #options: ChannelOptions;
   readonly #waiting = new Set<PendingCall>();
-  /** Where new calls go. Those that a peer has asked to leave end by themselves. */
+  /** The connection for new calls. A connection whose peer has sent GOAWAY is replaced, and closes after its last call. */
   #connection: Connection | undefined;
-  /** All that are open, with the one that is being made and those that take no more calls. */
+  /** All connections, including the one that is being opened and those that take no more calls. */
   readonly #open = new Set<Connection>();
   #isConnecting = false;
   #failures = 0;
@@ -95,7 +96,7 @@ export class Channel implements Dispatcher {
     if (connection.streams.size === 0) connection.socket.ref();
     this.#usedAt = performance.now();
     caller.ready(connection);
-    // It may have found that its request cannot be written.
+    // The call opens no stream if its request cannot be encoded.
     if (connection.streams.size === 0) connection.socket.unref();
   }
 
@@ -179,7 +180,7 @@ export class Channel implements Dispatcher {
     this.#replace(connection);
   }
 
-  /** Leaves a connection that is used up to the calls that it has. */
+  /** Replaces a connection that is used up: it closes once its calls have ended, and new calls open another one. */
   #replace(connection: Connection): void {
     if (!connection.isUsedUp || this.#connection !== connection) return;
     connection.drain();
@@ -210,7 +211,7 @@ export class Channel implements Dispatcher {
   }
 }
 
-/** Timers of the wheel do not keep a process alive; calls that wait for one must. */
+/** Keeps the process alive while calls wait for a timer: the timer itself does not. */
 function keepAlive(timer: Timer, waiting: ReadonlySet<unknown>): void {
   const hold = setInterval(() => {
     if (timer.slot < 0 || waiting.size === 0) clearInterval(hold);
@@ -221,9 +222,9 @@ function closedError(): ConnectError {
   return withFailure("canceled", errorFor("CONNECTION_CLOSED", "the channel was closed"));
 }
 
-/** Whether TLS failed, rather than the network below it or HTTP/2 above. */
+/** Returns whether a connection failed because of TLS, and not because of the network or HTTP/2. */
 function isUntrusted(socket: Socket | TLSSocket, cause: Error | undefined): boolean {
   if (!("authorizationError" in socket)) return false;
-  // Set when this side does not believe the peer's certificate. OpenSSL names its library in each of its errors.
+  // `authorizationError` is set if this side rejects the peer's certificate. Errors of OpenSSL have a `library`.
   return socket.authorizationError != null || (cause !== undefined && "library" in cause);
 }

@@ -32,16 +32,16 @@ export interface CallSetup extends DispatchedCall {
 
 const grpcType = /^application\/grpc(\+proto)?(;|$)/i;
 
-/** The part that unary and streaming calls of a client share: from the first header block of the response to its status. */
+/** The common part of a client's unary and streaming calls: reads the response, from its first header block to its status. */
 export abstract class ClientCall implements StreamConsumer, MessageReceiver, PendingCall {
   error: ConnectError | undefined;
   protected stream: Stream | undefined;
   protected isOver = false;
   protected head: ResponseHead | undefined;
   protected trailers: readonly Field[] | undefined;
-  /** Undefined as long as every part of the body is one whole message. */
+  /** Undefined while every DATA frame has been exactly one message. */
   protected reader: MessageReader | undefined;
-  /** Whether the dispatcher knows the call. */
+  /** Whether the call was given to the dispatcher. */
   #isTaken = false;
   #timer: Timer | undefined;
   #deadline = Number.POSITIVE_INFINITY;
@@ -52,13 +52,13 @@ export abstract class ClientCall implements StreamConsumer, MessageReceiver, Pen
   /** Sends the request. */
   abstract ready(connection: Connection): void;
   abstract received(message: unknown, size: number): void;
-  /** The call has failed; `isLocal`: its caller or its deadline ended it. Nothing else happens to it. */
+  /** Called once if the call has failed. `isLocal`: its caller or its deadline ended it, not the server. */
   protected abstract fail(error: ConnectError, isLocal: boolean): void;
-  /** The call has ended with status OK. */
+  /** Called once if the call has ended with status OK. */
   protected abstract succeed(): void;
-  /** The head of a response with messages has arrived. */
+  /** Called when the head of a response that may have messages has arrived. */
   protected abstract responded(): void;
-  /** Whether messages wait to be read, so that the peer is given no more window. */
+  /** Whether messages wait to be read. The peer gets no more flow-control window then. */
   protected abstract get hasUnread(): boolean;
 
   start(): void {
@@ -92,7 +92,7 @@ export abstract class ClientCall implements StreamConsumer, MessageReceiver, Pen
     return stream;
   }
 
-  /** Whether a framed request is long enough to be compressed. */
+  /** Returns whether a framed request is long enough to be compressed. */
   protected isLong(framed: Uint8Array): boolean {
     const { isGzip, minBytes } = this.setup.compression;
     return isGzip && framed.length - PREFIX >= minBytes;
@@ -113,7 +113,7 @@ export abstract class ClientCall implements StreamConsumer, MessageReceiver, Pen
       this.end(malformed());
       return;
     }
-    // Interim responses mean nothing in gRPC (RFC 9110, section 15.2).
+    // gRPC has no use for interim responses (RFC 9110, section 15.2).
     if (head.status < 200) return;
     (this.stream as Stream).hasHeaders = true;
     (this.stream as Stream).expectedLength = head.contentLength;
@@ -139,7 +139,7 @@ export abstract class ClientCall implements StreamConsumer, MessageReceiver, Pen
         this.reader.read(source, start, end);
       }
     } catch (error) {
-      this.end(answered(ConnectError.from(error, Code.Internal)));
+      this.end(markAnswered(ConnectError.from(error, Code.Internal)));
       return;
     }
     if (this.isOver) return;
@@ -151,7 +151,7 @@ export abstract class ClientCall implements StreamConsumer, MessageReceiver, Pen
   protected newReader(): MessageReader {
     const { output, readMaxBytes } = this.setup;
     const isGzip = this.head?.grpcEncoding === "gzip";
-    const format = { codec: output, maxBytes: readMaxBytes, blame: Code.Internal, isGzip, unreadable } as const;
+    const format = { codec: output, maxBytes: readMaxBytes, malformedCode: Code.Internal, isGzip, unreadable } as const;
     return new MessageReader(this.stream as Stream, format, this);
   }
 
@@ -178,15 +178,15 @@ export abstract class ClientCall implements StreamConsumer, MessageReceiver, Pen
     if (this.head !== undefined && this.head.fields !== trailers) {
       for (const [name, value] of headersOf(this.head.fields)) status.metadata.append(name, value);
     }
-    this.end(answered(status));
+    this.end(markAnswered(status));
   }
 
-  /** The headers of the response, as Connect's clients get them. */
+  /** Returns the headers of the response. */
   responseHeader(): Headers {
     return headersOf(this.head?.fields ?? []);
   }
 
-  /** The trailers of the response, as Connect's clients get them. */
+  /** Returns the trailers of the response. Those of a trailers-only response are its headers. */
   responseTrailer(): Headers {
     return headersOf(this.head?.fields === this.trailers ? [] : (this.trailers ?? []));
   }
@@ -194,7 +194,7 @@ export abstract class ClientCall implements StreamConsumer, MessageReceiver, Pen
   // ------------------------------------------------------------------------------------------------------------- its end
 
   closed(code: number, cause: Error | undefined): void {
-    // The peer knows the deadline too, and may be the first to see that it has passed.
+    // The server knows the deadline, too, and may cancel the stream before this side's timer fires.
     if (code === ErrorCode.CANCEL && cause === undefined && performance.now() >= this.#deadline)
       this.end(timedOut(), true);
     else this.end(cause === undefined ? resetError(code) : lost("broken", cause));
@@ -202,7 +202,7 @@ export abstract class ClientCall implements StreamConsumer, MessageReceiver, Pen
 
   drained(): void {}
 
-  /** Ends the call with an error, unless it is over, and resets its stream if that is still open. */
+  /** Fails the call unless it is over, and resets its stream if the stream is open. */
   protected end(error: ConnectError, isLocal = false): void {
     if (this.isOver) return;
     this.error = error;
@@ -210,12 +210,12 @@ export abstract class ClientCall implements StreamConsumer, MessageReceiver, Pen
     this.fail(error, isLocal);
   }
 
-  /** The caller's signal was aborted. */
+  /** Called when the caller's signal is aborted. */
   protected aborted(error: ConnectError): void {
     this.end(error, true);
   }
 
-  /** Stops listening to the caller's signal: there is nothing left that it could end. */
+  /** Stops listening to the caller's signal. */
   protected unlinkSignal(): void {
     this.#unlinkSignal?.();
     this.#unlinkSignal = undefined;
@@ -230,24 +230,24 @@ export abstract class ClientCall implements StreamConsumer, MessageReceiver, Pen
   }
 }
 
-/** Returns an error for a head that is no gRPC response. */
+/** Returns the error for a head that does not begin a readable gRPC response, or undefined. */
 function faultOf({ status, contentType, grpcEncoding, fields }: ResponseHead): ConnectError | undefined {
-  if (status !== 200) return answered(new ConnectError(`HTTP ${status}`, codeOfHttp(status), headersOf(fields)));
+  if (status !== 200) return markAnswered(new ConnectError(`HTTP ${status}`, codeOfHttp(status), headersOf(fields)));
   if (!grpcType.test(contentType ?? "")) {
-    return answered(errorFor("RESPONSE_NOT_GRPC", `unsupported content type ${contentType ?? null}`));
+    return markAnswered(errorFor("RESPONSE_NOT_GRPC", `unsupported content type ${contentType ?? null}`));
   }
   if (grpcEncoding === undefined || grpcEncoding === "identity" || grpcEncoding === "gzip") return undefined;
   const text = `unsupported response encoding "${grpcEncoding}"`;
-  return answered(errorFor("RESPONSE_MALFORMED", text, { metadata: headersOf(fields) }));
+  return markAnswered(errorFor("RESPONSE_MALFORMED", text, { metadata: headersOf(fields) }));
 }
 
-/** Returns the error with the failure "answered": the server has responded, with an error or with no valid response. */
-export function answered(error: ConnectError): ConnectError {
+/** Marks an error as the server's response, by the failure "answered". An invalid response is one, too. */
+export function markAnswered(error: ConnectError): ConnectError {
   return withFailure("answered", error);
 }
 
 function unreadable(error: unknown): ConnectError {
-  return answered(ConnectError.from(error));
+  return markAnswered(ConnectError.from(error));
 }
 
 function timedOut(): ConnectError {
@@ -255,10 +255,10 @@ function timedOut(): ConnectError {
 }
 
 function malformed(): ConnectError {
-  return answered(errorFor("RESPONSE_MALFORMED", "protocol error: a malformed response"));
+  return markAnswered(errorFor("RESPONSE_MALFORMED", "protocol error: a malformed response"));
 }
 
-/** gRPC over HTTP/2, "Errors". */
+/** Returns the error for a stream that was reset (gRPC over HTTP/2, "Errors"). */
 function resetError(code: number): ConnectError {
   const codes: Readonly<Record<number, Code>> = {
     [ErrorCode.REFUSED_STREAM]: Code.Unavailable,
@@ -269,7 +269,7 @@ function resetError(code: number): ConnectError {
   const text = `http/2 stream closed with error code ${errorName(code)} (0x${code.toString(16)})`;
   const error = errorFor("STREAM_RESET", text, { code: codes[code] });
   if (code === ErrorCode.REFUSED_STREAM) return withFailure("refused", error);
-  // A server that stops, or a proxy that loses one, cancels. Every other code comes from the server itself.
+  // A server that stops sends CANCEL, as does a proxy that has lost its server. Other codes are the server's response.
   return withFailure(code === ErrorCode.CANCEL ? "broken" : "answered", error);
 }
 

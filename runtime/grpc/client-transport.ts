@@ -12,17 +12,17 @@ import { StreamClientCall } from "./stream-client-call.js";
 import { formatTimeout } from "./timeout.js";
 import { UnaryClientCall } from "./unary-client-call.js";
 
-/** How calls to one address are made. */
+/** The options of a native transport to one address. */
 export interface NativeTransportOptions extends ChannelOptions, CompressionChoice {
-  /** Chooses the connection of each call. Default: a channel to the address, made by the other options. */
+  /** Chooses the connection of each call. Default: a channel to the address, with the other options. */
   readonly dispatcher?: Dispatcher;
   /** The maximum size of a response message in bytes. Default: 64 MiB. */
   readonly readMaxBytes?: number;
 }
 
-/** A transport that has connections to close. */
+/** A Connect transport that owns its connections. */
 export interface NativeTransport extends Transport {
-  /** Calls `done` once every call that has been given up by now has been reset, or has ended. */
+  /** Calls `done` once the stream of every call that was cancelled before has been reset, or has ended. */
   afterResets(done: () => void): void;
   /** Closes the connections of its dispatcher. */
   close(): void;
@@ -30,30 +30,31 @@ export interface NativeTransport extends Transport {
 
 type HeaderInit = Parameters<Transport["unary"]>[3];
 
-/** The longest response that a client reads by default, in bytes. */
+/** The maximum size of a response message by default, in bytes. */
 export const MAX_RESPONSE_BYTES = 64 * 1024 * 1024;
 
-/** Calls over HTTP/2 and gRPC of our own, as Connect's clients take them: `createClient(OrderService, transport)`. */
+/** Returns a transport for Connect's clients over the native gRPC implementation: `createClient(OrderService, transport)`. */
 export function createNativeTransport(baseUrl: string, options: NativeTransportOptions = {}): NativeTransport {
   const url = new URL(baseUrl);
   const dispatcher = options.dispatcher ?? new Channel(url.origin, options);
   const prefix = url.pathname.replace(/\/+$/, "");
-  const calls = new Map<DescMethod, Known>();
+  const setups = new Map<DescMethod, MethodSetup>();
   const compressionOf = clientCompression(options);
 
   return {
     unary(method, signal, timeoutMs, header, input) {
       const setup = setupOf(method, signal, timeoutMs, header);
       return new Promise<UnaryResponse<typeof method.input, typeof method.output>>((resolve, reject) => {
-        const answered = (message: unknown, call: ClientCall) =>
-          resolve(new Answer(method, call, false, message) as never);
-        new UnaryClientCall(setup, input, answered, reject).start();
+        const responded = (message: unknown, call: ClientCall) =>
+          resolve(new NativeResponse(method, call, false, message) as never);
+        new UnaryClientCall(setup, input, responded, reject).start();
       });
     },
     stream(method, signal, timeoutMs, header, input) {
       const setup = setupOf(method, signal, timeoutMs, header);
       return new Promise<StreamResponse<typeof method.input, typeof method.output>>((resolve, reject) => {
-        const begun = (call: StreamClientCall) => resolve(new Answer(method, call, true, call.responses) as never);
+        const begun = (call: StreamClientCall) =>
+          resolve(new NativeResponse(method, call, true, call.responses) as never);
         new StreamClientCall(setup, input, begun, reject).start();
       });
     },
@@ -68,7 +69,7 @@ export function createNativeTransport(baseUrl: string, options: NativeTransportO
     header: HeaderInit,
   ): CallSetup {
     const timeout = timeoutMs !== undefined && timeoutMs > 0 ? timeoutMs : undefined;
-    const { head, input, output, compression } = knownOf(method);
+    const { head, input, output, compression } = methodSetupOf(method);
     return {
       dispatcher,
       method,
@@ -82,10 +83,10 @@ export function createNativeTransport(baseUrl: string, options: NativeTransportO
     };
   }
 
-  /** The values that all calls of a method share. */
-  function knownOf(method: DescMethod): Known {
-    let known = calls.get(method);
-    if (known === undefined) {
+  /** Returns the values that all calls of a method share. */
+  function methodSetupOf(method: DescMethod): MethodSetup {
+    let setup = setups.get(method);
+    if (setup === undefined) {
       const compression = compressionOf(method);
       const head = new ConstantBlock([
         ":method",
@@ -104,14 +105,14 @@ export function createNativeTransport(baseUrl: string, options: NativeTransportO
         "protoscaffold",
         ...(compression.isGzip ? ["grpc-accept-encoding", "gzip", "grpc-encoding", "gzip"] : []),
       ]);
-      known = { head, input: codecOf(method.input), output: codecOf(method.output), compression };
-      calls.set(method, known);
+      setup = { head, input: codecOf(method.input), output: codecOf(method.output), compression };
+      setups.set(method, setup);
     }
-    return known;
+    return setup;
   }
 }
 
-/** The head of a call that has a deadline or metadata of its own. */
+/** Returns the head of a call with a deadline or metadata. */
 function fieldsOf(head: ConstantBlock, timeoutMs: number | undefined, header: HeaderInit): FieldList {
   const metadata = header === undefined ? undefined : header instanceof Headers ? header : new Headers(header);
   const fields = metadata?.has("user-agent") ? without(head.fields, "user-agent") : [...head.fields];
@@ -125,15 +126,15 @@ function without(fields: FieldList, name: string): string[] {
   return [...fields.slice(0, at), ...fields.slice(at + 2)];
 }
 
-interface Known {
+interface MethodSetup {
   readonly head: ConstantBlock;
   readonly input: Codec;
   readonly output: Codec;
   readonly compression: ClientCompression;
 }
 
-/** The response for Connect's clients; headers and trailers are created on access. */
-class Answer {
+/** A response as Connect's clients expect it. Headers and trailers are created on access. */
+class NativeResponse {
   readonly service: DescMethod["parent"];
 
   constructor(

@@ -4,15 +4,15 @@ import type { Codec } from "../codec/codec.js";
 import { Writer } from "../codec/writer.js";
 import { errorFor } from "../errors/error.js";
 
-/** Before every message: whether it is compressed, and its length (gRPC over HTTP/2, "Length-Prefixed-Message"). */
+/** The length of a message's prefix: the compressed flag and the message length (gRPC over HTTP/2, "Length-Prefixed-Message"). */
 export const PREFIX = 5;
 
-/** Above this, the buffer that messages are written into is not kept, for the message was an exception. */
+/** The maximum size of the reused write buffer, in bytes. Few messages need a larger one, which is dropped after its use. */
 const KEPT = 256 * 1024;
 
 let writer = new Writer(16 * 1024);
 
-/** A message with its prefix. The bytes are valid until the next call. Throws a ConnectError if it cannot be written. */
+/** Returns an encoded message with its prefix. The bytes are valid until the next call. Throws a ConnectError if encoding fails. */
 export function frameMessage(codec: Codec, message: unknown): Uint8Array {
   if (writer.buffer.length > KEPT) writer = new Writer(16 * 1024);
   writer.at = PREFIX;
@@ -27,7 +27,7 @@ export function frameMessage(codec: Codec, message: unknown): Uint8Array {
   return bytes;
 }
 
-/** Writes the prefix of a message that stands behind it. */
+/** Writes the prefix of the message that follows it in `bytes`. */
 export function setPrefix(bytes: Uint8Array, flags: number): void {
   const length = bytes.length - PREFIX;
   bytes[0] = flags;
@@ -37,48 +37,58 @@ export function setPrefix(bytes: Uint8Array, flags: number): void {
   bytes[4] = length;
 }
 
-/** The code for malformed input: from a caller it is INVALID_ARGUMENT, from a server INTERNAL. */
-export type Blame = Code.InvalidArgument | Code.Internal;
+/** The status code for malformed messages: INVALID_ARGUMENT for a request, INTERNAL for a response. */
+export type MalformedCode = Code.InvalidArgument | Code.Internal;
 
-/** Reads a message. Throws a ConnectError if the bytes from `start` to `end` are none. Nothing of them is kept. */
-export function readMessage(codec: Codec, bytes: Uint8Array, start: number, end: number, blame: Blame): unknown {
+/** Decodes a message. Throws a ConnectError if the bytes from `start` to `end` are invalid. The message does not refer to them. */
+export function readMessage(
+  codec: Codec,
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  malformedCode: MalformedCode,
+): unknown {
   try {
-    return codec.decode(bytes, start, end, mostValues(blame));
+    return codec.decode(bytes, start, end, mostValues(malformedCode));
   } catch (error) {
-    throw unreadable(error, blame);
+    throw unreadable(error, malformedCode);
   }
 }
 
-/** Reads a message as `readMessage` does, in several turns of the event loop. `bytes` must not change until it has been read. */
-export async function readMessageInTurns(codec: Codec, bytes: Uint8Array, blame: Blame): Promise<unknown> {
+/** Decodes a message in several turns of the event loop. The bytes must not change before the promise is settled. */
+export async function readMessageInTurns(
+  codec: Codec,
+  bytes: Uint8Array,
+  malformedCode: MalformedCode,
+): Promise<unknown> {
   try {
-    return await codec.decodeInTurns(bytes, mostValues(blame));
+    return await codec.decodeInTurns(bytes, mostValues(malformedCode));
   } catch (error) {
-    throw unreadable(error, blame);
+    throw unreadable(error, malformedCode);
   }
 }
 
-/** Returns the error for a body that has no valid messages. */
-export function malformed(blame: Blame, text: string, cause?: unknown): ConnectError {
-  return errorFor(blame === Code.Internal ? "RESPONSE_MALFORMED" : "REQUEST_MALFORMED", text, { cause });
+/** Returns the error for a body whose messages are invalid. */
+export function malformed(malformedCode: MalformedCode, text: string, cause?: unknown): ConnectError {
+  return errorFor(malformedCode === Code.Internal ? "RESPONSE_MALFORMED" : "REQUEST_MALFORMED", text, { cause });
 }
 
-/** Returns how many values a message may have: a server's response has as many as its caller takes. */
-function mostValues(blame: Blame): number | undefined {
-  return blame === Code.Internal ? Number.POSITIVE_INFINITY : undefined;
+/** Returns the maximum number of values in a message: undefined for the codec's default, and no limit for a server's response. */
+function mostValues(malformedCode: MalformedCode): number | undefined {
+  return malformedCode === Code.Internal ? Number.POSITIVE_INFINITY : undefined;
 }
 
-function unreadable(error: unknown, blame: Blame): ConnectError {
+function unreadable(error: unknown, malformedCode: MalformedCode): ConnectError {
   const text = error instanceof Error ? error.message : String(error);
-  return malformed(blame, `parse binary: ${text}`, error);
+  return malformed(malformedCode, `parse binary: ${text}`, error);
 }
 
-/** Gets messages, each whole. `source` is valid only during the call, unless the taker may keep it. */
-export interface MessageTaker {
+/** Receives complete messages. `source` is valid only during the call, unless `mayKeep` is true. */
+export interface FrameReceiver {
   message(source: Uint8Array, start: number, end: number, isCompressed: boolean, mayKeep: boolean): void;
 }
 
-/** Cuts a body into its messages. A message that came in one piece is not copied. */
+/** Splits a body into its length-prefixed messages. A message that arrives in one chunk is not copied. */
 export class Deframer {
   #prefix: Uint8Array | undefined;
   #prefixLength = 0;
@@ -88,18 +98,18 @@ export class Deframer {
   #flags = 0;
 
   constructor(
-    /** The longest message that is taken, in bytes. */
+    /** The maximum size of a message in bytes. */
     readonly maxBytes: number,
-    readonly blame: Blame,
+    readonly malformedCode: MalformedCode,
   ) {}
 
-  /** How many bytes of a message that is not complete are kept. */
+  /** The number of buffered bytes of an incomplete message. */
   get held(): number {
     return this.#bodyLength + this.#prefixLength;
   }
 
-  /** Throws a ConnectError if the input is not a sequence of messages, or if one is too long. */
-  read(source: Uint8Array, start: number, end: number, taker: MessageTaker): void {
+  /** Reads a chunk of the body. Throws a ConnectError if a prefix is invalid, or a message is too long. */
+  read(source: Uint8Array, start: number, end: number, receiver: FrameReceiver): void {
     let at = start;
     while (at < end) {
       if (this.#length < 0) {
@@ -119,7 +129,7 @@ export class Deframer {
         const from = at;
         at += missing;
         this.#length = -1;
-        taker.message(source, from, at, this.#flags === 1, false);
+        receiver.message(source, from, at, this.#flags === 1, false);
         continue;
       }
       const taken = Math.min(missing, end - at);
@@ -131,17 +141,17 @@ export class Deframer {
       this.#body = undefined;
       this.#bodyLength = 0;
       this.#length = -1;
-      taker.message(body, 0, length, this.#flags === 1, true);
+      receiver.message(body, 0, length, this.#flags === 1, true);
     }
   }
 
-  /** To be called when the body has ended. Throws a ConnectError if that was in the middle of a message. */
+  /** Ends the body. Throws a ConnectError if a message is incomplete. */
   end(): void {
     if (this.#length >= 0) {
       const text = `protocol error: promised ${this.#length} bytes in enveloped message, got ${this.#bodyLength} bytes`;
-      throw malformed(this.blame, text);
+      throw malformed(this.malformedCode, text);
     }
-    if (this.#prefixLength > 0) throw malformed(this.blame, "protocol error: incomplete envelope");
+    if (this.#prefixLength > 0) throw malformed(this.malformedCode, "protocol error: incomplete envelope");
   }
 
   #begin(source: Uint8Array, at: number): void {
@@ -158,7 +168,7 @@ export class Deframer {
     if (this.#length > this.maxBytes) throw tooLong(this.#length, this.maxBytes);
   }
 
-  /** The buffer grows with the bytes that arrive, not with the announced length. */
+  /** Buffers bytes. The buffer grows with the bytes that arrive, because a peer may announce any length. */
   #keep(source: Uint8Array, at: number, length: number): void {
     const needed = this.#bodyLength + length;
     if (this.#body === undefined || this.#body.length < needed) {

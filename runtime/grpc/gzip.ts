@@ -2,28 +2,28 @@ import { promisify } from "node:util";
 import { gzip } from "node:zlib";
 import { PREFIX, setPrefix } from "./frame.js";
 
-/** The shortest message that is compressed by default, in bytes: between machines near to each other, shorter ones are sent sooner. */
+/** The minimum size of compressed messages by default, in bytes. In a local network, smaller ones arrive sooner uncompressed. */
 export const COMPRESS_MIN_BYTES = 16 * 1024;
 
-/** Compresses almost as much as the usual level, in half the time. */
+/** The zlib level. It compresses almost as much as the default level, in half the time. */
 export const GZIP_LEVEL = 4;
-/** A message that shrinks by less than a tenth is sent as it is: its reader need not unpack it. */
+/** A message that shrinks by less than a tenth is sent uncompressed, which saves its reader the decompression. */
 const WORTHWHILE = 0.9;
 
-/** Encodings as `grpc-accept-encoding` lists them. */
+/** The value of `grpc-accept-encoding`. */
 export const acceptedEncodings = "gzip,identity";
 
 const compress = promisify(gzip);
 
-/** Whether a list of encodings, as `grpc-accept-encoding` has it, names gzip. */
+/** Returns whether a value of `grpc-accept-encoding` lists gzip. */
 export function acceptsGzip(encodings: string | undefined): boolean {
   if (encodings === undefined) return false;
   return encodings === "gzip" || encodings.split(",").some((encoding) => encoding.trim() === "gzip");
 }
 
 /**
- * A framed message, in a frame of its own, compressed if that makes it enough shorter. What is given may change once this
- * has been called.
+ * Returns a copy of a framed message, compressed if that is worthwhile. The input is copied before the function returns its
+ * promise, so that its buffer can be reused.
  */
 export async function compressFrame(framed: Uint8Array): Promise<Uint8Array> {
   const copy = new Uint8Array(framed);

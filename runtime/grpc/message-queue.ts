@@ -3,7 +3,7 @@ import { UnreadMessage } from "./unread-message.js";
 
 interface Item {
   readonly message: unknown;
-  /** The bytes of the stream's window that the message takes. */
+  /** The number of bytes of the flow-control window that the message takes. */
   readonly size: number;
 }
 
@@ -12,20 +12,20 @@ interface Reader {
   reject(error: unknown): void;
 }
 
-/** The messages that have arrived on a stream, for a reader that takes them with `for await`. */
+/** The messages that have arrived on a stream, read with `for await`. */
 export class MessageQueue implements AsyncIterableIterator<unknown, undefined> {
   #items: Item[] = [];
   #readers: Reader[] = [];
-  /** Undefined while more messages may arrive; then an error, or null without one. */
+  /** Undefined while more messages may arrive; then the error, or null if there was none. */
   #end: ConnectError | null | undefined;
   /** Whether the reader has stopped early. */
   #isLeft = false;
-  /** Whether the reader knows the end. */
+  /** Whether the reader has been told the end. */
   #isEndSeen = false;
 
   /**
-   * `taken` is called with the size of the messages that were read, and with whether none is left; `left` when the reader
-   * stops early; `endSeen` when the reader knows the end.
+   * `taken` is called for each message that the reader takes, with its size and whether the queue is empty now. `left` is
+   * called if the reader stops early, and `endSeen` once the reader has been told the end.
    */
   constructor(
     private readonly taken: (size: number, isEmpty: boolean) => void,
@@ -37,7 +37,7 @@ export class MessageQueue implements AsyncIterableIterator<unknown, undefined> {
     return this.#items.length === 0;
   }
 
-  /** A message has arrived. An UnreadMessage is decoded when it is taken. */
+  /** Adds a message. An UnreadMessage is decoded when it is taken. */
   add(message: unknown, size: number): void {
     if (this.#isLeft || this.#end !== undefined) {
       this.taken(size, true);
@@ -49,14 +49,14 @@ export class MessageQueue implements AsyncIterableIterator<unknown, undefined> {
     else this.#give(item, reader);
   }
 
-  /** No more messages arrive. The reader gets those that have arrived before the end or the error. */
+  /** Ends the queue. The reader gets the remaining messages first, and then the end or the error. */
   finish(error?: ConnectError): void {
     if (this.#end !== undefined) return;
     this.#end = error ?? null;
     for (const reader of this.#readers.splice(0)) this.#finished(reader);
   }
 
-  /** Drops the messages that have not been read, and ends with an error, unless the reader knows the end. */
+  /** Drops the remaining messages and ends the queue with an error, unless the reader has been told the end. */
   abort(error: ConnectError): void {
     if (this.#isEndSeen) return;
     this.#items = [];
@@ -73,7 +73,7 @@ export class MessageQueue implements AsyncIterableIterator<unknown, undefined> {
     });
   }
 
-  /** The reader stops early. */
+  /** Called by `for await` if the reader stops early. */
   return(): Promise<IteratorResult<unknown, undefined>> {
     if (!this.#isLeft) {
       this.#isLeft = true;

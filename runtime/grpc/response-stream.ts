@@ -1,21 +1,21 @@
 import type { Backlog } from "../http2/backlog.js";
 
-/** The call that responses are streamed on. */
+/** The call of a response stream. */
 export interface ResponseStreamCall {
   readonly isOver: boolean;
-  /** Sends a response. Calls `sent` of the stream when that is done, unless the call has failed. */
+  /** Sends a response, then calls `sent` of the stream unless the call has failed. */
   send(response: unknown): void;
-  /** The handler has ended. */
+  /** Called when the handler has ended. */
   stopped(): void;
-  /** The handler has failed. */
+  /** Called when the handler has failed. */
   failed(error: unknown): void;
   /** Sends status OK, unless the call is over. */
   finish(): void;
 }
 
-/** The responses of a server-streaming handler: requests the next one when the connection has room for it. */
+/** The responses of a streaming handler. The next one is requested when the connection has room for it. */
 export class ResponseStream {
-  /** "asked": the handler's next response is awaited. "blocked": the caller has to read before. */
+  /** "asked": the handler's next response is awaited. "blocked": flow control holds a response back until the caller reads. */
   #state: "sending" | "asked" | "blocked" = "sending";
   #unhold: (() => void) | undefined;
 
@@ -25,7 +25,7 @@ export class ResponseStream {
     private readonly call: ResponseStreamCall,
   ) {}
 
-  /** Asks for the next response. */
+  /** Requests the next response from the handler. */
   pull(): void {
     this.#state = "asked";
     try {
@@ -48,13 +48,13 @@ export class ResponseStream {
     this.call.finish();
   }
 
-  /** A response has been sent; `isQueued`: a part of it waits for the caller to read. */
+  /** Called when a response has been sent. `isQueued`: flow control holds a part of it back. */
   sent(isQueued: boolean): void {
     if (isQueued) this.#state = "blocked";
     else this.#pullWithRoom();
   }
 
-  /** The caller has read all that was sent. */
+  /** Called when the stream has no queued bytes left. */
   drained(): void {
     if (this.#state !== "blocked") return;
     this.#state = "sending";
@@ -66,10 +66,10 @@ export class ResponseStream {
     else this.pull();
   }
 
-  /** Ends the handler's iterator without waiting for it, because a stuck generator never returns. */
+  /** Ends the handler's iterator. Does not wait for it, because a stuck generator never returns. */
   leave(): void {
     this.#unhold?.();
-    // A handler that was asked stops when it responds.
+    // A handler whose next response is awaited has stopped when that response comes: see `#next`.
     const stopped = this.#state === "asked" ? () => undefined : () => this.call.stopped();
     try {
       const left = this.responses.return?.();

@@ -12,7 +12,7 @@ import type { Stream, StreamConsumer } from "../http2/stream.js";
 import { startTimer, stopTimer, Timer } from "../http2/timers.js";
 import { frameMessage, PREFIX, readMessage } from "./frame.js";
 import { acceptsGzip, compressFrame } from "./gzip.js";
-import { IncompleteMessage, type IncompleteMessages } from "./incomplete.js";
+import { IncompleteMessage, type IncompleteMessages } from "./incomplete-messages.js";
 import { MessageQueue } from "./message-queue.js";
 import { isWholeMessage, MessageReader, type MessageReceiver } from "./message-reader.js";
 import { headersOf } from "./metadata.js";
@@ -22,54 +22,54 @@ import type { Route } from "./route.js";
 import { parseTimeout } from "./timeout.js";
 import { UnreadMessage } from "./unread-message.js";
 
-/** One object for all calls: a new error takes its stack, which would cost more than all else that ends a call. */
+/** The reason of calls that have ended normally. It is shared, because a stack trace per call would be expensive. */
 const callIsOver = errorFor("CALL_CANCELED", "the call is over");
 
 /** The state that the calls of one connection share. */
 export interface ConnectionCalls {
-  /** The number of running handlers, including those whose call has ended. */
+  /** The number of running handlers, including those of calls that are over. */
   running: number;
   readonly incomplete: IncompleteMessages;
   readonly maxRunning: number;
-  /** The calls that began in the bytes that are being handled, and may end in them. */
+  /** The calls that began in the current chunk of the connection, and whose requests may be complete at its end. */
   readonly begun: ServerCall[];
 }
 
 /**
  * One gRPC call on the server (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md), from its headers to its
- * trailers. It is its handler's context as well: a unary call allocates nothing beside itself.
+ * trailers. It is also the context of its handler, so that a unary call needs only one object.
  */
 export class ServerCall
   extends IncomingCall
   implements HandlerContext, StreamConsumer, MessageReceiver, ResponseStreamCall
 {
   deadline: number | undefined = undefined;
-  /** "read": the request has arrived completely. "over": the status has been sent, or the caller has left. */
+  /** "read": the whole request has arrived. "over": the status has been sent, or the caller has cancelled the call. */
   #state: "reading" | "read" | "over" = "reading";
-  /** A handler may run on when its call is over. */
+  /** Whether the handler runs. It may still run when its call is over. */
   #isRunning = false;
   // The request.
-  /** Undefined as long as the body is one whole message. */
+  /** Undefined for a body of exactly one DATA frame and one message. */
   #reader: MessageReader | undefined;
-  /** The requests of a caller that streams them. */
+  /** The requests of a client-streaming or bidirectional method. */
   #requests: MessageQueue | undefined;
   #incomplete: IncompleteMessage | undefined;
   // The response.
-  /** The responses of a handler that streams them. */
+  /** The responses of a server-streaming or bidirectional method. */
   #responses: ResponseStream | undefined;
   #hasSentHead = false;
   #sendsGzip = false;
-  /** The bytes of a long response that the backlog expects. */
+  /** The size of a long response in bytes, as announced to the connection's backlog. */
   #expected = 0;
   // The end.
   #timer: Timer | undefined;
-  /** The deadline by the monotonic clock: setting the system's clock ends no call. */
+  /** The deadline by the monotonic clock, which does not change when the system's clock is set. */
   #expiresAt = 0;
   #unlinkSignal: (() => void) | undefined;
-  /** Forgets a handler that the backlog holds back. */
+  /** Removes the call from the backlog, which delays its handler. */
   #unhold: (() => void) | undefined;
   #reason: ConnectError = callIsOver;
-  // Objects that are made when they are asked for.
+  // Objects that are created on access.
   #controller: AbortController | undefined;
   #requestHeader: Headers | undefined;
   #responseHeader: Headers | undefined;
@@ -85,7 +85,7 @@ export class ServerCall
     super();
   }
 
-  /** Starts the call, or fails it because of its headers. */
+  /** Starts the call. Fails it if its timeout is invalid. */
   start(endStream: boolean): void {
     const { head, route } = this;
     if (head.grpcTimeout !== undefined) {
@@ -112,7 +112,7 @@ export class ServerCall
     else this.calls.begun.push(this);
   }
 
-  /** Bounds the time of a request that is not complete when the bytes it began in have been handled. Few are not. */
+  /** Starts the timeout of a request that is incomplete at the end of the chunk in which it began. Most requests are complete. */
   awaitRest(): void {
     if (this.#state === "reading") this.#keep(this.#reader?.held ?? 0);
   }
@@ -143,7 +143,7 @@ export class ServerCall
     const { held } = this.#reader;
     if (held > 0) this.#keep(held);
     if (this.isOver) return;
-    // An incomplete message needs more window. Complete ones keep theirs until they are read.
+    // An incomplete message needs more flow-control window. A complete one keeps its window until it is read.
     if (this.#requests === undefined || this.#requests.isEmpty) this.#reader.creditAll();
   }
 
@@ -153,7 +153,7 @@ export class ServerCall
       this.closed(ErrorCode.PROTOCOL_ERROR);
       return;
     }
-    // Trailers of a request mean nothing in gRPC, but end it.
+    // gRPC has no request trailers, but a header block that ends the stream ends the request.
     if (this.isOver) return;
     try {
       this.#reader?.end();
@@ -169,7 +169,7 @@ export class ServerCall
     const format = {
       codec: input,
       maxBytes: readMaxBytes,
-      blame: Code.InvalidArgument,
+      malformedCode: Code.InvalidArgument,
       isGzip: this.#takesGzip,
       unreadable,
     } as const;
@@ -190,7 +190,7 @@ export class ServerCall
     this.#requests.add(message, size);
   }
 
-  /** The caller has sent the whole request. */
+  /** Called when the caller has sent the whole request. */
   #requestEnded(): void {
     this.#state = "read";
     this.#incomplete?.end();
@@ -199,7 +199,7 @@ export class ServerCall
       return;
     }
     const { request } = this;
-    // Only a reader makes unread messages.
+    // `instanceof` is checked only with a reader, because nothing else creates an UnreadMessage.
     if (request === undefined) {
       const text = "protocol error: missing input message for unary method";
       this.#fail(errorFor("MESSAGE_COUNT_WRONG", text));
@@ -211,7 +211,7 @@ export class ServerCall
     } else this.#invoke(request);
   }
 
-  /** Limits the memory and the time of an incomplete message, given the number of bytes that have arrived. */
+  /** Bounds the memory and the time of an incomplete message. `bytes` is the number of buffered bytes. */
   #keep(bytes: number): void {
     this.#incomplete ??= new IncompleteMessage(this.calls.incomplete, (error) => this.#fail(error));
     this.#incomplete.keep(bytes);
@@ -226,7 +226,7 @@ export class ServerCall
       return;
     }
     const { backlog } = this.stream.connection;
-    const { expected } = this.route.answers;
+    const { expected } = this.route.responseSize;
     if (backlog.isFull(expected)) {
       this.#unhold = backlog.hold(
         expected,
@@ -236,7 +236,7 @@ export class ServerCall
     } else this.#begin(request);
   }
 
-  /** Refuses a call for which nothing has been done, so that the caller may try again. */
+  /** Refuses a call whose handler has not started. REFUSED_STREAM tells the caller that a retry is safe. */
   #refuse(): void {
     this.#over(callIsOver);
     this.stream.refuse(ErrorCode.REFUSED_STREAM);
@@ -245,13 +245,13 @@ export class ServerCall
   #begin(request: unknown): void {
     const { calls, route, stream } = this;
     if (calls.running >= calls.maxRunning) {
-      // The handlers of closed streams count: a peer could otherwise have any number of them run (CVE-2023-44487).
+      // The handlers of closed streams count, too: otherwise a peer could start any number of them (CVE-2023-44487).
       this.#refuse();
       return;
     }
     this.#isRunning = true;
     calls.running++;
-    const { expected } = route.answers;
+    const { expected } = route.responseSize;
     if (expected > 0) {
       this.#expected = expected;
       stream.connection.backlog.expect(expected);
@@ -299,7 +299,7 @@ export class ServerCall
 
   // -------------------------------------------------------------------------------------------------------- the response
 
-  /** Sends the only response. */
+  /** Sends the response of a method with one response. */
   #respond(message: unknown): void {
     this.stopped();
     if (this.isOver) return;
@@ -309,7 +309,7 @@ export class ServerCall
     }
     try {
       const framed = frameMessage(this.route.output, message);
-      if (framed.length > FRAME_SIZE || this.#expected > 0) this.route.answers.learn(framed.length);
+      if (framed.length > FRAME_SIZE || this.#expected > 0) this.route.responseSize.learn(framed.length);
       if (this.#isWorthGzip(framed)) {
         this.#sendsGzip = true;
         compressFrame(framed).then(
@@ -322,7 +322,7 @@ export class ServerCall
     }
   }
 
-  /** Sends one of many responses. */
+  /** Sends one response of a response stream. */
   send(response: unknown): void {
     if (this.stream.connection.backlog.isOverfull) {
       this.#fail(overfull());
@@ -332,7 +332,7 @@ export class ServerCall
       const framed = frameMessage(this.route.output, response);
       if (!this.#canKeep(framed)) throw overfull();
       if (!this.#hasSentHead) {
-        // The head leaves with the first response, and announces how later ones may be compressed.
+        // The head is sent with the first response, and announces the encoding of all later ones.
         this.#sendsGzip = this.route.compressMinBytes < Number.POSITIVE_INFINITY && this.#acceptsGzip();
         this.#sendHead();
       }
@@ -357,7 +357,7 @@ export class ServerCall
     if (!this.isOver) this.#responses?.drained();
   }
 
-  /** Sends the last response, if there is one, and status OK. */
+  /** Sends the response, if one is given, and status OK. */
   finish(framed?: Uint8Array): void {
     if (this.isOver) return;
     if (framed !== undefined && !this.#canKeep(framed)) {
@@ -370,7 +370,7 @@ export class ServerCall
     this.stream.end(this.#responseTrailer === undefined ? okTrailers : okFields(this.#responseTrailer));
   }
 
-  /** Sends an error as the call's status: in one header block ("Trailers-Only"), unless headers or messages come before it. */
+  /** Sends an error as the call's status: as a "Trailers-Only" response if there are no headers and messages before it. */
   #fail(error: ConnectError): void {
     if (this.isOver) return;
     this.#over(error);
@@ -402,12 +402,12 @@ export class ServerCall
     return this.#takesGzip || acceptsGzip(this.head.grpcAcceptEncoding);
   }
 
-  /** Returns whether a response is long enough to be compressed, for a caller that accepts that. */
+  /** Returns whether a response is long enough to be compressed, and the caller accepts gzip. */
   #isWorthGzip({ length }: Uint8Array): boolean {
     return length - PREFIX >= this.route.compressMinBytes && this.#acceptsGzip();
   }
 
-  /** Returns whether a response can be sent at once, or be buffered within the process's limits. */
+  /** Returns whether a response can be sent at once, or be buffered within the limits of the process. */
   #canKeep({ length }: Uint8Array): boolean {
     const { connection } = this.stream;
     return length <= FRAME_SIZE || length <= connection.room(this.stream) || connection.backlog.takes(length);
@@ -419,13 +419,13 @@ export class ServerCall
     return this.#state === "over";
   }
 
-  /** The caller has left, or the connection has closed. */
+  /** Called when the caller has cancelled the call, or the connection has closed. */
   closed(code: number, cause?: Error): void {
     if (this.isOver) return;
     this.#over(errorFor("CALL_CANCELED", cause?.message ?? `the caller left (HTTP/2 error ${code})`));
   }
 
-  /** Ends the call because the process stops. */
+  /** Fails the call because the process stops. */
   abort(error: ConnectError): void {
     this.#fail(error);
   }
@@ -531,7 +531,7 @@ function unreadable(error: unknown): ConnectError {
   return ConnectError.from(error);
 }
 
-/** Returns the error for a caller that does not read its earlier responses, so that no more are buffered. */
+/** Returns the error for a caller that does not read its earlier responses, of which no more can be buffered. */
 function overfull(): ConnectError {
-  return errorFor("RESPONSES_NOT_READ", "too many answers wait to be read on this connection");
+  return errorFor("RESPONSES_NOT_READ", "too many responses wait to be read on this connection");
 }

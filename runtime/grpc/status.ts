@@ -6,7 +6,7 @@ import { type Field, FieldKind } from "../http2/field.js";
 import { type Status, StatusSchema } from "../options/google/rpc/status_pb.js";
 import { appendMetadata, headersOf } from "./metadata.js";
 
-/** Appends an error's fields to trailers, or to the headers of a trailers-only response. */
+/** Appends the fields of an error's status to trailers, or to the headers of a trailers-only response. */
 export function appendStatus(fields: string[], thrown: ConnectError): void {
   const error = tellable(thrown);
   fields.push("grpc-status", String(error.code), "grpc-message", encodeMessage(error.rawMessage));
@@ -22,8 +22,8 @@ export function appendStatus(fields: string[], thrown: ConnectError): void {
 }
 
 /**
- * What trailers, or the headers of an answer without messages, say: undefined if there is no status in them, null if all
- * is well, else the error, with the fields as its metadata.
+ * Reads the status from trailers, or from the headers of a trailers-only response. Returns null for OK, undefined if there is
+ * no status, and the error otherwise. The fields are the metadata of the error.
  */
 export function readStatus(fields: readonly Field[]): ConnectError | null | undefined {
   let status: string | undefined;
@@ -41,7 +41,7 @@ export function readStatus(fields: readonly Field[]): ConnectError | null | unde
   const more = details === undefined ? undefined : readDetails(details);
   const text = more?.message || decodeMessage(message);
   const error = new ConnectError(
-    // A status that this version does not know is UNKNOWN (gRPC over HTTP/2, "Status").
+    // An unknown status code becomes UNKNOWN (gRPC over HTTP/2, "Status").
     isKnown ? text : `${text} (grpc-status ${status})`,
     isKnown ? code : Code.Unknown,
     headersOf(fields),
@@ -52,7 +52,7 @@ export function readStatus(fields: readonly Field[]): ConnectError | null | unde
   return error;
 }
 
-/** Undefined if they cannot be read: the status itself is clear without them. */
+/** Returns the decoded error details, or undefined if they are invalid: the status is still valid without them. */
 function readDetails(text: string): Status | undefined {
   try {
     return decodeBinaryHeader(text, StatusSchema);
@@ -63,7 +63,7 @@ function readDetails(text: string): Status | undefined {
 
 const asIs = /^(?! )[\x20-\x24\x26-\x7e]*(?<! )$/;
 
-/** Percent-encodes everything but printable ASCII (gRPC over HTTP/2, "Status-Message"), and spaces at a field's ends. */
+/** Percent-encodes all bytes except printable ASCII (gRPC over HTTP/2, "Status-Message"), and spaces at both ends of the text. */
 function encodeMessage(text: string): string {
   if (asIs.test(text)) return text;
   let encoded = "";
@@ -76,7 +76,7 @@ function encodeMessage(text: string): string {
   return encoded;
 }
 
-/** Decodes what can be decoded: a message must not be lost for a percent sign in it. */
+/** Percent-decodes a message. An invalid escape is kept as it is, so that a percent sign does not lose the message. */
 function decodeMessage(text: string): string {
   if (!text.includes("%")) return text;
   const bytes: number[] = [];

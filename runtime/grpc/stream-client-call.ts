@@ -12,7 +12,7 @@ import { MessageQueue } from "./message-queue.js";
 export class StreamClientCall extends ClientCall {
   readonly responses: MessageQueue;
   #requests: AsyncIterator<unknown> | undefined;
-  /** Whether the caller has been given the responses, which then carry the call's end. */
+  /** Whether the caller has got the response stream, which then reports the end of the call. */
   #hasBegun = false;
 
   constructor(
@@ -24,7 +24,7 @@ export class StreamClientCall extends ClientCall {
     super(setup);
     this.responses = new MessageQueue(
       (size, isEmpty) => (isEmpty ? this.reader?.creditAll() : this.reader?.credit(size)),
-      () => this.end(withFailure("canceled", errorFor("CALL_CANCELED", "the answers are no longer read")), true),
+      () => this.end(withFailure("canceled", errorFor("CALL_CANCELED", "the responses are no longer read")), true),
       () => this.unlinkSignal(),
     );
   }
@@ -81,12 +81,12 @@ export class StreamClientCall extends ClientCall {
     if (!this.isOver && this.stream !== undefined && !this.stream.isLocalEnded) this.#pull(this.stream);
   }
 
-  /** Ends the request iterator without waiting for it. */
+  /** Ends the iterator of requests. Does not wait for it. */
   #leaveRequests(): void {
     try {
       this.#requests?.return?.()?.catch(() => undefined);
     } catch {
-      // The call is over, so an error of the caller's iterator changes nothing.
+      // The call is over. An error of the caller's iterator has no effect.
     }
   }
 
@@ -121,7 +121,7 @@ export class StreamClientCall extends ClientCall {
     this.notBegun(error);
   }
 
-  /** Unread responses are dropped, too. */
+  /** Drops the unread responses, too. */
   protected override aborted(error: ConnectError): void {
     super.aborted(error);
     this.responses.abort(error);

@@ -1,13 +1,13 @@
 const units: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1_000, m: 1, u: 1e-3, n: 1e-6 };
 
-/** The milliseconds of a `grpc-timeout`; undefined if it is none (gRPC over HTTP/2, "Timeout"). */
+/** Parses a `grpc-timeout`. Returns milliseconds, or undefined if it is invalid (gRPC over HTTP/2, "Timeout"). */
 export function parseTimeout(text: string): number | undefined {
   const unit = units[text.slice(-1)];
   const digits = text.slice(0, -1);
   return unit !== undefined && /^\d{1,8}$/.test(digits) ? Number(digits) * unit : undefined;
 }
 
-/** Milliseconds as a `grpc-timeout`: the finest unit in which they fit into eight digits. */
+/** Formats milliseconds as a `grpc-timeout`, in the finest unit in which the value has at most eight digits. */
 export function formatTimeout(milliseconds: number): string {
   const whole = Math.max(0, Math.ceil(milliseconds));
   if (whole < 1e8) return `${whole}m`;

@@ -1,7 +1,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { errorFor } from "../errors/error.js";
 import type { Connection } from "../http2/connection.js";
-import { answered, type CallSetup, ClientCall } from "./client-call.js";
+import { type CallSetup, ClientCall, markAnswered } from "./client-call.js";
 import { frameMessage } from "./frame.js";
 import { compressFrame } from "./gzip.js";
 import { UnreadMessage } from "./unread-message.js";
@@ -61,7 +61,7 @@ export class UnaryClientCall extends ClientCall {
     const response = this.#response;
     if (response === undefined) {
       const text = "protocol error: missing output message for unary method";
-      this.reject(answered(errorFor("MESSAGE_COUNT_WRONG", text, { metadata: this.responseTrailer() })));
+      this.reject(markAnswered(errorFor("MESSAGE_COUNT_WRONG", text, { metadata: this.responseTrailer() })));
     } else if (response instanceof UnreadMessage) {
       response.read().then((message) => this.resolve(message, this), this.reject);
     } else this.resolve(response, this);

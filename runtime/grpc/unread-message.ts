@@ -1,14 +1,14 @@
 import type { ConnectError } from "@connectrpc/connect";
 import type { Codec } from "../codec/codec.js";
-import { type Blame, readMessage, readMessageInTurns } from "./frame.js";
-import { unpack } from "./unpack.js";
+import { decompress } from "./decompress.js";
+import { type MalformedCode, readMessage, readMessageInTurns } from "./frame.js";
 
-/** How the messages of one side of a call are read. */
+/** The format of the messages that one side of a call reads. */
 export interface MessageFormat {
   readonly codec: Codec;
-  /** The length of the longest message, in bytes. */
+  /** The maximum size of a message, in bytes. */
   readonly maxBytes: number;
-  readonly blame: Blame;
+  readonly malformedCode: MalformedCode;
   /** Whether messages may be compressed with gzip. */
   readonly isGzip: boolean;
   /** Returns the call's error for a message that cannot be decompressed or decoded. */
@@ -24,8 +24,8 @@ export function isLong(bytes: number): boolean {
 }
 
 /**
- * A message that has arrived and is not decoded yet: one that is compressed, which takes no more memory than its stream's window allows
- * until it is read, or a long one.
+ * A message that has arrived and is decoded when it is read: a compressed message, which until then takes no more memory than
+ * the window of its stream, or a long one, which is decoded in several turns of the event loop.
  */
 export class UnreadMessage {
   constructor(
@@ -36,11 +36,11 @@ export class UnreadMessage {
 
   /** Returns the message. Throws the call's error if it cannot be decompressed or decoded. */
   async read(): Promise<unknown> {
-    const { codec, maxBytes, blame, unreadable } = this.format;
+    const { codec, maxBytes, malformedCode, unreadable } = this.format;
     try {
-      const bytes = this.isCompressed ? await unpack("gzip", this.bytes, maxBytes, blame) : this.bytes;
-      if (isLong(bytes.length)) return await readMessageInTurns(codec, bytes, blame);
-      return readMessage(codec, bytes, 0, bytes.length, blame);
+      const bytes = this.isCompressed ? await decompress("gzip", this.bytes, maxBytes, malformedCode) : this.bytes;
+      if (isLong(bytes.length)) return await readMessageInTurns(codec, bytes, malformedCode);
+      return readMessage(codec, bytes, 0, bytes.length, malformedCode);
     } catch (error) {
       throw unreadable(error);
     }

@@ -3,7 +3,7 @@ import { Code, type ConnectError } from "@connectrpc/connect";
 import { type Hosts, wrongHost } from "../config/hosts.js";
 import type { UniversalHandlerFn } from "../connect/universal.js";
 import { UniversalCall } from "../connect/universal.js";
-import { IncompleteMessages } from "../grpc/incomplete.js";
+import { IncompleteMessages } from "../grpc/incomplete-messages.js";
 import { type ConnectionCalls, ServerCall } from "../grpc/server-call.js";
 import { Connection, type ConnectionHandler } from "../http2/connection.js";
 import { ErrorCode } from "../http2/errors.js";

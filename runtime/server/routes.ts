@@ -63,7 +63,7 @@ export function recordRoutes(
       input: codecOf(method.input),
       output: codecOf(method.output),
       readMaxBytes: all.readMaxBytes ?? MAX_REQUEST_BYTES,
-      answers: new ResponseSize(),
+      responseSize: new ResponseSize(),
       compressMinBytes: all.compressMinBytes ?? COMPRESS_MIN_BYTES,
     });
   }

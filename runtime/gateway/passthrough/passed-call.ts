@@ -10,7 +10,7 @@ import {
 import { ConnectError } from "@connectrpc/connect";
 import { onAbort } from "../../call/on-abort.js";
 import { errorFor } from "../../errors/error.js";
-import { EnvelopeMeter } from "../../grpc/incomplete.js";
+import { EnvelopeMeter } from "../../grpc/incomplete-messages.js";
 import type { MethodPolicy } from "../../spec/policy.js";
 import { Caller } from "../callers.js";
 import { stopping } from "../hang-up.js";

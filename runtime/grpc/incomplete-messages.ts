@@ -4,22 +4,23 @@ import type { Limits } from "../http2/limits.js";
 import { startTimer, stopTimer, Timer } from "../http2/timers.js";
 import { PREFIX } from "./frame.js";
 
-/** The connections of this process that keep messages which are not complete, and the bytes of all of those. */
+/** The connections of the process that buffer incomplete messages, and the number of bytes of all of them. */
 const keeping = new Set<IncompleteMessages>();
 let bytesInAll = 0;
 
 /**
- * The messages of one connection that are not complete. When a connection keeps too many bytes of them, or all connections
- * of the process do, the message that began first gives way: of this connection, or of the one that keeps most.
+ * The incomplete messages of one connection, of which the connection and the process may buffer a limited number of bytes.
+ * If the connection's limit is exceeded, its oldest incomplete message fails. If the process's limit is exceeded, the oldest
+ * one of the connection that buffers most fails.
  */
 export class IncompleteMessages {
   bytes = 0;
-  /** The one that began first is first. */
+  /** The oldest message comes first. */
   readonly messages = new Set<IncompleteMessage>();
 
   constructor(readonly limits: Limits) {}
 
-  /** Adds to the number of kept bytes; a negative number subtracts. */
+  /** Adds to the number of buffered bytes; a negative number subtracts. */
   count(bytes: number): void {
     this.bytes += bytes;
     bytesInAll += bytes;
@@ -47,9 +48,9 @@ function withMost(): IncompleteMessages {
 }
 
 /**
- * The message of one call that is not complete yet. A connection may be a gateway's, and its streams those of many
- * callers: when all of them keep too much, it is the call whose message began first that has to give way, so that who holds
- * messages back harms nobody who sends.
+ * The incomplete message of one call, if there is one. A connection from a gateway carries the streams of many callers, so its
+ * limit must not fail the wrong ones. The oldest incomplete message is the one that its caller holds back: it fails first, and
+ * callers that send their messages without a pause are not affected.
  */
 export class IncompleteMessage {
   bytes = 0;
@@ -63,7 +64,7 @@ export class IncompleteMessage {
     private readonly fail: (error: ConnectError) => void,
   ) {}
 
-  /** Sets the number of bytes that have arrived. */
+  /** Sets the number of buffered bytes. The first call for a message starts its timeout. */
   keep(bytes: number): void {
     const { all } = this;
     if (!all.messages.has(this)) {
@@ -75,7 +76,7 @@ export class IncompleteMessage {
     all.count(more);
   }
 
-  /** Ends the message, because it is complete or abandoned. The next one starts with its first kept byte. */
+  /** Ends the message, because it is complete or its call is over. The next call of `keep` starts another one. */
   end(): void {
     if (!this.all.messages.delete(this)) return;
     stopTimer(this.#late);
@@ -84,7 +85,7 @@ export class IncompleteMessage {
     this.all.count(-bytes);
   }
 
-  /** Fails its call, for too many bytes are kept there. */
+  /** Fails the call, because too many bytes are buffered. */
   giveWay(where: string): void {
     this.end();
     const text = `too many bytes of incomplete messages ${where}, of which this one began first`;
@@ -92,13 +93,13 @@ export class IncompleteMessage {
   }
 }
 
-/** Counts the bytes of the current message in a stream's body, without keeping any of them. */
+/** Counts the bytes of the incomplete message at the end of a body of length-prefixed messages, without buffering them. */
 export class EnvelopeMeter {
   #prefix = 0;
   #length = 0;
   #missing = 0;
 
-  /** Returns how many bytes of a message that is not complete are here, and whether another one was completed before it. */
+  /** Reads a chunk. Returns the number of bytes of the incomplete message, and whether the chunk completed an earlier one. */
   read(source: Uint8Array, start: number, end: number): { readonly bytes: number; readonly isNext: boolean } {
     let isNext = false;
     for (let at = start; at < end; ) {
