@@ -99,8 +99,8 @@ test("handlers are there before the front, the front before events; the database
   const options = await parts(
     async (assembled) => {
       const opened = await openPort(assembled, [recorded], port);
-      seen.push("front");
       const baseUrl = `http://127.0.0.1:${opened.port}`;
+      seen.push(`front, readiness ${(await fetch(`${baseUrl}/readyz`)).status}`);
       return {
         ...opened,
         async drain(timeoutMs: number) {
@@ -116,7 +116,7 @@ test("handlers are there before the front, the front before events; the database
   const service = await startService(recorded, options);
   seen.push("started");
   await service.stop();
-  expect(seen).toEqual(["handlers", "front", "consumers", "started", "readiness 503, 0 notifications"]);
+  expect(seen).toEqual(["handlers", "front, readiness 503", "consumers", "started", "readiness 503, 0 notifications"]);
   await expect.poll(() => connections(options.database!.url)).toEqual([]);
 });
 

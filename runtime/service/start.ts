@@ -140,6 +140,8 @@ export async function startService<F extends Front>(
     const routes = (router: ConnectRouter) => {
       for (const register of assembled) register(router);
     };
+    // Between the first connection and the first answer of the database nothing is ready.
+    for (const each of all) health.set(each.spec.service.typeName, "NOT_SERVING");
     front = await options.open({ routes, health, metrics: telemetry });
     for (const each of data === undefined ? all : beside) health.set(each.spec.service.typeName, "SERVING");
     if (data !== undefined) followAvailability(spec, data, health, deferral !== undefined);
