@@ -1,8 +1,8 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import { Code, type Transport } from "@connectrpc/connect";
 import { createGrpcTransport, type GrpcTransportOptions } from "@connectrpc/connect-node";
-import { withCodecs } from "../connect/carried.js";
 import { compressions } from "../connect/compressions.js";
+import { withCodecs } from "../connect/opaque-messages.js";
 import { MAX_RESPONSE_BYTES } from "../grpc/client-transport.js";
 import { type CompressionChoice, clientCompression } from "../grpc/method-compression.js";
 

@@ -4,23 +4,24 @@ type UniversalHandler = ConnectRouter["handlers"][number];
 type UniversalResponse = Awaited<ReturnType<UniversalHandler>>;
 type Compression = NonNullable<ConnectRouterOptions["acceptCompression"]>[number];
 
-/** The supported encodings that a request accepts. */
-export interface Accepted {
-  /** The one that it likes best; undefined: none. */
+/** The result of an Accept-Encoding header. */
+export interface AcceptedEncoding {
+  /** The supported encoding with the highest weight; undefined for an unencoded response. */
   readonly encoding: string | undefined;
-  /** Whether it refuses a response that is not encoded. */
+  /** Whether the caller refuses an unencoded response. */
   readonly refusesIdentity: boolean;
 }
 
 /**
- * Reads an Accept-Encoding (RFC 9110, section 12.5.3): names in any case, `x-gzip` for `gzip`, `*` for those that are not
- * named, and `q=0` for what is refused. Of equals the first that the caller names is taken. What cannot be read names nothing.
+ * Parses an Accept-Encoding header (RFC 9110, section 12.5.3). Names are case-insensitive, `x-gzip` is `gzip`, `*` stands for all
+ * encodings that are not listed, and `q=0` refuses one. The first of several encodings with the same weight is chosen. Invalid
+ * list elements are ignored.
  */
-export function acceptedEncoding(header: string, available: readonly string[]): Accepted {
+export function acceptedEncoding(header: string, available: readonly string[]): AcceptedEncoding {
   const weights = new Map<string, number>();
   for (const item of header.split(",")) {
     const [, name = "", weight = "1"] = element.exec(item) ?? [];
-    if (name !== "") weights.set(plainEncoding(name), Number(weight));
+    if (name !== "") weights.set(canonicalEncoding(name), Number(weight));
   }
   const others = weights.get("*") ?? 0;
   let encoding: string | undefined;
@@ -32,26 +33,26 @@ export function acceptedEncoding(header: string, available: readonly string[]): 
     encoding = name;
   }
   const identity = weights.get("identity") ?? weights.get("*") ?? 1;
-  // To like it better than any encoding is to ask for it.
+  // A caller that prefers `identity` to all encodings gets an unencoded response.
   return { encoding: (weights.get("identity") ?? 0) > most ? undefined : encoding, refusesIdentity: identity === 0 };
 }
 
 const element = /^[ \t]*([!#$%&'*+.^_`|~\w-]+)[ \t]*(?:;[ \t]*[qQ]=(0(?:\.\d{0,3})?|1(?:\.0{0,3})?)[ \t]*)?$/;
 
-/** An encoding as it is called here: names are case-insensitive, and `x-gzip` is `gzip` (RFC 9110, section 8.4.1). */
-export function plainEncoding(name: string): string {
+/** Returns the canonical name of an encoding: names are case-insensitive, and `x-gzip` is `gzip` (RFC 9110, section 8.4.1). */
+export function canonicalEncoding(name: string): string {
   const plain = name.toLowerCase();
   return plain === "x-gzip" ? "gzip" : plain;
 }
 
-/** Requests whose content encoding is HTTP's: unary Connect calls without an envelope, including GET. */
+/** The content types of unary Connect calls. Their bodies have no envelopes, so HTTP's content encoding applies to them. */
 const unary = /^application\/(json|proto)\s*(;|$)/i;
 
 /**
- * Has a handler of Connect's heed Accept-Encoding as HTTP has it, where Connect looks for names alone, and say that the
- * response depends on it (Vary).
+ * Returns a Connect handler that negotiates the encoding of its responses as HTTP defines it, and sends `Vary`. Connect itself
+ * looks for names in Accept-Encoding and ignores their weights.
  */
-export function negotiatesEncoding(handler: UniversalHandler, options: ConnectRouterOptions): UniversalHandler {
+export function withEncodingNegotiation(handler: UniversalHandler, options: ConnectRouterOptions): UniversalHandler {
   const { acceptCompression = [], compressMinBytes = 0 } = options;
   if (acceptCompression.length === 0 || compressMinBytes === Number.POSITIVE_INFINITY) return handler;
   const available = acceptCompression.map(({ name }) => name);
@@ -60,7 +61,7 @@ export function negotiatesEncoding(handler: UniversalHandler, options: ConnectRo
       const { method, header } = request;
       if (method !== "GET" && !unary.test(header.get("content-type") ?? "")) return handler(request);
       const encoding = header.get("content-encoding");
-      if (encoding !== null) header.set("content-encoding", plainEncoding(encoding));
+      if (encoding !== null) header.set("content-encoding", canonicalEncoding(encoding));
       const asked = header.get("accept-encoding");
       const accepted = asked === null ? undefined : acceptedEncoding(asked, available);
       if (accepted !== undefined) header.set("accept-encoding", accepted.encoding ?? "identity");
@@ -74,7 +75,7 @@ export function negotiatesEncoding(handler: UniversalHandler, options: ConnectRo
   );
 }
 
-/** Encodes a response that was too short to be encoded, for a caller who refuses it as it is. */
+/** Encodes a response that Connect left unencoded because it is short. The caller refuses unencoded responses. */
 async function encoded(response: UniversalResponse, compression: Compression): Promise<UniversalResponse> {
   const { body, header } = response;
   if (body === undefined || header === undefined || header.has("content-encoding")) return response;

@@ -9,13 +9,13 @@ const BROTLI_QUALITY = 4;
 
 const [gzipBytes, brotliBytes] = [promisify(gzip), promisify(brotliCompress)];
 
-/** Connect's own take the levels of zlib that compress the most: brotli a second and more for a megabyte. */
+/** Replaces Connect's compressors, which use zlib's highest levels: brotli takes more than a second for a megabyte. */
 const compressors = {
   gzip: (bytes: Uint8Array) => gzipBytes(bytes, { level: GZIP_LEVEL }),
   br: (bytes: Uint8Array) => brotliBytes(bytes, { params: { [constants.BROTLI_PARAM_QUALITY]: BROTLI_QUALITY } }),
 } satisfies Record<Encoding, (bytes: Uint8Array) => Promise<Uint8Array>>;
 
-/** How Connect's own handlers and clients compress and decompress, as their option `acceptCompression`. */
+/** Returns the option `acceptCompression` of Connect's handlers and clients. */
 export function compressions(malformedCode: MalformedCode): (typeof compressionGzip)[] {
   return [compressionGzip, compressionBrotli].map((compression) => ({
     ...compression,

@@ -53,7 +53,7 @@ describe("its deadline", () => {
     ];
     const deadlines = calls.map(({ context: { deadline } }) => deadline && Math.round((deadline - before) / 10_000));
     expect(deadlines).toEqual([undefined, 5, 7, 5, 7]);
-    await Promise.all(calls.map((call) => call.answer(() => ({}))));
+    await Promise.all(calls.map((call) => call.run(() => ({}))));
   });
 
   test("leaves never less than no time", async () => {
@@ -63,7 +63,7 @@ describe("its deadline", () => {
     expect(call.context.timeoutMs()).toBeGreaterThan(2 ** 39);
     await turn();
     expect(call.signal.aborted).toBe(false);
-    await call.answer(() => ({}));
+    await call.run(() => ({}));
   });
 
   test("is as far away when the wall clock jumps, ahead or back", async () => {
@@ -77,7 +77,7 @@ describe("its deadline", () => {
       expect(call.context.timeoutMs()).toBeLessThanOrEqual(60_000);
       expect(call.signal.aborted).toBe(false);
     }
-    await call.answer(() => ({}));
+    await call.run(() => ({}));
   });
 });
 
@@ -97,7 +97,7 @@ describe("its signal", () => {
 
     const over = callOf({}, { timeoutMs: 60_000 });
     over.cancelled = () => reasons.push("answered");
-    await over.answer(() => ({}));
+    await over.run(() => ({}));
     expect(over.signal.aborted).toBe(true);
     expect(reasons).toHaveLength(1);
   });
@@ -108,7 +108,7 @@ describe("its signal", () => {
     const before = process.getActiveResourcesInfo().length;
     for (let i = 0; i < 20; i++) {
       const policy = { timeoutMs: 60_000 };
-      await limited(new ConnectCall(handlerContext, placeOrder, policy, undefined), policy).answer(() => ({}));
+      await limited(new ConnectCall(handlerContext, placeOrder, policy, undefined), policy).run(() => ({}));
     }
     expect(listenersOf(handlerContext.signal)).toBe(connectsOwn);
     expect(process.getActiveResourcesInfo().length).toBeLessThanOrEqual(before);
@@ -135,28 +135,28 @@ test("its context says where in a trace the call stands", () => {
 
 describe("one response", () => {
   test("is the handler's, and so is its failure", async () => {
-    expect(await callOf({ timeoutMs: 60_000 }).answer(async () => ({ id: "1" }))).toMatchObject({ id: "1" });
+    expect(await callOf({ timeoutMs: 60_000 }).run(async () => ({ id: "1" }))).toMatchObject({ id: "1" });
     const rejects = async () => Promise.reject(new ConnectError("x", Code.NotFound));
-    expect(await codeOf(callOf().answer(rejects))).toBe("NotFound");
+    expect(await codeOf(callOf().run(rejects))).toBe("NotFound");
     const throws = () => {
       throw new ConnectError("x", Code.Internal);
     };
-    expect(await codeOf(callOf().answer(throws))).toBe("Internal");
+    expect(await codeOf(callOf().run(throws))).toBe("Internal");
   });
 
   test("does not wait for a handler that ignores its signal", async () => {
-    expect(await codeOf(callOf({}, { timeoutMs: 1 }).answer(forever))).toBe("DeadlineExceeded");
-    expect(await codeOf(callOf({ timeoutMs: 1 }).answer(forever))).toBe("DeadlineExceeded");
+    expect(await codeOf(callOf({}, { timeoutMs: 1 }).run(forever))).toBe("DeadlineExceeded");
+    expect(await codeOf(callOf({ timeoutMs: 1 }).run(forever))).toBe("DeadlineExceeded");
   });
 
   test("says whether the caller left or the process stops", async () => {
     const caller = new AbortController();
-    const left = codeOf(callOf({ requestSignal: caller.signal }).answer(forever));
+    const left = codeOf(callOf({ requestSignal: caller.signal }).run(forever));
     caller.abort(new ConnectError("read ECONNRESET", Code.Aborted));
     expect(await left).toBe("Canceled");
 
     const stopping = new AbortController();
-    const cut = codeOf(callOf({ shutdownSignal: stopping.signal }).answer(forever));
+    const cut = codeOf(callOf({ shutdownSignal: stopping.signal }).run(forever));
     stopping.abort(new ConnectError("shutting down", Code.Unavailable));
     expect(await cut).toBe("Unavailable");
   });
@@ -166,7 +166,7 @@ describe("one response", () => {
     const handle = async () => {
       started = true;
     };
-    expect(await codeOf(callOf({ timeoutMs: 0 }).answer(handle))).toBe("DeadlineExceeded");
+    expect(await codeOf(callOf({ timeoutMs: 0 }).run(handle))).toBe("DeadlineExceeded");
     expect(started).toBe(false);
   });
 
@@ -174,7 +174,7 @@ describe("one response", () => {
     const caller = new AbortController();
     let failLate: (error: Error) => void = () => undefined;
     const call = callOf({ requestSignal: caller.signal });
-    const code = codeOf(call.answer(() => new Promise((_resolve, reject) => (failLate = reject))));
+    const code = codeOf(call.run(() => new Promise((_resolve, reject) => (failLate = reject))));
     caller.abort();
     expect(await code).toBe("Canceled");
     failLate(new Error("too late")); // vitest fails the run if this becomes an unhandled rejection
@@ -193,7 +193,7 @@ describe("many responses", () => {
       }
     }
     const seen: unknown[] = [];
-    for await (const message of callOf().answers(answers)) if (seen.push(message) === 3) break;
+    for await (const message of callOf().runStream(answers)) if (seen.push(message) === 3) break;
     expect(seen).toMatchObject([{ id: "0" }, { id: "1" }, { id: "2" }]);
     expect(closed).toBe(true);
   });
@@ -204,7 +204,7 @@ describe("many responses", () => {
       yield { id: "1" };
       await forever();
     }
-    const stream = callOf({ requestSignal: caller.signal }).answers(answers);
+    const stream = callOf({ requestSignal: caller.signal }).runStream(answers);
     expect((await stream.next()).value).toMatchObject({ id: "1" });
     const next = codeOf(stream.next());
     await turn();
@@ -217,6 +217,6 @@ describe("many responses", () => {
     async function* answers(): AsyncGenerator<object> {
       throw new ConnectError("x", Code.NotFound);
     }
-    expect(await codeOf(callOf().answers(answers).next())).toBe("NotFound");
+    expect(await codeOf(callOf().runStream(answers).next())).toBe("NotFound");
   });
 });

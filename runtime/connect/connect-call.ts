@@ -7,18 +7,18 @@ import { type Propagation, standardPropagation } from "../call/propagation.js";
 import { createMessage } from "../codec/create.js";
 import { errorFor } from "../errors/error.js";
 import type { MethodPolicy } from "../spec/policy.js";
-import { explains } from "./explain.js";
+import { errorExplainer } from "./error-explainer.js";
 
-/** The longest that a timer of Node.js waits, in milliseconds; it fires at once for more. */
+/** The maximum delay of a Node.js timer, in milliseconds. A timer with a longer one fires at once. */
 const LONGEST_TIMER = 2 ** 31 - 1;
 
 /** The abort reason for a handler's remaining work. It is shared, because a stack trace per call would be expensive. */
 const callIsOver = errorFor("CALL_CANCELED", "the call is over");
 
 /**
- * A call that one of Connect's handlers reads: Connect and gRPC-Web, and gRPC over HTTP/1.1, over `node:http2` or in JSON.
- * Connect waits for its handlers, so the call itself ends them: when its deadline passes, its caller leaves or the process
- * stops, the caller has its error, whether the handler listens to its signal or not.
+ * A call that arrives through Connect's handlers: Connect, gRPC-Web, and gRPC over HTTP/1.1, over `node:http2` or in JSON.
+ * Connect waits for a handler even if its call is over. This class does not: the caller gets its error as soon as the deadline
+ * passes, the caller cancels or the process stops, even if the handler ignores its signal.
  */
 export class ConnectCall extends IncomingCall {
   readonly requestHeader: Headers;
@@ -27,7 +27,7 @@ export class ConnectCall extends IncomingCall {
   readonly #controller = new AbortController();
   readonly #unlinks: (() => void)[] = [];
   #timer: NodeJS.Timeout | undefined;
-  /** The deadline by the monotonic clock: a wall clock that is set ends no call. */
+  /** The deadline by the monotonic clock, which does not change when the system's clock is set. */
   #expiresAt = Number.POSITIVE_INFINITY;
   #deadline: number | undefined;
   #isOver = false;
@@ -47,13 +47,13 @@ export class ConnectCall extends IncomingCall {
     this.requestHeader = from.requestHeader;
     this.responseHeader = from.responseHeader;
     this.responseTrailer = from.responseTrailer;
-    from.values.set(explains, (error) => this.explain(error));
+    from.values.set(errorExplainer, (error) => this.explain(error));
     const timeoutMs = from.timeoutMs();
-    // Connect itself ends the call then, and says so by its signal.
+    // Connect enforces this deadline itself, by its signal.
     if (timeoutMs !== undefined) this.#expire(timeoutMs);
     const { signal } = from;
-    if (signal.aborted) this.#end(this.#reasonOf(signal));
-    else this.#unlinks.push(onAbort(signal, () => this.#end(this.#reasonOf(signal))));
+    if (signal.aborted) this.#end(this.#errorOf(signal));
+    else this.#unlinks.push(onAbort(signal, () => this.#end(this.#errorOf(signal))));
   }
 
   get signal(): AbortSignal {
@@ -75,7 +75,7 @@ export class ConnectCall extends IncomingCall {
     if (this.#isOver || performance.now() + timeoutMs >= this.#expiresAt) return;
     this.#expire(timeoutMs);
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#end(this.#late()), Math.min(timeoutMs, LONGEST_TIMER)).unref();
+    this.#timer = setTimeout(() => this.#end(this.#timedOut()), Math.min(timeoutMs, LONGEST_TIMER)).unref();
   }
 
   endWith(signal: AbortSignal, error: () => ConnectError): void {
@@ -84,7 +84,7 @@ export class ConnectCall extends IncomingCall {
   }
 
   /** Runs the handler. Rejects with DEADLINE_EXCEEDED, CANCELED or UNAVAILABLE as soon as the call ends. */
-  async answer(handle: Handle): Promise<unknown> {
+  async run(handle: Handle): Promise<unknown> {
     try {
       const response = await this.#bounded(async () => handle(this));
       return createMessage(this.method.output, response as never);
@@ -95,8 +95,8 @@ export class ConnectCall extends IncomingCall {
     }
   }
 
-  /** The same for a method that streams its responses. The handler's stream is closed once the call is over. */
-  async *answers(handle: Handle): AsyncGenerator<unknown, void, undefined> {
+  /** Runs a handler that streams its responses. Throws as `run` rejects. Closes the handler's stream once the call is over. */
+  async *runStream(handle: Handle): AsyncGenerator<unknown, void, undefined> {
     let iterator: AsyncIterator<unknown> | undefined;
     try {
       this.#throwIfOver();
@@ -111,7 +111,7 @@ export class ConnectCall extends IncomingCall {
       throw this.explain(error);
     } finally {
       this.#close();
-      // Not waited for: a generator that is stuck never returns.
+      // Not awaited: a stuck generator never returns.
       leave(iterator).catch(() => undefined);
     }
   }
@@ -156,17 +156,17 @@ export class ConnectCall extends IncomingCall {
     for (const unlink of this.#unlinks) unlink();
   }
 
-  /** Why Connect aborted a call, as the error that its caller gets. */
-  #reasonOf({ reason }: AbortSignal): ConnectError {
-    // A process that stops aborts its calls with UNAVAILABLE. Other codes say how a connection broke: the caller left.
+  /** Returns the caller's error for the reason with which Connect aborted the call. */
+  #errorOf({ reason }: AbortSignal): ConnectError {
+    // A process that stops aborts its calls with UNAVAILABLE. Other codes mean a broken connection: the caller has left.
     if (reason instanceof ConnectError && (reason.code === Code.DeadlineExceeded || reason.code === Code.Unavailable)) {
       return reason;
     }
-    if ((this.timeoutMs() ?? 1) <= 0) return this.#late();
+    if ((this.timeoutMs() ?? 1) <= 0) return this.#timedOut();
     return errorFor("CALL_CANCELED", `${pathOf(this.method)} was canceled`, { cause: reason });
   }
 
-  #late(): ConnectError {
+  #timedOut(): ConnectError {
     return errorFor("DEADLINE_EXCEEDED", `${pathOf(this.method)} did not answer in time`);
   }
 }

@@ -18,22 +18,23 @@ import { jsonText } from "../codec/protojson/json-text.js";
 import { readJson } from "../codec/protojson/read.js";
 import { missingRequired } from "../codec/protojson/required.js";
 import { JsonPieces } from "../codec/protojson/write.js";
-import { explains } from "./explain.js";
-import { checkVersion, takeRead, withReadQuery } from "./request-bodies.js";
+import { checkVersion, takeDecodedQuery, withDecodedQuery } from "./binary-requests.js";
+import { errorExplainer } from "./error-explainer.js";
 
-/** A method as Connect's router takes it: one request or an iterable of them, and the call's context. */
+/** A handler in the form of Connect's router: takes one request or an iterable of requests, and the call's context. */
 type Implementation = (request: unknown, context: HandlerContext) => unknown;
 
 /**
- * Has the calls of a method in JSON read and written by our own codec: Connect, gRPC-Web and gRPC with a content type of JSON,
- * and Connect's GET. `handler` gets all others.
+ * Returns a handler that uses the runtime's JSON codec for calls in JSON: Connect, gRPC-Web and gRPC with a JSON content type, and
+ * Connect's GET. All other calls go to `handler`.
  *
- * Connect can be given no codec. So calls in JSON have a handler of their own, whose messages are texts as far as Connect
- * knows: what it has for JSON.parse and JSON.stringify then is a JSON text in quotes.
+ * Connect accepts no custom codec. JSON calls therefore have a second handler, whose messages are google.protobuf.StringValue to
+ * Connect. Each string is the JSON text of a message. On the wire, Connect expects a string's JSON form, which is quoted:
+ * `jsonTexts` adds the quotes to requests, and removes them from responses.
  *
- * @param options those that `handler` was made with
+ * @param options the options of `handler`
  */
-export function readsJson(
+export function withJsonCodec(
   handler: UniversalHandler,
   method: DescMethod,
   implementation: Implementation,
@@ -42,7 +43,7 @@ export function readsJson(
   const json = jsonHandler(method, implementation, options);
   const handle = (request: Parameters<UniversalHandler>[0]) => {
     if (!isJson(request)) return handler(request);
-    return json(request.method === "GET" ? withReadQuery(request, readText, options, "json") : request);
+    return json(request.method === "GET" ? withDecodedQuery(request, readText, options, "json") : request);
   };
   return Object.assign(handle, { ...handler });
 }
@@ -50,7 +51,7 @@ export function readsJson(
 const jsonType = /^application\/(?:(?:connect|grpc|grpc-web)\+)?json\s*(?:;|$)/i;
 
 function isJson({ method, url, header }: Parameters<UniversalHandler>[0]): boolean {
-  // Connect reads the query by these rules, in which any letter may be percent-encoded.
+  // Connect parses the query in the same way: any letter may be percent-encoded.
   if (method === "GET") return new URL(url).searchParams.get("encoding") === "json";
   return jsonType.test(header.get("content-type") ?? "");
 }
@@ -63,8 +64,8 @@ function readText(bytes: Uint8Array): string {
   }
 }
 
-/** What Connect does with a text: the type leaves out that its serialization takes these. */
-const texts = {
+/** Options of Connect's JSON serialization, which are missing in the type of `jsonOptions`. */
+const jsonTexts = {
   textDecoder: {
     decode: (bytes: Uint8Array) => JSON.stringify(readText(bytes)),
   },
@@ -79,31 +80,31 @@ const texts = {
 };
 
 /**
- * Texts that were too large to be written in one turn, between the end of their writing and Connect's serialization, which
- * comes next: Connect has a name in their place, which is no JSON.
+ * Texts that took more than one turn of the event loop to write, from then until Connect serializes them. Connect gets a key
+ * in place of such a text. A key is not valid JSON, and so never equal to a text.
  */
 const largeTexts = new Map<string, Uint8Array>();
 let largeTextsWritten = 0;
 
 function jsonHandler(method: DescMethod, implementation: Implementation, options: ConnectRouterOptions) {
   const json = new JsonMethod(method, options.jsonOptions);
-  const carried = { ...method, input: StringValueSchema, output: StringValueSchema } as DescMethod;
+  const asTexts = { ...method, input: StringValueSchema, output: StringValueSchema } as DescMethod;
   const { jsonOptions } = options;
-  return createConnectRouter({ ...options, jsonOptions: { ...jsonOptions, ...texts } }).rpc(
-    carried,
-    json.carry(implementation) as MethodImpl<DescMethod>,
+  return createConnectRouter({ ...options, jsonOptions: { ...jsonOptions, ...jsonTexts } }).rpc(
+    asTexts,
+    json.implementationOf(implementation) as MethodImpl<DescMethod>,
   ).handlers[0]!;
 }
 
-/** The messages of a method, as JSON texts. */
+/** Reads and writes the messages of a method as JSON texts. */
 class JsonMethod {
   constructor(
     private readonly method: DescMethod,
     private readonly options: ConnectRouterOptions["jsonOptions"],
   ) {}
 
-  /** The same method with string messages. */
-  carry(implementation: Implementation): (request: unknown, context: HandlerContext) => unknown {
+  /** Returns the implementation for Connect, whose messages are JSON texts. */
+  implementationOf(implementation: Implementation): (request: unknown, context: HandlerContext) => unknown {
     const { method } = this;
     const { methodKind } = method;
     const isOne = methodKind === "unary" || methodKind === "server_streaming";
@@ -111,7 +112,7 @@ class JsonMethod {
       checkVersion(context);
       const own = Object.assign(context, { method });
       if (!isOne) return implementation(this.readAll(request as AsyncIterable<StringValue>), own);
-      const text = takeRead(context) as Promise<string> | undefined;
+      const text = takeDecodedQuery(context) as Promise<string> | undefined;
       if (text === undefined) return implementation(this.read((request as StringValue).value), own);
       return text.then((json) => implementation(this.read(json), own));
     };
@@ -125,7 +126,7 @@ class JsonMethod {
     const { input } = this.method;
     let message: Message;
     try {
-      // As Connect has it, if nothing is said.
+      // Connect's default.
       message = readJson(input, value, { ignoreUnknownFields: true, ...this.options });
     } catch (error) {
       throw refusedJson(error);
@@ -150,16 +151,16 @@ class JsonMethod {
         await setImmediate();
         parts.push(Buffer.from(pieces.next()));
       }
-      const name = `@${++largeTextsWritten}`;
+      const key = `@${++largeTextsWritten}`;
       if (!signal.aborted) {
-        largeTexts.set(name, Buffer.concat(parts));
-        // Connect aborts it at the end of each call, also of one whose answer it drops.
-        onAbort(signal, () => largeTexts.delete(name));
+        largeTexts.set(key, Buffer.concat(parts));
+        // Connect aborts the signal at the end of each call, even if it drops the response.
+        onAbort(signal, () => largeTexts.delete(key));
       }
-      return { value: name };
+      return { value: key };
     } catch (error) {
       const fault = error instanceof LoneSurrogateError ? error.in(output, message as object) : error;
-      throw values.get(explains)(ConnectError.from(fault, Code.Internal));
+      throw values.get(errorExplainer)(ConnectError.from(fault, Code.Internal));
     }
   }
 

@@ -1,10 +1,10 @@
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { parseTimeout } from "../grpc/timeout.js";
 
-/** The maximum duration of a timer, 24 days; Node.js replaces longer ones by 1 ms. */
+/** The maximum delay of a timer, 24 days. Node.js replaces a longer one with 1 ms. */
 const LONGEST_MS = 2 ** 31 - 1;
 
-/** Makes a Connect handler ignore timeouts that exceed a timer's maximum. */
+/** Returns a Connect handler that ignores timeouts above a timer's maximum delay. */
 export function withoutLongTimeouts(handler: UniversalHandler): UniversalHandler {
   const handle = (request: Parameters<UniversalHandler>[0]) => {
     const { header } = request;

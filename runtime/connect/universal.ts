@@ -12,19 +12,19 @@ import type { Stream, StreamConsumer } from "../http2/stream.js";
 
 type UniversalHandler = ConnectRouter["handlers"][number];
 
-/** What serves a request of any protocol but gRPC, as Connect's handlers do. */
+/** The function of a Connect handler: serves a request of any protocol. */
 export type UniversalHandlerFn = (...request: Parameters<UniversalHandler>) => ReturnType<UniversalHandler>;
 
-type Answer = Awaited<ReturnType<UniversalHandlerFn>>;
+type UniversalResponse = Awaited<ReturnType<UniversalHandlerFn>>;
 
-/** Bodies of messages with their lengths before them. */
+/** The content types whose bodies are length-prefixed messages. */
 const enveloped = /^application\/(connect\+|grpc)/i;
 
-/** HTTP/2 for Connect's own handlers: Connect, gRPC-Web, and gRPC where an interceptor or JSON is asked for. */
+/** A call over the native HTTP/2 server that a Connect handler serves: Connect, gRPC-Web, and gRPC with interceptors or JSON. */
 export class UniversalCall implements StreamConsumer {
   readonly #body: MessageQueue;
   readonly #incomplete: IncompleteMessage;
-  /** Undefined where the whole body is one message. */
+  /** Undefined if the whole body is one message. */
   readonly #meter: EnvelopeMeter | undefined;
   #received = 0;
   readonly #controller = new AbortController();
@@ -83,7 +83,7 @@ export class UniversalCall implements StreamConsumer {
     };
     this.handler(request)
       .finally(() => backlog.expect(-expected))
-      .then((answer) => this.#answer(answer))
+      .then((response) => this.#respond(response))
       .catch(() => this.#breakOff());
   }
 
@@ -111,7 +111,7 @@ export class UniversalCall implements StreamConsumer {
     this.#body.finish();
   }
 
-  /** Its handler tells the caller why. */
+  /** Fails the body. The handler reports the error to the caller. */
   #giveUp(error: ConnectError): void {
     this.#isGivenUp = true;
     this.#body.abort(error);
@@ -146,8 +146,8 @@ export class UniversalCall implements StreamConsumer {
     this.closed(code);
   }
 
-  /** The head is sent after the first part of the body is there, because handlers set headers until then. */
-  async #answer({ status, header, body, trailer }: Answer): Promise<void> {
+  /** Sends a response. Its head waits for the first chunk of the body, because handlers may set headers until then. */
+  async #respond({ status, header, body, trailer }: UniversalResponse): Promise<void> {
     const { stream } = this;
     const parts = body?.[Symbol.asyncIterator]();
     try {
@@ -179,7 +179,7 @@ export class UniversalCall implements StreamConsumer {
     });
   }
 
-  /** Breaks off a response that cannot be completed, so that it does not look complete. */
+  /** Resets the stream of a response that cannot be completed, so that the caller does not take it for complete. */
   #breakOff(): void {
     this.stream.reset(ErrorCode.INTERNAL_ERROR);
     this.#finish();

@@ -261,7 +261,7 @@ function runDeferred(
   const call = new ConnectCall(createHandlerContext(from), method, policy, request, propagation);
   call.explain = explain;
   if (policy.timeoutMs !== undefined) call.limit(policy.timeoutMs);
-  return call.answer(next);
+  return call.run(next);
 }
 
 /** Opens the journal in a folder. `start` begins to run its calls. */

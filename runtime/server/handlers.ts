@@ -50,6 +50,6 @@ function implementation({ method, policy, propagation, answersMany }: ServedMeth
       return handle(from);
     }
     const call = new ConnectCall(from, method, policy, request, propagation);
-    return answersMany ? call.answers(handle) : call.answer(handle);
+    return answersMany ? call.runStream(handle) : call.run(handle);
   };
 }

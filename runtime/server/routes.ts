@@ -2,12 +2,12 @@ import type { DescMethod, DescService } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ConnectRouter, type ConnectRouterOptions } from "@connectrpc/connect";
 import { answersText } from "../call/answer-text.js";
 import { codecOf } from "../codec/known.js";
-import { negotiatesEncoding } from "../connect/accept-encoding.js";
-import { carriedMethod } from "../connect/carried.js";
-import { explainsRefusals } from "../connect/explained-refusals.js";
-import { readsJson } from "../connect/json-handlers.js";
+import { withEncodingNegotiation } from "../connect/accept-encoding.js";
+import { opaqueImplementation, withBinaryRequests } from "../connect/binary-requests.js";
+import { withJsonCodec } from "../connect/json-handlers.js";
 import { withoutLongTimeouts } from "../connect/long-timeouts.js";
-import { readsRequests, takesRequests } from "../connect/request-bodies.js";
+import { opaqueMethod } from "../connect/opaque-messages.js";
+import { withRefusalText } from "../connect/refusal-text.js";
 import { readMessage } from "../grpc/frame.js";
 import { COMPRESS_MIN_BYTES } from "../grpc/gzip.js";
 import { MAX_REQUEST_BYTES, ResponseSize, type Route } from "../grpc/route.js";
@@ -79,14 +79,14 @@ export function recordRoutes(
     const { handlers } = router;
     if (isConnects) {
       router.rpc(method as never, exact as never, more);
-      handlers[handlers.length - 1] = explainsRefusals(negotiatesEncoding(handlers.at(-1)!, all));
+      handlers[handlers.length - 1] = withRefusalText(withEncodingNegotiation(handlers.at(-1)!, all));
       return;
     }
-    router.rpc(carriedMethod(method) as never, takesRequests(method, exact) as never, more);
+    router.rpc(opaqueMethod(method) as never, opaqueImplementation(method, exact) as never, more);
     const input = codecOf(method.input);
     const read = (bytes: Uint8Array) => readMessage(input, bytes, 0, bytes.length, Code.InvalidArgument);
-    const reads = readsJson(readsRequests(handlers.at(-1)!, read, all), method, exact, all);
-    handlers[handlers.length - 1] = explainsRefusals(withoutLongTimeouts(negotiatesEncoding(reads, all)));
+    const reads = withJsonCodec(withBinaryRequests(handlers.at(-1)!, read, all), method, exact, all);
+    handlers[handlers.length - 1] = withRefusalText(withoutLongTimeouts(withEncodingNegotiation(reads, all)));
   }
 }
 

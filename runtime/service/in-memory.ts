@@ -3,7 +3,7 @@ import type { DescMessage, MessageInitShape } from "@bufbuild/protobuf";
 import { type ConnectRouter, createRouterTransport, type Transport } from "@connectrpc/connect";
 import type { ServerStage } from "../call/incoming-call.js";
 import { Propagation } from "../call/propagation.js";
-import { withCodecs } from "../connect/carried.js";
+import { withCodecs } from "../connect/opaque-messages.js";
 import { createLogger } from "../observe/log.js";
 import type { Exposition } from "../observe/telemetry.js";
 import { recordRoutes } from "../server/routes.js";

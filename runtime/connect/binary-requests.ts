@@ -18,22 +18,22 @@ import { codecOf } from "../codec/known.js";
 import { base64Bytes } from "../codec/protojson/base64.js";
 import { errorFor } from "../errors/error.js";
 import { tooLong } from "../grpc/frame.js";
-import { carry } from "./carried.js";
-import { explains } from "./explain.js";
+import { errorExplainer } from "./error-explainer.js";
+import { toOpaque } from "./opaque-messages.js";
 
-/** Reads a request in binary. Throws a ConnectError, INVALID_ARGUMENT, if the bytes are none. */
-export type ReadRequest = (bytes: Uint8Array) => unknown;
+/** Decodes a binary request. Throws a ConnectError, INVALID_ARGUMENT, if the bytes are invalid. */
+export type DecodeRequest = (bytes: Uint8Array) => unknown;
 
 type UniversalHandler = ConnectRouter["handlers"][number];
 type UniversalRequest = Parameters<UniversalHandler>[0];
 type Compression = NonNullable<ConnectRouterOptions["acceptCompression"]>[number];
 type Implementation = (request: unknown, context: HandlerContext) => unknown;
 
-/** What bounds a body, and what unpacks it: as Connect's handlers are made with. */
+/** The options of Connect's handlers that bound the size of a body and decompress it. */
 export type BodyOptions = Pick<ConnectRouterOptions, "acceptCompression" | "readMaxBytes">;
 
-/** The messages of one call, in their order, or promises of them, while Connect sees empty ones go by. */
-class Requests {
+/** The decoded requests of one call in their order, or promises of them. Connect reads an empty message for each. */
+class DecodedRequests {
   readonly #messages: unknown[] = [];
 
   add(message: unknown): void {
@@ -47,31 +47,37 @@ class Requests {
   }
 }
 
-/** An empty message in binary. */
+/** The binary form of an empty message. */
 const EMPTY = new Uint8Array(0);
 
-const requestsOf: ContextKey<Requests | undefined> = createContextKey<Requests | undefined>(undefined);
+const decodedRequests: ContextKey<DecodedRequests | undefined> = createContextKey<DecodedRequests | undefined>(
+  undefined,
+);
 
-/** Makes a Connect handler use binary requests decoded by `read`, because Connect does not accept custom codecs. */
-export function readsRequests(handler: UniversalHandler, read: ReadRequest, options: BodyOptions): UniversalHandler {
-  return Object.assign((request: UniversalRequest) => handler(withRead(request, read, options)), {
+/** Returns a Connect handler whose binary requests are decoded by `read`, because Connect accepts no custom codec. */
+export function withBinaryRequests(
+  handler: UniversalHandler,
+  read: DecodeRequest,
+  options: BodyOptions,
+): UniversalHandler {
+  return Object.assign((request: UniversalRequest) => handler(withDecodedBody(request, read, options)), {
     ...handler,
   });
 }
 
 /**
- * Has an implementation take what was read in place of what Connect gives it, and gives Connect what it answers as Connect can
- * write it. To Connect, it is the implementation of `carriedMethod(method)`.
+ * Returns the implementation of `opaqueMethod(method)` for Connect. It calls `implementation` with the requests decoded by
+ * `withBinaryRequests`, and encodes its responses with the codec of the method's output.
  */
-export function takesRequests(method: DescMethod, implementation: Implementation): Implementation {
+export function opaqueImplementation(method: DescMethod, implementation: Implementation): Implementation {
   const { methodKind } = method;
   const takesMany = methodKind === "client_streaming" || methodKind === "bidi_streaming";
   const output = codecOf(method.output);
   const call = (request: unknown, context: HandlerContext) => {
     checkVersion(context);
-    const requests = context.values.get(requestsOf);
+    const requests = context.values.get(decodedRequests);
     if (requests === undefined) throw new Error("a request was not read");
-    // The method, not how Connect knows it.
+    // Handlers see the method itself, not the opaque one.
     const own = Object.assign(context, { method });
     if (takesMany) return implementation(each(request as AsyncIterable<unknown>, requests), own);
     const read = requests.take();
@@ -79,57 +85,57 @@ export function takesRequests(method: DescMethod, implementation: Implementation
   };
   const write = (message: unknown, { values }: HandlerContext) => {
     try {
-      return carry(output, message);
+      return toOpaque(output, message);
     } catch (error) {
-      throw values.get(explains)(error);
+      throw values.get(errorExplainer)(error);
     }
   };
   if (methodKind === "unary" || methodKind === "client_streaming") {
     return async (request, context) => write(await call(request, context), context);
   }
   return async function* (request, context) {
-    const answers = (await call(request, context)) as AsyncIterable<unknown>;
-    for await (const answer of answers) yield write(answer, context);
+    const responses = (await call(request, context)) as AsyncIterable<unknown>;
+    for await (const response of responses) yield write(response, context);
   };
 }
 
-async function* each(empty: AsyncIterable<unknown>, requests: Requests) {
+async function* each(empty: AsyncIterable<unknown>, requests: DecodedRequests) {
   for await (const _ of empty) yield requests.take();
 }
 
-/** The same request with empty messages; itself where there is nothing to read, or Connect refuses it in any case. */
-function withRead(request: UniversalRequest, read: ReadRequest, options: BodyOptions): UniversalRequest {
+/** Returns the request with empty messages; the request itself if it is not binary, or if Connect refuses it in any case. */
+function withDecodedBody(request: UniversalRequest, read: DecodeRequest, options: BodyOptions): UniversalRequest {
   const { method, header, body } = request;
-  if (method === "GET") return withReadQuery(request, read, options);
-  const kind = kindOf(header.get("content-type") ?? "");
-  if (method !== "POST" || kind === undefined || !isStream(body)) return request;
-  const encoding = header.get(kind.encodingHeader) ?? "identity";
+  if (method === "GET") return withDecodedQuery(request, read, options);
+  const format = bodyFormatOf(header.get("content-type") ?? "");
+  if (method !== "POST" || format === undefined || !isStream(body)) return request;
+  const encoding = header.get(format.encodingHeader) ?? "identity";
   const compression = options.acceptCompression?.find(({ name }) => name === encoding) ?? null;
   if (compression === null && encoding !== "identity") return request;
   const { readMaxBytes = 0xffff_ffff } = options;
-  const requests = new Requests();
-  const contextValues = (request.contextValues ?? createContextValues()).set(requestsOf, requests);
-  if (kind.isFramed) {
+  const requests = new DecodedRequests();
+  const contextValues = (request.contextValues ?? createContextValues()).set(decodedRequests, requests);
+  if (format.isFramed) {
     return { ...request, contextValues, body: framed(body, compression, readMaxBytes, read, requests) };
   }
   const length = header.get("content-length");
   return {
     ...request,
     contextValues,
-    header: unpacked(header),
+    header: withoutEncoding(header),
     body: whole(body, length, compression, readMaxBytes, read, requests),
   };
 }
 
 /**
- * The same call by Connect's GET (https://connectrpc.com/docs/protocol#unary-get-request), its message taken out of the URL to be
- * read; itself where Connect refuses it in any case.
+ * Decodes the message in the URL of a call by Connect's GET (https://connectrpc.com/docs/protocol#unary-get-request). Returns the
+ * request without its message; the request itself if Connect refuses it in any case.
  *
- * @param format the `encoding` that `read` is for
+ * @param format the `encoding` that `read` decodes
  */
-export function withReadQuery(
+export function withDecodedQuery(
   request: UniversalRequest,
-  read: ReadRequest,
+  read: DecodeRequest,
   options: BodyOptions,
   format: "proto" | "json" = "proto",
 ): UniversalRequest {
@@ -140,7 +146,7 @@ export function withReadQuery(
   if (query.get("encoding") !== format || (compression === null && encoding !== "identity")) return request;
   const { readMaxBytes = 0xffff_ffff } = options;
   const { search } = url;
-  const requests = new Requests();
+  const requests = new DecodedRequests();
   requests.add(
     (async () => {
       const parameters = parametersOf(search);
@@ -152,28 +158,29 @@ export function withReadQuery(
     })(),
   );
   for (const name of ["message", "base64", "compression"]) query.delete(name);
-  const contextValues = (request.contextValues ?? createContextValues()).set(requestsOf, requests);
+  const contextValues = (request.contextValues ?? createContextValues()).set(decodedRequests, requests);
   return { ...request, url: url.href, contextValues };
 }
 
-/** What `withReadQuery` has read of a call by GET; undefined of any other. */
-export function takeRead({ values }: HandlerContext): unknown {
-  return values.get(requestsOf)?.take();
+/** Returns the message that `withDecodedQuery` has decoded; undefined if the call is not a GET. */
+export function takeDecodedQuery({ values }: HandlerContext): unknown {
+  return values.get(decodedRequests)?.take();
 }
 
-/** The protocol's own parameters; others mean nothing. */
-const known = new Set(["connect", "encoding", "base64", "compression", "message"]);
+/** The query parameters of the protocol. Others are ignored. */
+const protocolParameters = new Set(["connect", "encoding", "base64", "compression", "message"]);
 
 /**
- * A query's parameters, to the letter: URLSearchParams takes what is half right.
+ * Parses a query strictly: URLSearchParams accepts invalid percent-encoding.
  *
- * @throws ConnectError INVALID_ARGUMENT if its percent-encoding is not UTF-8, or one of the protocol's own is there twice
+ * @throws ConnectError INVALID_ARGUMENT if the percent-encoding is not UTF-8, or a parameter of the protocol is there twice
  */
 function parametersOf(search: string): ReadonlyMap<string, string> {
   const parameters = new Map<string, string>();
   for (const part of search.slice(1).replaceAll("+", " ").split("&")) {
     const [name = "", value = ""] = part.split(/=(.*)/s).map(percentDecoded);
-    if (parameters.has(name) && known.has(name)) throw errorFor("REQUEST_MALFORMED", `the query has ${name} twice`);
+    if (parameters.has(name) && protocolParameters.has(name))
+      throw errorFor("REQUEST_MALFORMED", `the query has ${name} twice`);
     parameters.set(name, value);
   }
   return parameters;
@@ -194,9 +201,9 @@ function fromBase64(text: string): Uint8Array<ArrayBuffer> {
 }
 
 /**
- * Refuses a call of another version of Connect's protocol. One that says none is taken for this one.
+ * Checks the version of Connect's protocol. A call without a version is accepted.
  *
- * @throws ConnectError INVALID_ARGUMENT
+ * @throws ConnectError INVALID_ARGUMENT for another version
  */
 export function checkVersion({ protocolName, requestMethod, requestHeader, url }: HandlerContext): void {
   if (protocolName !== "connect") return;
@@ -206,15 +213,16 @@ export function checkVersion({ protocolName, requestMethod, requestHeader, url }
   throw errorFor("REQUEST_MALFORMED", `${name} must be ${spoken}, and is ${JSON.stringify(version)}`);
 }
 
-interface Kind {
+/** The body format of a binary request. */
+interface BodyFormat {
   readonly isFramed: boolean;
   readonly encodingHeader: string;
 }
 
 const contentTypes = /^application\/(?:(grpc(?:-web)?)(?:\+proto)?|(connect\+)?proto)$/i;
 
-/** Returns the encoding of a binary request, or undefined for any other. */
-function kindOf(contentType: string): Kind | undefined {
+/** Returns the body format of a binary request, or undefined for any other. */
+function bodyFormatOf(contentType: string): BodyFormat | undefined {
   const match = contentTypes.exec(contentType);
   if (match === null) return undefined;
   const [, grpc, connectStream] = match;
@@ -228,8 +236,8 @@ function isStream(body: UniversalRequest["body"]): body is AsyncIterable<Uint8Ar
   return typeof body === "object" && body !== null && Symbol.asyncIterator in body;
 }
 
-/** Returns the headers of a request with an empty body. The response may be compressed as the request was. */
-function unpacked(header: Headers): Headers {
+/** Returns the headers for the empty body. A compressed request accepts a response with the same encoding, as in Connect. */
+function withoutEncoding(header: Headers): Headers {
   const headers = new Headers(header);
   const encoding = headers.get("content-encoding");
   if (encoding !== null && !headers.has("accept-encoding")) headers.set("accept-encoding", encoding);
@@ -238,27 +246,27 @@ function unpacked(header: Headers): Headers {
   return headers;
 }
 
-/** The body of a Connect unary call. */
+/** Reads the body of a unary Connect call, which is one message. Yields an empty message. */
 async function* whole(
   body: AsyncIterable<Uint8Array<ArrayBuffer>>,
   length: string | null,
   compression: Compression | null,
   readMaxBytes: number,
-  read: ReadRequest,
-  requests: Requests,
+  read: DecodeRequest,
+  requests: DecodedRequests,
 ) {
   const bytes = await readAllBytes(body, readMaxBytes, length);
   requests.add(read(compression === null ? bytes : await compression.decompress(bytes, readMaxBytes)));
   yield EMPTY;
 }
 
-/** The body of a call of the other kinds: a frame for each message. */
+/** Reads a body of enveloped messages. Yields an envelope with an empty message for each. */
 async function* framed(
   body: AsyncIterable<Uint8Array<ArrayBuffer>>,
   compression: Compression | null,
   readMaxBytes: number,
-  read: ReadRequest,
-  requests: Requests,
+  read: DecodeRequest,
+  requests: DecodedRequests,
 ) {
   const envelopes = pipe(
     body,

@@ -3,10 +3,11 @@ import type { ConnectRouter } from "@connectrpc/connect";
 type UniversalHandler = ConnectRouter["handlers"][number];
 
 /**
- * Has a handler of Connect's, which refuses a method or a content type without a word, say what it takes (RFC 9110, 15.5.6).
- * It does so in plain text: whoever speaks Connect takes JSON of such a response for an error of that protocol.
+ * Returns a Connect handler whose 405 and 415 responses say which methods and content types are allowed (RFC 9110, section
+ * 15.5.6). Connect's own ones have no body. The body is plain text, because a Connect client would read JSON as an error of its
+ * protocol.
  */
-export function explainsRefusals(handler: UniversalHandler): UniversalHandler {
+export function withRefusalText(handler: UniversalHandler): UniversalHandler {
   const { requestPath, allowedMethods } = handler;
   const allow = allowedMethods.join(", ");
   const handle = async (request: Parameters<UniversalHandler>[0]) => {
