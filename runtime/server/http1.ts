@@ -17,11 +17,16 @@ export interface Http1Options {
   readonly hosts?: Hosts | undefined;
   /** How long a TLS handshake may take, in milliseconds. Default: 10,000. */
   readonly handshakeTimeoutMs?: number;
+  /** How long a body that is one message may take to arrive, in milliseconds. Default: 65,000. Streams have Node.js's five minutes. */
+  readonly bodyTimeoutMs?: number;
 }
+
+// A gateway's limit for bodies of REST, which names the body, is 60 s.
+const BODY_TIMEOUT_MS = 65_000;
 
 /** Makes a server of HTTP/1.1 that does not listen yet. Every error that it says itself is a google.rpc.Status. */
 export function createHttp1Server(handle: RequestListener, options: Http1Options = {}): Server {
-  const { tls, hosts, handshakeTimeoutMs: handshakeTimeout = 10_000 } = options;
+  const { tls, hosts, handshakeTimeoutMs: handshakeTimeout = 10_000, bodyTimeoutMs = BODY_TIMEOUT_MS } = options;
   const http = {
     // Longer than the keep-alive of common load balancers (60 s): the side that sends requests must be the one to hang up.
     keepAliveTimeout: 65_000,
@@ -30,7 +35,7 @@ export function createHttp1Server(handle: RequestListener, options: Http1Options
     requireHostHeader: false,
     IncomingMessage: Request,
   };
-  const listener = oneAtATime(admitted(handle, hosts));
+  const listener = oneAtATime(admitted(inTime(handle, bodyTimeoutMs), hosts));
   const server =
     tls === undefined
       ? createServer(http, listener)
@@ -53,6 +58,34 @@ class Request extends IncomingMessage {
   override push(chunk: Buffer | null): boolean {
     return this.#chunks.take(chunk);
   }
+}
+
+const tooSlow: HttpRefusal = {
+  status: 408,
+  code: Code.InvalidArgument,
+  message: "the request took too long to arrive",
+};
+
+/** The content types of bodies that are streams of messages. */
+const streamed = /^application\/(grpc|connect\+)/;
+
+/** Bounds the time in which a body that is one message arrives. A handler that waits for the body sees it broken off. */
+function inTime(handle: RequestListener, timeoutMs: number): RequestListener {
+  return (request, response) => {
+    const { headers, socket } = request;
+    const hasBody = headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;
+    if (hasBody && !streamed.test(headers["content-type"] ?? "")) {
+      const late = setTimeout(() => {
+        if (response.headersSent) socket.destroy();
+        else endWith(socket, tooSlow);
+        // The peer may go on sending for as long as it likes.
+        socket.destroySoon();
+      }, timeoutMs);
+      const done = () => clearTimeout(late);
+      request.once("end", done).once("close", done);
+    }
+    handle(request, response);
+  };
 }
 
 const unmetExpectation: HttpRefusal = {
@@ -87,7 +120,7 @@ function explain(code: string | undefined, packet: Buffer | undefined): HttpRefu
     case "HPE_HEADER_OVERFLOW":
       return firstLine(packet) > MAX_URL_BYTES ? urlTooLong : headersTooLarge;
     case "ERR_HTTP_REQUEST_TIMEOUT":
-      return { status: 408, code: Code.InvalidArgument, message: "the request took too long to arrive" };
+      return tooSlow;
     case "HPE_INVALID_METHOD": {
       const [, method] =
         /^([!#$%&'*+.^_`|~\w-]{1,64}) \S+ HTTP\/1\.[01]\r?\n/.exec(packet?.toString("latin1") ?? "") ?? [];
