@@ -17,7 +17,7 @@ import { recordRoutes } from "../server/routes.js";
 import { healthPages } from "../service/readiness.js";
 import type { System } from "../spec/system.js";
 import { BodyGuard, type BodyLimits } from "./body-guard.js";
-import { refuseMisuse } from "./misuse.js";
+import { refuseNonRpc } from "./non-rpc.js";
 import { passthrough } from "./passthrough/plugin.js";
 import { type RestRoute, rest } from "./rest/plugin.js";
 import { bodyLimit, sendError } from "./rest/rest-error.js";
@@ -31,24 +31,24 @@ export interface AppOptions {
   /** The services, by their short names. */
   readonly upstreams: ReadonlyMap<string, Upstream>;
   /**
-   * The gateway's own health, not that of the services behind it: those are asked themselves, and a gateway that got no
-   * calls because one of them is away could not serve the others.
+   * The gateway's own health. It does not depend on the services: a load balancer would take a gateway out of use for one
+   * service that is down, and so for all others.
    */
   readonly health: Health;
   /** Files served at `/`. */
   readonly files: StaticFiles | undefined;
   readonly log: Logger;
-  /** Certificate and key of its HTTP/1.1 server; undefined: without TLS. */
+  /** The certificate and key of the HTTP/1.1 server; undefined: no TLS. */
   readonly tls?: TlsOptions | undefined;
-  /** Which hosts may be asked for; undefined: any. */
+  /** The hosts that requests may name; undefined: any. */
   readonly hosts?: Hosts | undefined;
-  /** The limits of REST request bodies while they arrive. */
+  /** The limits of incomplete REST request bodies. */
   readonly bodyLimits?: BodyLimits | undefined;
   /** Aborted when the process begins to drain. */
   readonly draining: AbortSignal;
 }
 
-/** The gateway as a Fastify application, for HTTP/1.1 (`app.server`) and HTTP/2 (`app.routing`) alike. */
+/** Creates the gateway as a Fastify application, for HTTP/1.1 (`app.server`) and HTTP/2 (`app.routing`). */
 export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   const { system, upstreams, health, files, log, tls, hosts, draining } = options;
   const types = typesOf(system);
@@ -60,12 +60,12 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     serverFactory: (handle) => createHttp1Server(handle, { tls, hosts }),
     frameworkErrors: (error, _request, reply) => void sendError(reply, error, types),
   }) as unknown as FastifyInstance;
-  // Node.js's parser knows these. The routes below refuse those that they do not serve, and say which they do.
+  // Fastify knows only some of the methods that Node.js's parser accepts. The routes below refuse the others with 405 and `Allow`.
   for (const method of METHODS)
     if (!app.supportedMethods.includes(method)) app.addHttpMethod(method, { hasBody: true });
   app.setErrorHandler((error, _request, reply) => sendError(reply, error, types));
 
-  // Anyone's page may call, as anyone's program may; a browser sends along no cookies.
+  // Pages of any origin may call, as any program may. The browser sends no cookies with such calls.
   await app.register(cors, {
     origin: "*",
     methods: ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
@@ -78,8 +78,8 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   await app.register(passthrough, { system, upstreams, types, draining });
   await app.register(async (scope) => {
     scope.addHook("onRequest", (request, reply, next) => {
-      if (refuseMisuse(request, reply, ["POST"], types)) return;
-      // Reflection is a conversation, which may take as long as it likes.
+      if (refuseNonRpc(request, reply, ["POST"], types)) return;
+      // A reflection call is a stream of requests without a time limit, so only bodies of health checks have one.
       if (request.url.startsWith(`/${HealthService.typeName}/`)) bodies.time(request, reply);
       next();
     });
@@ -107,7 +107,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   await app.register(async (scope) => {
     if (files !== undefined) {
       scope.addHook("onRequest", (request, reply, next) => {
-        if (!files.answer(request, reply)) next();
+        if (!files.serve(request, reply)) next();
       });
     }
     bodies.guard(scope);

@@ -3,19 +3,19 @@ import type { ConnectError } from "@connectrpc/connect";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { errorFor } from "../errors/error.js";
 
-/** What bodies that the gateway keeps until they are whole may cost. */
+/** The limits of request bodies that the gateway buffers until they are complete. */
 export interface BodyLimits {
-  /** How long one may take to arrive, in milliseconds. Default: 60,000. */
+  /** The maximum time for a body to arrive, in milliseconds. Default: 60,000. */
   readonly timeoutMs?: number;
-  /** How many bytes of all of them may be kept, with 256 more for each chunk in which they came. Default: 128 MiB. */
+  /** The maximum number of buffered bytes of all incomplete bodies, with 256 more for each chunk. Default: 128 MiB. */
   readonly maxBytes?: number;
 }
 
-/** The overhead of a chunk in bytes: a body's chunks are kept until the body is complete. */
+/** The memory overhead of a buffered chunk, in bytes. */
 const CHUNK_BYTES = 256;
 
-/** Why a body is not waited for any longer; `statusCode` is what Fastify looks at. */
-export class BodyGivenUp extends Error {
+/** The error of a body that exceeds the limits. Fastify reads `statusCode`. */
+export class BodyLimitError extends Error {
   constructor(
     readonly error: ConnectError,
     readonly statusCode: number,
@@ -27,17 +27,17 @@ export class BodyGivenUp extends Error {
 interface Body {
   readonly request: FastifyRequest;
   readonly reply: FastifyReply;
-  /** The number of error listeners at the start. */
+  /** The number of error listeners before a parser reads the body. */
   readonly listeners: number;
   bytes: number;
 }
 
 /**
- * Bounds the bodies that are on their way, of all callers together: a body that takes too long is given up, and so is the
- * oldest one when too much is kept. Those who hold what they began pay, not those who come after them.
+ * Bounds the incomplete request bodies of all callers together. A body that takes too long fails. If too many bytes are buffered,
+ * the oldest incomplete body fails: its caller holds it back, while later callers may be sending theirs without a pause.
  */
 export class BodyGuard {
-  /** In the order in which they began. */
+  /** The incomplete bodies, the oldest one first. */
   readonly #bodies = new Set<Body>();
   readonly #timeoutMs: number;
   readonly #maxBytes: number;
@@ -48,26 +48,26 @@ export class BodyGuard {
     this.#maxBytes = maxBytes;
   }
 
-  /** Guards the bodies of a scope's requests, which its parsers read. */
+  /** Bounds the time and the memory of the bodies that the parsers of a scope read. */
   guard(scope: FastifyInstance): void {
-    // Added in the same turn as the parser's listener, because a listener to `data` starts the flow.
+    // A `data` listener starts the flow, so it is added in the same turn of the event loop as the parser's own.
     scope.addHook("preParsing", (request, reply, payload, next) => {
       if (hasBody(request.raw)) request.raw.on("data", this.#watch(request, reply));
       next(null, payload);
     });
   }
 
-  /** Bounds the time alone of a body that is read in another way. */
+  /** Bounds only the time of a body, for one that is not buffered. */
   time(request: FastifyRequest, reply: FastifyReply): void {
     if (hasBody(request.raw)) this.#watch(request, reply);
   }
 
-  /** Returns what counts a body's bytes. */
+  /** Starts the timeout of a body. Returns a function that counts a chunk of it. */
   #watch(request: FastifyRequest, reply: FastifyReply): (chunk: Buffer) => void {
     const { raw } = request;
     const timer = setTimeout(() => {
       const text = `the body took longer than ${this.#timeoutMs / 1000} s to arrive`;
-      giveUp(body, new BodyGivenUp(errorFor("BODY_TOO_SLOW", text), 408));
+      failBody(body, new BodyLimitError(errorFor("BODY_TOO_SLOW", text), 408));
     }, this.#timeoutMs);
     const done = () => {
       clearTimeout(timer);
@@ -80,15 +80,15 @@ export class BodyGuard {
       if (!this.#bodies.has(body)) return;
       body.bytes += length + CHUNK_BYTES;
       this.#bytes += length + CHUNK_BYTES;
-      if (this.#bytes > this.#maxBytes) this.#giveUpOldest();
+      if (this.#bytes > this.#maxBytes) this.#failOldest();
     };
   }
 
-  #giveUpOldest(): void {
+  #failOldest(): void {
     for (const oldest of this.#bodies) {
       if (oldest.bytes === 0) continue;
       const text = "too many bodies are on their way, and this one is the oldest: send it again";
-      giveUp(oldest, new BodyGivenUp(errorFor("INCOMPLETE_MESSAGES_OVER_LIMIT", text), 429));
+      failBody(oldest, new BodyLimitError(errorFor("INCOMPLETE_MESSAGES_OVER_LIMIT", text), 429));
       return;
     }
   }
@@ -99,8 +99,8 @@ function hasBody(raw: FastifyRequest["raw"]): boolean {
   return raw.headers["transfer-encoding"] !== undefined || Number(raw.headers["content-length"] ?? 0) > 0;
 }
 
-/** Fails the reader of a body, which reports it to the caller; the rest of the body is not awaited. */
-function giveUp({ request, reply, listeners }: Body, error: BodyGivenUp): void {
+/** Fails the parser of a body, so that the caller gets the error. Does not wait for the rest of the body. */
+function failBody({ request, reply, listeners }: Body, error: BodyLimitError): void {
   const raw: unknown = request.raw;
   if (request.raw.listenerCount("error") <= listeners) request.raw.destroy();
   else {

@@ -4,20 +4,20 @@ import { BlockList, isIP, isIPv6 } from "node:net";
 import type { ConnectError } from "@connectrpc/connect";
 import { errorFor } from "../errors/error.js";
 
-/** How many calls that one caller has broken off may still run in services. */
-const MAX_BROKEN_OFF = 100;
+/** The maximum number of one caller's cancelled calls that still run in services. */
+const MAX_CANCELLED = 100;
 
-/** Calls that were broken off and still run in services, by who broke them off. Of those who have none there is no entry. */
-const brokenOff = new Map<Http2Session | string, number>();
+/** The number of cancelled calls that still run in services, by caller. Callers without such calls have no entry. */
+const cancelled = new Map<Http2Session | string, number>();
 
 /**
- * Who makes a call: an open connection of HTTP/2, or an address, for with HTTP/1.1 the connection ends with a call that is
- * broken off. The gateway resets such calls no faster than their service allows (see ResetPace), so it bounds how many of
- * them one caller may have.
+ * The caller of a request: an open HTTP/2 connection, or else an address, because an HTTP/1.1 connection ends with its cancelled
+ * call. The gateway resets the streams of cancelled calls no faster than their service allows (see ResetPace), so it bounds the
+ * number of such calls for each caller.
  */
 export class Caller {
   readonly #session: Http2Session | undefined;
-  /** Read at once: a connection that has ended has none. */
+  /** The peer's address, read at the start because a closed connection has none. */
   readonly #peer: string;
   readonly #forwardedFor: string | undefined;
 
@@ -27,26 +27,26 @@ export class Caller {
     this.#forwardedFor = request.headers["x-forwarded-for"] as string | undefined;
   }
 
-  /** Returns why a new call is refused, or undefined. */
+  /** Returns the error for a caller with too many cancelled calls, or undefined. */
   refusal(): ConnectError | undefined {
-    if (brokenOff.size === 0) return undefined;
+    if (cancelled.size === 0) return undefined;
     if (!isFull(this.#session) && !isFull(this.#address())) return undefined;
-    const text = `this caller has broken off ${MAX_BROKEN_OFF} calls that still run: wait until they have ended`;
+    const text = `this caller has broken off ${MAX_CANCELLED} calls that still run: wait until they have ended`;
     return errorFor("CANCELLED_CALLS_OVER_LIMIT", text);
   }
 
-  /** Counts a cancelled call. Returns a function to call once it has ended in its service. */
-  brokeOff(): () => void {
+  /** Counts a cancelled call. Returns a function to call once the call has ended in its service. */
+  countCancelled(): () => void {
     const session = this.#session;
     const key = session === undefined || session.closed || session.destroyed ? this.#address() : session;
     count(key, 1);
     return () => count(key, -1);
   }
 
-  /** The peer's address, or whom a proxy of a private network says that it speaks for. */
+  /** Returns the peer's address, or the address that a proxy in a private network forwards for. */
   #address(): string {
     const peer = withoutMapping(this.#peer);
-    // Anyone else may write there what he likes; and only the last address is that proxy's word.
+    // Callers can forge X-Forwarded-For: only the last address, which such a proxy has added, is trusted.
     const forwarded = isIP(peer) !== 0 && privateNetworks.check(peer, isIPv6(peer) ? "ipv6" : "ipv4");
     const last = withoutMapping(forwarded ? (this.#forwardedFor?.split(",").at(-1)?.trim() ?? "") : "");
     return networkOf(isIP(last) === 0 ? peer : last);
@@ -54,13 +54,13 @@ export class Caller {
 }
 
 function isFull(caller: Http2Session | string | undefined): boolean {
-  return caller !== undefined && (brokenOff.get(caller) ?? 0) >= MAX_BROKEN_OFF;
+  return caller !== undefined && (cancelled.get(caller) ?? 0) >= MAX_CANCELLED;
 }
 
 function count(caller: Http2Session | string, more: number): void {
-  const calls = (brokenOff.get(caller) ?? 0) + more;
-  if (calls === 0) brokenOff.delete(caller);
-  else brokenOff.set(caller, calls);
+  const calls = (cancelled.get(caller) ?? 0) + more;
+  if (calls === 0) cancelled.delete(caller);
+  else cancelled.set(caller, calls);
 }
 
 const privateNetworks = new BlockList();
@@ -80,12 +80,12 @@ for (const [network, bits] of [
   privateNetworks.addSubnet(network, bits, "ipv6");
 }
 
-/** IPv4 in the form that it has on a socket of both versions: ::ffff:192.0.2.1. */
+/** Returns an IPv4 address without the prefix that it has on a dual-stack socket: ::ffff:192.0.2.1. */
 function withoutMapping(address: string): string {
   return address.startsWith("::ffff:") && address.includes(".") ? address.slice(7) : address;
 }
 
-/** Returns the first 64 bits of an IPv6 address: a caller with one of these addresses has all of them. */
+/** Returns the first 64 bits of an IPv6 address, because a caller usually has a network of that size. */
 function networkOf(address: string): string {
   if (!isIPv6(address)) return address;
   const [head = "", tail] = address.split("::");

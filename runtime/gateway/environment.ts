@@ -3,7 +3,7 @@ import { processVariables } from "../config/process-variables.js";
 import { readVariables, type Values, type Variables } from "../config/variables.js";
 import { addressVariable, type System } from "../spec/system.js";
 
-/** The environment variables of a gateway. docs/reference/environment.md is printed from here. */
+/** The environment variables of a gateway. docs/reference/environment.md is generated from them. */
 export const gatewayVariables = {
   ...processVariables,
   addresses: {
@@ -24,7 +24,7 @@ export const gatewayVariables = {
 /** The values of a gateway's variables. */
 export type GatewayEnvironment = Values<typeof gatewayVariables>;
 
-/** Reads the environment of the gateway of a system. Throws an EnvironmentError that names every fault. */
+/** Reads the environment of a system's gateway. Throws an EnvironmentError that names every fault. */
 export function readGatewayEnvironment(system: System, env: EnvironmentText): GatewayEnvironment {
   return readVariables(gatewayVariables, system, env);
 }

@@ -5,19 +5,18 @@ import type { System } from "../spec/system.js";
 import { readGatewayEnvironment } from "./environment.js";
 import { startGateway } from "./start.js";
 
-/** How a gateway is run. */
+/** The options of `serveGateway`. */
 export interface ServeGatewayOptions {
-  /** A folder of static files to serve at `/`. Default: none. */
+  /** A folder of static files that are served at `/`. Default: none. */
   readonly web?: URL;
   /** Default: the process's environment. */
   readonly env?: NodeJS.ProcessEnv;
 }
 
 /**
- * Runs the gateway of a system as this process until it is told to stop: REST by google.api.http, and gRPC, gRPC-Web and
- * Connect calls passed on to the services, on one port. Its configuration is the environment, as the reference of
- * environment variables has it (docs/reference/environment.md). A process whose environment is invalid names every fault and
- * ends.
+ * Runs the gateway of a system as this process until a signal stops it. On one port, it serves REST by google.api.http, and
+ * forwards gRPC, gRPC-Web and Connect calls to the services. It is configured by environment variables, which
+ * docs/reference/environment.md lists. If the environment is invalid, the process prints every fault and exits.
  */
 export async function serveGateway(system: System, options: ServeGatewayOptions = {}): Promise<void> {
   let log: Logger | undefined;

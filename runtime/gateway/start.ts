@@ -20,13 +20,13 @@ export interface RunningGateway extends Running {
   readonly port: number;
 }
 
-/** What callers may cost. */
+/** The limits for callers of a gateway. */
 export interface GatewayLimits {
   readonly bodyLimits?: BodyLimits;
   readonly watchLimits?: WatchLimits;
 }
 
-/** Starts a gateway. Services need not be running yet: calls to one that is not are UNAVAILABLE. */
+/** Starts a gateway. Services may start later: until then, their calls fail with UNAVAILABLE. */
 export async function startGateway(
   system: System,
   environment: GatewayEnvironment,
@@ -35,11 +35,11 @@ export async function startGateway(
   limits: GatewayLimits = {},
 ): Promise<RunningGateway> {
   const files = web && (await StaticFiles.load(web, { sourceMaps: environment.SOURCE_MAPS }));
-  // Without pings, a peer that vanished silently would swallow every call until TCP gives up.
+  // Without pings, calls to a peer that has vanished would wait until TCP times out.
   const connections = new Connections({ ...connectionsOf(environment), pingIntervalMs: 10_000 });
   const upstreams = new Map<string, Upstream>();
   for (const { name, service } of system.services) {
-    // Several services may be one process.
+    // Several gRPC services may be served by one process.
     if (upstreams.has(name)) continue;
     const address = environment.addresses[addressVariable(name)]!;
     upstreams.set(name, new Upstream(service.typeName, address, connections));

@@ -27,14 +27,14 @@ interface StaticFile {
 }
 
 /**
- * A folder of small files, such as a web page, read once at start. A request can only ask for a path that was found
- * then, so that none can lead out of the folder. Links and names that begin with a dot are left out, and source maps, which
- * hold the sources, unless they are asked for.
+ * A folder of small files, such as a web page, read once at start. Only paths that were found then are served, so that no request
+ * can read a file outside of the folder. Symbolic links and names that begin with a dot are left out, as are source maps, which
+ * contain the sources, unless `sourceMaps` is set.
  */
 export class StaticFiles {
   private constructor(private readonly files: ReadonlyMap<string, StaticFile>) {}
 
-  /** @throws Error if the folder cannot be read */
+  /** Reads a folder. Throws an Error if it cannot be read. */
   static async load(folder: URL, { sourceMaps = false } = {}): Promise<StaticFiles> {
     const root = fileURLToPath(folder);
     const entries = await readdir(root, { recursive: true, withFileTypes: true }).catch((cause: Error) => {
@@ -55,17 +55,17 @@ export class StaticFiles {
     return new StaticFiles(files);
   }
 
-  /** Whether one of the files is found at a path. */
+  /** Returns whether a file is served at a path. */
   has(path: string): boolean {
     return this.files.has(path);
   }
 
-  /** Serves GET and HEAD of one of the files; returns false, and leaves the request alone, for anything else. */
-  answer(request: FastifyRequest, reply: FastifyReply): boolean {
+  /** Responds to GET and HEAD of a file. Returns false, and does not respond, for any other request. */
+  serve(request: FastifyRequest, reply: FastifyReply): boolean {
     if (request.method !== "GET" && request.method !== "HEAD") return false;
     const file = this.files.get(request.url.split("?", 1)[0]!);
     if (file === undefined) return false;
-    // Kept by the browser, but asked for each time: a new deployment is seen at once.
+    // `no-cache`: the browser keeps the file, and revalidates it each time, so that it sees a new deployment at once.
     reply.header("etag", file.etag).header("cache-control", "no-cache").header("x-content-type-options", "nosniff");
     if (matches(request.headers["if-none-match"], file.etag)) void reply.code(304).send();
     else void reply.type(file.contentType).send(file.body);
@@ -73,12 +73,12 @@ export class StaticFiles {
   }
 }
 
-/** `main.js.map`, `style.css.map` */
+/** Returns whether a name is that of a source map, such as `main.js.map` or `style.css.map`. */
 function isSourceMap(name: string): boolean {
   return /\.(?:[cm]?js|css)\.map$/i.test(name);
 }
 
-/** RFC 9110, 13.1.2: any of the tags, compared weakly. */
+/** Returns whether If-None-Match lists a file's tag, by weak comparison (RFC 9110, section 13.1.2). */
 function matches(ifNoneMatch: string | undefined, etag: string): boolean {
   const tags = ifNoneMatch?.split(",").map((tag) => tag.trim().replace(/^W\//, ""));
   return tags !== undefined && (tags.includes(etag) || tags.includes("*"));

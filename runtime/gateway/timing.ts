@@ -2,8 +2,8 @@ import type { IncomingHttpHeaders } from "node:http";
 import { timingHeader, timingRequestHeader } from "../observe/timing.js";
 
 /**
- * The answer's `Server-Timing` header, for a caller that asked for it: the gateway's own time until the answer began,
- * and then what the service measured within it.
+ * Returns the `Server-Timing` header of a response, if the caller has requested it: the gateway's time until the response began,
+ * and then the entries of the service.
  */
 export function gatewayTiming(
   request: IncomingHttpHeaders,

@@ -4,27 +4,27 @@ import { failureOf, withFailure } from "../call/failure.js";
 import type { Connections } from "../client/connections.js";
 import type { NodeSessions } from "../client/node-sessions.js";
 import { errorFor } from "../errors/error.js";
-import { IncompleteMessages } from "./passthrough/incomplete.js";
+import { ForwardedMessages } from "./passthrough/forwarded-messages.js";
 
 /** A service behind the gateway. */
 export class Upstream {
-  /** The incomplete messages of calls that are passed through. */
-  readonly incomplete = new IncompleteMessages();
+  /** The incomplete messages of forwarded calls. */
+  readonly forwardedMessages = new ForwardedMessages();
 
   readonly #sessions: NodeSessions;
 
   constructor(
-    /** The service's full name, for messages. */
+    /** The service's full name, for error texts. */
     readonly name: string,
     readonly baseUrl: string,
-    /** The connections for passed-through calls, and for the gateway's own calls on behalf of REST requests. */
+    /** The connections for forwarded calls, and for the calls of REST requests. */
     readonly connections: Connections,
   ) {
     this.#sessions = connections.sessionsTo(baseUrl);
   }
 
   /**
-   * Opens a stream for a call that is passed on as it is; if `endStream`, its headers are all of it. Its `close` cancels it.
+   * Opens a stream for a forwarded call, which its `close` cancels. `endStream`: the request has no body.
    *
    * @throws ConnectError UNAVAILABLE if the service cannot be reached
    */
@@ -42,7 +42,7 @@ export class Upstream {
     }
   }
 
-  /** Calls `done` once every call for REST that has been given up by now has been reset, or has ended. */
+  /** Calls `done` once the stream of every REST call that was cancelled before has been reset, or has ended. */
   afterResets(done: () => void): void {
     this.connections.afterResets(this.baseUrl, done);
   }

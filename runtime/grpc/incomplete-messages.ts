@@ -28,14 +28,14 @@ export class IncompleteMessages {
     else keeping.delete(this);
     if (bytes <= 0) return;
     const { maxIncompleteBytes, maxIncompleteBytesInAll } = this.limits;
-    while (this.bytes > maxIncompleteBytes) this.#giveWay("on this connection");
-    while (bytesInAll > maxIncompleteBytesInAll) withMost().#giveWay("on all connections, and on this one the most");
+    while (this.bytes > maxIncompleteBytes) this.#failOldest("on this connection");
+    while (bytesInAll > maxIncompleteBytesInAll) withMost().#failOldest("on all connections, and on this one the most");
   }
 
-  #giveWay(where: string): void {
+  #failOldest(where: string): void {
     for (const oldest of this.messages) {
       if (oldest.bytes === 0) continue;
-      oldest.giveWay(where);
+      oldest.failOverLimit(where);
       return;
     }
   }
@@ -86,7 +86,7 @@ export class IncompleteMessage {
   }
 
   /** Fails the call, because too many bytes are buffered. */
-  giveWay(where: string): void {
+  failOverLimit(where: string): void {
     this.end();
     const text = `too many bytes of incomplete messages ${where}, of which this one began first`;
     this.fail(errorFor("INCOMPLETE_MESSAGES_OVER_LIMIT", text));

@@ -4,12 +4,12 @@ import { errorFor } from "../../errors/error.js";
 import type { MethodPolicy } from "../../spec/policy.js";
 import type { Protocol } from "./protocol.js";
 
-/** The maximum duration of a Node.js timer. */
+/** The maximum delay of a Node.js timer, in milliseconds. */
 const longestTimer = 2 ** 31 - 1;
 
 /**
- * The milliseconds that a call may take: the caller's or the contract's, whichever is less. A caller that sent no
- * deadline gets the contract's written into the headers that go on.
+ * Returns the timeout of a call in milliseconds: the caller's or the contract's, whichever is less; undefined if there is none.
+ * If the caller sent no timeout, the contract's is added to the forwarded headers.
  */
 export function applyDeadline(
   headers: OutgoingHttpHeaders,
@@ -23,7 +23,7 @@ export function applyDeadline(
   return asked === undefined ? allowed : Math.min(asked, allowed ?? asked);
 }
 
-/** Runs `onPassed` when the deadline passes; returns a function that cancels it. */
+/** Calls `onPassed` when the deadline passes. Returns a function that cancels that. */
 export function startDeadline(timeoutMs: number | undefined, onPassed: (error: ConnectError) => void): () => void {
   if (timeoutMs === undefined || timeoutMs > longestTimer) return () => undefined;
   const timer = setTimeout(

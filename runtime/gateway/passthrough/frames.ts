@@ -1,7 +1,7 @@
-/** Bytes before each frame of gRPC-Web and Connect streams: one of flags, four of the length. */
+/** The length of the prefix of a gRPC-Web or Connect stream's frame: one byte of flags, and four of the length. */
 const prefixLength = 5;
 
-/** Follows a body that is made of length-prefixed frames, to know whether a frame has been sent in part only. */
+/** Follows a body of length-prefixed frames, to tell whether its last frame is complete. */
 export class FrameTracker {
   private readonly prefix = Buffer.alloc(prefixLength);
   private prefixFilled = 0;

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http";
 
-/** Headers that belong to one connection, not to the message (RFC 9110, 7.6.1; RFC 9113, 8.2.2), and `host`. */
+/** Hop-by-hop headers (RFC 9110, section 7.6.1; RFC 9113, section 8.2.2), and `host`. */
 const connectionHeaders = new Set([
   "connection",
   "host",
@@ -15,7 +15,7 @@ const connectionHeaders = new Set([
   "upgrade",
 ]);
 
-/** The headers of a message that is passed on: all but the connection's own, and HTTP/2's pseudo-headers. */
+/** Returns the end-to-end headers of a message, which are forwarded. Removes hop-by-hop headers and HTTP/2's pseudo-headers. */
 export function endToEnd(headers: IncomingHttpHeaders): OutgoingHttpHeaders {
   const named = headers.connection?.split(",").map((name) => name.trim().toLowerCase());
   const kept: OutgoingHttpHeaders = {};

@@ -11,39 +11,39 @@ import {
 import { parseTimeout as parseGrpcTimeout, setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
 import { trailerFlag, trailerSerialize } from "@connectrpc/connect/protocol-grpc-web";
 
-/** A complete response with only an error. */
-export interface Refusal {
+/** A complete response that has only an error. */
+export interface ErrorResponse {
   readonly status: number;
   readonly headers: OutgoingHttpHeaders;
   readonly body?: Uint8Array;
 }
 
-/** The end of a response that has started: HTTP trailers, or a last frame. */
-export type Ending = { readonly trailers: OutgoingHttpHeaders } | { readonly frame: Uint8Array };
+/** The end of a response that has begun: HTTP trailers, or a last frame. */
+export type ResponseEnd = { readonly trailers: OutgoingHttpHeaders } | { readonly frame: Uint8Array };
 
-/** The parts of an RPC protocol that the gateway needs to pass its calls through without decoding them. */
+/** The parts of an RPC protocol that the gateway needs to forward calls without decoding them. */
 export interface Protocol {
   readonly timeoutHeader: "grpc-timeout" | "connect-timeout-ms";
-  /** Milliseconds that the caller gives; undefined if it does not say, or not in words of the protocol. */
+  /** Parses the timeout header. Returns milliseconds, or undefined if the value is invalid. */
   parseTimeout(header: string): number | undefined;
   formatTimeout(milliseconds: number): string;
-  /** Returns the response for an error before anything was sent. */
-  refuse(error: ConnectError, contentType: string): Refusal;
-  /** Returns the end of a response for an error after messages were sent; undefined if the protocol has none. */
-  end(error: ConnectError): Ending | undefined;
-  /** Whether an ending is a frame of the body, and so must not cut another one in two. */
-  readonly framed: boolean;
-  /** Whether `te: trailers` must be sent, which does not pass from one connection to the next. */
+  /** Returns the response for an error if nothing has been sent. */
+  refuse(error: ConnectError, contentType: string): ErrorResponse;
+  /** Returns the end of a response for an error after its head was sent; undefined if the protocol has none. */
+  end(error: ConnectError): ResponseEnd | undefined;
+  /** Whether the end is a frame of the body, which must not interrupt another frame. */
+  readonly isFramed: boolean;
+  /** Whether requests must have `te: trailers`. It is a hop-by-hop header, so the gateway sends its own. */
   readonly te: boolean;
 }
 
 /** https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md */
 const grpc: Protocol = {
   timeoutHeader: "grpc-timeout",
-  framed: false,
+  isFramed: false,
   te: true,
   parseTimeout: (header) => parseGrpcTimeout(header, Number.POSITIVE_INFINITY).timeoutMs,
-  // At most eight digits.
+  // A value has at most eight digits.
   formatTimeout: (ms) => (ms < 1e8 ? `${Math.ceil(ms)}m` : `${Math.ceil(ms / 1000)}S`),
   refuse: (error, contentType) => ({
     status: 200,
@@ -55,7 +55,7 @@ const grpc: Protocol = {
 /** https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-WEB.md */
 const grpcWeb: Protocol = {
   ...grpc,
-  framed: true,
+  isFramed: true,
   te: false,
   end: (error) => ({ frame: encodeEnvelope(trailerFlag, trailerSerialize(grpcStatus(error))) }),
 };
@@ -63,7 +63,7 @@ const grpcWeb: Protocol = {
 /** https://connectrpc.com/docs/protocol#unary-request */
 export const connectUnary: Protocol = {
   timeoutHeader: "connect-timeout-ms",
-  framed: false,
+  isFramed: false,
   te: false,
   parseTimeout: (header) => parseConnectTimeout(header, Number.POSITIVE_INFINITY).timeoutMs,
   formatTimeout: (ms) => `${Math.ceil(ms)}`,
@@ -78,7 +78,7 @@ export const connectUnary: Protocol = {
 /** https://connectrpc.com/docs/protocol#streaming-rpcs */
 const connectStream: Protocol = {
   ...connectUnary,
-  framed: true,
+  isFramed: true,
   refuse: (error, contentType) => ({
     status: 200,
     headers: { "content-type": contentType },
@@ -87,7 +87,7 @@ const connectStream: Protocol = {
   end: (error) => ({ frame: connectEndStream(error) }),
 };
 
-/** Tells the protocol of a call by its content type. Without one it is a Connect unary call by GET. */
+/** Returns the protocol of a call by its content type. A call without one is Connect's GET. */
 export function protocolOf(contentType: string): Protocol {
   if (/^application\/grpc-web(\+|;|$)/i.test(contentType)) return grpcWeb;
   if (/^application\/grpc(\+|;|$)/i.test(contentType)) return grpc;
@@ -95,7 +95,7 @@ export function protocolOf(contentType: string): Protocol {
   return connectUnary;
 }
 
-/** Whether a body of this content type may be a call in any of the protocols. */
+/** Returns whether a content type is that of an RPC protocol. */
 export function isRpc(contentType: string): boolean {
   return /^application\/(grpc(-web)?(-text)?(\+[\w.-]+)?|connect\+(json|proto)|json|proto)\s*(;|$)/i.test(contentType);
 }

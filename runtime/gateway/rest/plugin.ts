@@ -10,15 +10,15 @@ import { errorFor } from "../../errors/error.js";
 import { timedCall } from "../../observe/timing.js";
 import type { Route } from "../../spec/route.js";
 import { Caller } from "../callers.js";
-import { hangUpSignal } from "../hang-up.js";
+import { cancellationSignal } from "../cancellation.js";
 import { discard } from "./discard.js";
 import { requestMetadata, responseHeaders } from "./metadata.js";
+import { expectNoBody } from "./no-body.js";
 import type { PathValue } from "./path.js";
 import { isTooLarge, sendError, sendWrongVerb } from "./rest-error.js";
 import { Router } from "./router.js";
 import { httpError } from "./status.js";
 import { Transcoder } from "./transcode.js";
-import { endWithoutBody } from "./without-body.js";
 
 /** A route, and how its method is called: by a client of its service. */
 export interface RestRoute extends Route {
@@ -48,7 +48,7 @@ interface Endpoint extends RestRoute {
 }
 
 /** A request on its way to its method. */
-interface Exchange {
+interface MatchedRequest {
   readonly endpoint: Endpoint;
   readonly values: readonly PathValue[];
 }
@@ -78,7 +78,7 @@ export async function rest(
       }
     });
   const router = new Router(endpoints, services, skip);
-  const exchanges = new WeakMap<FastifyRequest, Exchange>();
+  const matches = new WeakMap<FastifyRequest, MatchedRequest>();
 
   app.removeAllContentTypeParsers();
   // Read as bytes: the message type determines how they are decoded.
@@ -100,7 +100,7 @@ export async function rest(
         const error = errorFor("BODY_INVALID", `the body must not be encoded (${encoding}): send it as it is`);
         return sendError(reply.header("accept-encoding", "identity"), error, types, 415);
       }
-      exchanges.set(request, { endpoint: match.route, values: match.values });
+      matches.set(request, { endpoint: match.route, values: match.values });
       return;
     }
     const verbs = new Set([
@@ -116,18 +116,18 @@ export async function rest(
     method: app.supportedMethods.filter((method) => method !== "OPTIONS"),
     url: "/*",
     async handler(request, reply) {
-      const { endpoint, values } = exchanges.get(request)!;
+      const { endpoint, values } = matches.get(request)!;
       const caller = new Caller(request.raw);
       const refusal = caller.refusal();
       if (refusal !== undefined) throw refusal;
-      if (request.body === undefined) await endWithoutBody(request);
+      if (request.body === undefined) await expectNoBody(request);
       const [, query = ""] = request.url.split(/\?(.*)/s);
       const message = endpoint.transcoder.request(values, query, bodyText(request));
       const headers = requestMetadata(request.headers);
       const options = {
         headers,
-        signal: hangUpSignal(reply, endpoint.timeoutMs === undefined ? draining : undefined, () => {
-          const ended = caller.brokeOff();
+        signal: cancellationSignal(reply, endpoint.timeoutMs === undefined ? draining : undefined, () => {
+          const ended = caller.countCancelled();
           // By then the call has given up its stream.
           void setImmediate().then(() => endpoint.afterResets(ended));
         }),

@@ -2,7 +2,7 @@ import type { Registry } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { errorFor } from "../../errors/error.js";
-import { BodyGivenUp } from "../body-guard.js";
+import { BodyLimitError } from "../body-guard.js";
 import { httpError } from "./status.js";
 
 /** The largest body that a REST request may have, in bytes: what services take, too. */
@@ -33,7 +33,7 @@ export function isTooLarge(thrown: unknown): boolean {
 
 /** What went wrong in the words of RPC, and the HTTP status where HTTP has a more exact word. */
 function explain(thrown: unknown): { error: ConnectError; exactStatus?: number } {
-  if (thrown instanceof BodyGivenUp) return { error: thrown.error, exactStatus: thrown.statusCode };
+  if (thrown instanceof BodyLimitError) return { error: thrown.error, exactStatus: thrown.statusCode };
   if (thrown instanceof ConnectError) return { error: thrown };
   if (thrown instanceof URIError) return brokenUrl();
   const { code, statusCode, message } = thrown as { code?: string; statusCode?: number; message?: string };

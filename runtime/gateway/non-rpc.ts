@@ -5,16 +5,16 @@ import { errorFor } from "../errors/error.js";
 import { isRpc } from "./passthrough/protocol.js";
 import { sendError, sendWrongVerb } from "./rest/rest-error.js";
 
-/** Whether a method may be called by GET, as Connect allows it. */
-export function isReading({ idempotency, methodKind }: DescMethod): boolean {
+/** Returns whether a method may be called by Connect's GET. */
+export function allowsGet({ idempotency, methodKind }: DescMethod): boolean {
   return idempotency === Idempotency.NO_SIDE_EFFECTS && methodKind === "unary";
 }
 
 /**
- * Refuses a request to a method's path that is no call in any of the protocols, and so would get a response without a
- * word. Returns whether it did.
+ * Refuses a request to a method's path that is not a call in any RPC protocol. Without this, its response would have no text.
+ * Returns whether the request was refused.
  */
-export function refuseMisuse(
+export function refuseNonRpc(
   request: FastifyRequest,
   reply: FastifyReply,
   verbs: readonly string[],

@@ -1,25 +1,25 @@
 import type { ConnectError } from "@connectrpc/connect";
 import { errorFor } from "../../errors/error.js";
 
-/** The memory that a service spends on incomplete messages from all callers of a gateway, in bytes, below the service's own limit. */
+/** The maximum number of incomplete bytes that a service buffers for one gateway. It is below the service's limit for a connection. */
 const MAX_BYTES = 24 * 1024 * 1024;
 
-/** What one connection of a caller has sent of messages that are not complete. */
-interface Caller {
+/** The incomplete messages of one caller's connection. */
+interface ConnectionMessages {
   bytes: number;
-  readonly messages: Set<IncompleteMessage>;
+  readonly messages: Set<ForwardedMessage>;
 }
 
 /**
- * The messages on their way to one service of which only a part has come. The service knows the gateway's connection alone,
- * and takes no more than so many bytes of them. Before that is reached, the caller who holds most back has to give way,
- * by the message that began first.
+ * The incomplete messages that the gateway has forwarded to one service. The service sees only the gateway's connection, and
+ * limits the incomplete bytes on it without regard to their callers. The gateway therefore has a lower limit. If it is exceeded,
+ * the oldest message of the connection with the most incomplete bytes fails.
  */
-export class IncompleteMessages {
+export class ForwardedMessages {
   #bytes = 0;
-  readonly #callers = new Map<object, Caller>();
+  readonly #callers = new Map<object, ConnectionMessages>();
 
-  add(message: IncompleteMessage, bytes: number): void {
+  add(message: ForwardedMessage, bytes: number): void {
     let caller = this.#callers.get(message.caller);
     if (caller === undefined) {
       caller = { bytes: 0, messages: new Set() };
@@ -28,10 +28,10 @@ export class IncompleteMessages {
     caller.messages.add(message);
     caller.bytes += bytes;
     this.#bytes += bytes;
-    while (this.#bytes > MAX_BYTES) this.#giveWay();
+    while (this.#bytes > MAX_BYTES) this.#failOldest();
   }
 
-  remove(message: IncompleteMessage, bytes: number): void {
+  remove(message: ForwardedMessage, bytes: number): void {
     const caller = this.#callers.get(message.caller);
     if (caller?.messages.delete(message) !== true) return;
     caller.bytes -= bytes;
@@ -39,26 +39,26 @@ export class IncompleteMessages {
     if (caller.messages.size === 0) this.#callers.delete(message.caller);
   }
 
-  #giveWay(): void {
-    let most: Caller | undefined;
+  #failOldest(): void {
+    let most: ConnectionMessages | undefined;
     for (const caller of this.#callers.values()) if (most === undefined || caller.bytes > most.bytes) most = caller;
     const [first] = most!.messages;
-    first!.giveWay();
+    first!.failOverLimit();
   }
 }
 
-/** The message of one call that is not complete. */
-export class IncompleteMessage {
+/** The incomplete message of one forwarded call, if there is one. */
+export class ForwardedMessage {
   #bytes = 0;
 
   constructor(
-    private readonly all: IncompleteMessages,
+    private readonly all: ForwardedMessages,
     /** The caller's connection. */
     readonly caller: object,
     private readonly fail: (error: ConnectError) => void,
   ) {}
 
-  /** The number of bytes that were passed on of the incomplete message; 0 if there is none. */
+  /** Sets the number of forwarded bytes of the incomplete message; 0 if there is none. */
   keep(bytes: number): void {
     const more = bytes - this.#bytes;
     if (more > 0) {
@@ -76,7 +76,7 @@ export class IncompleteMessage {
     if (bytes > 0) this.all.remove(this, bytes);
   }
 
-  giveWay(): void {
+  failOverLimit(): void {
     this.end();
     const text = "callers hold too many bytes of incomplete messages back, and this caller most of them";
     this.fail(errorFor("INCOMPLETE_MESSAGES_OVER_LIMIT", text));

@@ -3,22 +3,26 @@ import type { FastifyReply } from "fastify";
 import { onAbort } from "../call/on-abort.js";
 import { errorFor } from "../errors/error.js";
 
-/** The error for callers of unbounded calls when the process shuts down. */
-export function stopping(): ConnectError {
+/** Returns the error for calls without a deadline when the process drains. */
+export function drainingError(): ConnectError {
   return errorFor("SERVER_DRAINING", "the gateway is stopping: call again, and another one answers");
 }
 
-/** Returns a signal that aborts when `draining` does, or when the caller leaves early, after which `left` is called. */
-export function hangUpSignal(reply: FastifyReply, draining: AbortSignal | undefined, left: () => void): AbortSignal {
+/** Returns a signal that aborts if `draining` does, or if the caller cancels the request. Calls `cancelled` in the latter case. */
+export function cancellationSignal(
+  reply: FastifyReply,
+  draining: AbortSignal | undefined,
+  cancelled: () => void,
+): AbortSignal {
   const controller = new AbortController();
-  const onDrain = () => controller.abort(stopping());
+  const onDrain = () => controller.abort(drainingError());
   if (draining?.aborted) onDrain();
   const forget = draining && onAbort(draining, onDrain);
   reply.raw.once("close", () => {
     forget?.();
     if (reply.raw.writableFinished) return;
     controller.abort(errorFor("CALL_CANCELED", "the caller has left"));
-    left();
+    cancelled();
   });
   return controller.signal;
 }

@@ -8,7 +8,7 @@ import { errorFor } from "../../errors/error.js";
  *
  * @throws ConnectError CANCELED if the caller breaks the request off
  */
-export async function endWithoutBody({ method, raw }: FastifyRequest): Promise<void> {
+export async function expectNoBody({ method, raw }: FastifyRequest): Promise<void> {
   const request: unknown = raw;
   if (!(request instanceof Http2ServerRequest) || request.stream.endAfterHeaders) return;
   const mayIgnore = method === "GET" || method === "HEAD";

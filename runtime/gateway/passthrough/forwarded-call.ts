@@ -13,29 +13,29 @@ import { errorFor } from "../../errors/error.js";
 import { EnvelopeMeter } from "../../grpc/incomplete-messages.js";
 import type { MethodPolicy } from "../../spec/policy.js";
 import { Caller } from "../callers.js";
-import { stopping } from "../hang-up.js";
+import { drainingError } from "../cancellation.js";
 import { gatewayTiming } from "../timing.js";
 import type { Upstream } from "../upstream.js";
 import { applyDeadline, startDeadline } from "./deadline.js";
+import { ForwardedMessage } from "./forwarded-messages.js";
 import { FrameTracker } from "./frames.js";
 import { endToEnd } from "./headers.js";
-import { IncompleteMessage } from "./incomplete.js";
 import { connectUnary, type Protocol, protocolOf } from "./protocol.js";
-import { resetError } from "./reset.js";
+import { resetError } from "./reset-error.js";
 
-/** A call over HTTP/1.1 or HTTP/2 and its response: the common interface of Node.js's two kinds of response. */
-export interface Exchange {
+/** A request and its response, over HTTP/1.1 or HTTP/2: the common interface of Node.js's classes for the two. */
+export interface HttpExchange {
   readonly request: IncomingMessage | Http2ServerRequest;
   readonly response: Pick<ServerResponse, "statusCode" | "headersSent" | "setHeader" | "flushHeaders" | "addTrailers"> &
     EventEmitter & { write(chunk: Uint8Array): boolean; end(chunk?: Uint8Array): unknown };
 }
 
 /**
- * A gRPC, gRPC-Web or Connect call that goes through the gateway: passed to its service, and the answer back, byte by
- * byte, in both directions at once, no faster than the slower side reads. When either side hangs up, the other learns
- * it. If the service cannot be reached, or the deadline passes, the caller reads that in its own protocol.
+ * A gRPC, gRPC-Web or Connect call that the gateway forwards to its service. The bytes of the request and the response are copied
+ * in both directions at once, with back-pressure. If either side cancels, so does the gateway on the other. If the service cannot
+ * be reached or the deadline passes, the caller gets an error in its own protocol.
  */
-export class PassedCall {
+export class ForwardedCall {
   private readonly startedAt = performance.now();
   private readonly contentType: string;
   private readonly protocol: Protocol;
@@ -43,16 +43,16 @@ export class PassedCall {
   private stream: ClientHttp2Stream | undefined;
   private trailers: OutgoingHttpHeaders = {};
   private settled = false;
-  private incomplete: IncompleteMessage | undefined;
+  private incomplete: ForwardedMessage | undefined;
   private readonly caller: Caller;
   private cancelDeadline = () => {};
-  private readonly onDrain = () => this.fail(stopping());
+  private readonly onDrain = () => this.fail(drainingError());
   private forgetDrain = () => {};
 
   constructor(
-    private readonly exchange: Exchange,
+    private readonly exchange: HttpExchange,
     private readonly upstream: Upstream,
-    /** Aborted when the process begins to drain: a call without a deadline ends then. */
+    /** Aborted when the process begins to drain, which ends a call without a deadline. */
     private readonly draining: AbortSignal,
   ) {
     this.caller = new Caller(exchange.request);
@@ -60,7 +60,7 @@ export class PassedCall {
     this.protocol = protocolOf(this.contentType);
   }
 
-  /** Starts the call. `policy` is undefined for a method that the gateway's own contract does not know (yet). */
+  /** Starts the call. `policy` is undefined for a method that is missing in the gateway's version of the contract. */
   async start(policy: MethodPolicy | undefined): Promise<void> {
     const { request, response } = this.exchange;
     const headers = endToEnd(request.headers);
@@ -92,34 +92,34 @@ export class PassedCall {
     const { request, response } = this.exchange;
     const { session } = stream;
     this.stream = stream;
-    stream.once("response", (headers, flags) => this.answer(headers, flags));
+    stream.once("response", (headers, flags) => this.respond(headers, flags));
     stream.once("trailers", (headers) => {
       this.trailers = endToEnd(headers);
     });
     stream.on("data", (chunk: Buffer) => {
-      if (this.protocol.framed) this.frames.push(chunk);
+      if (this.protocol.isFramed) this.frames.push(chunk);
       if (!response.write(chunk)) stream.pause();
     });
     response.on("drain", () => this.settled || stream.resume());
-    // A reset stream also emits "end"; the outcome is known when it closes.
+    // A reset stream also emits "end". Its "close" event reports the error.
     stream.once("end", () => stream.rstCode === constants.NGHTTP2_NO_ERROR && this.finish());
     stream.on("error", () => undefined);
     stream.once("close", () => this.fail(resetError(this.upstream.name, stream.rstCode, session)));
     if (stream.writableEnded) return;
     this.meter(request);
-    // End the upstream request only if the caller ended its own: an interrupted request fails instead.
+    // `pipe` would also end the upstream request if the caller's request is interrupted, and the service would run half a call.
     request.pipe(stream, { end: false });
     request.once("end", () => this.settled || stream.end());
     request.once("error", () => this.settle());
   }
 
-  /** Follows how much of a message the service has to keep because its rest has not come. */
-  private meter(request: Exchange["request"]): void {
+  /** Counts the bytes of the incomplete message, which the service has to buffer. */
+  private meter(request: HttpExchange["request"]): void {
     const { upstream } = this;
     const connection = ("stream" in request && request.stream.session) || request.socket;
-    const incomplete = new IncompleteMessage(upstream.incomplete, connection, (error) => this.fail(error));
+    const incomplete = new ForwardedMessage(upstream.forwardedMessages, connection, (error) => this.fail(error));
     this.incomplete = incomplete;
-    // A body in no envelopes is one message.
+    // A body without envelopes is one message.
     let bytes = 0;
     const envelopes = this.protocol === connectUnary ? undefined : new EnvelopeMeter();
     request.on("data", (chunk: Buffer) => {
@@ -130,10 +130,10 @@ export class PassedCall {
     request.once("end", () => incomplete.end());
   }
 
-  private answer(headers: IncomingHttpHeaders, flags: number): void {
+  private respond(headers: IncomingHttpHeaders, flags: number): void {
     if (this.settled) return;
     const { request, response } = this.exchange;
-    // A service says nothing of a method that it does not have.
+    // A service's response to an unknown method has no text.
     if (Number(headers[":status"]) === 404 && headers["content-type"] === undefined) {
       const path = request.url?.split("?", 1)[0];
       this.fail(errorFor("METHOD_NOT_FOUND", `${path} is no method of ${this.upstream.name}`));
@@ -141,7 +141,7 @@ export class PassedCall {
     }
     const timing = gatewayTiming(request.headers, this.startedAt, headers["server-timing"]);
     this.writeHead(Number(headers[":status"]), { ...endToEnd(headers), ...timing });
-    // Trailers-only responses of gRPC end with their headers, and some clients insist on that.
+    // A trailers-only response of gRPC must end with its headers: some clients reject it otherwise.
     if (flags & constants.NGHTTP2_FLAG_END_STREAM) this.finish();
     else response.flushHeaders();
   }
@@ -153,7 +153,7 @@ export class PassedCall {
     this.exchange.response.end();
   }
 
-  /** Reports an error to the caller as the state of the response permits; at worst by resetting it. */
+  /** Sends an error to the caller. Resets the response if it has begun, and its protocol has no place for an error there. */
   private fail(error: ConnectError): void {
     if (this.settled) return;
     this.settle();
@@ -180,13 +180,13 @@ export class PassedCall {
     }
   }
 
-  /** Gives the service's stream up. It may have to wait for that: see ResetPace. */
+  /** Cancels the service's stream. Its reset may be delayed: see ResetPace. */
   private breakOff(stream: ClientHttp2Stream): void {
     stream.close(constants.NGHTTP2_CANCEL);
-    if (!stream.destroyed) stream.once("close", this.caller.brokeOff());
+    if (!stream.destroyed) stream.once("close", this.caller.countCancelled());
   }
 
-  /** The call is over, for whatever reason: lets go of the service, and reads on so that the connection can be reused. */
+  /** Ends the call: cancels the service's stream if it is open. Discards the rest of the request, so that its connection is reusable. */
   private settle(): void {
     if (this.settled) return;
     this.settled = true;
@@ -202,14 +202,14 @@ export class PassedCall {
   }
 }
 
-/** Whether the request's headers say that there is nothing after them. */
-function hasNoBody(request: Exchange["request"]): boolean {
+/** Returns whether a request has no body, as far as its headers tell. */
+function hasNoBody(request: HttpExchange["request"]): boolean {
   if ("stream" in request) return request.stream.endAfterHeaders;
   return request.headers["content-length"] === undefined && request.headers["transfer-encoding"] === undefined;
 }
 
-function breakOff(response: Exchange["response"]): void {
-  // Not `close`, which ends the stream gracefully before it resets it: the caller would take the response for complete.
-  if (response instanceof Http2ServerResponse) response.stream.destroy(new Error("the answer was broken off"));
+function breakOff(response: HttpExchange["response"]): void {
+  // `close` would end the stream before it resets it, and the caller would take the response for complete.
+  if (response instanceof Http2ServerResponse) response.stream.destroy(new Error("the response was broken off"));
   else if (response instanceof ServerResponse) response.destroy();
 }
