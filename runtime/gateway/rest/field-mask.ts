@@ -3,11 +3,10 @@ import { JsonText, Token } from "../../codec/protojson/json-text.js";
 import { findField } from "./field-path.js";
 
 /**
- * The paths of the fields that a JSON body names, down to the leaves: what a PATCH without a field mask means to change.
- * Lists, maps and google.protobuf's own messages are leaves, because a FieldMask cannot look into them; so are `null`
- * (which clears) and `{}`.
+ * Returns the paths of all leaf fields of a JSON body: the field mask of a PATCH without one. Lists, maps and messages of
+ * google.protobuf are leaves, because a FieldMask cannot select a part of them. So are `null`, which clears a field, and `{}`.
  *
- * @param body was read as such a message before
+ * @param body a valid JSON text of the message type
  */
 export function fieldMaskPaths(message: DescMessage, body: string): string[] {
   return pathsOf(message, new JsonText(body));

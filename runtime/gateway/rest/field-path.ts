@@ -1,11 +1,11 @@
 import type { DescField, DescMessage } from "@bufbuild/protobuf";
 
-/** Finds a field by its proto name or its JSON name. */
+/** Returns the field with a proto name or a JSON name. */
 export function findField(message: DescMessage, name: string): DescField | undefined {
   return message.fields.find((field) => field.name === name) ?? message.fields.find((field) => field.jsonName === name);
 }
 
-/** The fields on the way to a nested field; undefined if one of them does not exist or is no single message. */
+/** Returns the fields on the path to a nested field; undefined if one does not exist, or a parent is not a singular message. */
 export function findFieldPath(message: DescMessage, names: readonly string[]): DescField[] | undefined {
   const path: DescField[] = [];
   let parent: DescMessage | undefined = message;
@@ -18,7 +18,7 @@ export function findFieldPath(message: DescMessage, names: readonly string[]): D
   return path;
 }
 
-/** `product.id`: a field's path in proto spelling. */
+/** Returns a field's path with proto names, such as `product.id`. */
 export function pathName(path: readonly DescField[]): string {
   return path.map((field) => field.name).join(".");
 }

@@ -3,20 +3,20 @@ import { isMetadataValue } from "../../call/metadata-value.js";
 import { errorFor } from "../../errors/error.js";
 import { endToEnd } from "../passthrough/headers.js";
 
-/** Headers that speak of this HTTP exchange, or belong to a protocol, and mean nothing, or harm, in the call that it becomes. */
+/** Request headers that are not forwarded as metadata: they describe the HTTP exchange, or belong to an RPC protocol. */
 const names = new Set("accept accept-charset accept-encoding date expect range server-timing".split(" "));
 const families = /^(access-control-|connect-|content-|grpc-|if-)/;
 
-/** Headers that browsers send by themselves: a caller cannot fix cookies that other programs of the same host have set. */
+/** Headers that browsers add. They are dropped if invalid, because a page cannot change cookies that another one of its host has set. */
 const unasked = new Set(["cookie", "referer", "user-agent"]);
 
-/** Reserved response headers: a REST response sets its own, and CORS sets `vary`. */
-const answerNames = new Set("accept-ranges allow date etag server-timing trailer vary".split(" "));
-const answerFamilies = /^(:|access-control-|connect-|content-(?!language$)|grpc-|proxy-)/;
+/** Metadata that does not become a response header: a REST response sets its own, and CORS sets `vary`. */
+const responseNames = new Set("accept-ranges allow date etag server-timing trailer vary".split(" "));
+const responseFamilies = /^(:|access-control-|connect-|content-(?!language$)|grpc-|proxy-)/;
 
 /**
- * The metadata of the call that a REST request becomes: its end-to-end headers, as of a call that is passed on, less those
- * of the exchange.
+ * Returns the metadata of a REST request's call: the end-to-end headers, as for a forwarded call, except those of the HTTP
+ * exchange.
  *
  * @throws ConnectError INVALID_ARGUMENT for a header that gRPC cannot carry
  */
@@ -33,11 +33,11 @@ export function requestMetadata(headers: IncomingHttpHeaders): Headers {
   return metadata;
 }
 
-/** Returns the headers of a REST response for its call's metadata. */
+/** Returns the headers of a REST response for the response metadata of its call. */
 export function responseHeaders(metadata: Headers): Record<string, string | string[]> {
   const headers: Record<string, string | string[]> = {};
   for (const [name, value] of metadata) {
-    if (!answerNames.has(name) && !answerFamilies.test(name) && name !== "set-cookie") headers[name] = value;
+    if (!responseNames.has(name) && !responseFamilies.test(name) && name !== "set-cookie") headers[name] = value;
   }
   const cookies = metadata.getSetCookie();
   return cookies.length === 0 ? headers : { ...headers, "set-cookie": cookies };

@@ -3,10 +3,11 @@ import { errorCodes, type FastifyRequest } from "fastify";
 import { errorFor } from "../../errors/error.js";
 
 /**
- * Waits for the end of a request whose headers announce no body. Over HTTP/2 the end may come later, and its caller may leave
- * before: a request that was not sent to its end must not be carried out. What comes of a body is refused; GET ignores it.
+ * Waits for the end of a request whose headers announce no body. Over HTTP/2, END_STREAM may come in a later frame, and the caller
+ * may cancel the request before: an incomplete request must not be executed. A body is refused, except for GET and HEAD, which
+ * ignore it.
  *
- * @throws ConnectError CANCELED if the caller breaks the request off
+ * @throws ConnectError CANCELED if the caller cancels the request
  */
 export async function expectNoBody({ method, raw }: FastifyRequest): Promise<void> {
   const request: unknown = raw;

@@ -1,22 +1,22 @@
 import type { PathTemplate, Segment, Variable } from "./template.js";
 
-/** A request's path, cut once for all templates that it is compared with. */
+/** A request's path, split into segments once for all templates. */
 export interface RequestPath {
-  /** The segments as they were sent, percent-encoded. */
+  /** The segments, percent-encoded as in the request. */
   readonly raw: readonly string[];
-  /** The same, decoded. */
+  /** The percent-decoded segments. */
   readonly decoded: readonly string[];
 }
 
-/** A value from the path for one request field. */
+/** The value of one request field, taken from the path. */
 export interface PathValue {
-  /** The field's path in proto spelling. */
+  /** The field's path with proto names. */
   readonly fieldPath: readonly string[];
   readonly value: string;
 }
 
 /**
- * Cuts a path (without query) into its segments.
+ * Splits a path (without query) into its segments.
  *
  * @throws URIError if its percent-encoding is not well-formed UTF-8
  */
@@ -26,14 +26,14 @@ export function splitPath(path: string): RequestPath {
 }
 
 /**
- * Compares a path with a template; undefined if it does not match.
+ * Matches a path with a template. Returns the values of the template's variables, or undefined if the path does not match.
  *
- * `*` takes one segment that is not empty, `**` takes all that the template's others leave, also none. A custom verb ends
- * the last segment, after a literal colon; an id that ends like one is sent with `%3A`.
+ * `*` matches one segment that is not empty. `**` matches the segments that the rest of the template leaves, possibly none. A
+ * custom verb ends the last segment, after a literal colon. In an id that ends with the same text, the colon is sent as `%3A`.
  */
 export function matchPath(template: PathTemplate, path: RequestPath): PathValue[] | undefined {
   const { segments, rest, customVerb, variables } = template;
-  // The number of segments that "**" adds: later segments are shifted by it.
+  // The path has so many more segments than the template, all of them for "**". Segments after "**" are shifted by it.
   const longer = path.raw.length - segments.length;
   if (rest === -1 ? longer !== 0 : longer < -1) return undefined;
   const bare = customVerb === undefined ? path : withoutVerb(path, customVerb);
@@ -47,7 +47,7 @@ export function matchPath(template: PathTemplate, path: RequestPath): PathValue[
   }));
 }
 
-/** Where in a path that is `longer` the template's segment at a position begins. */
+/** Returns the index in the path for an index in the template. The path has `longer` more segments. */
 function placeInPath(position: number, { rest }: PathTemplate, longer: number): number {
   return rest === -1 || position <= rest ? position : position + longer;
 }
@@ -64,11 +64,11 @@ function withoutVerb({ raw, decoded }: RequestPath, verb: string): RequestPath |
   return { raw: raw.with(-1, bare), decoded: decoded.with(-1, decodeURIComponent(bare)) };
 }
 
-/** Where the colon before a verb stands, which may have been sent percent-encoded; -1 if the segment ends otherwise. */
+/** Returns the index of the colon before a verb, which may be percent-encoded; -1 if the segment does not end with the verb. */
 function verbColon(segment: string, verb: string): number {
   if (segment.endsWith(`:${verb}`)) return segment.length - verb.length - 1;
   if (!segment.includes("%")) return -1;
-  // Each of a verb's UTF-16 units is 3 bytes at most, and each of them 3 characters. A segment may be all colons.
+  // Bounds the search in a segment of many colons: a UTF-16 unit has at most 3 bytes, and an encoded byte has 3 characters.
   const first = Math.max(segment.length - 1 - verb.length * 9, 1);
   for (let colon = segment.lastIndexOf(":"); colon >= first; colon = segment.lastIndexOf(":", colon - 1)) {
     if (decodeURIComponent(segment.slice(colon + 1)) === verb) return colon;
@@ -76,7 +76,7 @@ function verbColon(segment: string, verb: string): number {
   return -1;
 }
 
-/** A single segment is decoded completely; several keep `%2F`, which distinguishes a slash inside a segment from a separator. */
+/** Returns a variable's value. A variable of several segments keeps `%2F`, to distinguish it from a separator. */
 function variableValue(variable: Variable, template: PathTemplate, path: RequestPath, longer: number): string {
   const start = placeInPath(variable.start, template, longer);
   if (!variable.multi) return path.decoded[start]!;

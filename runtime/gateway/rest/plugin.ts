@@ -20,26 +20,26 @@ import { Router } from "./router.js";
 import { httpError } from "./status.js";
 import { Transcoder } from "./transcode.js";
 
-/** A route, and how its method is called: by a client of its service. */
+/** A route, and the client function that calls its method. */
 export interface RestRoute extends Route {
   /** The contract's deadline; undefined for a method without a time limit. */
   readonly timeoutMs: number | undefined;
   /** Returns a promise of a message for a unary method, an iterable of messages for a server-streaming one. */
   call(request: Message, options: CallOptions): Promise<Message> | AsyncIterable<Message>;
-  /** Calls `done` once every call that has been given up by now has ended in the service, or the service knows. */
+  /** Calls `done` once the stream of every call that was cancelled before has been reset, or has ended. */
   afterResets(done: () => void): void;
 }
 
 export interface RestOptions {
-  /** Routes of client-streaming methods are left out: HTTP with JSON cannot express them. */
+  /** Routes of client-streaming methods are skipped: REST cannot express them. */
   readonly routes: readonly RestRoute[];
-  /** The full names of the services whose RPC calls are passed through: their paths are reserved. */
+  /** The full names of the services whose RPC calls are forwarded: their paths are reserved. */
   readonly services: readonly string[];
-  /** Types that a google.protobuf.Any may hold. */
+  /** The message types that a google.protobuf.Any may contain. */
   readonly types: Registry;
-  /** Aborted when the process begins to drain: calls that may take forever end then. */
+  /** Aborted when the process begins to drain, which ends calls without a deadline. */
   readonly draining: AbortSignal;
-  /** Whether something else is served at a path, to GET and HEAD. */
+  /** Returns whether a page or a file is served at a path, by GET and HEAD. */
   isPage(path: string): boolean;
 }
 
@@ -47,21 +47,21 @@ interface Endpoint extends RestRoute {
   readonly transcoder: Transcoder;
 }
 
-/** A request on its way to its method. */
+/** The route of a request, and the values from its path. */
 interface MatchedRequest {
   readonly endpoint: Endpoint;
   readonly values: readonly PathValue[];
 }
 
 /**
- * A Fastify plugin that answers REST requests by google.api.http: every path that nothing else has taken. Bodies are
- * JSON; answers are JSON, or newline-delimited JSON for a server-streaming method; errors are google.rpc.Status.
+ * A Fastify plugin that serves REST by google.api.http, on all paths without another route. Request bodies are JSON. Responses are
+ * JSON, or newline-delimited JSON for a server-streaming method. Errors are google.rpc.Status.
  */
 export async function rest(
   app: FastifyInstance,
   { routes, services, types, draining, isPage }: RestOptions,
 ): Promise<void> {
-  // A route that cannot be served must not keep the others from being served.
+  // An invalid route is skipped, so that the gateway can serve the others.
   const skip = ({ method, verb, path }: Route, problem: string) =>
     app.log.error(
       { method: `${method.parent.typeName}/${method.name}`, route: `${verb} ${path}`, problem },
@@ -81,7 +81,7 @@ export async function rest(
   const matches = new WeakMap<FastifyRequest, MatchedRequest>();
 
   app.removeAllContentTypeParsers();
-  // Read as bytes: the message type determines how they are decoded.
+  // Bodies stay bytes here: the transcoder decodes them by their message type.
   app.addContentTypeParser(/^application\/json(;|$)/, { parseAs: "buffer" }, (_request, bytes, done) => {
     done(null, bytes.length === 0 ? undefined : bytes);
   });
@@ -90,7 +90,7 @@ export async function rest(
     return sendError(reply, error, types);
   });
 
-  // Checked before the body is read, because a refused request's body need not be received.
+  // `onRequest` runs before the body is read, so that a refused request's body is not received.
   app.addHook("onRequest", async (request, reply) => {
     const path = request.url.split("?", 1)[0]!;
     const match = router.match(request.method, path);
@@ -112,7 +112,7 @@ export async function rest(
   });
 
   app.route({
-    // Also those that no route has, to say which it has. OPTIONS is for CORS.
+    // Includes methods that no route has, for a 405 with `Allow`. CORS handles OPTIONS.
     method: app.supportedMethods.filter((method) => method !== "OPTIONS"),
     url: "/*",
     async handler(request, reply) {
@@ -128,7 +128,7 @@ export async function rest(
         headers,
         signal: cancellationSignal(reply, endpoint.timeoutMs === undefined ? draining : undefined, () => {
           const ended = caller.countCancelled();
-          // By then the call has given up its stream.
+          // In the next turn, the call has cancelled its stream.
           void setImmediate().then(() => endpoint.afterResets(ended));
         }),
         onHeader: (metadata: Headers) => void reply.headers(responseHeaders(metadata)),
@@ -140,10 +140,10 @@ export async function rest(
           "gateway",
           undefined,
           () => {
-            const answer = endpoint.call(message, options);
-            return Symbol.asyncIterator in answer
-              ? sendStream(reply, endpoint.transcoder, answer[Symbol.asyncIterator]())
-              : sendOne(reply, endpoint.transcoder, answer);
+            const response = endpoint.call(message, options);
+            return Symbol.asyncIterator in response
+              ? sendStream(reply, endpoint.transcoder, response[Symbol.asyncIterator]())
+              : sendOne(reply, endpoint.transcoder, response);
           },
         );
       } finally {
@@ -152,28 +152,28 @@ export async function rest(
     },
   });
 
-  /** A response of one piece has a content length; a larger one is streamed, and broken off if a value has no JSON form. */
+  /** Sends the response of a unary method. A long one is streamed in pieces, and aborted if a value has no JSON form. */
   async function sendOne(
     reply: FastifyReply,
     transcoder: Transcoder,
-    answer: Promise<Message>,
+    response: Promise<Message>,
   ): Promise<string | Readable> {
-    const pieces = transcoder.response(await answer);
+    const pieces = transcoder.response(await response);
     const first = pieces.next();
     reply.type("application/json");
     return pieces.isDone ? first : Readable.from(inTurns(pieces, first), { objectMode: false });
   }
 
-  /** The first message decides the HTTP status; an error after it is the last line. */
+  /** Sends a response stream. An error before the first message sets the HTTP status; a later one is sent as the last line. */
   async function sendStream(
     reply: FastifyReply,
     transcoder: Transcoder,
-    answers: AsyncIterator<Message>,
+    responses: AsyncIterator<Message>,
   ): Promise<Readable> {
-    const first = await answers.next();
+    const first = await responses.next();
     async function* lines() {
       try {
-        for (let next = first; !next.done; next = await answers.next()) {
+        for (let next = first; !next.done; next = await responses.next()) {
           const pieces = transcoder.response(next.value);
           const piece = pieces.next();
           if (pieces.isDone) yield `${piece}\n`;
@@ -185,7 +185,7 @@ export async function rest(
       } catch (error) {
         yield `${JSON.stringify({ error: httpError(ConnectError.from(error), types).body })}\n`;
       } finally {
-        await answers.return?.();
+        await responses.return?.();
       }
     }
     reply.type("application/x-ndjson");
@@ -193,7 +193,7 @@ export async function rest(
   }
 }
 
-/** Pieces with room for others between them: a socket that takes all would keep the event loop to itself. */
+/** Yields pieces in separate turns of the event loop: a socket that accepts every write would block the process otherwise. */
 async function* inTurns(pieces: JsonPieces, first: string): AsyncGenerator<string> {
   yield first;
   while (!pieces.isDone) {
@@ -202,7 +202,7 @@ async function* inTurns(pieces: JsonPieces, first: string): AsyncGenerator<strin
   }
 }
 
-/** The JSON of a request; undefined if it has no body. */
+/** Returns the JSON text of a request's body; undefined if there is no body. */
 function bodyText({ body }: FastifyRequest): string | undefined {
   if (body === undefined) return undefined;
   try {

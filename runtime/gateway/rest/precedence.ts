@@ -1,8 +1,8 @@
 import type { PathTemplate, Segment } from "./template.js";
 
 /**
- * A template's segments and verb without the names of its variables: templates with the same key match the same paths (but for
- * such as have an empty segment where one template has `*`).
+ * Returns a key of a template's segments and verb, without its variables. Templates with the same key match the same paths, except
+ * for paths with an empty segment, which `*` does not match.
  */
 export function templateKey(template: PathTemplate): string {
   const text = (segment: Segment) => (segment.kind === "literal" ? segment.text : [segment.kind]);
@@ -11,12 +11,14 @@ export function templateKey(template: PathTemplate): string {
 }
 
 /**
- * Orders templates that match the same path, the most specific first: one with a custom verb before one without, a verb of
- * more parts before one of fewer; then, segment by segment from the left, a literal before `*` before the end of the
- * template before `**`; and then, of what follows `**`, segment by segment from the right, a literal before `*` before none.
- * `*` beside `**` counts as following it, on whichever side it stands.
+ * Compares two templates for sorting, the most specific one first. A template that matches a subset of another one's paths comes
+ * before it. The rules, in this order:
  *
- * A template that matches only some of the paths of another one goes before it.
+ * 1. A custom verb comes before none, and a verb with more parts before one with fewer.
+ * 2. Before `**`, segment by segment from the left: a literal, `*`, the end of the template, `**`.
+ * 3. After `**`, segment by segment from the right: a literal, `*`, no segment.
+ *
+ * A `*` next to `**` counts as after it, on either side.
  */
 export function compareTemplates(a: PathTemplate, b: PathTemplate): number {
   return verbParts(b) - verbParts(a) || compareMarks(marks(a), marks(b)) || compareMarks(marksAfter(a), marksAfter(b));
@@ -26,7 +28,7 @@ function verbParts({ customVerb }: PathTemplate): number {
   return customVerb === undefined ? 0 : customVerb.split(":").length;
 }
 
-/** What stands on both sides of `**`, each `*` beside it on the right; without `**`, all stands before. */
+/** Splits the segments at `**`, moving each `*` next to it to the right side. Without `**`, all segments are `before`. */
 function aroundRest({ segments, rest }: PathTemplate): { before: readonly Segment[]; after?: readonly Segment[] } {
   if (rest === -1) return { before: segments };
   let end = rest;
@@ -37,13 +39,13 @@ function aroundRest({ segments, rest }: PathTemplate): { before: readonly Segmen
 const END = 2;
 const REST = 3;
 
-/** How specific each segment is, from the left up to `**`. */
+/** Returns the rank of each segment from the left up to `**`; lower is more specific. */
 function marks(template: PathTemplate): number[] {
   const { before, after } = aroundRest(template);
   return [...before.map(mark), after === undefined ? END : REST];
 }
 
-/** The same of what follows `**`, from the right. */
+/** Returns the rank of each segment after `**`, from the right. */
 function marksAfter(template: PathTemplate): number[] {
   return [...(aroundRest(template).after ?? []).map(mark).reverse(), END];
 }
@@ -52,7 +54,7 @@ function mark({ kind }: Segment): number {
   return kind === "literal" ? 0 : 1;
 }
 
-/** The first difference of two lists, of which none goes on as the other does and ends before it. */
+/** Compares two lists at their first difference. Both end with a mark, so that neither is a prefix of the other. */
 function compareMarks(a: readonly number[], b: readonly number[]): number {
   const at = a.findIndex((mark, i) => mark !== b[i]);
   return at === -1 ? 0 : a[at]! - b[at]!;

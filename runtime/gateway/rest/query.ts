@@ -1,7 +1,7 @@
 import { type DescField, ScalarType } from "@bufbuild/protobuf";
 
 /**
- * Cuts a query string (without "?") into names and values.
+ * Parses a query string (without "?") into names and values.
  *
  * @throws URIError if its percent-encoding is not well-formed UTF-8
  */
@@ -15,7 +15,7 @@ export function parseQuery(query: string): [name: string, value: string][] {
     });
 }
 
-/** Messages that ProtoJSON writes as one plain value, so that a URL can hold them. */
+/** The message types whose ProtoJSON form is one scalar value, so that a URL can contain it. */
 const plainMessages = new Set(
   ["Timestamp", "Duration", "FieldMask"]
     .concat(
@@ -24,15 +24,15 @@ const plainMessages = new Set(
     .map((name) => `google.protobuf.${name}`),
 );
 
-/** Whether a path or a query parameter can hold a field's value (or one element, if it is repeated). */
+/** Returns whether a path or a query parameter can contain a field's value, or one element of a repeated field. */
 export function fitsInUrl(field: DescField): boolean {
   if (field.fieldKind === "map") return false;
   return field.message === undefined || plainMessages.has(field.message.typeName);
 }
 
 /**
- * A text from the URL as ProtoJSON. ProtoJSON itself has numbers, instants and bytes in quotes; booleans and numbers of enum
- * values are what a URL adds. A text that fits no value is left in quotes, for the reader of ProtoJSON to refuse.
+ * Returns the ProtoJSON form of a text from the URL. ProtoJSON accepts most scalars as strings, so that quotes suffice, except
+ * booleans and the numbers of enum values. An invalid text is quoted, too: the ProtoJSON reader refuses it.
  */
 export function jsonFromText(field: DescField, text: string): string {
   const isBool = field.message?.typeName === "google.protobuf.BoolValue" || scalarOf(field) === ScalarType.BOOL;

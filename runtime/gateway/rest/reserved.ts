@@ -1,9 +1,9 @@
 import type { PathTemplate } from "./template.js";
 
-/** The gateway's own paths: its health, and a reserved path for metrics, the same as in all services. */
+/** The paths of the gateway's health pages, and the path of metrics, which services have. */
 const ownPaths: ReadonlySet<string> = new Set(["healthz", "readyz", "metrics"]);
 
-/** The services of every gateway, beside those of its system. */
+/** The gRPC services that every gateway implements itself. */
 const ownServices = [
   "grpc.health.v1.Health",
   "grpc.reflection.v1.ServerReflection",
@@ -11,9 +11,9 @@ const ownServices = [
 ];
 
 /**
- * What already answers all paths of a template; undefined if nothing does.
+ * Returns the name of what already serves all paths of a template; undefined if nothing does.
  *
- * @param services the full names of the services whose calls the gateway passes on
+ * @param services the full names of the services whose calls the gateway forwards
  */
 export function reservedBy({ segments }: PathTemplate, services: readonly string[]): string | undefined {
   const [first, ...others] = segments;

@@ -4,14 +4,14 @@ import { pathName } from "./field-path.js";
 import { fitsInUrl } from "./query.js";
 import { type PathTemplate, PathTemplateError, parseTemplate } from "./template.js";
 
-/** A route's template, and the fields that its texts name. */
+/** A route's parsed template, and the descriptors of the fields that the route names. */
 export interface ResolvedRoute {
   readonly template: PathTemplate;
-  /** The fields that the path sets, in proto spelling. */
+  /** The paths of the fields that the URL's path sets, with proto names. */
   readonly inPath: ReadonlySet<string>;
-  /** The field that the body sets; "*" for every field that the path does not set. */
+  /** The path of the field that the body sets; "*" for all fields that the URL's path does not set. */
   readonly body: readonly DescField[] | "*" | undefined;
-  /** The field of the response that is sent. Undefined: the whole response. */
+  /** The path of the response field that is sent; undefined for the whole response. */
   readonly responseBody: readonly DescField[] | undefined;
 }
 
@@ -19,7 +19,7 @@ export interface ResolvedRoute {
 export class RouteError extends Error {
   override readonly name = "RouteError";
   constructor(
-    /** Which part of the route is wrong. */
+    /** The part of the route with the fault. */
     readonly part: "path" | "body" | "responseBody",
     message: string,
     options?: ErrorOptions,
@@ -28,7 +28,7 @@ export class RouteError extends Error {
   }
 }
 
-/** @throws RouteError if the path is no template, or the route names a field that is not there, or cannot stand there */
+/** Resolves a route. Throws a RouteError if its template is invalid, or if it names a field that does not exist or is not allowed. */
 export function resolveRoute({ verb, path, body, responseBody, method }: Route): ResolvedRoute {
   const template = readTemplate(path);
   const inPath = new Set<string>();
@@ -47,11 +47,11 @@ export function resolveRoute({ verb, path, body, responseBody, method }: Route):
     throw new RouteError("body", `${verb} carries no body: remove body, or use post`);
   }
   const part = "responseBody";
-  const answer =
+  const responseFields =
     responseBody === undefined
       ? undefined
       : fieldsAt(method.output, responseBody, part, `the response_body "${responseBody}"`);
-  return { template, inPath, body: bodyFields, responseBody: answer };
+  return { template, inPath, body: bodyFields, responseBody: responseFields };
 }
 
 function readTemplate(path: string): PathTemplate {
@@ -63,7 +63,7 @@ function readTemplate(path: string): PathTemplate {
   }
 }
 
-/** The fields on a dotted path of proto names. */
+/** Returns the fields on a dotted path of proto names. Throws a RouteError if one does not exist. */
 function fieldsAt(message: DescMessage, path: string, part: RouteError["part"], what: string): DescField[] {
   const fields: DescField[] = [];
   let parent: DescMessage | undefined = message;

@@ -5,20 +5,20 @@ import { errorFor } from "../../errors/error.js";
 import { BodyLimitError } from "../body-guard.js";
 import { httpError } from "./status.js";
 
-/** The largest body that a REST request may have, in bytes: what services take, too. */
+/** The maximum size of a REST request's body in bytes, the same as that of a service's request message. */
 export const bodyLimit = 4 * 1024 * 1024;
 
 /** Sends an error as google.rpc.Status in JSON. `status` replaces the HTTP status of the error's code. */
 export function sendError(reply: FastifyReply, thrown: unknown, types: Registry, status?: number): FastifyReply {
-  const { error, exactStatus } = explain(thrown);
+  const { error, exactStatus } = rpcErrorOf(thrown);
   if (error.code === Code.Internal || error.code === Code.Unknown) reply.log.error({ err: thrown }, "a request failed");
-  // Fastify requires it if a body is left unread; HTTP/2 has no such header.
+  // Fastify sets `connection` if a body is unread. HTTP/2 does not allow that header.
   if (reply.request.raw.httpVersionMajor === 2) reply.removeHeader("connection");
   const { status: ownStatus, body } = httpError(error, types, status ?? exactStatus);
   return reply.code(ownStatus).type("application/json").send(JSON.stringify(body));
 }
 
-/** Refuses a method that a path is not served with. */
+/** Sends a 405 response with the HTTP methods that a path allows. */
 export function sendWrongVerb(request: FastifyRequest, reply: FastifyReply, verbs: readonly string[], types: Registry) {
   const path = request.url.split("?", 1)[0];
   const allow = verbs.join(", ");
@@ -26,13 +26,13 @@ export function sendWrongVerb(request: FastifyRequest, reply: FastifyReply, verb
   return sendError(reply.header("allow", allow), error, types, 405);
 }
 
-/** Returns whether a body was refused for its size; the rest of it may still be arriving. */
+/** Returns whether a body was refused because of its size. The rest of it may still arrive. */
 export function isTooLarge(thrown: unknown): boolean {
   return (thrown as { code?: string }).code === "FST_ERR_CTP_BODY_TOO_LARGE";
 }
 
-/** What went wrong in the words of RPC, and the HTTP status where HTTP has a more exact word. */
-function explain(thrown: unknown): { error: ConnectError; exactStatus?: number } {
+/** Returns the ConnectError for what was thrown, and its HTTP status if that is more exact than the one of the error's code. */
+function rpcErrorOf(thrown: unknown): { error: ConnectError; exactStatus?: number } {
   if (thrown instanceof BodyLimitError) return { error: thrown.error, exactStatus: thrown.statusCode };
   if (thrown instanceof ConnectError) return { error: thrown };
   if (thrown instanceof URIError) return brokenUrl();

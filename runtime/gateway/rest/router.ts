@@ -4,10 +4,10 @@ import { compareTemplates, templateKey } from "./precedence.js";
 import { reservedBy } from "./reserved.js";
 import { type PathTemplate, parseTemplate } from "./template.js";
 
-/** The route of a request's verb and path. */
+/** The result of a look-up by HTTP method and path. */
 export type RouteMatch<R extends Route> =
   | { readonly kind: "found"; readonly route: R; readonly values: readonly PathValue[] }
-  /** The path exists, but not with this verb; `allow` are those it has. */
+  /** The path exists, but not with this HTTP method. `allow` lists those that it has. */
   | { readonly kind: "wrong-verb"; readonly allow: readonly string[] }
   | { readonly kind: "unknown" };
 
@@ -22,8 +22,8 @@ export class Router<R extends Route> {
   private readonly plain: readonly Candidate<R>[];
 
   /**
-   * @param services the full names of the services whose calls the gateway passes on
-   * @param skip called for each route that is left out, with the reason
+   * @param services the full names of the services whose calls the gateway forwards
+   * @param skip called with each route that is skipped, and the reason
    */
   constructor(routes: readonly R[], services: readonly string[], skip: (route: R, problem: string) => void) {
     const candidates: Candidate<R>[] = [];
@@ -45,9 +45,9 @@ export class Router<R extends Route> {
   }
 
   /**
-   * Looks a request up. Of several templates that match, the most specific wins (see `compareTemplates`):
-   * `/v1/orders/latest` goes before `/v1/orders/{id}`, and `/v1/orders` before `/v1/orders/{id=**}`. A path that ends in
-   * a known custom verb means that verb, never an id with a colon. HEAD is answered wherever GET is (RFC 9110, 9.3.2).
+   * Returns the route of a request. Of several matching templates, the most specific one wins (see `compareTemplates`):
+   * `/v1/orders/latest` comes before `/v1/orders/{id}`, and `/v1/orders` before `/v1/orders/{id=**}`. A path that ends with a known
+   * custom verb means that verb, and never an id with a colon. HEAD has the routes of GET (RFC 9110, section 9.3.2).
    *
    * @throws URIError if the path's percent-encoding is not well-formed UTF-8
    */

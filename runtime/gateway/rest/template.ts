@@ -1,15 +1,15 @@
-/** One part of a path template: literal text, `*` (one path segment) or `**` (as many as there are, also none). */
+/** A segment of a path template: a literal, `*` ("one" path segment) or `**` ("rest": any number of path segments). */
 export type Segment = { readonly kind: "literal"; readonly text: string } | { readonly kind: "one" | "rest" };
 
-/** A request field that takes its value from a part of the path. */
+/** A variable of a path template: the path sets the value of a request field. */
 export interface Variable {
-  /** The field's path in proto spelling: `product.id` is `["product", "id"]`. */
+  /** The field's path with proto names: `product.id` is `["product", "id"]`. */
   readonly fieldPath: readonly string[];
-  /** The first of the template's segments that it covers. */
+  /** The index of the variable's first segment. */
   readonly start: number;
-  /** One past the last of them. */
+  /** The index after the variable's last segment. */
   readonly end: number;
-  /** Whether it may span several path segments: then its value keeps `%2F` as it is. */
+  /** Whether the variable may match several path segments. Its value keeps `%2F` then. */
   readonly multi: boolean;
 }
 
@@ -17,10 +17,10 @@ export interface Variable {
 export interface PathTemplate {
   readonly text: string;
   readonly segments: readonly Segment[];
-  /** The position of `**` among the segments; -1 if the template has none. */
+  /** The index of `**` in the segments; -1 if the template has none. */
   readonly rest: number;
   readonly variables: readonly Variable[];
-  /** What follows the last segment's first colon: `cancel` in `/v1/orders/{id}:cancel`. */
+  /** The text after the first colon of the last segment: `cancel` in `/v1/orders/{id}:cancel`. */
   readonly customVerb: string | undefined;
 }
 
@@ -29,7 +29,7 @@ export class PathTemplateError extends Error {
   override readonly name = "PathTemplateError";
   constructor(
     readonly template: string,
-    /** Where it goes wrong, counted from 1. */
+    /** The column of the fault, counted from 1. */
     readonly column: number,
     readonly problem: string,
   ) {
@@ -38,8 +38,8 @@ export class PathTemplateError extends Error {
 }
 
 /**
- * Parses a path template by the grammar of google/api/http.proto, and `/` alone. `**` may stand anywhere, as in grpc-gateway, but
- * once: then a path has one reading, which is found without trying others.
+ * Parses a path template by the grammar of google/api/http.proto, or `/` alone. `**` is allowed at any position, as in grpc-gateway,
+ * but only once, so that a path matches in one way, which is found without backtracking.
  *
  *     Template = "/" [ Segments [ Verb ] ] ;
  *     Segments = Segment { "/" Segment } ;
@@ -48,7 +48,7 @@ export class PathTemplateError extends Error {
  *     FieldPath = IDENT { "." IDENT } ;
  *     Verb     = ":" LITERAL ;
  *
- * A colon of the last segment begins the verb, which may hold more of them; anywhere else it is part of a literal.
+ * The first colon of the last segment begins the verb, which may contain more colons. In other segments, a colon is literal.
  *
  * @throws PathTemplateError
  */
@@ -56,13 +56,13 @@ export function parseTemplate(text: string): PathTemplate {
   return new Parser(text).template();
 }
 
-/** Matches a literal: RFC 3986's pchar without `*`, which is a segment of its own. */
+/** Matches a literal: RFC 3986's `pchar` except `*`, which is a segment of its own. */
 const literal = /(?:[A-Za-z0-9\-._~!$&'()+,;=:@]|%[0-9A-Fa-f]{2})+/y;
 const identifier = /[A-Za-z_][A-Za-z0-9_]*/y;
 
 class Parser {
   private at = 0;
-  /** The text to parse: up to the verb's colon, then all of it. */
+  /** The part of the text that is being parsed: up to the verb's colon at first, and then all of it. */
   private part: string;
   private readonly segments: Segment[] = [];
   private readonly variables: Variable[] = [];
@@ -190,7 +190,7 @@ class Parser {
   }
 }
 
-/** Whether two fields are one, or one is inside of the other. */
+/** Returns whether two field paths are equal, or one field contains the other. */
 function overlap(a: string, b: string): boolean {
   return `${a}.`.startsWith(`${b}.`) || `${b}.`.startsWith(`${a}.`);
 }

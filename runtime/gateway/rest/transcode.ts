@@ -13,7 +13,7 @@ import type { PathValue } from "./path.js";
 import { type ResolvedRoute, resolveRoute } from "./resolve.js";
 import { UrlFields } from "./url-fields.js";
 
-/** Decodes HTTP requests of one route into request messages, and encodes the method's responses as JSON. */
+/** Decodes the HTTP requests of one route into request messages, and encodes response messages as JSON. */
 export class Transcoder {
   private readonly input: DescMessage;
   private readonly resolved: ResolvedRoute;
@@ -37,10 +37,10 @@ export class Transcoder {
   }
 
   /**
-   * Builds the request message. `body` is the text of the JSON body, undefined if the request has none. Where the path and
-   * the body both set a field, the path wins; two fields of a oneof are refused, wherever they come from.
+   * Returns the request message. `body` is the JSON text of the body; undefined if there is none. If the path and the body set the
+   * same field, the path wins. Two fields of a oneof are refused in any case.
    *
-   * @throws ConnectError INVALID_ARGUMENT that names what is wrong
+   * @throws ConnectError INVALID_ARGUMENT if a part of the request is invalid, which the error names
    * @throws URIError if the query's percent-encoding is not well-formed UTF-8
    */
   request(values: readonly PathValue[], query: string, body: string | undefined): Message {
@@ -52,7 +52,7 @@ export class Transcoder {
     return message;
   }
 
-  /** Encodes a response as ProtoJSON, in pieces. Fields without presence are included even if they have their default. */
+  /** Encodes a response as ProtoJSON, in pieces. Fields without presence are included even if they have their default value. */
   response(message: Message): JsonPieces {
     const path = this.resolved.responseBody ?? [];
     let holder = reflect(this.route.method.output, message);
@@ -78,7 +78,7 @@ export class Transcoder {
     }
   }
 
-  /** A PATCH that names no fields means those that its body names (AIP-134). */
+  /** Sets the field mask of a PATCH without one to the fields of its body (AIP-134). */
   private deriveMask(message: Message, maskField: DescField, body: string): void {
     const field = this.bodyPath?.at(-1);
     if (field?.fieldKind !== "message") return;

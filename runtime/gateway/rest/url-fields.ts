@@ -8,14 +8,18 @@ import type { PathValue } from "./path.js";
 import { fitsInUrl, jsonFromText, parseQuery } from "./query.js";
 import type { ResolvedRoute } from "./resolve.js";
 
-/** Reads request fields from a URL: from the path's variables, and all that nothing else sets from the query. */
+/** Reads request fields from a URL: from the variables of the path, and from query parameters, for fields that nothing else sets. */
 export class UrlFields {
   constructor(
     private readonly input: DescMessage,
     private readonly route: Pick<ResolvedRoute, "inPath" | "body">,
   ) {}
 
-  /** @throws ConnectError INVALID_ARGUMENT with a BadRequest violation for each faulty part of the URL, up to ten */
+  /**
+   * Sets fields of a message.
+   *
+   * @throws ConnectError INVALID_ARGUMENT with a BadRequest violation for each fault, at most ten of them in the query
+   */
   read(message: Message, values: readonly PathValue[], query: string): void {
     const violations: { field: string; description: string }[] = [];
     const given = new Map<unknown, string>();
@@ -23,7 +27,7 @@ export class UrlFields {
       const path = findFieldPath(this.input, name.split("."));
       const description = this.misplaced(path, given) ?? this.set(message, path!, text);
       if (description !== undefined) violations.push({ field: short(name), description });
-      if (violations.length === MOST) break;
+      if (violations.length === MAX_VIOLATIONS) break;
       if (path !== undefined) for (const slot of slots(path)) given.set(slot, name);
     }
     for (const { fieldPath, value } of values) {
@@ -36,7 +40,7 @@ export class UrlFields {
     throw errorFor("REQUEST_INVALID", summary, { details });
   }
 
-  /** Why a parameter may not stand in the query; undefined if it may. */
+  /** Returns the reason why a query parameter is not allowed; undefined if it is. */
   private misplaced(path: readonly DescField[] | undefined, given: ReadonlyMap<unknown, string>): string | undefined {
     const { input, route } = this;
     const { body, inPath } = route;
@@ -50,7 +54,7 @@ export class UrlFields {
     return rival === pathName(path) ? "is given twice" : `cannot be given beside ${given.get(rival)}`;
   }
 
-  /** Sets a field from a string. Returns the reason if the string is invalid. */
+  /** Sets a field from a text. Returns the fault if the text is invalid. */
   private set(message: Message, path: readonly DescField[], text: string): string | undefined {
     const field = path.at(-1)!;
     const json = jsonFromText(field, text);
@@ -64,10 +68,10 @@ export class UrlFields {
   }
 }
 
-/** The maximum number of reported faults in a query: more would make the response larger than the request. */
-const MOST = 10;
+/** The maximum number of reported faults in a query: a response should not be larger than its request. */
+const MAX_VIOLATIONS = 10;
 
-/** What can be set once only: a field that is not repeated, and the oneof it is in. */
+/** Returns the names of what a field sets, and what may be set only once: its oneof or itself; none for a repeated field. */
 function slots(path: readonly DescField[]): string[] {
   const field = path.at(-1)!;
   if (field.fieldKind === "list") return [];
@@ -75,7 +79,7 @@ function slots(path: readonly DescField[]): string[] {
   return oneof === undefined ? [pathName(path)] : [oneof];
 }
 
-/** Whether two fields are one, or one is inside of the other. */
+/** Returns whether two fields are equal, or one contains the other. */
 function overlap(a: readonly DescField[], b: readonly DescField[]): boolean {
   return a.every((field, i) => b[i] === undefined || b[i] === field);
 }
