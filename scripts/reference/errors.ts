@@ -21,7 +21,11 @@ Every error has a gRPC code and a message. Over gRPC, gRPC-Web and Connect it is
 \`google.rpc.Status\`:
 
 \`\`\`json
-{"code": 5, "message": "no Order \\"nobody\\"", "details": []}
+{
+  "code": 5,
+  "message": "no Order \\"nobody\\"",
+  "details": [{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "ROW_NOT_FOUND", "domain": "protoscaffold"}]
+}
 \`\`\`
 
 | code | number | HTTP | the runtime uses it for |
