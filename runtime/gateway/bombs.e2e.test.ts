@@ -8,7 +8,7 @@ import { innocent } from "../../scripts/testing/innocent.js";
 import { message } from "../http2/testing/peer.js";
 import { createServerAdapter } from "../server/adapter.js";
 import { listen } from "../server/listen.js";
-import { bombsOf, Caller, codeOf, wrappings } from "./testing/bombs.js";
+import { bombsOf, codeOf, compressedBodies, Http2Client } from "./testing/bombs.js";
 import { startGatewayTo } from "./testing/gateway.js";
 
 const MIB = 2 ** 20;
@@ -26,7 +26,7 @@ async function start() {
   };
   const service = await listen({ ...createServerAdapter({ routes }), host: "127.0.0.1", port: 0 });
   const gateway = await startGatewayTo(`http://127.0.0.1:${service.port}`);
-  const caller = new Caller(gateway.port);
+  const caller = new Http2Client(gateway.port);
   const before = process.memoryUsage.rss();
   let most = before;
   const sample = () => {
@@ -64,9 +64,9 @@ test("messages that unpack to 300 MB each harm nobody, at any door", async () =>
     [ports.gateway, health],
   ] as const;
   for (const [port, path] of doors) {
-    const attacker = new Caller(port);
+    const attacker = new Http2Client(port);
     onTestFinished(() => attacker.close());
-    for (const [protocol, wrap] of Object.entries(wrappings)) {
+    for (const [protocol, wrap] of Object.entries(compressedBodies)) {
       if (protocol === "Connect stream") continue;
       const calls = [...bombs, ...bombs, ...bombs, ...bombs].map(wrap);
       const all = await Promise.all(calls.map(({ headers, body }) => attacker.call(path, headers, body)));
@@ -81,7 +81,7 @@ test("messages of a stream that nobody reads stay packed", async () => {
   const packed = gzipSync(toBinary(CreateUsersRequestSchema, create(CreateUsersRequestSchema, { user })));
   const { ports, unharmed } = await start();
   for (const port of Object.values(ports)) {
-    const attacker = new Caller(port);
+    const attacker = new Http2Client(port);
     const headers = { "content-type": "application/grpc", "grpc-encoding": "gzip", "grpc-timeout": "1500m" };
     const messages = Buffer.concat(Array.from({ length: 50 }, () => message(packed, 1)));
     const all = await Promise.all(Array.from({ length: 20 }, () => attacker.call(createUsers, headers, messages)));

@@ -6,7 +6,7 @@ import { rpcTransports } from "../config/transport.js";
 import { createServerAdapter } from "../server/adapter.js";
 import { type Listener, listen } from "../server/listen.js";
 import type { RunningGateway } from "./start.js";
-import { bombsOf, Caller, codeOf, wrappings } from "./testing/bombs.js";
+import { bombsOf, codeOf, compressedBodies, Http2Client } from "./testing/bombs.js";
 import { startGatewayTo } from "./testing/gateway.js";
 
 const bombs = bombsOf(16 * 1024 * 1024);
@@ -34,12 +34,12 @@ function routes(router: ConnectRouter): void {
 describe.each(rpcTransports)("a message that unpacks to more than is read, with %s", (transport) => {
   let service: Listener;
   let gateway: RunningGateway;
-  const callers: Record<string, Caller> = {};
+  const callers: Record<string, Http2Client> = {};
   beforeAll(async () => {
     service = await listen({ ...createServerAdapter({ routes, transport }), host: "127.0.0.1", port: 0 });
     gateway = await startGatewayTo(`http://127.0.0.1:${service.port}`);
-    callers.service = new Caller(service.port);
-    callers.gateway = new Caller(gateway.port);
+    callers.service = new Http2Client(service.port);
+    callers.gateway = new Http2Client(gateway.port);
   });
   afterAll(async () => {
     for (const caller of Object.values(callers)) caller.close();
@@ -53,10 +53,10 @@ describe.each(rpcTransports)("a message that unpacks to more than is read, with 
     { door: "a gateway's own services", port: "gateway", unary: health, stream: watch },
   ];
   describe.each(doors)("at $door", ({ port, unary, stream }) => {
-    test.each(Object.keys(wrappings))("is refused in %s", async (protocol) => {
+    test.each(Object.keys(compressedBodies))("is refused in %s", async (protocol) => {
       isCalled = false;
       for (const bomb of bombs) {
-        const { headers, body } = wrappings[protocol]!(bomb);
+        const { headers, body } = compressedBodies[protocol]!(bomb);
         const said = await callers[port]!.call(protocol.endsWith("stream") ? stream : unary, headers, body);
         const codes = bomb.encoding === "deflate" ? ["unimplemented", "12"] : ["resource_exhausted", "8"];
         expect(codes, said).toContain(codeOf(said));

@@ -7,7 +7,7 @@ import { innocent } from "../../scripts/testing/innocent.js";
 import { know } from "../codec/known.js";
 import { createServerAdapter } from "../server/adapter.js";
 import { listen } from "../server/listen.js";
-import { Caller, codeOf, wrappings } from "./testing/bombs.js";
+import { codeOf, compressedBodies, Http2Client } from "./testing/bombs.js";
 import { startGatewayTo } from "./testing/gateway.js";
 
 const MIB = 2 ** 20;
@@ -35,7 +35,7 @@ test("messages that are millions of fields harm nobody, at any door and over any
     port: 0,
   });
   const gateway = await startGatewayTo(`http://127.0.0.1:${service.port}`);
-  const caller = new Caller(gateway.port);
+  const caller = new Http2Client(gateway.port);
   const before = process.memoryUsage.rss();
   let most = before;
   const timer = setInterval(() => {
@@ -68,12 +68,12 @@ test("messages that are millions of fields harm nobody, at any door and over any
     if (!said.includes('"id":"a"')) throw new Error(said);
   });
   for (const port of [service.port, gateway.port]) {
-    const attacker = new Caller(port);
+    const attacker = new Http2Client(port);
     onTestFinished(() => attacker.close());
     for (const [name, bytes, code] of fields) {
       for (const protocol of ["gRPC", "gRPC-Web", "Connect"]) {
         for (const path of name === "empty messages" ? [placeOrder] : [placeOrder, getUser]) {
-          const { headers, body } = wrappings[protocol]!({ encoding: "gzip", bytes });
+          const { headers, body } = compressedBodies[protocol]!({ encoding: "gzip", bytes });
           const said = await attacker.call(path, headers, body);
           expect(codeOf(said) ?? "0", `${name}, ${protocol}: ${said.slice(0, 300)}`).toMatch(
             code === "0" ? /^0$/ : /^(3|invalid_argument)$/,

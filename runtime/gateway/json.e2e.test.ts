@@ -5,7 +5,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { innocent } from "../../scripts/testing/innocent.js";
 import { createServerAdapter } from "../server/adapter.js";
 import { listen } from "../server/listen.js";
-import { Caller } from "./testing/bombs.js";
+import { Http2Client } from "./testing/bombs.js";
 import { startGatewayTo } from "./testing/gateway.js";
 import { KindService } from "./testing/kinds.js";
 
@@ -20,9 +20,9 @@ test("JSON that is deep, or has very many values, harms nobody", async () => {
   const service = await listen({ ...createServerAdapter({ routes }), host: "127.0.0.1", port: 0 });
   const gateway = await startGatewayTo(`http://127.0.0.1:${service.port}`);
   const callers = {
-    service: new Caller(service.port),
-    gateway: new Caller(gateway.port),
-    innocent: new Caller(gateway.port),
+    service: new Http2Client(service.port),
+    gateway: new Http2Client(gateway.port),
+    innocent: new Http2Client(gateway.port),
   };
   onTestFinished(async () => {
     for (const caller of Object.values(callers)) caller.close();

@@ -2,13 +2,13 @@ import { type ClientHttp2Session, connect, constants } from "node:http2";
 import { brotliCompressSync, deflateSync, gzipSync, constants as zlib } from "node:zlib";
 import { message } from "../../http2/testing/peer.js";
 
-/** A small body that unpacks to many bytes: spaces, which JSON ignores. */
+/** A decompression bomb: a small body that decompresses to many spaces, which JSON ignores. */
 export interface Bomb {
   readonly encoding: "gzip" | "br" | "deflate";
   readonly bytes: Buffer;
 }
 
-/** The same in every encoding that HTTP knows. */
+/** Returns bombs of a decompressed size in each encoding of HTTP. */
 export function bombsOf(size: number): Bomb[] {
   const spaces = Buffer.alloc(size, " ");
   const params = { [zlib.BROTLI_PARAM_QUALITY]: 3 };
@@ -19,8 +19,10 @@ export function bombsOf(size: number): Bomb[] {
   ];
 }
 
-/** How each protocol says that a message is compressed. */
-export const wrappings: Readonly<Record<string, (bomb: Bomb) => { headers: Record<string, string>; body: Buffer }>> = {
+/** Returns the headers and the body that send a bomb, by protocol. */
+export const compressedBodies: Readonly<
+  Record<string, (bomb: Bomb) => { headers: Record<string, string>; body: Buffer }>
+> = {
   gRPC: ({ encoding, bytes }) => framed("application/grpc", { "grpc-encoding": encoding, te: "trailers" }, bytes),
   "gRPC with JSON": ({ encoding, bytes }) => framed("application/grpc+json", { "grpc-encoding": encoding }, bytes),
   "gRPC-Web": ({ encoding, bytes }) => framed("application/grpc-web+proto", { "grpc-encoding": encoding }, bytes),
@@ -38,15 +40,15 @@ function plain(contentType: string, encoding: string, bytes: Buffer) {
   return { headers: { "content-type": contentType, "content-encoding": encoding }, body: bytes };
 }
 
-/** One connection over HTTP/2 that is told what each call came to. */
-export class Caller {
+/** A client with one HTTP/2 connection. */
+export class Http2Client {
   readonly #session: ClientHttp2Session;
 
   constructor(port: number) {
     this.#session = connect(`http://127.0.0.1:${port}`).on("error", () => undefined);
   }
 
-  /** Makes a call, and returns everything that was answered, as one text. */
+  /** Makes a call. Returns the whole response as one text, with its headers and trailers. */
   async call(path: string, headers: Record<string, string>, body?: Buffer): Promise<string> {
     const method = body === undefined ? "GET" : "POST";
     const stream = this.#session.request({ ":method": method, ":path": path, ...headers }, { endStream: !body });
@@ -64,7 +66,7 @@ export class Caller {
   }
 }
 
-/** The code that an answer says, in any of the protocols: `resource_exhausted`, or 8. */
+/** Returns the status code in a response of any protocol, such as `resource_exhausted` or 8. */
 export function codeOf(said: string): string | undefined {
   return (/"code":"(\w+)"/.exec(said) ?? /grpc-status"?: ?"?(\d+)/.exec(said))?.[1];
 }

@@ -10,12 +10,12 @@ import { frame, message, Peer, uint32 } from "../../http2/testing/peer.js";
 const order = create(PlaceOrderRequestSchema, { requestId: "r", customerId: "c" });
 const user = create(CreateUsersRequestSchema, { user: { displayName: "u" } });
 const orderProto = toBinary(PlaceOrderRequestSchema, order);
-// With what may follow JSON, so that a body is whole before its end.
+// Spaces may follow JSON, so that the text is complete before the end of the body.
 const orderJson = Buffer.from(`${toJsonString(PlaceOrderRequestSchema, order)}  `);
 const userProto = message(toBinary(CreateUsersRequestSchema, user));
 const userJson = message(Buffer.from(toJsonString(CreateUsersRequestSchema, user)));
 
-/** A call as it is sent. */
+/** A call and its encoded body. */
 export interface Sent {
   readonly name: string;
   readonly path: string;
@@ -32,7 +32,7 @@ const stream = (name: string, contentType: string, each: Buffer): Sent => {
   return { name, path: createUsers, contentType, body: Buffer.concat([each, each]) };
 };
 
-/** Calls that have a service do something, in each protocol: one message, or two of which both or neither count. */
+/** Calls of each protocol: unary ones, and streams of two requests, of which a handler must see both or fail. */
 export const calls: readonly Sent[] = [
   unary("gRPC", "application/grpc+proto", message(orderProto)),
   unary("gRPC with JSON", "application/grpc+json", message(orderJson)),
@@ -44,18 +44,18 @@ export const calls: readonly Sent[] = [
   stream("Connect stream", "application/connect+proto", userProto),
   stream("Connect stream with JSON", "application/connect+json", userJson),
 ];
-/** The same over REST, with a body and without one. */
+/** REST calls, with a body and without one. */
 export const restCalls: readonly Sent[] = [
   unary("REST", "application/json", orderJson, "/v1/orders"),
   unary("REST without a body", "", Buffer.alloc(0), "/v1/orders/1:cancel"),
 ];
 
-/** Handlers that write down what has become of each call, by the name that its caller gave it. */
+/** Handlers that record the outcome of each call, under its header `x-call`. */
 export class Witness {
   readonly carriedOut: string[] = [];
-  /** Streams that their handlers began to read. */
+  /** The number of request streams that handlers began to read. */
   begun = 0;
-  /** Streams whose handlers were told that they were broken off. */
+  /** The number of request streams that failed in their handlers. */
   cancelled = 0;
 
   readonly routes = (router: ConnectRouter): void => {
@@ -84,15 +84,16 @@ export class Witness {
   }
 }
 
-/** One way to break a call off after so many bytes of its body; -1: not to break it off. Resolves when it has been done. */
+/** A way to interrupt a call. */
 export interface Cut {
   readonly name: string;
-  /** How many bytes there are of this call, so that one less cuts it. */
+  /** Returns the number of bytes of a call: fewer bytes are an incomplete call. */
   length(call: Sent): number;
+  /** Sends a call named `as`, and interrupts it after so many bytes of its body; -1: sends the whole call. */
   send(port: number, call: Sent, bytes: number, as: string): Promise<void>;
 }
 
-/** By RST_STREAM, on a connection that stays. */
+/** Interrupts a call by RST_STREAM, on a connection that stays open. */
 function reset(code: number, hasLength: boolean): Cut {
   return {
     name: `RST_STREAM ${code}${hasLength ? ", content-length" : ""}`,
@@ -102,7 +103,7 @@ function reset(code: number, hasLength: boolean): Cut {
       peer.write(...begin(peer, call, bytes, as, hasLength));
       if (bytes < 0) await peer.end(1);
       else {
-        // What was cut must have been read before: a reset that is read with its call in one go would show less.
+        // The server must have read the incomplete call: a reset that arrives with its call would test less.
         await peer.roundTrip();
         peer.write(frame(FrameType.RST_STREAM, 0, 1, uint32(code)));
         await peer.roundTrip();
@@ -112,8 +113,8 @@ function reset(code: number, hasLength: boolean): Cut {
   };
 }
 
-/** By the end of the connection, with a reset or with a FIN. */
-function hangUp(how: "destroy" | "end"): Cut {
+/** Interrupts a call by closing the connection, with a TCP reset or a FIN. */
+function closeConnection(how: "destroy" | "end"): Cut {
   return {
     name: `HTTP/2, ${how}`,
     length: ({ body }) => body.length + 1,
@@ -177,8 +178,8 @@ function http1(how: "destroy" | "end", chunked: boolean): Cut {
 export const cuts: readonly Cut[] = [
   reset(8, false),
   reset(0, true),
-  hangUp("destroy"),
-  hangUp("end"),
+  closeConnection("destroy"),
+  closeConnection("end"),
   http1("destroy", false),
   http1("end", false),
   http1("destroy", true),
@@ -186,8 +187,8 @@ export const cuts: readonly Cut[] = [
 ];
 
 /**
- * Breaks a call off before each of its bytes, `step` apart, in this way; and makes it whole now and then, as callers do who
- * break off some of their calls. Returns what became of them that should not have.
+ * Interrupts a call at each of its bytes, or at every `step`th one, and sends the whole call in between. Returns a list of faults:
+ * interrupted calls that a handler completed, and whole calls that it did not.
  */
 export async function cutEverywhere(port: number, witness: Witness, call: Sent, cut: Cut, step = 1): Promise<string[]> {
   const positions: number[] = [];
@@ -195,7 +196,7 @@ export async function cutEverywhere(port: number, witness: Witness, call: Sent, 
   let whole = 0;
   for (let from = 0; from <= positions.length; from += 32) {
     const sent = positions.slice(from, from + 32).map((at) => cut.send(port, call, at, `cut at ${at}`));
-    // Each makes up for four resets, of which one connection to a service may not have any number.
+    // Each whole call pays for four resets: the number of resets on one connection to a service is limited.
     const end = whole + 1 + sent.length / 4;
     for (; whole < end; whole++) sent.push(cut.send(port, call, -1, "whole"));
     await Promise.all(sent);

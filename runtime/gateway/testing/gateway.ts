@@ -10,15 +10,15 @@ import { readGatewayEnvironment } from "../environment.js";
 import { type GatewayLimits, type RunningGateway, startGateway } from "../start.js";
 import { system } from "./system.js";
 
-/** A service that listens. */
+/** A running service. */
 export interface TestService {
   readonly url: string;
   readonly port: number;
-  /** Cuts every connection, as the death of the process does. */
+  /** Stops listening and destroys all connections, as if the process had been killed. */
   kill(): void;
 }
 
-/** Runs handlers as a service of their own: gRPC, gRPC-Web and Connect over HTTP/2. */
+/** Starts a service with its own server: gRPC, gRPC-Web and Connect over HTTP/2. */
 export async function startService(routes: (router: ConnectRouter) => void, port = 0): Promise<TestService> {
   const server = createServer(connectNodeAdapter({ routes, acceptCompression: [] }));
   const sockets = new Set<Socket>();
@@ -36,10 +36,10 @@ export async function startService(routes: (router: ConnectRouter) => void, port
   };
 }
 
-/** A gateway whose services are all one process. */
+/** A gateway whose services have one server. */
 export interface TestGateway extends RunningGateway {
   readonly url: string;
-  /** May be killed, and replaced by another one at the same port. */
+  /** The server of all services. A test may kill it, and start another one at the same port. */
   service: TestService;
   readonly serviceRoutes: (router: ConnectRouter) => void;
 }
@@ -52,7 +52,7 @@ export interface TestGatewayOptions {
   readonly tls?: TlsEnvironment;
 }
 
-/** Starts a gateway whose services are all found at one address. */
+/** Starts a gateway whose services have one address. */
 export function startGatewayTo(url: string, options: TestGatewayOptions = {}): Promise<RunningGateway> {
   const environment = readGatewayEnvironment(system, {
     PORT: "0",
@@ -69,7 +69,7 @@ export function startGatewayTo(url: string, options: TestGatewayOptions = {}): P
   );
 }
 
-/** Starts a gateway, and one process that is all its services. */
+/** Starts a gateway, and one server for all of its services. */
 export async function startTestGateway(
   serviceRoutes: (router: ConnectRouter) => void,
   options?: TestGatewayOptions,

@@ -103,7 +103,7 @@ const file = create(FileDescriptorProtoSchema, {
   ],
 });
 
-/** A service whose one method, Echo, takes and gives a message with a field of every kind. */
+/** A service with one method, Echo, whose request and response is a message with a field of every kind. */
 export const KindService: DescService = createFileRegistry(file, (name) =>
   wellKnown.find(({ proto }) => proto.name === name),
 ).getService("testing.KindService")!;

@@ -8,8 +8,8 @@ import { startGateway } from "../start.js";
 import { KindService } from "./kinds.js";
 
 /**
- * One half of a system with large answers, as a process of its own: the service, or, given its URL, the gateway before it.
- * Says its URL to its parent, and, whenever asked, the longest turn of its event loop since it was asked last.
+ * A process of a system with large responses: the service, or the gateway if the service's URL is given. It sends its URL to its
+ * parent. Each message from the parent requests the longest turn of the event loop since the last request.
  */
 const [, , service] = process.argv;
 
@@ -20,7 +20,7 @@ const shapes: Record<string, (size: number) => object> = {
   map: (size) => ({ labels: Object.fromEntries(Array.from({ length: size / 20 }, (_, i) => [`label ${i}`, `${i}`])) }),
 };
 
-/** `tags` names a shape, `small` its size in bytes. */
+/** Returns a response of the shape that `tags` names, and of `small` bytes. */
 const echo = ({ tags, small }: { tags: string[]; small: number }) => shapes[tags[0] ?? ""]?.(small) ?? {};
 
 async function start(): Promise<string> {

@@ -6,7 +6,7 @@ import type { System } from "../../spec/system.js";
 const orders = OrderService.method;
 const users = UserService.method;
 
-/** Two services and a half, as a contract would describe them. */
+/** A system of three services of the shop, with a part of their routes and policies. */
 export const system: System = {
   services: [
     {

@@ -1,7 +1,7 @@
 """The service of echo.ts on grpcio.
 
 echo.py serve             prints its port, and serves until its standard input ends
-echo.py call PORT [gzip]  calls it in every way, and prints what came of it
+echo.py call PORT [gzip]  makes calls of every kind, and prints their outcomes
 """
 
 import base64

@@ -6,8 +6,8 @@ import { BadRequestSchema } from "../../../options/google/rpc/error_details_pb.j
 import type { NativeTransport } from "../../client-transport.js";
 
 /**
- * A service that the same program serves and calls in every language (echo.py, go/main.go): its messages are
- * google.protobuf.StringValue, so that none of them needs generated code.
+ * A service that is implemented and called here, by grpcio (echo.py) and by grpc-go (go/main.go). Its messages are
+ * google.protobuf.StringValue, so that no implementation needs generated code.
  */
 const methods = {
   One: {},
@@ -33,7 +33,7 @@ const registry = createFileRegistry(file, (name) =>
 );
 const Echo = registry.getService("testing.Echo") as DescService;
 
-/** What a call of every kind came to. */
+/** The outcomes of the calls. */
 export interface Outcome {
   readonly one: readonly [text: string, head: string, bytes: string];
   readonly many: readonly [count: number, last: string];
@@ -42,7 +42,7 @@ export interface Outcome {
   readonly error: readonly [code: number, message: string, field: string];
   readonly deadline: number;
   readonly cancelled: number;
-  /** How many calls that waited were told to stop, as the server saw it. */
+  /** The number of waiting calls whose cancellation the server has seen. */
   readonly stopped: string;
 }
 
@@ -59,7 +59,7 @@ export const expected: Outcome = {
   stopped: "2",
 };
 
-/** Serves it. */
+/** Registers the service's handlers. */
 export function echo(router: ConnectRouter): void {
   let stopped = 0;
   const handlers = {
@@ -105,7 +105,7 @@ interface Methods {
   chat(requests: AsyncIterable<{ value: string }>): AsyncIterable<StringValue>;
 }
 
-/** Calls it, in every way. */
+/** Makes calls of every kind. */
 export async function call(transport: NativeTransport): Promise<Outcome> {
   const client = createServiceClient(Echo, {}, { transport }) as ServiceClient<DescService> as unknown as Methods;
   let head = "";
@@ -124,7 +124,7 @@ export async function call(transport: NativeTransport): Promise<Outcome> {
   );
   const listed = await all(client.many({ value: "100" }));
   const sum = await client.sum(each(...Array.from({ length: 20 }, () => long)));
-  // One after the other: each is sent when the last one has been answered.
+  // Each request is sent after the response to the one before.
   let answered = (): void => undefined;
   async function* turns() {
     for (const each of ["a", "b", "c"]) {

@@ -1,7 +1,7 @@
 // The service of echo.ts on grpc-go.
 //
 //	grpc-echo serve             prints its port, and serves until its standard input ends
-//	grpc-echo call PORT [gzip]  calls it in every way, and prints what came of it
+//	grpc-echo call PORT [gzip]  makes calls of every kind, and prints their outcomes
 package main
 
 import (
