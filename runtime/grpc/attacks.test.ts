@@ -31,7 +31,7 @@ interface Target {
   readonly running: () => number;
 }
 
-/** A server of our own, without the port's HTTP/1.1. Its handlers wait until their caller leaves. */
+/** A native server without HTTP/1.1. Its handlers wait until their caller cancels. */
 async function start(limits: Partial<Limits> = {}): Promise<Target> {
   let begun = 0;
   let running = 0;
@@ -268,7 +268,7 @@ test("a header list that is too large is answered with 431, at the cost of its b
   expect(await peer.end(3)).toBe("HTTP 404");
 });
 
-/** Fields written out, without any table: for a peer whose table a test has filled by hand. */
+/** Returns fields encoded as literals, without HPACK's dynamic table, which the test has filled by other means. */
 class PeerBlock {
   of(fields: readonly string[]): Buffer {
     return Buffer.concat(

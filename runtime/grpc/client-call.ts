@@ -191,7 +191,7 @@ export abstract class ClientCall implements StreamConsumer, MessageReceiver, Pen
     return headersOf(this.head?.fields === this.trailers ? [] : (this.trailers ?? []));
   }
 
-  // ------------------------------------------------------------------------------------------------------------- its end
+  // ------------------------------------------------------------------------------------------------------------- the end
 
   closed(code: number, cause: Error | undefined): void {
     // The server knows the deadline, too, and may cancel the stream before this side's timer fires.

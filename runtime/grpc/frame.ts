@@ -49,7 +49,7 @@ export function readMessage(
   malformedCode: MalformedCode,
 ): unknown {
   try {
-    return codec.decode(bytes, start, end, mostValues(malformedCode));
+    return codec.decode(bytes, start, end, maxValues(malformedCode));
   } catch (error) {
     throw unreadable(error, malformedCode);
   }
@@ -62,7 +62,7 @@ export async function readMessageInTurns(
   malformedCode: MalformedCode,
 ): Promise<unknown> {
   try {
-    return await codec.decodeInTurns(bytes, mostValues(malformedCode));
+    return await codec.decodeInTurns(bytes, maxValues(malformedCode));
   } catch (error) {
     throw unreadable(error, malformedCode);
   }
@@ -74,7 +74,7 @@ export function malformed(malformedCode: MalformedCode, text: string, cause?: un
 }
 
 /** Returns the maximum number of values in a message: undefined for the codec's default, and no limit for a server's response. */
-function mostValues(malformedCode: MalformedCode): number | undefined {
+function maxValues(malformedCode: MalformedCode): number | undefined {
   return malformedCode === Code.Internal ? Number.POSITIVE_INFINITY : undefined;
 }
 

@@ -5,7 +5,7 @@ import { startTimer, stopTimer, Timer } from "../http2/timers.js";
 import { PREFIX } from "./frame.js";
 
 /** The connections of the process that buffer incomplete messages, and the number of bytes of all of them. */
-const keeping = new Set<IncompleteMessages>();
+const buffering = new Set<IncompleteMessages>();
 let bytesInAll = 0;
 
 /**
@@ -24,12 +24,13 @@ export class IncompleteMessages {
   count(bytes: number): void {
     this.bytes += bytes;
     bytesInAll += bytes;
-    if (this.bytes > 0) keeping.add(this);
-    else keeping.delete(this);
+    if (this.bytes > 0) buffering.add(this);
+    else buffering.delete(this);
     if (bytes <= 0) return;
     const { maxIncompleteBytes, maxIncompleteBytesInAll } = this.limits;
     while (this.bytes > maxIncompleteBytes) this.#failOldest("on this connection");
-    while (bytesInAll > maxIncompleteBytesInAll) withMost().#failOldest("on all connections, and on this one the most");
+    while (bytesInAll > maxIncompleteBytesInAll)
+      largestBuffer().#failOldest("on all connections, and on this one the most");
   }
 
   #failOldest(where: string): void {
@@ -41,9 +42,9 @@ export class IncompleteMessages {
   }
 }
 
-function withMost(): IncompleteMessages {
+function largestBuffer(): IncompleteMessages {
   let most: IncompleteMessages | undefined;
-  for (const each of keeping) if (most === undefined || each.bytes > most.bytes) most = each;
+  for (const each of buffering) if (most === undefined || each.bytes > most.bytes) most = each;
   return most!;
 }
 

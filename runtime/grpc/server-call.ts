@@ -413,7 +413,7 @@ export class ServerCall
     return length <= FRAME_SIZE || length <= connection.room(this.stream) || connection.backlog.takes(length);
   }
 
-  // ------------------------------------------------------------------------------------------------------------- its end
+  // ------------------------------------------------------------------------------------------------------------- the end
 
   get isOver(): boolean {
     return this.#state === "over";
