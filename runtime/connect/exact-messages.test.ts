@@ -135,7 +135,7 @@ function start(transport: "native" | "node"): Promise<Listener> {
 
 type Methods = Record<string, (request: unknown) => Promise<Message> & AsyncIterable<Message>>;
 
-/** The messages that a test sends and gets back over one HTTP/2 implementation. */
+/** Calls methods through a client. Expects exact messages, and an error for each invalid response. */
 async function throughClient(transport: Transport): Promise<void> {
   const client = createClient(service, transport) as unknown as Methods;
   const message = readJson(odd, json);
