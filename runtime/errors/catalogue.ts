@@ -6,7 +6,7 @@ export interface ErrorEntry {
   /** When the error is thrown, as a row of the reference. */
   readonly meaning: string;
   /** What a caller or an operator can do about it. */
-  readonly remedy?: string;
+  readonly remedy: string;
   /** Whether the reason stays in the process: gRPC's conformance suites define the error on the wire, without details. */
   readonly isLocal?: boolean;
 }
@@ -26,6 +26,7 @@ export const catalogue = Object.freeze({
   CALL_CANCELED: {
     code: Code.Canceled,
     meaning: "The caller gave the call up, or its connection is gone.",
+    remedy: "If the caller did not mean to, check what closes its connection, such as a proxy's timeout.",
     isLocal: true,
   },
   CALL_QUEUE_FULL: {
@@ -41,6 +42,7 @@ export const catalogue = Object.freeze({
   CONNECTION_CLOSED: {
     code: Code.Canceled,
     meaning: "This process closed the connection while the call ran.",
+    remedy: "Close clients only after their calls have ended.",
     isLocal: true,
   },
   CONNECTION_LOST: {
@@ -161,10 +163,12 @@ export const catalogue = Object.freeze({
   PATH_NOT_FOUND: {
     code: Code.NotFound,
     meaning: "The gateway has no route at this path.",
+    remedy: "Correct the path. The contract's `google.api.http` options define the routes.",
   },
   PROTOCOL_VIOLATED: {
     code: Code.Internal,
     meaning: "A frame of a message is not what gRPC allows.",
+    remedy: "Check the peer's gRPC library, and the proxies between the two.",
     isLocal: true,
   },
   REFERENCE_VIOLATED: {
@@ -185,6 +189,7 @@ export const catalogue = Object.freeze({
   REQUEST_MALFORMED: {
     code: Code.InvalidArgument,
     meaning: "A request has no valid message, or its URL, deadline or protocol version cannot be read.",
+    remedy: "Send the request with a generated client, or correct what the message names.",
     isLocal: true,
   },
   RESPONSES_NOT_READ: {
@@ -217,14 +222,17 @@ export const catalogue = Object.freeze({
   ROW_ALREADY_EXISTS: {
     code: Code.AlreadyExists,
     meaning: "Another row has the same key or the same unique values.",
+    remedy: "Get the row that exists, or choose other values.",
   },
   ROW_NOT_DELETED: {
     code: Code.AlreadyExists,
     meaning: "A row was to be undeleted and is not deleted.",
+    remedy: "Nothing: the row can be used.",
   },
   ROW_NOT_FOUND: {
     code: Code.NotFound,
     meaning: "No row has the key. The message names up to ten keys.",
+    remedy: "Check the key. Create the row first, if it should exist.",
   },
   RULE_NOT_EVALUABLE: {
     code: Code.Internal,
@@ -234,6 +242,7 @@ export const catalogue = Object.freeze({
   SAGA_NOT_FOUND: {
     code: Code.NotFound,
     meaning: "No saga has the id, or its retention is over.",
+    remedy: "Check the id. `scaffold sagas list` shows the sagas that have not ended.",
   },
   SCHEMA_OUTDATED: {
     code: Code.Internal,
@@ -248,6 +257,7 @@ export const catalogue = Object.freeze({
   SERVICE_NOT_SERVED: {
     code: Code.NotFound,
     meaning: "A health check names a service that the server does not have.",
+    remedy: "Correct the name, or leave it empty for the readiness of the process.",
   },
   SERVICE_UNREACHABLE: {
     code: Code.Unavailable,
@@ -262,6 +272,7 @@ export const catalogue = Object.freeze({
   STREAM_RESET: {
     code: Code.Internal,
     meaning: "A peer reset the stream of the call. The code follows from the HTTP/2 error code, as gRPC defines it.",
+    remedy: "The message has the HTTP/2 error code (RFC 9113, section 7). Retry if the method is idempotent.",
     isLocal: true,
   },
   TRANSACTION_CONFLICT: {
@@ -277,6 +288,7 @@ export const catalogue = Object.freeze({
   VALUE_INVALID: {
     code: Code.InvalidArgument,
     meaning: "A value does not fit its column: its form, its range or its size.",
+    remedy: "Send a value that the column can hold.",
   },
   VALUE_NOT_STORABLE: {
     code: Code.Internal,

@@ -5,13 +5,15 @@ import { catalogue, type ErrorEntry } from "../../runtime/errors/catalogue.js";
 export function errorsPage(): string {
   const rows = Object.entries<ErrorEntry>(catalogue).map(
     ([reason, { code, meaning, remedy, isLocal }]) =>
-      `| \`${reason}\`${isLocal ? " *" : ""} | ${nameOf(code)} | ${meaning} | ${remedy ?? ""} |`,
+      `| \`${reason}\`${isLocal ? " *" : ""} | ${nameOf(code)} | ${meaning} | ${remedy} |`,
   );
   return `${intro}\n| reason | code | meaning | what to do |\n| --- | --- | --- | --- |\n${rows.join("\n")}\n`;
 }
 
 /** Returns a code as Protobuf spells it. */
 function nameOf(code: Code): string {
+  // Connect's name has one L, google.rpc.Code's has two.
+  if (code === Code.Canceled) return "CANCELLED";
   return Code[code].replace(/(?<=[a-z])(?=[A-Z])/g, "_").toUpperCase();
 }
 
