@@ -13,7 +13,7 @@ import { errorExplainer } from "./error-explainer.js";
 const LONGEST_TIMER = 2 ** 31 - 1;
 
 /** The abort reason for a handler's remaining work. It is shared, because a stack trace per call would be expensive. */
-const callIsOver = errorFor("CALL_CANCELED", "the call is over");
+const callIsOver = errorFor("CALL_CANCELLED", "the call is over");
 
 /**
  * A call that arrives through Connect's handlers: Connect, gRPC-Web, and gRPC over HTTP/1.1, over `node:http2` or in JSON.
@@ -163,7 +163,7 @@ export class ConnectCall extends IncomingCall {
       return reason;
     }
     if ((this.timeoutMs() ?? 1) <= 0) return this.#timedOut();
-    return errorFor("CALL_CANCELED", `${pathOf(this.method)} was canceled`, { cause: reason });
+    return errorFor("CALL_CANCELLED", `${pathOf(this.method)} was canceled`, { cause: reason });
   }
 
   #timedOut(): ConnectError {

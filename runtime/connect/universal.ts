@@ -134,7 +134,7 @@ export class UniversalCall implements StreamConsumer {
     this.#isOver = true;
     this.#incomplete.end();
     const text = cause?.message ?? `http/2 stream closed with error code ${errorName(code)} (0x${code.toString(16)})`;
-    const error = errorFor("CALL_CANCELED", text);
+    const error = errorFor("CALL_CANCELLED", text);
     this.#controller.abort(error);
     this.#body.abort(error);
     this.#unhold?.();

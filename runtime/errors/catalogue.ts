@@ -23,7 +23,7 @@ export const catalogue = Object.freeze({
     meaning: "The body of a REST request took too long to arrive.",
     remedy: "Send the request again.",
   },
-  CALL_CANCELED: {
+  CALL_CANCELLED: {
     code: Code.Canceled,
     meaning: "The caller gave the call up, or its connection is gone.",
     remedy: "If the caller did not mean to, check what closes its connection, such as a proxy's timeout.",

@@ -21,7 +21,7 @@ export function cancellationSignal(
   reply.raw.once("close", () => {
     forget?.();
     if (reply.raw.writableFinished) return;
-    controller.abort(errorFor("CALL_CANCELED", "the caller has left"));
+    controller.abort(errorFor("CALL_CANCELLED", "the caller has left"));
     cancelled();
   });
   return controller.signal;

@@ -23,7 +23,7 @@ import { parseTimeout } from "./timeout.js";
 import { UnreadMessage } from "./unread-message.js";
 
 /** The reason of calls that have ended normally. It is shared, because a stack trace per call would be expensive. */
-const callIsOver = errorFor("CALL_CANCELED", "the call is over");
+const callIsOver = errorFor("CALL_CANCELLED", "the call is over");
 
 /** The state that the calls of one connection share. */
 export interface ConnectionCalls {
@@ -422,7 +422,7 @@ export class ServerCall
   /** Called when the caller has cancelled the call, or the connection has closed. */
   closed(code: number, cause?: Error): void {
     if (this.isOver) return;
-    this.#over(errorFor("CALL_CANCELED", cause?.message ?? `the caller left (HTTP/2 error ${code})`));
+    this.#over(errorFor("CALL_CANCELLED", cause?.message ?? `the caller left (HTTP/2 error ${code})`));
   }
 
   /** Fails the call because the process stops. */

@@ -24,7 +24,7 @@ export class StreamClientCall extends ClientCall {
     super(setup);
     this.responses = new MessageQueue(
       (size, isEmpty) => (isEmpty ? this.reader?.creditAll() : this.reader?.credit(size)),
-      () => this.end(withFailure("canceled", errorFor("CALL_CANCELED", "the responses are no longer read")), true),
+      () => this.end(withFailure("canceled", errorFor("CALL_CANCELLED", "the responses are no longer read")), true),
       () => this.unlinkSignal(),
     );
   }

@@ -17,6 +17,6 @@ export async function expectNoBody({ method, raw }: FastifyRequest): Promise<voi
     for await (const _ of request) if (!mayIgnore) throw new errorCodes.FST_ERR_CTP_INVALID_MEDIA_TYPE("");
   } catch (error) {
     if (!request.aborted) throw error;
-    throw errorFor("CALL_CANCELED", "the caller has left", { cause: error });
+    throw errorFor("CALL_CANCELLED", "the caller has left", { cause: error });
   }
 }
