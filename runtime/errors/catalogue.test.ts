@@ -34,6 +34,36 @@ test("errors are made by the catalogue, but for copies and what peers send", () 
   expect(Object.fromEntries(found)).toEqual(outside);
 });
 
+/** Errors without a code and a reason, by layer. Before a new one is counted: who gets it, and is there a reason for it? */
+const plain = {
+  cache: 1,
+  call: 1,
+  client: 4,
+  codec: 23,
+  config: 1,
+  connect: 1,
+  data: 14,
+  events: 26,
+  gateway: 2,
+  grpc: 3,
+  http2: 6,
+  journal: 5,
+  observe: 1,
+  saga: 4,
+  server: 3,
+  service: 5,
+};
+
+test("plain errors are counted", () => {
+  const found: Record<string, number> = {};
+  for (const { path, text } of sources) {
+    const count = text.match(/new (?:Error|TypeError|RangeError)\(/g)?.length ?? 0;
+    const layer = path.split("/")[0]!;
+    if (count > 0) found[layer] = (found[layer] ?? 0) + count;
+  }
+  expect(found).toEqual(plain);
+});
+
 test("every reason is used, and well-formed (AIP-193)", () => {
   const texts = sources.filter(({ path }) => path !== "errors/catalogue.ts").map(({ text }) => text);
   const unused = Object.keys(catalogue).filter((reason) => !texts.some((text) => text.includes(`"${reason}"`)));
