@@ -1,6 +1,7 @@
 import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 import { defineConfig, type TestProjectInlineConfiguration } from "vitest/config";
+import { SlowFirst } from "./scripts/slow-first.js";
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
@@ -36,6 +37,7 @@ export default defineConfig({
   test: {
     // Many tests wait, for processes of their own or for time to pass: meanwhile another file has the core.
     maxWorkers: 2 * availableParallelism(),
+    sequence: { sequencer: SlowFirst },
     // What runs unless `--project` names another kind: `vitest run runtime/data` leads to no load, engine or browser. Vitest
     // reads this, and has it in its types as an option of the command line only.
     ...{ project: ["unit"] },
