@@ -4,19 +4,19 @@ import { printHeard } from "./heard.js";
 import { type Entry, parseServerTiming } from "./server-timing.js";
 
 /**
- * Walks one request through the running system, and prints its way and the time spent in each part: with caches that do
- * not know the order yet, and again when they do. Then it prints what others have heard of an order.
+ * Sends one request through the running system and prints the time spent in each part, first with cold caches and then with warm ones.
+ * Then prints when other services consume an order's events.
  *
  *     npm run demo [-- http://127.0.0.1:8080]
  *
  * Default: the system that `npm start` runs in this project.
  */
 const WARM_UP = 200;
-const MOST_ORDERS = 50;
+const MAX_ORDERS = 50;
 const address = process.argv[2] ?? (await running()) ?? `http://127.0.0.1:${process.env.PORT ?? 8080}`;
 
 try {
-  // Another order first, until connections and code are warm, so that "cold" means the caches alone.
+  // Warm up connections and code with another order, so that "cold" means only the caches.
   const other = await placeOrder();
   for (let round = 0; round < WARM_UP; round++) await receipt(other);
   const { id, cold } = await coldReceipt();
@@ -25,13 +25,13 @@ try {
 } catch (error) {
   const refused =
     error instanceof TypeError
-      ? "nobody answers there: start the system with npm start, or name its address"
+      ? "no response: start the system with npm start, or pass its address"
       : (error as Error).message;
   process.stderr.write(`${address}: ${refused}\n`);
   process.exitCode = 1;
 }
 
-/** The address that the running system wrote down. */
+/** Returns the running system's address from its state folder. */
 async function running(): Promise<string | undefined> {
   try {
     const state = process.env.SCAFFOLD_STATE ?? ".scaffold";
@@ -61,22 +61,22 @@ async function placeOrder(): Promise<string> {
   });
   const answer = (await response.json()) as { id: string; state: string; message?: string; cancelReason?: string };
   if (answer.state !== "ORDER_STATE_CONFIRMED")
-    throw new Error(answer.message ?? `the order is ${answer.state}: ${answer.cancelReason || "still on its way"}`);
+    throw new Error(answer.message ?? `the order is ${answer.state}: ${answer.cancelReason || "still in progress"}`);
   return answer.id;
 }
 
-/** Reads an order that no cache knows: whoever heard of it may have asked for it before, and then it is another one's turn. */
+/** Reads a new order with cold caches. Places another one if a consumer has read it first and filled the cache. */
 async function coldReceipt(): Promise<{ id: string; cold: Walk }> {
   for (let attempt = 1; ; attempt++) {
     const id = await placeOrder();
     const cold = await receipt(id);
-    // One who asks at the same moment shares the load: then the database is not to be seen here.
+    // A concurrent read shares its load of the row, so this request may show no database time.
     const isCold = find(cold, "orders.cache")?.description === "miss" && find(cold, "orders.db") !== undefined;
-    if (isCold || attempt === MOST_ORDERS) return { id, cold };
+    if (isCold || attempt === MAX_ORDERS) return { id, cold };
   }
 }
 
-/** Reads an order with its payment: the one request that goes through two services, two caches and two databases. */
+/** Reads an order with its payment, a request that crosses two services, two caches and two databases. */
 async function receipt(id: string): Promise<Walk> {
   const start = performance.now();
   const response = await fetch(`${address}/v1/orders/${id}/receipt`, { headers: { "x-server-timing": "1" } });
@@ -105,7 +105,7 @@ function print(id: string, cold: Walk, cached: Walk): void {
     row(`${"  ".repeat(depth)}${label}`, entry(find(cold, name)), entry(find(cached, name)));
   }
   process.stdout.write(
-    "\nEach time includes those below it. Measured by each part itself (Server-Timing), once: run it again for others.\n",
+    "\nEach time includes those below it. Each part measured itself once (Server-Timing); times differ from run to run.\n",
   );
 }
 

@@ -5,10 +5,10 @@ import { createNotificationServiceClient } from "@shop/generated/shop/notificati
 import { createOrderServiceClient } from "@shop/generated/shop/orders/v1/orders_client.js";
 import { createRecommendationServiceClient } from "@shop/generated/shop/recommendations/v1/recommendations_client.js";
 
-const LONGEST_MS = 30_000;
+const TIMEOUT_MS = 30_000;
 const INTERVAL_MS = 5;
 
-/** Places an order of two products, and prints what the services that nobody called for it know of it, and since when. */
+/** Places an order of two products, and prints when its events reach notifications, analytics and recommendations. */
 export async function printHeard(baseUrl: string): Promise<void> {
   const notifications = createNotificationServiceClient({ baseUrl });
   const recommendations = createRecommendationServiceClient({ baseUrl });
@@ -31,14 +31,15 @@ export async function printHeard(baseUrl: string): Promise<void> {
   const start = performance.now();
   const order = { requestId: randomUUID(), customerId, lines, paymentMethod: "card" };
   const { id } = await createOrderServiceClient({ baseUrl }).placeOrder(order);
-  process.stdout.write(`\nWhat others have heard of order ${id}, which they were not called for\n\n`);
+  process.stdout.write(`\nServices that consumed the events of order ${id}\n\n`);
 
   const seen = new Set<string>();
   let isTold = false;
   let isCounted = false;
   let isLearned = false;
   while (!(isTold && isCounted && isLearned)) {
-    if (performance.now() - start > LONGEST_MS) throw new Error(`not all have heard of order ${id} in 30 s`);
+    if (performance.now() - start > TIMEOUT_MS)
+      throw new Error(`the events of order ${id} did not reach all services in 30 s`);
     for (const text of await told()) {
       if (!seen.has(text)) print("notifications", text);
       seen.add(text);

@@ -18,7 +18,7 @@ const users = [
   { email: "linus@example.com", displayName: "Linus" },
 ];
 
-/** Fills an empty shop through its front door. Its request ids are fixed, so a second run changes nothing. */
+/** Fills an empty shop through its gateway. Its request ids are fixed, so a second run changes nothing. */
 export default async function sample(address: string): Promise<void> {
   const inventory = createInventoryServiceClient({ baseUrl: address });
   for (const { available, ...product } of products) {

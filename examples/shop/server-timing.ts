@@ -5,7 +5,7 @@ export interface Entry {
   readonly ms: number;
 }
 
-/** Reads a Server-Timing header, in its order. */
+/** Returns the entries of a Server-Timing header in their order. */
 export function parseServerTiming(header: string): Entry[] {
   return [...header.matchAll(/([\w.-]+)(?:;desc="((?:[^"\\]|\\.)*)")?;dur=([\d.]+)/g)].map(
     ([, name = "", description, ms]) => ({

@@ -24,7 +24,7 @@ export const analytics = analyticsService({
   }),
 });
 
-/** Adds to what was counted on a day, in one statement: whoever does so at the same time loses nothing, and waits but for it. */
+/** Adds to a day's counts in one statement, so concurrent additions are not lost and wait only for that statement. */
 async function count(
   tx: Transaction<AnalyticsServiceEntities>,
   time: Date,

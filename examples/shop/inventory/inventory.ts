@@ -9,7 +9,7 @@ export const inventory = inventoryService({
         const wanted = total(lines);
         const reserved = [];
         const missing = [];
-        // In one order everywhere, so that two reservations never wait for each other's locks.
+        // Lock in the order of ids, so that two reservations never deadlock.
         for (const [productId, quantity] of [...wanted].sort(([a], [b]) => (a < b ? -1 : 1))) {
           const product = await tx.products.find(productId);
           const stock = product && (await tx.stocks.find(productId)) && (await tx.stocks.lock(productId));
@@ -38,7 +38,7 @@ export const inventory = inventoryService({
 
     releaseStock({ orderId }, context) {
       return service.undo(context, InventoryService.method.reserveStock, async (tx, reservation) => {
-        // Nothing was set aside, and nothing will be.
+        // Nothing was reserved, and `undo` refuses a reservation that arrives later.
         if (reservation === undefined) return { orderId, state: ReservationState.RELEASED };
         if (reservation.state !== ReservationState.RESERVED) return reservation;
         for (const { productId, quantity } of reservation.lines) {
@@ -54,7 +54,7 @@ export const inventory = inventoryService({
   }),
 });
 
-/** How many of each product, however the lines are cut. */
+/** Returns the quantity of each product, because several lines may name the same one. */
 function total(lines: readonly StockLine[]): Map<string, number> {
   const quantities = new Map<string, number>();
   for (const { productId, quantity } of lines) quantities.set(productId, (quantities.get(productId) ?? 0) + quantity);

@@ -6,7 +6,7 @@ import { sql } from "drizzle-orm";
 
 type Context = Pick<ConsumerContext<NotificationServiceEntities>, "tx" | "call">;
 
-/** Orders as their service answered them, each kept until an event says that it has changed. */
+/** Copies of orders from the orders service. Each is kept until an event says that the order has changed. */
 export class KnownOrders {
   readonly #orders: OrderServiceClient;
 
@@ -14,7 +14,7 @@ export class KnownOrders {
     this.#orders = orders;
   }
 
-  /** An order; asked for if it is not known. */
+  /** Returns an order. Calls the orders service if there is no copy. */
   async get(id: string, { tx, call }: Context): Promise<KnownOrder> {
     await lock(id, tx);
     const known = await tx.knownOrders.find(id);
@@ -24,7 +24,7 @@ export class KnownOrders {
     return tx.knownOrders.create({ id, customerId, state, items, totalCents, cancelReason });
   }
 
-  /** Forgets an order, for it has changed. */
+  /** Deletes the copy of an order that has changed. */
   async forget(id: string, { tx }: Context): Promise<void> {
     await lock(id, tx);
     if (await tx.knownOrders.find(id)) await tx.knownOrders.delete(id);
@@ -32,8 +32,8 @@ export class KnownOrders {
 }
 
 /**
- * Has whoever asks for an order and whoever forgets it wait for each other, until the other's transaction ends: an answer
- * that was on its way when the order changed is there to be forgotten, and does not come after.
+ * Locks an order's copy until the transaction ends, so that `get` and `forget` wait for each other: a response that was in flight when
+ * the order changed is stored before `forget` deletes it, never after.
  */
 async function lock(id: string, tx: Context["tx"]): Promise<void> {
   await tx.db.execute(sql`SELECT pg_advisory_xact_lock(hashtextextended(${id}, 0))`);

@@ -4,8 +4,7 @@ import type { LetterSchema } from "@shop/generated/shop/notifications/v1/notific
 import type { LetterRepository } from "@shop/generated/shop/notifications/v1/notifications_repository.js";
 
 /**
- * Sends a letter, as a mail server would that takes an idempotency key: a second one of the same id is the same letter,
- * and not sent again.
+ * Sends a letter. Stands in for a mail server that takes idempotency keys: a second letter with the same id is not sent.
  */
 export async function sendLetter(letters: LetterRepository, letter: MessageInitShape<typeof LetterSchema>) {
   try {

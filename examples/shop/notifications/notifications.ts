@@ -12,7 +12,7 @@ export const notifications = notificationService({
       async userRegistered({ id, event: { userId, email, displayName } }, { tx }) {
         const welcome = { subject: `Welcome, ${displayName}`, text: `You are registered as ${email}.` };
         await tx.notifications.create({ userId, ...welcome });
-        // Outside of `tx`: if that is not committed, this is called once more, and known by the same id.
+        // The letter is not part of `tx`. If `tx` is rolled back, the handler runs again and sends the same id.
         await sendLetter(service.letters, { id, email, ...welcome });
       },
 
@@ -32,7 +32,7 @@ export const notifications = notificationService({
         await orders.forget(orderId, context);
         if (state !== OrderState.CONFIRMED && state !== OrderState.CANCELLED) return;
         const order = await orders.get(orderId, context);
-        if (order.state < state) throw new Error(`order ${orderId} was answered as it was before the event`);
+        if (order.state < state) throw new Error(`orders returned order ${orderId} in a state older than the event`);
         const about =
           order.state === OrderState.CANCELLED
             ? { subject: "Your order is cancelled", text: `Order ${orderId}: ${order.cancelReason}.` }

@@ -3,38 +3,38 @@ import { equals } from "@bufbuild/protobuf";
 import { type Order, OrderSchema, OrderState } from "@shop/generated/shop/orders/v1/orders_pb.js";
 
 const INTERVAL_MS = 200;
-/** The part of the time that looking may take, so that many watched orders slow their watchers and nobody else. */
+/** The largest share of time spent polling, so that many watched orders slow down only their watchers. */
 const SHARE = 0.1;
-/** How many orders are read at once. */
+/** The number of orders in one read. */
 const PAGE = 500;
 
-/** Reads orders as the database has them now; rejects with NOT_FOUND if one is unknown. */
+/** Reads the current orders from the database. Rejects with NOT_FOUND if one does not exist. */
 export type ReadOrders = (ids: readonly string[]) => Promise<Order[]>;
 
 /**
- * Sends each order as it is, then again after each change, until all are cancelled and no more are to come.
+ * Sends each order, and sends it again after each change, until all are cancelled and no ids can be added.
  *
- * @param ids which orders; may grow meanwhile, by orders that are known
- * @param growing settles when no more ids will come; a failure ends the stream
+ * @param ids of existing orders; the caller may add to the set while the stream runs
+ * @param growing resolves when no more ids will be added; a rejection ends the stream
  */
 export type Follow = (ids: ReadonlySet<string>, signal: AbortSignal, growing?: Promise<void>) => AsyncIterable<Order>;
 
 /**
- * Follows orders for any number of watchers. All of them share one look into the database every 200 ms, which sees changes by every
+ * Follows orders for any number of watchers. All watchers share one poll of the database every 200 ms, which sees changes by every
  * instance of the service: a thousand watchers of an order cost as much as one.
  */
 export function follower(read: ReadOrders): Follow {
   const watchers = new Set<Watcher>();
   let latest: ReadonlyMap<string, Order> = new Map();
-  let looking = false;
+  let isPolling = false;
 
-  async function look(): Promise<void> {
+  async function poll(): Promise<void> {
     const ids = [...new Set([...watchers].flatMap((watcher) => [...watcher.ids]))];
     const orders = new Map<string, Order>();
     for (let start = 0; start < ids.length; start += PAGE) {
       for (const order of await read(ids.slice(start, start + PAGE))) {
         const before = latest.get(order.id);
-        // What has not changed stays the same object, so that watchers compare objects alone.
+        // An unchanged order stays the same object, so watchers compare only identities.
         orders.set(order.id, before !== undefined && equals(OrderSchema, before, order) ? before : order);
       }
     }
@@ -42,22 +42,22 @@ export function follower(read: ReadOrders): Follow {
     for (const watcher of watchers) watcher.show(orders);
   }
 
-  async function keepLooking(): Promise<void> {
-    looking = true;
+  async function keepPolling(): Promise<void> {
+    isPolling = true;
     while (watchers.size > 0) {
       const start = performance.now();
-      await look().catch((error: unknown) => {
+      await poll().catch((error: unknown) => {
         for (const watcher of watchers) watcher.fail(error);
       });
       const tookMs = performance.now() - start;
       await sleep(Math.max(INTERVAL_MS, tookMs / SHARE - tookMs));
     }
     latest = new Map();
-    looking = false;
+    isPolling = false;
   }
 
   return async function* follow(ids, signal, growing = Promise.resolve()) {
-    // An order that is unknown ends this watcher's stream, and no one else's.
+    // An unknown order ends only this watcher's stream.
     if (ids.size > 0) await read([...ids]);
     const watcher = new Watcher(ids);
     watchers.add(watcher);
@@ -68,7 +68,7 @@ export function follower(read: ReadOrders): Follow {
       () => watcher.complete(),
       (error: unknown) => watcher.fail(error),
     );
-    if (!looking) void keepLooking();
+    if (!isPolling) void keepPolling();
     try {
       yield* watcher.changes();
     } finally {
@@ -78,10 +78,10 @@ export function follower(read: ReadOrders): Follow {
   };
 }
 
-/** One watcher, with what it has not taken yet: the latest state of each order, however slowly it takes them. */
+/** A watcher and the orders that it has not read yet. A slow one gets only the latest state of each order. */
 class Watcher {
   readonly #seen = new Map<string, Order>();
-  readonly #fresh = new Map<string, Order>();
+  readonly #unread = new Map<string, Order>();
   #wake: () => void = () => {};
   #isComplete = false;
   #isCanceled = false;
@@ -94,7 +94,7 @@ class Watcher {
       const order = orders.get(id);
       if (order === undefined || this.#seen.get(id) === order) continue;
       this.#seen.set(id, order);
-      this.#fresh.set(id, order);
+      this.#unread.set(id, order);
     }
     this.#wake();
   }
@@ -116,9 +116,9 @@ class Watcher {
 
   async *changes(): AsyncIterable<Order> {
     while (!this.#isCanceled) {
-      const [order] = this.#fresh.values();
+      const [order] = this.#unread.values();
       if (order !== undefined) {
-        this.#fresh.delete(order.id);
+        this.#unread.delete(order.id);
         yield order;
         continue;
       }

@@ -7,7 +7,7 @@ import { placeOrder } from "./place-order.js";
 
 export const orders = orderService({
   handlers: (service, standard) => {
-    /** Orders as the database has them now, past the cache. */
+    /** Reads orders from the database, not from the cache. */
     const current = (ids: readonly string[]) => service.transaction((tx) => tx.orders.batchGet(ids));
     const follow = follower(current);
 

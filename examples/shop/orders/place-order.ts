@@ -4,7 +4,7 @@ import { type OrderLine, OrderState } from "@shop/generated/shop/orders/v1/order
 import type { PlaceOrderSaga } from "@shop/generated/shop/orders/v1/orders_saga.js";
 import { PaymentState } from "@shop/generated/shop/payments/v1/payments_pb.js";
 
-/** Takes an order from PENDING to CONFIRMED, or to CANCELLED with all undone. Its id is the order's. */
+/** Takes an order from PENDING to CONFIRMED, or undoes every step and ends CANCELLED. The saga's id is the order's. */
 export const placeOrder: PlaceOrderSaga = {
   steps: {
     reserve: {
@@ -39,7 +39,7 @@ export const placeOrder: PlaceOrderSaga = {
   },
 };
 
-/** What was set aside, at its price, as the order keeps it. */
+/** Returns the order's fields for reserved goods: the lines with their prices, the total and the reservation. */
 function bought({ id, lines }: { id: string; lines: readonly Priced[] }) {
   const priced = lines.map((line) => ({ ...quantities(line), unitPriceCents: line.unitPriceCents }));
   return { lines: priced, totalCents: total(lines), reservationId: id };

@@ -17,7 +17,7 @@ export const payments = paymentService({
 
     refundPayment({ orderId }, context) {
       return service.undo(context, PaymentService.method.capturePayment, async (tx, payment) => {
-        // Nothing was taken, and nothing will be.
+        // Nothing was captured, and `undo` refuses a capture that arrives later.
         if (payment === undefined) return { orderId, state: PaymentState.REFUNDED };
         if (payment.state !== PaymentState.CAPTURED) return payment;
         return tx.payments.update(payment.id, { state: PaymentState.REFUNDED });

@@ -3,7 +3,7 @@ import { recommendationService } from "@shop/generated/shop/recommendations/v1/r
 import { sql } from "drizzle-orm";
 
 const DEFAULT_PAGE_SIZE = 5;
-const LARGEST_PAGE_SIZE = 100;
+const MAX_PAGE_SIZE = 100;
 
 export const recommendations = recommendationService({
   handlers: (service) => ({
@@ -11,7 +11,7 @@ export const recommendations = recommendationService({
       const { items } = await service.pairs.list({
         filter: `product_id = "${productId.replaceAll(/["\\]/g, "\\$&")}"`,
         orderBy: "orders desc, other_product_id",
-        pageSize: Math.min(pageSize || DEFAULT_PAGE_SIZE, LARGEST_PAGE_SIZE),
+        pageSize: Math.min(pageSize || DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE),
       });
       return { recommendations: items.map(({ otherProductId, orders }) => ({ productId: otherProductId, orders })) };
     },
@@ -19,7 +19,7 @@ export const recommendations = recommendationService({
   consumers: () => ({
     async orderPlaced({ event: { lines } }, { tx }) {
       const products = sql`unnest(${sql.param([...new Set(lines.map(({ productId }) => productId))])}::text[])`;
-      // In one order everywhere, so that two orders never wait for each other's rows.
+      // Insert in the order of ids, so that two orders never deadlock.
       await tx.db.execute(sql`
         INSERT INTO ${pairs} ("id", "product_id", "other_product_id", "orders")
         SELECT gen_random_uuid(), "one", "other", 1 FROM ${products} AS "one", ${products} AS "other"

@@ -1,13 +1,13 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 
-/** A slow listener is let go when this many messages wait for it, rather than remembered for without end. */
+/** The most messages that may wait for a slow listener. One more ends its stream, so that memory stays bounded. */
 const BACKLOG = 1000;
 
-/** Rooms of one process: what anyone says in a room reaches everyone in it. */
+/** Chat rooms within one process. Each message reaches every seat of its room. */
 export class Rooms<T> {
   readonly #rooms = new Map<string, Set<Seat<T>>>();
 
-  /** Takes a seat; leave it when done. */
+  /** Takes a seat in a room. The caller must leave it when done. */
   join(name: string): Seat<T> {
     const room = this.#rooms.get(name) ?? new Set();
     this.#rooms.set(name, room);
@@ -25,7 +25,7 @@ export class Rooms<T> {
   }
 }
 
-/** One participant's place in a room: what it says, and what it has yet to hear. */
+/** A participant's seat in a room. Iterating over it yields the messages that it has not heard yet. */
 export class Seat<T> implements AsyncIterable<T> {
   readonly #backlog: T[] = [];
   #wake: () => void = () => undefined;
@@ -51,7 +51,7 @@ export class Seat<T> implements AsyncIterable<T> {
     }
   }
 
-  /** Ends the conversation once the backlog is read; with a failure, by that. */
+  /** Ends the iteration after the backlog was read, with the failure if there is one. */
   end(failure?: unknown): void {
     this.#over = true;
     this.#failure ??= failure;

@@ -11,7 +11,7 @@ import {
 } from "@shop/generated/shop/users/v1/users_service.js";
 import { Rooms, type Seat } from "./room.js";
 
-const MOST_AT_ONCE = 1000;
+const MAX_USERS_PER_CALL = 1000;
 
 export const users = userService({
   handlers: (service) => {
@@ -29,8 +29,11 @@ export const users = userService({
       async createUsers(requests, context) {
         const wanted: User[] = [];
         for await (const { user } of requests) {
-          if (wanted.length === MOST_AT_ONCE) {
-            throw new ConnectError(`more than ${MOST_AT_ONCE} users in one call: send several`, Code.ResourceExhausted);
+          if (wanted.length === MAX_USERS_PER_CALL) {
+            throw new ConnectError(
+              `more than ${MAX_USERS_PER_CALL} users in one call: send several`,
+              Code.ResourceExhausted,
+            );
           }
           if (user !== undefined) wanted.push(user);
         }
@@ -61,7 +64,7 @@ export const users = userService({
   },
 });
 
-/** Adds a user, and tells of it. */
+/** Creates a user and publishes UserRegistered. */
 async function register(
   tx: Transaction<UserServiceEntities, UserServiceEvents>,
   user: User | undefined,
@@ -72,7 +75,7 @@ async function register(
   return created;
 }
 
-/** Repeats to the room what comes in, while the caller is already being answered. */
+/** Repeats incoming messages to the room, while the handler already sends responses. */
 async function listen(incoming: AsyncIterator<ChatRequest>, seat: Seat<MessageInitShape<typeof ChatResponseSchema>>) {
   try {
     for (let next = await incoming.next(); !next.done; next = await incoming.next()) say(seat, next.value);

@@ -14,13 +14,13 @@ const orders = createOrderServiceClient({ baseUrl: location.origin });
 const recommendations = createRecommendationServiceClient({ baseUrl: location.origin });
 const users = createUserServiceClient({ baseUrl: location.origin });
 
-/** How often notifications are looked for, in milliseconds. */
+/** The interval between polls for notifications, in milliseconds. */
 const INTERVAL_MS = 1000;
-const MOST_NOTIFICATIONS = 5;
+const MAX_NOTIFICATIONS = 5;
 
 const names = new Map<string, string>();
 const cart = new Map<string, { product: Product; quantity: number }>();
-/** Names the order until it is answered: whoever presses again after an error asks for the same one. */
+/** The idempotency key of the order. It stays until a response arrives, so pressing the button again repeats the same request. */
 let requestId = crypto.randomUUID();
 let customer: string | undefined;
 let newestNotification: string | undefined;
@@ -51,7 +51,7 @@ function card(product: Product): HTMLElement {
   add.addEventListener("click", () => {
     const { quantity } = cart.get(product.id) ?? { quantity: 0 };
     cart.set(product.id, { product, quantity: quantity + 1 });
-    // Another cart is another order.
+    // A changed cart is a new order.
     requestId = crypto.randomUUID();
     showCart();
     void showTogether(product.id);
@@ -73,7 +73,7 @@ function showCart(): void {
   byId<HTMLButtonElement>("place").disabled = cart.size === 0;
 }
 
-/** What others have bought with a product. */
+/** Shows products that are often bought together with this one. */
 async function showTogether(productId: string): Promise<void> {
   const line = byId("together");
   const found = await recommendations.listRecommendations({ productId, pageSize: 3 }).catch(() => undefined);
@@ -82,16 +82,16 @@ async function showTogether(productId: string): Promise<void> {
   line.querySelector("span")?.replaceChildren(known.join(", "));
 }
 
-/** Shows the newest notifications, now and from then on. */
+/** Shows the newest notifications and keeps polling for more. */
 async function showNotifications(): Promise<void> {
   try {
     const filter = `user_id = "${await anyCustomer()}"`;
-    const newest = { filter, orderBy: "create_time desc", pageSize: MOST_NOTIFICATIONS };
+    const newest = { filter, orderBy: "create_time desc", pageSize: MAX_NOTIFICATIONS };
     const found = (await notifications.listNotifications(newest)).notifications;
     if (found[0]?.id !== newestNotification) byId("notifications").replaceChildren(...found.map(note));
     newestNotification = found[0]?.id;
   } catch {
-    // What is shown stays; the next look may find more.
+    // Keep the list as it is: the next poll may succeed.
   }
   setTimeout(showNotifications, INTERVAL_MS);
 }
@@ -130,10 +130,10 @@ async function placeOrder(): Promise<void> {
 /** Follows an order until it is no longer PENDING. */
 async function settled(id: string): Promise<Order> {
   for await (const order of orders.watchOrder({ id })) if (order.state !== OrderState.PENDING) return order;
-  throw new ConnectError(`nobody knows what becomes of order ${id}: look for it later`);
+  throw new ConnectError(`the state of order ${id} is not known yet: look for it later`);
 }
 
-/** The shop knows no login yet, so the page orders for whoever registered first. */
+/** Returns the first registered user, because the shop has no login. */
 async function anyCustomer(): Promise<string> {
   if (customer !== undefined) return customer;
   for await (const user of users.listUsers({})) {
