@@ -13,7 +13,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { freePort } from "./dev/ports.js";
 import { removePostgres } from "./dev/postgres.js";
-import { packPackages, quiet, run, startSystem, type UserSystem } from "./testing/outside.js";
+import { npmStart, packPackages, quiet, run, type UserSystem } from "./testing/outside.js";
 
 /** Everything happens here, outside the repository. Closed to other users, as mkdtemp makes it. */
 const place = realpathSync(mkdtempSync(join(tmpdir(), "scaffold-walk-")));
@@ -109,7 +109,7 @@ test("the system answers", async () => {
 
 test("npm start runs it", async () => {
   const port = String(await freePort());
-  system = await startSystem(project, port);
+  system = await npmStart(project, port);
   address = system.address;
   expect(address).toBe(`http://127.0.0.1:${port}`);
 });
@@ -162,7 +162,7 @@ test("it stops, and nothing of it is left running", async () => {
 });
 
 test("while it is watched, a change of the contract reaches the running system by itself", async () => {
-  system = await startSystem(project, String(await freePort()), "--", "--watch");
+  system = await npmStart(project, String(await freePort()), "--", "--watch");
   address = system.address;
   const protoPath = join(project, "proto/corner_shop/catalog/v1/catalog.proto");
   const handlersPath = join(project, "services/catalog/catalog.ts");

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { freePort } from "./dev/ports.js";
 import { removePostgres } from "./dev/postgres.js";
-import { packPackages, run, startSystem, type UserSystem } from "./testing/outside.js";
+import { npmStart, packPackages, run, type UserSystem } from "./testing/outside.js";
 
 /** The first ten minutes as docs/start.md has them: its commands, its code and its output, outside of the repository. */
 
@@ -75,7 +75,7 @@ test("the packages install, and a service is created", async () => {
 
 test("it runs, and is called over REST and gRPC", async () => {
   const [, args = ""] = /^npm start (.*)$/m.exec(block("sh", "npm start")) ?? [];
-  system = await startSystem(project, String(await freePort()), ...args.split(" "));
+  system = await npmStart(project, String(await freePort()), ...args.split(" "));
   const names = (lines: string) => lines.match(/^\S+(?= +(http|127))/gm);
   expect(names(system.said.join("\n"))).toEqual(names(block("text", "balancer")));
   const product = await shell(block("sh", '"name": "Cup"'));

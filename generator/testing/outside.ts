@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
+import { whenReady } from "./ready.js";
 
 /** The environment of a user's terminal, without the variables of the npm and the vitest that tests run in. */
 export const userEnvironment = Object.fromEntries(
@@ -51,7 +51,7 @@ export interface UserSystem {
 }
 
 /** Runs `npm start` in a project until it says that it is ready. */
-export async function startSystem(project: string, port: string, ...args: string[]): Promise<UserSystem> {
+export async function npmStart(project: string, port: string, ...args: string[]): Promise<UserSystem> {
   const env = { ...userEnvironment, PORT: port, NO_COLOR: "1" };
   const child: ChildProcess = spawn("npm", ["start", ...args], {
     cwd: project,
@@ -60,15 +60,7 @@ export async function startSystem(project: string, port: string, ...args: string
   });
   const said: string[] = [];
   const ended = new Promise<void>((resolve) => child.once("close", () => resolve()));
-  const address = await new Promise<string>((resolve, reject) => {
-    for (const stream of [child.stdout!, child.stderr!]) {
-      createInterface({ input: stream }).on("line", (line) => {
-        said.push(line);
-        if (line.startsWith("ready ")) resolve(line.slice("ready ".length));
-      });
-    }
-    child.once("exit", () => reject(new Error(`npm start ended:\n${said.join("\n")}`)));
-  });
+  const address = await whenReady(child, said);
   return {
     address,
     said,

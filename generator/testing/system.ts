@@ -3,7 +3,6 @@ import { once } from "node:events";
 import { readFile, rm } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
@@ -11,6 +10,7 @@ import { type RunFolder, runFolder } from "../dev/folder.js";
 import { type ListedProcess, listProcesses } from "../dev/list.js";
 import { removePostgres } from "../dev/postgres.js";
 import { readState } from "../dev/state.js";
+import { whenReady } from "./ready.js";
 
 /** A process of a running system: a service, a gateway, the load balancer or PostgreSQL. `pid` is null while none runs. */
 export type SystemProcess = ListedProcess;
@@ -108,20 +108,6 @@ export async function runScaffold(
   const child = spawn(process.execPath, [scaffold, ...args], { cwd, env, stdio: ["ignore", "pipe", "pipe"] });
   const [stdout, stderr, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, "close")]);
   return { code, stdout, stderr };
-}
-
-/** Collects the lines that a supervisor prints. Returns the system's URL once it is ready. */
-function whenReady(supervisor: ChildProcess, lines: string[]): Promise<string> {
-  return new Promise((resolve, reject) => {
-    for (const stream of [supervisor.stdout!, supervisor.stderr!]) {
-      createInterface({ input: stream }).on("line", (line) => {
-        lines.push(line);
-        const ready = /^ready (http\S+)/.exec(line);
-        if (ready?.[1] !== undefined) resolve(ready[1]);
-      });
-    }
-    supervisor.once("exit", (code) => reject(new Error(`the system ended with ${code}:\n${lines.join("\n")}`)));
-  });
 }
 
 async function query<Row>(folder: RunFolder, service: string, sql: string): Promise<Row[]> {

@@ -15,7 +15,7 @@ import { PREFIX, readMessage } from "./frame.js";
 import { isWholeMessage, MessageReader, type MessageReceiver } from "./message-reader.js";
 import { headersOf } from "./metadata.js";
 import type { ClientCompression } from "./method-compression.js";
-import { readStatus } from "./status.js";
+import { codeOfReset, readStatus } from "./status.js";
 
 /** The parameters of a call. */
 export interface CallSetup extends DispatchedCall {
@@ -260,14 +260,8 @@ function malformed(): ConnectError {
 
 /** Returns the error for a stream that was reset (gRPC over HTTP/2, "Errors"). */
 function resetError(code: number): ConnectError {
-  const codes: Readonly<Record<number, Code>> = {
-    [ErrorCode.REFUSED_STREAM]: Code.Unavailable,
-    [ErrorCode.CANCEL]: Code.Canceled,
-    [ErrorCode.ENHANCE_YOUR_CALM]: Code.ResourceExhausted,
-    [ErrorCode.INADEQUATE_SECURITY]: Code.PermissionDenied,
-  };
   const text = `http/2 stream closed with error code ${errorName(code)} (0x${code.toString(16)})`;
-  const error = errorFor("STREAM_RESET", text, { code: codes[code] });
+  const error = errorFor("STREAM_RESET", text, { code: codeOfReset(code) });
   if (code === ErrorCode.REFUSED_STREAM) return withFailure("refused", error);
   // A server that stops sends CANCEL, as does a proxy that has lost its server. Other codes are the server's response.
   return withFailure(code === ErrorCode.CANCEL ? "broken" : "answered", error);

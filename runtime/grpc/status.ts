@@ -2,6 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError, decodeBinaryHeader, encodeBinaryHeader } from "@connectrpc/connect";
 import { tellable } from "../call/answer-text.js";
 import { anyOf } from "../call/error-detail.js";
+import { ErrorCode } from "../http2/errors.js";
 import { type Field, FieldKind } from "../http2/field.js";
 import { type Status, StatusSchema } from "../options/google/rpc/status_pb.js";
 import { appendMetadata, headersOf } from "./metadata.js";
@@ -88,4 +89,16 @@ function decodeMessage(text: string): string {
     } else bytes.push(text.charCodeAt(at) & 0xff);
   }
   return Buffer.from(bytes).toString();
+}
+
+const resetCodes: Readonly<Record<number, Code>> = {
+  [ErrorCode.REFUSED_STREAM]: Code.Unavailable,
+  [ErrorCode.CANCEL]: Code.Canceled,
+  [ErrorCode.ENHANCE_YOUR_CALM]: Code.ResourceExhausted,
+  [ErrorCode.INADEQUATE_SECURITY]: Code.PermissionDenied,
+};
+
+/** Returns the status code of a call whose stream was reset with an HTTP/2 error code, by default INTERNAL (gRPC over HTTP/2, "Errors"). */
+export function codeOfReset(code: number | undefined): Code {
+  return resetCodes[code ?? ErrorCode.INTERNAL_ERROR] ?? Code.Internal;
 }

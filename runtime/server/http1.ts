@@ -17,11 +17,11 @@ export interface Http1Options {
   readonly hosts?: Hosts | undefined;
   /** How long a TLS handshake may take, in milliseconds. Default: 10,000. */
   readonly handshakeTimeoutMs?: number;
-  /** How long a body that is one message may take to arrive, in milliseconds. Default: 65,000. Streams have Node.js's five minutes. */
+  /** How long the message of a unary call may take to arrive, in milliseconds. Default: 65,000. Other bodies have Node.js's five minutes. */
   readonly bodyTimeoutMs?: number;
 }
 
-// A gateway's limit for bodies of REST, which names the body, is 60 s.
+// Longer than a gateway's own limit for bodies of REST, 60 s, whose error says more.
 const BODY_TIMEOUT_MS = 65_000;
 
 /** Makes a server of HTTP/1.1 that does not listen yet. Every error that it says itself is a google.rpc.Status. */
@@ -66,15 +66,15 @@ const tooSlow: HttpRefusal = {
   message: "the request took too long to arrive",
 };
 
-/** The content types of bodies that are streams of messages. */
-const streamed = /^application\/(grpc|connect\+)/;
+/** The content types of unary calls: of Connect and of REST. */
+const unaryType = /^application\/(json|proto)\b/;
 
-/** Bounds the time in which a body that is one message arrives. A handler that waits for the body sees it broken off. */
+/** Bounds the time in which the message of a unary call arrives. A handler that waits for the body sees it broken off. */
 function inTime(handle: RequestListener, timeoutMs: number): RequestListener {
   return (request, response) => {
     const { headers, socket } = request;
     const hasBody = headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;
-    if (hasBody && !streamed.test(headers["content-type"] ?? "")) {
+    if (hasBody && unaryType.test(headers["content-type"] ?? "")) {
       const late = setTimeout(() => {
         if (response.headersSent) socket.destroy();
         else endWith(socket, tooSlow);

@@ -60,8 +60,10 @@ The embedded PostgreSQL's own log, \`postgres.log\`, contains the statements tha
 
 ## Reasons
 
-Every error that the runtime makes has one of these reasons: a \`google.rpc.ErrorInfo\` among its details, with the domain \`protoscaffold\` and a stable \`reason\` (AIP-193). The
-one exception is a method that is not implemented, UNIMPLEMENTED without details. Compare reasons; messages are for people and may change. \`reasonOf(error)\` of \`@protoscaffold/runtime/errors\` returns the reason of an error that a call has thrown:
+Every error that the runtime makes has a stable reason (AIP-193): a \`google.rpc.ErrorInfo\` among its details, with the domain
+\`protoscaffold\`. Errors that gRPC itself defines by their code alone are sent without details. The process that made one still knows its
+reason, which has an asterisk below; a method that is not implemented has none. Compare reasons; messages are for people and may change.
+\`reasonOf(error)\` of \`@protoscaffold/runtime/errors\` returns the reason of an error that a call has thrown:
 
 \`\`\`ts
 import { reasonOf } from "@protoscaffold/runtime/errors";
@@ -69,6 +71,5 @@ import { reasonOf } from "@protoscaffold/runtime/errors";
 if (reasonOf(error) === "ETAG_MISMATCH") return readAgain();
 \`\`\`
 
-A reason with an asterisk is told in the process that made the error, and is not sent: gRPC defines these errors on the wire, by their code alone.
 Errors of handlers have the application's own reasons, in a domain of its own. This table is printed from the catalogue in the source.
 `;
