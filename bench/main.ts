@@ -4,6 +4,7 @@ export {};
 const benches: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = {
   codec: async (args) => (await import("./codec.js")).bench(args),
   data: async (args) => (await import("./data.js")).bench(args),
+  dev: async (args) => (await import("./dev.js")).bench(args),
   events: async (args) => (await import("./events.js")).bench(args),
   sagas: async (args) => (await import("./sagas.js")).bench(args),
   rpc: async (args) => (await import("./rpc.js")).bench(args),
